@@ -1,0 +1,1 @@
+"""The collector side: environments, templates, the renderer and the checks."""

@@ -1,0 +1,1 @@
+"""The running stack: programs built from Go modules, started and stopped on loopback; the demo."""

@@ -1,0 +1,1 @@
+"""Named queries, recording rules and, later, dashboards and alerts as code."""

@@ -1,0 +1,188 @@
+"""The table of settings: every option of the job side, and the one function that reads them.
+
+OpenTelemetry's own variables are the configuration; batchtel adds only what the specification has no variable for. The
+exporters read certificates, headers and compression themselves: those rows are documentation with `read_by` set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SettingType = Literal["string", "boolean", "seconds", "milliseconds", "integer", "pairs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One option: its variables in order of precedence, type, default as written in the variable, and meaning."""
+
+    variables: tuple[str, ...]
+    type: SettingType
+    default: str
+    description: str
+    read_by: Literal["batchtel", "opentelemetry"] = "batchtel"
+
+
+SETTINGS: Final = {
+    "endpoint": Setting(
+        ("OTEL_EXPORTER_OTLP_ENDPOINT",),
+        "string",
+        "",
+        "Where the collector listens. Unset, and no endpoint of a single signal set either: nothing is recorded, and one "
+        "warning says so.",
+    ),
+    "traces_endpoint": Setting(
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",), "string", "", "Endpoint for spans only; over HTTP the whole URL."
+    ),
+    "metrics_endpoint": Setting(
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",), "string", "", "Endpoint for metrics only; over HTTP the whole URL."
+    ),
+    "logs_endpoint": Setting(
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",), "string", "", "Endpoint for log records only; over HTTP the whole URL."
+    ),
+    "protocol": Setting(
+        ("OTEL_EXPORTER_OTLP_PROTOCOL",),
+        "string",
+        "",
+        "`grpc` or `http/protobuf`. Unset: port 4317 means gRPC, anything else HTTP.",
+    ),
+    "disabled": Setting(("OTEL_SDK_DISABLED",), "boolean", "false", "`true` turns batchtel off, silently."),
+    "exit_timeout": Setting(
+        ("BATCHTEL_EXIT_TIMEOUT",),
+        "seconds",
+        "2",
+        "Longest wait for the collector when the process ends; the smaller of this and OTEL_EXPORTER_OTLP_TIMEOUT counts.",
+    ),
+    "export_timeout": Setting(
+        ("OTEL_EXPORTER_OTLP_TIMEOUT",),
+        "seconds",
+        "10",
+        "Longest time for one export. Python reads seconds here; the specification says milliseconds.",
+    ),
+    "metric_interval": Setting(
+        ("OTEL_METRIC_EXPORT_INTERVAL",), "milliseconds", "15000", "Time between two metric exports of a running job."
+    ),
+    "span_delay": Setting(
+        ("OTEL_BSP_SCHEDULE_DELAY",), "milliseconds", "1000", "Longest time that an ended span waits."
+    ),
+    "log_delay": Setting(
+        ("OTEL_BLRP_SCHEDULE_DELAY",), "milliseconds", "1000", "Longest time that a log record waits."
+    ),
+    "run_id": Setting(
+        ("BATCHTEL_RUN_ID",), "string", "", "Id of the run, for schedulers that have one. Unset: a UUIDv7 is made."
+    ),
+    "attempt": Setting(("BATCHTEL_ATTEMPT",), "integer", "1", "Number of this attempt, for schedulers that retry."),
+    "service_name": Setting(
+        ("OTEL_SERVICE_NAME",), "string", "unknown_service", "service.name of all signals.", read_by="opentelemetry"
+    ),
+    "resource_attributes": Setting(
+        ("OTEL_RESOURCE_ATTRIBUTES",),
+        "pairs",
+        "",
+        "Resource attributes. service.namespace and deployment.environment.name become labels, the rest stays on spans "
+        "and log records.",
+        read_by="opentelemetry",
+    ),
+    "headers": Setting(
+        ("OTEL_EXPORTER_OTLP_HEADERS",),
+        "pairs",
+        "",
+        "Headers of every export, for example credentials.",
+        "opentelemetry",
+    ),
+    "certificate": Setting(
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE",), "string", "", "File with the collector's CA certificate.", "opentelemetry"
+    ),
+    "client_certificate": Setting(
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",), "string", "", "File with the client's certificate.", "opentelemetry"
+    ),
+    "client_key": Setting(
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY",), "string", "", "File with the client's private key.", "opentelemetry"
+    ),
+    "compression": Setting(
+        ("OTEL_EXPORTER_OTLP_COMPRESSION",), "string", "none", "`none` or `gzip`.", read_by="opentelemetry"
+    ),
+}
+"""Every option of the job side, by its name in code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process, with durations in seconds; `problems` are values that were wrong and are not used."""
+
+    endpoint: str
+    traces_endpoint: str
+    metrics_endpoint: str
+    logs_endpoint: str
+    protocol: str
+    disabled: bool
+    exit_timeout: float
+    export_timeout: float
+    metric_interval: float
+    span_delay: float
+    log_delay: float
+    run_id: str
+    attempt: int
+    problems: tuple[str, ...] = ()
+
+    @property
+    def has_endpoint(self) -> bool:
+        """Whether any signal has somewhere to go."""
+        return bool(self.endpoint or self.traces_endpoint or self.metrics_endpoint or self.logs_endpoint)
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that the last flush of a process may take."""
+        return min(self.exit_timeout, self.export_timeout)
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from `environ`; a value of the wrong type is replaced by the default and named in `problems`.
+
+    An empty variable counts as unset, as the specification asks
+    (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#parsing-empty-value).
+    """
+    problems: list[str] = []
+    values: dict[str, object] = {}
+    for name, setting in SETTINGS.items():
+        if setting.read_by != "batchtel":
+            continue
+        values[name] = _convert(setting.type, setting.default)
+        for variable in setting.variables:
+            text = environ.get(variable, "").strip()
+            if not text:
+                continue
+            try:
+                values[name] = _convert(setting.type, text)
+            except ValueError:
+                problems.append(
+                    f"{variable}={text!r} is not {_EXPECTED[setting.type]}; {setting.default} is used instead"
+                )
+            break
+    return Settings(**values, problems=tuple(problems))  # type: ignore[arg-type]  # the table has exactly these names
+
+
+def _convert(kind: SettingType, text: str) -> object:
+    if kind == "boolean":
+        return text.lower() == "true"
+    if kind == "integer":
+        number = int(text)
+        if number < 1:
+            raise ValueError(text)
+        return number
+    if kind in ("seconds", "milliseconds"):
+        duration = float(text) / (1000 if kind == "milliseconds" else 1)
+        if not 0 < duration < _LONGEST:
+            raise ValueError(text)
+        return duration
+    return text
+
+
+_LONGEST: Final = 7 * 86400.0
+_EXPECTED: Final = {
+    "integer": "a whole number above 0",
+    "seconds": "a number of seconds above 0",
+    "milliseconds": "a number of milliseconds above 0",
+}

@@ -1,0 +1,225 @@
+"""The table of signals: every metric, span, event and attribute that leaves a job.
+
+This table is the source of truth. The job side records nothing that is not here, the collector's label allow-list, units
+and bucket layouts are generated from it, and tests compare the reference documentation and the recording rules with it.
+
+Every metric is a sum or a maximum. Both are commutative and associative, so neither order nor parallelism can change a
+result; see the data model's section on temporality
+(https://opentelemetry.io/docs/specs/otel/metrics/data-model/#temporality) for why last-write-wins streams are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SECONDS_BOUNDS: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 604800.0)  # fmt: skip
+"""Upper bounds of every duration histogram, in seconds: 0.1 s to 7 days."""
+
+SCORE_BOUNDS: Final = (0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
+"""Upper bounds of data-quality scores, which lie in [0, 1]."""
+
+STATUSES: Final = ("success", "failure", "timeout", "cancelled", "skipped", "lost")
+"""How a run or a step can end."""
+
+STATES: Final = ("scheduled", "queued", "running", "retrying", *STATUSES, "dead_letter")
+"""Where a job or a step can be; the latest state is the one entered last."""
+
+Kind = Literal["counter", "histogram", "maximum"]
+AttributeType = Literal["string", "int", "double", "boolean", "string[]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute key, as written on the wire.
+
+    `label` says that metrics may carry the key and Prometheus stores it as a label; every other key stays on spans and
+    log records, where an unbounded number of values does no harm.
+    """
+
+    key: str
+    type: AttributeType
+    description: str
+    label: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: OpenTelemetry name, UCUM unit, kind, and exactly the attributes its data points carry.
+
+    `bounds` are the bucket bounds of a histogram in `unit`, fixed within a major version, because series with other
+    bounds cannot be added to those already stored. A `maximum` is a gauge whose value is a Unix time.
+    """
+
+    name: str
+    unit: str
+    kind: Kind
+    description: str
+    attributes: tuple[str, ...]
+    bounds: tuple[float, ...] = ()
+
+    @property
+    def prometheus_name(self) -> str:
+        """The family's name in Prometheus, by the translation of the OpenTelemetry compatibility specification.
+
+        https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/#metric-metadata-1
+        """
+        suffix = {"s": "_seconds", "By": "_bytes"}.get(self.unit, "")
+        return self.name.replace(".", "_") + suffix + ("_total" if self.kind == "counter" else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One kind of span: its name, where `<...>` stands for a bounded name, and the attributes it can carry."""
+
+    name: str
+    description: str
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One log record with an event name and the attributes it can carry."""
+
+    name: str
+    description: str
+    attributes: tuple[str, ...]
+
+
+ATTRIBUTES: Final = (
+    # Labels: the only keys that data points carry.
+    Attribute("job_name", "string", "Name of the job.", label=True),
+    Attribute(
+        "job_type", "string", "Kind of the job; values outside the environment's list become `other`.", label=True
+    ),
+    Attribute("step_name", "string", "Name of the step within the job.", label=True),
+    Attribute("status", "string", "How the run or step ended: " + ", ".join(STATUSES) + ".", label=True),
+    Attribute("state", "string", "State that was entered: " + ", ".join(STATES) + ".", label=True),
+    Attribute("error_type", "string", "Class of the exception that ended it, or `unknown`; failures only.", label=True),
+    # Who and which run: on spans and log records.
+    Attribute("batch.job.name", "string", "Name of the job, as the job wrote it."),
+    Attribute("batch.job.type", "string", "Kind of the job, as the job wrote it."),
+    Attribute("batch.run.id", "string", "Id of the run; a UUIDv7 unless the caller gave one."),
+    Attribute("batch.run.attempt", "int", "Number of the attempt, 1 for the first."),
+    Attribute("batch.step.name", "string", "Name of the step."),
+    # What happened.
+    Attribute("batch.status", "string", "How the run or step ended."),
+    Attribute("batch.duration", "double", "Seconds from start to end, by a monotonic clock."),
+    Attribute("batch.records.processed", "int", "Records the run processed without failure."),
+    Attribute("batch.records.failed", "int", "Records that failed."),
+    Attribute("batch.records.read", "int", "Records the step read."),
+    Attribute("batch.records.written", "int", "Records the step wrote."),
+    Attribute("batch.record.id", "string", "Id of one record that failed."),
+    Attribute("batch.data_quality.score", "double", "Data-quality score of the run, 0 to 1."),
+    Attribute("batch.schema.version", "string", "Version of the schema that the data was held against."),
+    Attribute("process.exit.code", "int", "Exit code that the process asked for by SystemExit."),
+    Attribute("error.type", "string", "Class of the exception that ended the run or step."),
+    Attribute("exception.type", "string", "Class of the exception, with its module."),
+    Attribute("exception.message", "string", "Text of the exception."),
+    Attribute("exception.stacktrace", "string", "Stack trace of the exception."),
+)
+"""Every attribute that batchtel itself writes. The user's own attributes come on top, on spans and events only."""
+
+_JOB = ("job_name", "job_type")
+_STEP = ("job_name", "job_type", "step_name")
+
+METRICS: Final = (
+    Metric("batch.job.runs.started", "{run}", "counter", "Runs that started.", _JOB),
+    Metric(
+        "batch.job.completions",
+        "{run}",
+        "counter",
+        "Runs that ended, by how they ended.",
+        (*_JOB, "status", "error_type"),
+    ),
+    Metric("batch.job.duration", "s", "histogram", "Duration of one attempt.", (*_JOB, "status"), SECONDS_BOUNDS),
+    Metric("batch.job.records.processed", "{record}", "counter", "Records processed; excludes the failed ones.", _JOB),
+    Metric("batch.job.records.failed", "{record}", "counter", "Records that failed.", _JOB),
+    Metric("batch.job.retries", "{retry}", "counter", "Attempts after the first.", _JOB),
+    Metric("batch.job.data_quality.score", "1", "histogram", "Data-quality scores of runs.", _JOB, SCORE_BOUNDS),
+    Metric(
+        "batch.job.state.timestamp",
+        "s",
+        "maximum",
+        "Unix time at which the job last entered each state.",
+        (*_JOB, "state"),
+    ),
+    Metric("batch.step.runs.started", "{run}", "counter", "Steps that started.", _STEP),
+    Metric(
+        "batch.step.completions",
+        "{run}",
+        "counter",
+        "Steps that ended, by how they ended.",
+        (*_STEP, "status", "error_type"),
+    ),
+    Metric("batch.step.duration", "s", "histogram", "Duration of one attempt of the step.", _STEP, SECONDS_BOUNDS),
+    Metric("batch.step.records.read", "{record}", "counter", "Records the step read.", _STEP),
+    Metric("batch.step.records.written", "{record}", "counter", "Records the step wrote.", _STEP),
+    Metric("batch.step.records.failed", "{record}", "counter", "Records that failed in the step.", _STEP),
+    Metric(
+        "batch.step.state.timestamp",
+        "s",
+        "maximum",
+        "Unix time at which the step last entered each state.",
+        (*_STEP, "state"),
+    ),
+)
+"""Every metric that leaves a job."""
+
+_IDENTITY = ("batch.job.name", "batch.job.type", "batch.run.id", "batch.run.attempt")
+_JOB_RESULT = ("batch.records.processed", "batch.records.failed", "batch.data_quality.score", "batch.schema.version")
+_STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed")
+_END = ("batch.status", "process.exit.code", "error.type")
+_EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
+
+SPANS: Final = (
+    Span("batch_job.<job>", "One run of a job.", (*_IDENTITY, *_JOB_RESULT, *_END)),
+    Span("batch_step.<step>", "One execution of a step.", (*_IDENTITY, "batch.step.name", *_STEP_RESULT, *_END)),
+)
+"""Every span that leaves a job; both are INTERNAL."""
+
+EVENTS: Final = (
+    Event("batch.run.started", "A run started; sent at once, so that a long run is visible before it ends.", _IDENTITY),
+    Event(
+        "batch.run.finished",
+        "A run ended: the audit record.",
+        (*_IDENTITY, "batch.duration", *_JOB_RESULT, *_END, *_EXCEPTION),
+    ),
+    Event(
+        "batch.step.finished",
+        "A step ended: the audit record.",
+        (*_IDENTITY, "batch.step.name", "batch.duration", *_STEP_RESULT, *_END, *_EXCEPTION),
+    ),
+    Event(
+        "batch.record.failed",
+        "One record failed; the first 100 of a run are logged, then one record says that the rest is only counted.",
+        (*_IDENTITY, "batch.step.name", "batch.record.id", *_EXCEPTION),
+    ),
+)
+"""Every event that leaves a job, as a log record of the scope `batchtel`."""
+
+RESOURCE_LABELS: Final = {
+    "service.name": "job",
+    "service.namespace": "job",
+    "deployment.environment.name": "deployment_environment_name",
+}
+"""Resource attributes that become Prometheus labels, and which label; `job` is `<namespace>/<name>`."""
+
+RUN_EVENT_LIMIT: Final = 100
+"""Failed records of one run that are logged one by one."""
+
+NAME_LIMIT: Final = 120
+"""Characters of a job, step or type name that are kept; the collector cuts labels at the same length."""
+
+
+def metric(name: str) -> Metric:
+    """Return the row of the metric `name`; KeyError if the table has none."""
+    return _METRICS_BY_NAME[name]
+
+
+def labels() -> tuple[str, ...]:
+    """Return the attribute keys that may become Prometheus labels, in the table's order."""
+    return tuple(attribute.key for attribute in ATTRIBUTES if attribute.label)
+
+
+_METRICS_BY_NAME: Final = {row.name: row for row in METRICS}

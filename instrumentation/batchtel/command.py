@@ -70,7 +70,7 @@ class _Subcommands(click.Group):
 @click.group(
     cls=_Subcommands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 ok; 1 a check failed or differs; 2 the input is wrong; 3 a program or backend cannot be reached.",
+    epilog="Exit codes: 0 ok; 1 a check failed or differs; 2 wrong input; 3 a program or backend cannot be reached.",
 )
 @click.version_option(__version__, prog_name="batchtel", message="%(prog)s %(version)s")
 def main() -> None:

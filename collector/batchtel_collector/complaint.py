@@ -1,0 +1,85 @@
+"""What a value that does not fit is told: what is wrong, what was given, what to write."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import typing
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from batchtel_collector.document import Path, dotted
+
+
+def complaint(detail: Any, model: type[BaseModel]) -> str:
+    """Turn one entry of `ValidationError.errors()` into one line for the user."""
+    path: Path = detail["loc"]
+    name, given, kind = dotted(path), _shown(detail["input"]), detail["type"]
+    if kind == "missing":
+        return f"{name} is missing; write {path[-1]}: {_example(model, path)}"
+    if kind == "extra_forbidden":
+        return f"{name} is not a key of an environment{_near(str(path[-1]), _section(model, path[:-1]))}"
+    if kind == "value_error":
+        reason = str(detail["ctx"]["error"])
+        about_parts = isinstance(detail["input"], dict)
+        return (f"{name}: {reason}" if name else reason) if about_parts else f"{name}: {given} {reason}"
+    if kind == "literal_error":
+        choices = typing.get_args(_field(model, path).annotation)
+        near = difflib.get_close_matches(str(detail["input"]), choices, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return f"{name}: {given} is not a choice{hint}; write {' or '.join(choices)}"
+    return f"{name}: {given} is not {_expected(kind, detail)}; write for example {_advice(model, path)}"
+
+
+def _advice(model: type[BaseModel], path: Path) -> str:
+    if isinstance(path[-1], int):
+        return "text"
+    return f"{path[-1]}: {_example(model, path)}"
+
+
+def _expected(kind: str, detail: Any) -> str:
+    if kind == "greater_than_equal":
+        return f"{detail['ctx']['ge']} or more"
+    return {
+        "string_type": "text",
+        "int_type": "a whole number",
+        "list_type": "a list",
+        "model_type": "a group of keys",
+        "model_attributes_type": "a group of keys",
+        "dict_type": "a group of keys",
+    }.get(kind, f"right ({detail['msg']})")
+
+
+def _shown(value: object) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _near(key: str, section: type[BaseModel]) -> str:
+    known = list(section.model_fields)
+    near = difflib.get_close_matches(key, known, 1)
+    return f" (did you mean {near[0]}?)" if near else f"; known here: {', '.join(known)}"
+
+
+def _section(model: type[BaseModel], path: Path) -> type[BaseModel]:
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return model
+
+
+def _field(model: type[BaseModel], path: Path) -> FieldInfo:
+    return _section(model, path[:-1]).model_fields[str(path[-1])]
+
+
+def _example(model: type[BaseModel], path: Path) -> str:
+    examples = _field(model, path).examples
+    assert examples
+    return str(examples[0])

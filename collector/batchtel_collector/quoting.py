@@ -1,0 +1,72 @@
+"""How values get into a configuration without changing what it says: the filters of the templates."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+
+def quote(value: str) -> str:
+    """Write text as a double-quoted YAML scalar that the collector reads back unchanged.
+
+    JSON strings are YAML; `$` is doubled because the collector expands `${...}` in every scalar.
+    """
+    return _json(value).replace("$", "$$")
+
+
+def quote_reference(value: str) -> str:
+    """Write text as `quote` does, but leave `${env:NAME}` to the collector."""
+    parts = re.split(r"(\$\{env:[^}]*\})", value)
+    return '"' + "".join(part if index % 2 else quote(part)[1:-1] for index, part in enumerate(parts)) + '"'
+
+
+def ottl(value: str | float | Sequence[str | float]) -> str:
+    """Write text, a number or a list of them as an OTTL literal, for a block scalar or plain scalar of YAML.
+
+    OTTL reads strings as Go does, which shares JSON's escapes.
+    """
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, (int, float)):
+        return repr(value)
+    return "[" + ", ".join(ottl(item) for item in value) + "]"
+
+
+def any_of(values: Iterable[str], path: str) -> str:
+    """Write the OTTL condition that `path` is one of `values`."""
+    return " or ".join(f"{path} == {ottl(value)}" for value in values)
+
+
+def go_list(bounds: Iterable[float]) -> str:
+    """Write numbers as Go's `%v` prints a list of them, the only form in which OTTL can compare lists."""
+    return "[" + " ".join(repr(bound).removesuffix(".0") for bound in bounds) + "]"
+
+
+def host(address: str) -> str:
+    """Return the host of `host:port`, without the brackets of IPv6."""
+    return address.rpartition(":")[0].strip("[]")
+
+
+def port(address: str) -> int:
+    """Return the port of `host:port`."""
+    return int(address.rpartition(":")[2])
+
+
+def _json(text: str) -> str:
+    """Write a JSON string in which only printable characters are left bare, since YAML refuses the others."""
+    escaped = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in escaped)
+
+
+FILTERS: Final = {
+    "quote": quote,
+    "quote_reference": quote_reference,
+    "ottl": ottl,
+    "any_of": any_of,
+    "go_list": go_list,
+    "host": host,
+    "port": port,
+}
+"""The filters by their names in templates."""

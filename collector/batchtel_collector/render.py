@@ -1,0 +1,87 @@
+"""The renderer: an environment and the table of signals become one collector configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+from batchtel import signals
+from batchtel.version import __version__
+from jinja2 import Environment as Templates
+from jinja2 import FileSystemLoader, StrictUndefined
+
+from batchtel_collector import quoting
+from batchtel_collector.environment import Environment
+from batchtel_collector.quantities import go_duration
+
+_Key = TypeVar("_Key")
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+"""Folder of the templates; collector.yaml.j2 is the whole, every other file one part of it."""
+
+RENDERED: Final = Path(__file__).parent / "rendered"
+"""Folder of the configurations of the shipped environments, as rendered by this version."""
+
+ENVIRONMENT_LABELS: Final = ("deployment_environment_name",)
+"""Labels that the pipeline itself copies from the resource."""
+
+KEPT_ON_RECORDS: Final = (
+    "event_name",
+    *(attribute.key for attribute in signals.ATTRIBUTES if not attribute.label),
+    "service.instance.id",
+)
+"""Attributes of a log record that stay when it has more than Loki takes."""
+
+
+def render(environment: Environment) -> str:
+    """Return the collector's configuration as YAML text."""
+    templates = Templates(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    templates.filters |= quoting.FILTERS | {"duration": go_duration}
+    return (
+        templates.get_template("collector.yaml.j2").render(
+            environment=environment,
+            version=__version__,
+            five_minutes=timedelta(minutes=5),
+            names=_names,
+            labels=signals.labels(),
+            environment_labels=ENVIRONMENT_LABELS,
+            families=_grouped((metric.attributes, metric.name) for metric in signals.METRICS),
+            layouts=_grouped((metric.bounds, metric.name) for metric in signals.METRICS if metric.bounds),
+            units=_grouped((metric.unit, metric.name) for metric in signals.METRICS),
+            closed_labels=_closed_labels(environment),
+            name_limit=signals.NAME_LIMIT,
+            kept_on_records=KEPT_ON_RECORDS,
+        )
+        + "\n"
+    )
+
+
+def _names(kind: signals.Kind) -> list[str]:
+    return [metric.name for metric in signals.METRICS if metric.kind == kind]
+
+
+def _grouped(pairs: Iterable[tuple[_Key, str]]) -> list[tuple[_Key, list[str]]]:
+    groups: dict[_Key, list[str]] = {}
+    for key, name in pairs:
+        groups.setdefault(key, []).append(name)
+    return list(groups.items())
+
+
+def _closed_labels(environment: Environment) -> list[tuple[str, list[str]]]:
+    """Return the labels whose values are known beforehand; any other value becomes `other`."""
+    closed = [
+        ("job_type", [*environment.job_types, "other"]),
+        ("status", list(signals.STATUSES)),
+        ("state", list(signals.STATES)),
+    ]
+    if environment.unknown_jobs == "other":
+        closed.insert(0, ("job_name", [*environment.jobs, "other"]))
+    return closed

@@ -26,34 +26,37 @@ class Setting:
 
 
 SETTINGS: Final = {
-    "endpoint": Setting(
-        ("OTEL_EXPORTER_OTLP_ENDPOINT",),
+    "traces_endpoint": Setting(
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
         "string",
         "",
-        "Where the collector listens. Unset, and no endpoint of a single signal set either: nothing is recorded, and "
-        "one warning says so.",
-    ),
-    "traces_endpoint": Setting(
-        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",), "string", "", "Endpoint for spans only; over HTTP the whole URL."
+        "Where spans go, `http://host:port`; the variable of one signal is, over HTTP, the whole URL. With no endpoint "
+        "set at all nothing is recorded, and one warning says so.",
     ),
     "metrics_endpoint": Setting(
-        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",), "string", "", "Endpoint for metrics only; over HTTP the whole URL."
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"), "string", "", "The same for metrics."
     ),
     "logs_endpoint": Setting(
-        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",), "string", "", "Endpoint for log records only; over HTTP the whole URL."
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"), "string", "", "The same for log records."
     ),
-    "protocol": Setting(
-        ("OTEL_EXPORTER_OTLP_PROTOCOL",),
+    "traces_protocol": Setting(
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
         "string",
         "",
         "`grpc` or `http/protobuf`. Unset: port 4317 means gRPC, anything else HTTP.",
+    ),
+    "metrics_protocol": Setting(
+        ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"), "string", "", "The same for metrics."
+    ),
+    "logs_protocol": Setting(
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"), "string", "", "The same for log records."
     ),
     "disabled": Setting(("OTEL_SDK_DISABLED",), "boolean", "false", "`true` turns batchtel off, silently."),
     "exit_timeout": Setting(
         ("BATCHTEL_EXIT_TIMEOUT",),
         "seconds",
         "2",
-        "Longest wait for the collector when the process ends; the smaller of it and OTEL_EXPORTER_OTLP_TIMEOUT counts.",
+        "Longest wait for the collector at exit; the smaller of it and OTEL_EXPORTER_OTLP_TIMEOUT counts.",
     ),
     "export_timeout": Setting(
         ("OTEL_EXPORTER_OTLP_TIMEOUT",),
@@ -75,7 +78,7 @@ SETTINGS: Final = {
     ),
     "attempt": Setting(("BATCHTEL_ATTEMPT",), "integer", "1", "Number of this attempt, for schedulers that retry."),
     "service_name": Setting(
-        ("OTEL_SERVICE_NAME",), "string", "unknown_service", "service.name of all signals.", read_by="opentelemetry"
+        ("OTEL_SERVICE_NAME",), "string", "unknown_service:python", "service.name of all signals.", "opentelemetry"
     ),
     "resource_attributes": Setting(
         ("OTEL_RESOURCE_ATTRIBUTES",),
@@ -112,11 +115,12 @@ SETTINGS: Final = {
 class Settings:
     """The settings of one process, with durations in seconds; `problems` names the values that are wrong."""
 
-    endpoint: str
     traces_endpoint: str
     metrics_endpoint: str
     logs_endpoint: str
-    protocol: str
+    traces_protocol: str
+    metrics_protocol: str
+    logs_protocol: str
     disabled: bool
     exit_timeout: float
     export_timeout: float
@@ -130,7 +134,7 @@ class Settings:
     @property
     def has_endpoint(self) -> bool:
         """Whether any signal has somewhere to go."""
-        return bool(self.endpoint or self.traces_endpoint or self.metrics_endpoint or self.logs_endpoint)
+        return bool(self.traces_endpoint or self.metrics_endpoint or self.logs_endpoint)
 
     @property
     def deadline(self) -> float:

@@ -1,0 +1,77 @@
+"""The job's own `logging` records as OpenTelemetry log records, with the context of the run they belong to.
+
+The records are seen where the standard library hands them to its handlers. A handler on the root logger would change
+the job: `logging.basicConfig` does nothing once there is one, and warnings no longer reach stderr by
+`logging.lastResort`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.logging.handler import LoggingHandler
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk.resources import Resource
+
+from batchtel import current
+from batchtel.guard import harmless
+from batchtel.worker import THREAD_PREFIX
+
+
+class QueueProcessor(LogRecordProcessor):
+    """Adds the identity of the current run to a log record and queues it."""
+
+    def __init__(self, resource: Resource, put: Callable[[ReadableLogRecord], None]) -> None:
+        self._resource = resource
+        self._put = put
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Queue the record; called in the thread that logs."""
+        record = log_record.log_record
+        scope = current.scope()
+        if scope is not None and record.attributes is not None:
+            for key, value in scope.identity.items():
+                if key not in record.attributes:
+                    record.attributes[key] = value  # type: ignore[index]  # the SDK's mutable BoundedAttributes
+        # The context keeps the spans of the job alive; the ids were copied when the record was made.
+        record.context = Context()
+        resource = log_record.resource or self._resource
+        self._put(ReadableLogRecord(record, resource, log_record.instrumentation_scope, log_record.limits))
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Do nothing: flushes go through `batchtel.flush`, under one deadline for all signals."""
+        return True
+
+    def shutdown(self) -> None:
+        """Do nothing, for the same reason."""
+
+
+class LogCapture:
+    """Copies the standard library's log records that belong to a run to `provider`, until `stop`."""
+
+    def __init__(self, provider: LoggerProvider) -> None:
+        self._handler = LoggingHandler(logger_provider=provider)
+        self._original: Any = logging.Logger.callHandlers
+        self._replacement = self._make(self._original)
+        logging.Logger.callHandlers = self._replacement  # type: ignore[method-assign]
+
+    def _make(self, original: Any) -> Any:
+        def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802  # shows in tracebacks
+            original(logger, record)
+            self._copy(record)
+
+        return callHandlers
+
+    @harmless(None)
+    def _copy(self, record: logging.LogRecord) -> None:
+        if current.scope() is None or (record.threadName or "").startswith(THREAD_PREFIX):
+            return
+        self._handler.handle(record)
+
+    def stop(self) -> None:
+        """Put the standard library back as it was, unless somebody has wrapped it since."""
+        if logging.Logger.callHandlers is self._replacement:
+            logging.Logger.callHandlers = self._original  # type: ignore[method-assign]

@@ -1,0 +1,54 @@
+"""How a run or a step ended, read from the exception that left it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Status (one of `signals.STATUSES`) with what explains it.
+
+    `error_type` is set for failures only; `exit_code` where the process asked for one; `exception` is what to record.
+    """
+
+    status: str
+    error_type: str = ""
+    exit_code: int | None = None
+    exception: BaseException | None = None
+
+    @classmethod
+    def of(cls, exception: BaseException | None) -> Outcome:
+        """Tell how a block ended that `exception` left.
+
+        - none: success;
+        - SystemExit: success for the codes None and 0, else failure with that exit code;
+        - KeyboardInterrupt, asyncio.CancelledError: cancelled, for somebody outside ended the work;
+        - GeneratorExit: cancelled too: the consumer stopped before the generator had come to its end;
+        - anything else: failure, with the class name as error type.
+        """
+        if exception is None:
+            return cls("success")
+        if isinstance(exception, SystemExit):
+            exit_code = _exit_code(exception)
+            if exit_code == 0:
+                return cls("success", exit_code=0)
+            return cls("failure", "SystemExit", exit_code, exception)
+        if isinstance(exception, (KeyboardInterrupt, GeneratorExit)) or _is_cancellation(exception):
+            return cls("cancelled")
+        return cls("failure", type(exception).__name__ or "unknown", exception=exception)
+
+
+def _exit_code(exception: SystemExit) -> int:
+    """Return what the interpreter makes of SystemExit: 0 for None, 1 for anything that is no int, else the low byte."""
+    code = exception.code
+    if code is None:
+        return 0
+    return code & 0xFF if isinstance(code, int) else 1
+
+
+def _is_cancellation(exception: BaseException) -> bool:
+    # asyncio is imported by the job or not at all: 20 ms that a plain script need not pay.
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(exception, asyncio.CancelledError)

@@ -1,0 +1,199 @@
+"""Runs and steps as the job's code sees them: what to tell about them while they are open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from batchtel import current, settings
+from batchtel.guard import harmless, warn_once
+from batchtel.identity import clean_name, new_run_id
+from batchtel.outcome import Outcome
+from batchtel.scope import Scope, attribute_value, count_of, exception_attributes
+from batchtel.signals import ATTRIBUTES, RUN_EVENT_LIMIT
+from batchtel.telemetry import Telemetry
+
+_OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
+
+
+class JobRun(Scope):
+    """One run of a job, from start to end; made by `batchtel.job`."""
+
+    level = "job"
+
+    def __init__(self, name: str, type: str, run_id: str | None, attempt: int | None) -> None:  # noqa: A002
+        own = settings.read()
+        self.type = type
+        self.run_id = run_id or own.run_id or new_run_id()
+        self.attempt = attempt or own.attempt
+        self._processed = 0
+        self._failed = 0
+        self._failed_logged = 0
+        self._quality: dict[str, Any] = {}
+        self._attributes: dict[str, Any] = {}
+        label, kind = clean_name(name, "job"), clean_name(type, "job type")
+        super().__init__(
+            label,
+            {"job_name": label, "job_type": kind},
+            {
+                "batch.job.name": label,
+                "batch.job.type": kind,
+                "batch.run.id": self.run_id,
+                "batch.run.attempt": self.attempt,
+            },
+        )
+
+    @property
+    def job(self) -> JobRun:
+        """The run itself."""
+        return self
+
+    @harmless(None)
+    def records(self, *, processed: int = 0, failed: int = 0) -> None:
+        """Count records of the run: `processed` without failure, and `failed`; call it as often as you like."""
+        processed, failed = count_of(processed, "processed"), count_of(failed, "failed")
+        self._processed += processed
+        self._failed += failed
+        if processed:
+            self.add("records.processed", processed)
+        if failed:
+            self.add("records.failed", failed)
+
+    @harmless(None)
+    def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
+        """Count one failed record of the run and log it with its id; beyond 100 a run it is counted only."""
+        self.records(failed=1)
+        self.log_failed_record(self, id, error)
+
+    @harmless(None)
+    def quality(self, score: float, *, schema_version: str | None = None) -> None:
+        """Set the data-quality score of the run, from 0 to 1, and the version of the schema it was held against."""
+        if not 0 <= score <= 1:
+            warn_once("quality", "data-quality score %.60r is not between 0 and 1; it is not recorded", score)
+            return
+        self._quality["batch.data_quality.score"] = float(score)
+        if schema_version is not None:
+            self._quality["batch.schema.version"] = str(schema_version)
+
+    @harmless(None)
+    def set(self, attributes: Mapping[str, object] | None = None, /, **more: object) -> None:
+        """Put attributes of your own on the run's span and its finished event; they never become labels."""
+        for key, value in {**(attributes or {}), **more}.items():
+            if key in _OWN_KEYS:
+                warn_once(f"set:{key}", "set(): %s is batchtel's own attribute; it is not changed", key)
+            else:
+                self._attributes[key] = attribute_value(value)
+
+    def log_failed_record(self, scope: Scope, id: object, error: BaseException | str) -> None:  # noqa: A002
+        """Log one failed record of `scope`, a step of this run or the run itself, if fewer than 100 have been."""
+        if scope._telemetry is None or self._failed_logged > RUN_EVENT_LIMIT:
+            return
+        self._failed_logged += 1
+        if self._failed_logged > RUN_EVENT_LIMIT:
+            body, details = f"more than {RUN_EVENT_LIMIT} records failed; the rest is counted, not logged", {}
+        else:
+            body, details = f"record {id} failed: {error}", {"batch.record.id": str(id)}
+            if isinstance(error, BaseException):
+                details.update(exception_attributes(error))
+            else:
+                details["exception.message"] = str(error)
+        attributes = {**scope.identity, **details}
+        scope._telemetry.event("batch.record.failed", body, attributes, severity="WARN", context=scope._context)
+
+    def begin(self) -> None:
+        """Open the run."""
+        super().begin()
+        current.opened(self)
+
+    def end(self, exception: BaseException | None) -> None:
+        """Close the run as `exception`, if any, says."""
+        super().end(exception)
+        current.closed(self)
+
+    def _begun(self, process: Telemetry) -> None:
+        process.send_zeros()
+        if self.attempt > 1:
+            self.add("retries", 1)
+        process.event(
+            "batch.run.started", f"{self._title()} started", self.identity, severity="INFO", context=self._context
+        )
+        process.send_events()
+
+    def _title(self) -> str:
+        attempt = f", attempt {self.attempt}" if self.attempt > 1 else ""
+        return f"run {self.run_id} of {self.name}{attempt}"
+
+    def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
+        counters = ("runs.started", "records.processed", "records.failed", "retries")
+        zeros = {f"batch.job.{counter}": (self.labels,) for counter in counters}
+        return {**zeros, "batch.job.completions": self._completion_zeros()}
+
+    def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
+        super()._measure(process, outcome, duration)
+        if "batch.data_quality.score" in self._quality:
+            score = self._quality["batch.data_quality.score"]
+            process.meter.record("batch.job.data_quality.score", score, self.labels)
+
+    def _result(self) -> dict[str, Any]:
+        counts = {"batch.records.processed": self._processed, "batch.records.failed": self._failed}
+        return {**self._attributes, **counts, **self._quality}
+
+    def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
+        return {**self.labels, "status": outcome.status}
+
+
+class StepRun(Scope):
+    """One execution of a step of a run; made by `batchtel.step`."""
+
+    level = "step"
+
+    def __init__(self, name: str, job: JobRun) -> None:
+        self._job = job
+        self._read = 0
+        self._written = 0
+        self._failed = 0
+        label = clean_name(name, "step")
+        super().__init__(label, {**job.labels, "step_name": label}, {**job.identity, "batch.step.name": label})
+
+    @property
+    def job(self) -> JobRun:
+        """The run that the step belongs to."""
+        return self._job
+
+    @harmless(None)
+    def records(self, *, read: int = 0, written: int = 0, failed: int = 0) -> None:
+        """Count records of the step; call it as often as you like."""
+        read, written, failed = count_of(read, "read"), count_of(written, "written"), count_of(failed, "failed")
+        self._read += read
+        self._written += written
+        self._failed += failed
+        for counter, amount in (("read", read), ("written", written), ("failed", failed)):
+            if amount:
+                self.add(f"records.{counter}", amount)
+
+    @harmless(None)
+    def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
+        """Count one failed record of the step and log it with its id; beyond 100 a run it is counted only."""
+        self.records(failed=1)
+        self._job.log_failed_record(self, id, error)
+
+    def _begun(self, process: Telemetry) -> None:
+        """Nothing: a step is told when it ends."""
+
+    def _title(self) -> str:
+        return f"step {self.name} of {self._job.name}, run {self._job.run_id},"
+
+    def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
+        counters = ("runs.started", "records.read", "records.written", "records.failed")
+        zeros = {f"batch.step.{counter}": (self.labels,) for counter in counters}
+        return {**zeros, "batch.step.completions": self._completion_zeros()}
+
+    def _result(self) -> dict[str, Any]:
+        return {
+            "batch.records.read": self._read,
+            "batch.records.written": self._written,
+            "batch.records.failed": self._failed,
+        }
+
+    def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
+        return self.labels

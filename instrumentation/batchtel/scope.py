@@ -1,0 +1,207 @@
+"""What a run and a step have in common: a span, a place in the context, a start and an end."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from batchtel import current
+from batchtel.guard import harmless, warn_once
+from batchtel.outcome import Outcome
+from batchtel.telemetry import Telemetry, telemetry
+
+if TYPE_CHECKING:
+    from batchtel.run import JobRun
+
+AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
+
+_SEVERITY: Final = {"success": "INFO", "cancelled": "WARN"}
+
+
+class Scope(ABC):
+    """One run of a job or one execution of a step, open from `begin` to `end`.
+
+    `identity` is what every log record of it carries; `labels` is what its metrics carry.
+    """
+
+    level: str
+    """`job` or `step`: the metric family, and the prefix of the span name."""
+
+    def __init__(self, name: str, labels: Mapping[str, str], identity: Mapping[str, AttributeValue]) -> None:
+        self.name = name
+        self.labels = dict(labels)
+        self.identity = dict(identity)
+        self.closed = False
+        self.outer: Scope | None = None
+        self._telemetry: Telemetry | None = None
+        self._span: Any = None
+        self._context: Any = None
+        self._previous_context: Any = None
+        self._process = os.getpid()
+        self._started = time.perf_counter()
+
+    @property
+    @abstractmethod
+    def job(self) -> JobRun:
+        """The run that this belongs to."""
+
+    @property
+    def trace_id(self) -> str:
+        """Id of the trace, 32 hexadecimal digits; empty if nothing is recorded."""
+        return format(self._span.get_span_context().trace_id, "032x") if self._span is not None else ""
+
+    @harmless(None)
+    def begin(self) -> None:
+        """Open it: span, context, counters."""
+        self.outer = current.scope()
+        current.enter(self)
+        process = telemetry()
+        if process is None:
+            return
+        from opentelemetry import context, trace
+
+        parent = process.parent_context()
+        self._span = process.tracer.start_span(f"batch_{self.level}.{self.name}", parent, attributes=self.identity)
+        self._previous_context = context.get_current()
+        self._context = trace.set_span_in_context(self._span, parent)
+        self._telemetry = process
+        # Before the span becomes current: an exemplar of the value 0 would take the place of a telling one.
+        process.zero(self._zeros(), (self.level, *self.labels.values()))
+        context.attach(self._context)
+        self._begun(process)
+        self.add("runs.started", 1)
+        self._entered("running")
+        self._started = time.perf_counter()
+
+    @harmless(None)
+    def end(self, exception: BaseException | None) -> None:
+        """Close it as `exception`, if any, says; later calls and calls in a forked child do nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            if self._telemetry is not None and self._process == os.getpid():
+                self._finish(self._telemetry, Outcome.of(exception), time.perf_counter() - self._started)
+        finally:
+            self._leave()
+
+    def add(self, counter: str, amount: float) -> None:
+        """Add to the counter `batch.<level>.<counter>`."""
+        process = telemetry() if self._telemetry is not None else None
+        if process is not None:
+            process.meter.add(f"batch.{self.level}.{counter}", amount, self.labels)
+
+    def _entered(self, state: str) -> None:
+        assert self._telemetry is not None
+        name = f"batch.{self.level}.state.timestamp"
+        self._telemetry.meter.reach(name, time.time(), {**self.labels, "state": state})
+
+    def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
+        self._measure(process, outcome, duration)
+        attributes: dict[str, Any] = {**self._result(), "batch.status": outcome.status}
+        if outcome.error_type:
+            attributes["error.type"] = outcome.error_type
+        if outcome.exit_code is not None:
+            attributes["process.exit.code"] = outcome.exit_code
+        self._span.set_attributes(attributes)
+        if outcome.status == "failure":
+            self._fail_span(outcome)
+        process.event(
+            "batch.run.finished" if self.level == "job" else "batch.step.finished",
+            f"{self._title()} ended: {outcome.status}" + (f", {outcome.error_type}" if outcome.error_type else ""),
+            {**self.identity, **attributes, "batch.duration": duration, **exception_attributes(outcome.exception)},
+            severity=_SEVERITY.get(outcome.status, "ERROR"),
+            context=self._context,
+        )
+        self._span.end()
+
+    def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
+        ended = {**self.labels, "status": outcome.status}
+        if outcome.error_type:
+            ended["error_type"] = outcome.error_type
+        process.meter.add(f"batch.{self.level}.completions", 1, ended)
+        process.meter.record(f"batch.{self.level}.duration", duration, self._duration_labels(outcome))
+        self._entered(outcome.status)
+
+    def _fail_span(self, outcome: Outcome) -> None:
+        from opentelemetry.trace import Status, StatusCode
+
+        if outcome.exception is not None:
+            self._span.record_exception(outcome.exception)
+        self._span.set_status(Status(StatusCode.ERROR, f"{outcome.error_type}: {outcome.exception}"))
+
+    def _leave(self) -> None:
+        current.leave(self)
+        if self._context is None:
+            return
+        from opentelemetry import context
+
+        # attach() of the context before it, not detach(token): a generator may be closed in another context, where a
+        # token is refused with an error in the job's log.
+        if context.get_current() is self._context:
+            previous, outer = self._previous_context, self.outer
+            while outer is not None and outer.closed and previous is outer._context:
+                previous, outer = outer._previous_context, outer.outer
+            context.attach(previous)
+
+    @abstractmethod
+    def _begun(self, process: Telemetry) -> None:
+        """Tell what else the start asks for, after the zeros."""
+
+    @abstractmethod
+    def _title(self) -> str:
+        """Name it in a sentence."""
+
+    @abstractmethod
+    def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
+        """Return the counters that exist from the start, each with the attribute sets to add 0 to."""
+
+    @abstractmethod
+    def _result(self) -> dict[str, Any]:
+        """Return the attributes that tell what it did."""
+
+    @abstractmethod
+    def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
+        """Return the attributes of the duration histogram."""
+
+    def _completion_zeros(self) -> tuple[Mapping[str, str], ...]:
+        return (
+            {**self.labels, "status": "success"},
+            {**self.labels, "status": "failure", "error_type": "unknown"},
+        )
+
+
+def exception_attributes(exception: BaseException | None) -> dict[str, str]:
+    """Describe `exception` by the semantic conventions; empty for None.
+
+    https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/
+    """
+    if exception is None:
+        return {}
+    kind = type(exception)
+    module = "" if kind.__module__ == "builtins" else kind.__module__ + "."
+    described = {"exception.type": module + kind.__qualname__, "exception.message": str(exception)}
+    if exception.__traceback__ is not None:
+        described["exception.stacktrace"] = "".join(traceback.format_exception(exception))
+    return described
+
+
+def attribute_value(value: object) -> AttributeValue:
+    """Make `value` an attribute value: scalars and lists of text stay, anything else becomes text."""
+    if isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [str(item) for item in value]
+    return str(value)
+
+
+def count_of(value: object, what: str) -> int:
+    """Return `value` as a number of records; what is not a whole number from 0 up counts 0 and is reported once."""
+    if isinstance(value, int | float) and value >= 0 and value == int(value):
+        return int(value)
+    warn_once(f"count:{what}", "%s=%.60r is not a number of records from 0 up; it is not counted", what, value)
+    return 0

@@ -1,0 +1,234 @@
+"""The telemetry of this process: built when the first run starts, flushed when the process ends, never inherited.
+
+A forked child must not send what its parent recorded (the stock SDK turns 100 into 200), so the child starts with none
+and builds its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from batchtel import settings as settings_table
+from batchtel.endpoint import Endpoint, Signal
+from batchtel.guard import harmless, warn_once
+from batchtel.identity import trace_carrier
+from batchtel.outbox import MetricsOutbox, Outbox
+from batchtel.settings import Settings
+from batchtel.version import __version__
+from batchtel.worker import Worker
+from batchtel.worker import flush as flush_workers
+
+NO_ENDPOINT: Final = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded; set it to the collector, "
+    "for example http://127.0.0.1:4318, or set OTEL_SDK_DISABLED=true to turn batchtel off without this warning"
+)
+NO_ENVIRONMENT: Final = (
+    "deployment.environment.name is not set, so nothing tells production from a test; "
+    "set OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production"
+)
+
+
+class Telemetry:
+    """Providers, instruments and the way out of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk.resources import Resource
+
+        from batchtel.logs import LogCapture, QueueProcessor
+        from batchtel.metrics import Meter
+
+        self.settings = settings
+        self._workers: list[Worker] = []
+        resource = Resource.create()
+        if "deployment.environment.name" not in resource.attributes:
+            warn_once("environment", NO_ENVIRONMENT)
+        self._known_zeros: set[tuple[str, ...]] = set()
+        self._metrics_put: Callable[[Any], None] = _discard
+        self.meter = Meter(resource, lambda collection: self._metrics_put(collection))
+        metrics = self._outbox("metrics", settings.metric_interval)
+        logs = self._outbox("logs", settings.log_delay)
+        spans = self._outbox("traces", settings.span_delay)
+        if metrics:
+            self._metrics_put = metrics.put
+        self._metrics, self._logs = metrics, logs
+        provider = LoggerProvider(resource, shutdown_on_exit=False)
+        provider.add_log_record_processor(QueueProcessor(resource, logs.put if logs else _discard))
+        self._logger = provider.get_logger("batchtel", __version__)
+        self._capture = LogCapture(provider)
+        self.put_span: Callable[[Any], None] = spans.put if spans else _discard
+        self.tracer = self._tracer(resource)
+
+    def _outbox(self, signal: Signal, interval: float) -> Outbox | None:
+        try:
+            endpoint = Endpoint.of(signal, self.settings)
+        except ValueError as error:
+            warn_once(str(error), "%s", error)
+            return None
+        if endpoint is None:
+            return None
+        outbox = (
+            MetricsOutbox(endpoint, interval, self.settings.export_timeout, self.meter.collect)
+            if signal == "metrics"
+            else Outbox(endpoint, interval, self.settings.export_timeout)
+        )
+        self._workers.append(outbox.worker)
+        return outbox
+
+    def _tracer(self, resource: Any) -> Any:
+        """Use the global TracerProvider if the job has one, else become it, so that library spans nest in the run."""
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+
+        from batchtel.spans import QueueProcessor
+
+        existing = trace.get_tracer_provider()
+        if isinstance(existing, trace.ProxyTracerProvider):
+            provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+            provider.add_span_processor(QueueProcessor())
+            trace.set_tracer_provider(provider)
+        else:
+            provider = existing  # type: ignore[assignment]  # anything with the API's methods
+            force_flush = getattr(existing, "force_flush", None)
+            if force_flush is not None and not _is_ours(existing):
+                self._workers.append(Worker("provider", force_flush, interval=_NEVER))
+        return provider.get_tracer("batchtel", __version__)
+
+    def parent_context(self) -> Any:
+        """Return the context that a new run belongs to: the current one, else what the parent process handed over."""
+        from opentelemetry import context, trace
+
+        here = context.get_current()
+        carrier = trace_carrier()
+        if carrier and not trace.get_current_span(here).get_span_context().is_valid:
+            from opentelemetry import propagate
+
+            return propagate.extract(carrier, here)
+        return here
+
+    def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:
+        """Add 0 to `counters` once for each `key`, so that their series exist before the first increment."""
+        if key in self._known_zeros:
+            return
+        self._known_zeros.add(key)
+        for name, attribute_sets in counters.items():
+            for attributes in attribute_sets:
+                self.meter.add(name, 0, attributes)
+
+    def send_zeros(self) -> None:
+        """Send what was recorded until now in an export of its own."""
+        if self._metrics is not None:
+            self.meter.collect()
+            self._metrics.worker.wake()
+
+    def event(self, name: str, body: str, attributes: Mapping[str, Any], *, severity: str, context: Any) -> None:
+        """Emit one event as a log record; `severity` is INFO, WARN or ERROR."""
+        from opentelemetry._logs import LogRecord, SeverityNumber
+
+        now = time.time_ns()
+        self._logger.emit(
+            LogRecord(
+                timestamp=now,
+                observed_timestamp=now,
+                context=context,
+                severity_text=severity,
+                severity_number=SeverityNumber[severity],
+                body=body,
+                attributes=dict(attributes),
+                event_name=name,
+            )
+        )
+
+    def send_events(self) -> None:
+        """Send the events now, without waiting for it."""
+        if self._logs is not None:
+            self._logs.worker.wake()
+
+    def flush(self, timeout: float) -> bool:
+        """Send everything recorded until now, all signals at the same time; False if that took over `timeout` s."""
+        return flush_workers(self._workers, timeout)
+
+    def stop(self) -> None:
+        """Flush, by the deadline of the settings, and leave the process as it was."""
+        self.flush(self.settings.deadline)
+        self.release_logging()
+
+    def release_logging(self) -> None:
+        """Give the standard library's logging back as it was."""
+        self._capture.stop()
+
+
+_NEVER: Final = threading.TIMEOUT_MAX
+_lock = threading.Lock()
+_telemetry: Telemetry | None = None
+_built = False
+
+
+def telemetry() -> Telemetry | None:
+    """Return the telemetry of this process, built at the first call; None if it is off or cannot be built."""
+    global _telemetry, _built
+    if not _built:
+        with _lock:
+            if not _built:
+                _telemetry = _build()
+                _built = True
+    return _telemetry
+
+
+@harmless(False)
+def flush(timeout: float | None = None) -> bool:
+    """Send everything recorded until now, all three signals at the same time.
+
+    Happens at the end of the process by itself; call it before `os._exit` or a kill. False if it took longer than
+    `timeout` seconds (by default BATCHTEL_EXIT_TIMEOUT); what is on its way then may still arrive.
+    """
+    if _telemetry is None:
+        return True
+    return _telemetry.flush(_telemetry.settings.deadline if timeout is None else timeout)
+
+
+@harmless(None)
+def _build() -> Telemetry | None:
+    settings = settings_table.read()
+    if settings.disabled:
+        return None
+    for problem in settings.problems:
+        warn_once(problem, "%s", problem)
+    if not settings.has_endpoint:
+        warn_once("endpoint", NO_ENDPOINT)
+        return None
+    built = Telemetry(settings)
+    atexit.register(_stop, os.getpid())
+    return built
+
+
+@harmless(None)
+def _stop(pid: int) -> None:
+    if pid == os.getpid() and _telemetry is not None:
+        _telemetry.stop()
+
+
+def _forget() -> None:
+    global _telemetry, _built, _lock
+    if _telemetry is not None:
+        _telemetry.release_logging()
+    _telemetry, _built, _lock = None, False, threading.Lock()
+
+
+def _discard(item: object) -> None:
+    """Take what has no endpoint."""
+
+
+def _is_ours(provider: object) -> bool:
+    from batchtel.spans import QueueProcessor
+
+    processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
+    return any(isinstance(processor, QueueProcessor) for processor in processors)
+
+
+os.register_at_fork(after_in_child=_forget)

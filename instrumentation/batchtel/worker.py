@@ -1,0 +1,67 @@
+"""One background thread that exports one signal, and can be asked to be done by a deadline.
+
+The SDK's batch processors and metric reader start a thread to flush, join for 30 s, and wait for locks that a hanging
+export holds (opentelemetry-python #4568, #3307); since CPython 3.12 no thread can be started at interpreter exit.
+Here the thread exists from the start, a flush is a request to it, and only the waiting is bounded.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from batchtel.guard import warn_once
+
+THREAD_PREFIX = "batchtel-"
+"""How the names of our threads begin; their own log records are never exported, which would feed on itself."""
+
+
+class Worker:
+    """Calls `export` every `interval` seconds, at once when woken, and when a flush asks for it."""
+
+    def __init__(self, name: str, export: Callable[[], None], interval: float) -> None:
+        self._export = export
+        self._interval = interval
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._waiting: list[threading.Event] = []
+        # A daemon: a hanging export must not keep the process alive.
+        self._thread = threading.Thread(target=self._run, name=THREAD_PREFIX + name, daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Export soon, without waiting for the interval; never blocks."""
+        self._wake.set()
+
+    def request(self) -> threading.Event:
+        """Ask for an export of everything recorded until now; the event is set when that export has ended."""
+        done = threading.Event()
+        with self._lock:
+            self._waiting.append(done)
+        self._wake.set()
+        return done
+
+    def _run(self) -> None:
+        # Library instrumentations must not make spans of our own requests; the context of this thread is ours alone.
+        from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
+
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        while True:
+            self._wake.wait(self._interval)
+            self._wake.clear()
+            with self._lock:
+                waiting, self._waiting = self._waiting, []
+            try:
+                self._export()
+            except Exception:
+                warn_once(self._thread.name, "batchtel could not export (%s)", self._thread.name, exc_info=True)
+            for done in waiting:
+                done.set()
+
+
+def flush(workers: Iterable[Worker], timeout: float) -> bool:
+    """Let all `workers` export at the same time; False if one was not done within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    requests = [worker.request() for worker in workers]
+    return all(done.wait(max(0.0, deadline - time.monotonic())) for done in requests)

@@ -1,7 +1,8 @@
 """The four programs of the stack that are built from Go modules, and where the user's cache keeps them.
 
-Each has a Go module of its own (`go.mod`, `go.sum` and, for the collector, the generated main package) next to this file
-or in the collector's room. `go install pkg@version` is no way round that: it refuses modules with replace lines.
+Each has a Go module of its own, next to this file or in the collector's room: `go.mod`, `go.sum` and, for the
+collector, the generated main package. `go install pkg@version` is no way round that: it refuses
+modules with replace lines.
 
 `python -m batchtel_stack.binaries` prints `name=path` of everything that is built.
 """
@@ -49,7 +50,7 @@ class Binary:
     version: str
     module: Path
     programs: Mapping[str, str]
-    tags: tuple[str, ...] = ("netgo",)
+    tags: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """Return 12 hex digits over everything that decides what is built, Go's minor version and the CPU included."""
@@ -84,7 +85,7 @@ COLLECTOR: Final = Binary(
     module=Path(batchtel_collector.__file__).parent / "distribution" / "module",
     programs={"collector": "."},
     # The prometheus receiver reads one static target; service discovery is two thirds of its dependencies.
-    tags=("netgo", "remove_all_sd"),
+    tags=("remove_all_sd",),
 )
 PROMETHEUS: Final = Binary(
     name="prometheus",
@@ -95,7 +96,7 @@ PROMETHEUS: Final = Binary(
         "promtool": "github.com/prometheus/prometheus/cmd/promtool",
     },
     # Measured on 2 cores: 116 s instead of 294 s.
-    tags=("netgo", "remove_all_sd"),
+    tags=("remove_all_sd",),
 )
 LOKI: Final = Binary(
     name="loki", version="3.7.8", module=_MODULES / "loki", programs={"loki": "github.com/grafana/loki/v3/cmd/loki"}
@@ -118,7 +119,7 @@ def find(program: str) -> Path:
         if program in binary.programs:
             if not binary.built():
                 raise Failure(
-                    f"{program} is not built: {binary.folder()} does not exist. Build it: python -m batchtel_stack.build",
+                    f"{program} is not built: there is no {binary.folder()}. Build it: python -m batchtel_stack.build",
                     3,
                 )
             return binary.paths()[program]

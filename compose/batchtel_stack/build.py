@@ -1,0 +1,177 @@
+"""Build the programs once, into the user's cache, two at a time.
+
+An interrupted build loses nothing: Go's own cache keeps every compiled package, and a program appears in the cache only
+when it is whole. Two builders at once (two checkouts, two terminals) wait for each other, program by program.
+
+`python -m batchtel_stack.build [NAME...]` builds what is missing and prints `name=path` of each program.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from batchtel.command import Failure
+
+from batchtel_stack import cache, children, terminate, toolchain
+from batchtel_stack.binaries import BINARIES, FLAGS, Binary
+from batchtel_stack.lock import Lock
+from batchtel_stack.progress import Progress, Step
+
+AT_ONCE: Final = 2
+"""More would not help on two cores, and each linker takes up to 2 GiB."""
+
+_LAST_LINES: Final = 15
+
+
+def ensure(binaries: Iterable[Binary] = BINARIES) -> dict[str, Path]:
+    """Return name -> path of every program of `binaries`, built first where the cache has none.
+
+    Progress goes to stderr: a live table on a terminal, one line a minute elsewhere.
+
+    Raises:
+        Failure: a build failed, or there is no Go (exit code 3). The others are finished first.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the compilers are stopped, what they did so far stays.
+    """
+    wanted = list(binaries)
+    missing = [binary for binary in wanted if not binary.built()]
+    if missing:
+        _build(missing)
+    return {program: path for binary in wanted for program, path in binary.paths().items()}
+
+
+def _build(missing: list[Binary]) -> None:
+    with terminate.raised(), Progress([binary.name for binary in missing]) as progress:
+        go = toolchain.find(progress.say)
+        builds = [_Build(binary, go) for binary in missing]
+        try:
+            while not all(build.step.finished for build in builds):
+                active = sum(build.active for build in builds)
+                for build in builds:
+                    active += build.advance(may_start=active < AT_ONCE)
+                progress.show([build.step for build in builds])
+                time.sleep(0.1)
+        except KeyboardInterrupt:
+            progress.say("stopped; the next build continues where this one was")
+            raise
+        finally:
+            for build in builds:
+                build.close()
+        problems = [build.problem for build in builds if build.problem]
+    if problems:
+        raise Failure("\n".join(problems), 3)
+
+
+class _Build:
+    """One program on its way: waiting for its turn or for another builder, building, then built or failed."""
+
+    def __init__(self, binary: Binary, go: Path) -> None:
+        self.binary = binary
+        self.go = go
+        self.step = Step(binary.name)
+        self.problem = ""
+        self._lock = Lock(cache.folder() / "bin" / f"{binary.name}.lock")
+        self._compiler: subprocess.Popen[bytes] | None = None
+        self._partial: Path | None = None
+
+    @property
+    def active(self) -> bool:
+        """Say whether its compiler runs."""
+        return self._compiler is not None
+
+    def advance(self, may_start: bool) -> int:
+        """Go one step further without waiting; return 1 when a compiler was started, else 0."""
+        if self._compiler is not None:
+            self._look()
+        elif not self.step.finished:
+            if self.binary.built():
+                self.step.state = "built"
+            elif not self._lock.take():
+                self.step.state = f"another builder is at it (process {self._lock.holder()})"
+            elif may_start and not self.binary.built():
+                self._start()
+                return 1
+        return 0
+
+    def close(self) -> None:
+        """Stop the compiler, if it still runs, with everything that it started; remove what is unfinished."""
+        if self._compiler is not None:
+            children.kill_group(self._compiler.pid, signal.SIGKILL)
+            self._compiler.wait()
+            self._compiler = None
+        if self._partial is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+        self._lock.release()
+
+    def _start(self) -> None:
+        parent = self.binary.folder().parent
+        self._partial = Path(tempfile.mkdtemp(prefix=f".{self.binary.name}-", dir=parent))
+        self.binary.log().parent.mkdir(parents=True, exist_ok=True)
+        tags, packages = ",".join(self.binary.tags), self.binary.programs.values()
+        self.step.state, self.step.started, self.step.log = "building", time.monotonic(), self.binary.log()
+        with self.binary.log().open("wb") as output:
+            self._compiler = children.start(
+                # With a folder as -o, Go names each program after the last part of its package's path.
+                [self.go, "build", "-v", *FLAGS, f"-tags={tags}", "-o", f"{self._partial}/", *packages],
+                output=output,
+                folder=self.binary.module,
+                environment=toolchain.environment(),
+            )
+
+    def _look(self) -> None:
+        assert self._compiler is not None
+        assert self._partial is not None
+        code = self._compiler.poll()
+        if code is None:
+            return
+        self._compiler = None
+        if code == 0:
+            self._partial.chmod(0o755)
+            self._partial.rename(self.binary.folder())
+            self.step.state = "built"
+        else:
+            self.step.state = "failed"
+            self.problem = _explain(self.binary, code)
+        self.close()
+
+
+def _explain(binary: Binary, code: int) -> str:
+    log = binary.log().read_text(errors="replace").splitlines()
+    # -v prints each package by its bare path, and downloads are announced: neither explains a failure.
+    telling = [line for line in log if " " in line.strip() and not line.startswith("go: downloading ")]
+    last = "\n".join(f"  {line}" for line in telling[-_LAST_LINES:]) or "  (it said nothing)"
+    return (
+        f"{binary.name} {binary.version} cannot be built: go ended with {code}. Its last lines:\n{last}\n"
+        f"The whole log: {binary.log()}"
+    )
+
+
+def main() -> int:
+    """Build the named programs (all by default) and print `name=path` of each."""
+    names = sys.argv[1:] or [binary.name for binary in BINARIES]
+    known = {binary.name: binary for binary in BINARIES}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        print(f"error: nothing called {', '.join(unknown)} is built; choose from {', '.join(known)}", file=sys.stderr)  # noqa: T201
+        return 2
+    try:
+        paths = ensure([known[name] for name in names])
+    except Failure as failure:
+        failure.show()
+        return failure.exit_code
+    except KeyboardInterrupt:
+        return 130
+    for program, path in paths.items():
+        print(f"{program}={path}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Start programs so that none of them outlives what it belongs to."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Final
+
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def start(
+    command: Sequence[str | Path],
+    *,
+    output: IO[bytes],
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    tied: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, so that Ctrl-C at the terminal reaches only its parent.
+
+    Args:
+        command: the program and its arguments.
+        output: takes stdout and stderr.
+        folder: working directory; the current one when None.
+        environment: the whole environment; the current one when None.
+        tied: let the kernel kill it when the thread that started it ends, however that happens (SIGKILL included).
+    """
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=_Tie(os.getpid()) if tied else None,
+    )
+
+
+class _Tie:
+    """Runs in the child between fork and exec: asks the kernel for SIGKILL at the parent's end."""
+
+    def __init__(self, parent: int) -> None:
+        self.parent = parent
+
+    def __call__(self) -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        # The parent may have died between fork and prctl; then nobody would send the signal.
+        if os.getppid() != self.parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to the process group that `start` made for `pid`; it may be gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)

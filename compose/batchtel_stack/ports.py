@@ -1,0 +1,120 @@
+"""Every port that the stack opens, all on loopback."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import random
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from batchtel.command import Failure
+
+from batchtel_stack import holder
+
+HOST: Final = "127.0.0.1"
+
+
+def _port(number: int, program: str, purpose: str) -> int:
+    default: int = field(default=number, metadata={"program": program, "purpose": purpose})
+    return default
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of one stack. Each field knows the program that opens it and what it is for."""
+
+    otlp_grpc: int = _port(4317, "collector", "jobs send here, OTLP over gRPC")
+    otlp_http: int = _port(4318, "collector", "jobs send here, OTLP over HTTP")
+    collector_health: int = _port(13133, "collector", "health check")
+    collector_metrics: int = _port(8888, "collector", "the collector's own metrics")
+    collector_series: int = _port(8889, "collector", "aggregated series, read by the collector itself")
+    prometheus: int = _port(9090, "prometheus", "queries and remote write")
+    loki: int = _port(3100, "loki", "queries and OTLP")
+    loki_grpc: int = _port(9095, "loki", "Loki's own parts among themselves")
+    tempo: int = _port(3200, "tempo", "queries")
+    tempo_grpc: int = _port(9096, "tempo", "Tempo's own parts among themselves")
+    tempo_otlp: int = _port(4327, "tempo", "spans from the collector, OTLP over gRPC")
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the names of all ports."""
+        return tuple(port.name for port in dataclasses.fields(cls))
+
+    @classmethod
+    def described(cls) -> str:
+        """Return one line per port: name, default, program and purpose."""
+        return "\n".join(
+            f"{port.name:<18} {port.default:>5}  {port.metadata['program']}: {port.metadata['purpose']}"
+            for port in dataclasses.fields(cls)
+        )
+
+    @classmethod
+    def free(cls) -> Ports:
+        """Return ports that nothing uses right now, below the range that the kernel gives to outgoing connections."""
+        taken: list[int] = []
+        for number in random.sample(range(20000, 32000), 12000):
+            if not _occupied(number):
+                taken.append(number)
+            if len(taken) == len(cls.names()):
+                return cls(**dict(zip(cls.names(), taken, strict=True)))
+        raise Failure(f"fewer than {len(cls.names())} ports between 20000 and 32000 are free", 3)
+
+    def changed(self, settings: Iterable[str]) -> Ports:
+        """Return a copy with `name=number` settings applied.
+
+        Raises:
+            Failure: unknown names, wrong numbers or two programs on one port, all at once (exit code 2).
+        """
+        numbers = dataclasses.asdict(self)
+        problems = []
+        for setting in settings:
+            name, _, number = setting.partition("=")
+            if name not in numbers:
+                problems.append(f"--port {setting}: no port is called {name!r}; choose from {', '.join(numbers)}")
+            elif not (number.isascii() and number.isdigit() and 1 <= int(number) <= 65535):
+                problems.append(f"--port {setting}: {number!r} is not a port; write {name}=19090 (1 to 65535)")
+            else:
+                numbers[name] = int(number)
+        for number in sorted(set(numbers.values())):
+            names = [name for name, other in numbers.items() if other == number]
+            if len(names) > 1:
+                problems.append(f"port {number} is given to {' and '.join(names)}; choose another: --port {names[-1]}=N")
+        if problems:
+            raise Failure("\n".join(problems), 2)
+        return Ports(**numbers)
+
+    def require_free(self) -> None:
+        """Do nothing when every port can be opened.
+
+        Raises:
+            Failure: names each port that is in use, who uses it and the setting to change (exit code 3).
+        """
+        problems = []
+        for port in dataclasses.fields(self):
+            number = getattr(self, port.name)
+            if _occupied(number):
+                who = holder.of(HOST, number) or "a process of another user"
+                problems.append(
+                    f"  {HOST}:{number} ({port.metadata['program']}, {port.metadata['purpose']}) is used by {who}; "
+                    f"choose another port: --port {port.name}=N"
+                )
+        if problems:
+            count = "a port is" if len(problems) == 1 else f"{len(problems)} ports are"
+            raise Failure(f"{count} in use, nothing was started:\n" + "\n".join(problems), 3)
+
+
+def _occupied(number: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As the programs do it: connections that wait for their end must not count as users.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, number))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+                return True
+            raise
+    return False

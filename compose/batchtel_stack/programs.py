@@ -1,0 +1,169 @@
+"""The four programs as the stack runs them: command line, environment, configuration files, readiness address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from batchtel_collector.environment import load
+from batchtel_collector.render import render
+from batchtel_dashboards import rules
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from batchtel_stack.ports import HOST, Ports
+
+METRICS_RETENTION: Final = "35d"
+DETAIL_RETENTION: Final = "2160h"
+"""90 days, in the unit that Loki and Tempo both read."""
+
+_BACKENDS: Final = Path(__file__).parent / "backends"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can differ between two stacks.
+
+    Attributes:
+        data: absolute folder of everything that the stack writes.
+        ports: what it listens on.
+        environment: name or path of the collector's environment.
+        cadence: how often series are written to Prometheus and rules are evaluated, e.g. "15s".
+        query_lookback_delta: how far Prometheus looks back for a sample; its own default of 5 minutes when None.
+        overrides: more settings of the environment, nested like its file.
+    """
+
+    data: Path
+    ports: Ports = field(default_factory=Ports)
+    environment: str = "local"
+    cadence: str = "15s"
+    query_lookback_delta: str | None = None
+    overrides: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program of a stack, ready to be started.
+
+    Attributes:
+        name: what users call it, and the name of its binary.
+        arguments: the command line after the binary.
+        files: path -> text of the configuration files that it reads.
+        url: where people and clients reach it.
+        ready: answers 200 as soon as it works.
+        variables: added to its environment.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    files: Mapping[Path, str]
+    url: str
+    ready: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def programs(options: Options, boot: int) -> tuple[Program, ...]:
+    """Return the programs in the order of their start.
+
+    Args:
+        options: the stack.
+        boot: Unix time of the start, which tells the collector's lives apart in its series.
+
+    Raises:
+        Failure: the environment or its rendering is wrong (exit code 2).
+    """
+    return (_prometheus(options), _loki(options), _tempo(options), _collector(options, boot))
+
+
+def _prometheus(options: Options) -> Program:
+    file = options.data / "prometheus" / "prometheus.yml"
+    port = options.ports.prometheus
+    arguments = [
+        f"--config.file={file}",
+        f"--storage.tsdb.path={options.data / 'prometheus' / 'tsdb'}",
+        f"--storage.tsdb.retention.time={METRICS_RETENTION}",
+        f"--web.listen-address={HOST}:{port}",
+        "--web.enable-remote-write-receiver",
+        "--enable-feature=exemplar-storage",
+        "--log.level=warn",
+    ]
+    if options.query_lookback_delta is not None:
+        arguments.append(f"--query.lookback-delta={options.query_lookback_delta}")
+    text = _template("prometheus.yml.j2", cadence=options.cadence, rules=[str(rules.path())])
+    return Program(
+        "prometheus", tuple(arguments), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/-/ready"
+    )
+
+
+def _loki(options: Options) -> Program:
+    file = options.data / "loki" / "loki.yaml"
+    port = options.ports.loki
+    text = _template(
+        "loki.yaml.j2",
+        listen=HOST,
+        http_port=port,
+        grpc_port=options.ports.loki_grpc,
+        data=str(options.data / "loki"),
+        retention=DETAIL_RETENTION,
+    )
+    return Program("loki", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready")
+
+
+def _tempo(options: Options) -> Program:
+    file = options.data / "tempo" / "tempo.yaml"
+    port = options.ports.tempo
+    text = _template(
+        "tempo.yaml.j2",
+        listen=HOST,
+        http_port=port,
+        grpc_port=options.ports.tempo_grpc,
+        otlp_port=options.ports.tempo_otlp,
+        data=str(options.data / "tempo"),
+        retention=DETAIL_RETENTION,
+    )
+    return Program("tempo", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready")
+
+
+def _collector(options: Options, boot: int) -> Program:
+    file = options.data / "collector" / "collector.yaml"
+    text = render(load(options.environment, _merged(_settings(options), options.overrides)))
+    return Program(
+        "collector",
+        ("--config", str(file)),
+        {file: text},
+        f"http://{HOST}:{options.ports.otlp_http}",
+        f"http://{HOST}:{options.ports.collector_health}",
+        {"BATCHTEL_BOOT": str(boot)},
+    )
+
+
+def _settings(options: Options) -> dict[str, object]:
+    ports = options.ports
+    return {
+        "listen": {
+            "otlp_grpc": f"{HOST}:{ports.otlp_grpc}",
+            "otlp_http": f"{HOST}:{ports.otlp_http}",
+            "health": f"{HOST}:{ports.collector_health}",
+            "metrics": f"{HOST}:{ports.collector_metrics}",
+            "series": f"{HOST}:{ports.collector_series}",
+        },
+        "prometheus": {"endpoint": f"http://{HOST}:{ports.prometheus}/api/v1/write"},
+        "loki": {"endpoint": f"http://{HOST}:{ports.loki}/otlp"},
+        "tempo": {"endpoint": f"{HOST}:{ports.tempo_otlp}"},
+        "cadence": options.cadence,
+        "queue": {"folder": str(options.data / "collector" / "queue")},
+    }
+
+
+def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = _merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _template(name: str, **values: object) -> str:
+    templates = Environment(loader=FileSystemLoader(_BACKENDS), undefined=StrictUndefined, keep_trailing_newline=True)
+    return templates.get_template(name).render(values)

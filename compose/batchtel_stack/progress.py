@@ -1,0 +1,108 @@
+"""Say how far the builds are: a live table on a terminal, one line a minute elsewhere."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+_QUIET_SECONDS: Final = 60.0
+
+
+@dataclass
+class Step:
+    """What is known about one build.
+
+    Attributes:
+        name: the program.
+        state: waiting, building, built, failed, or a sentence about who is waited for.
+        started: monotonic seconds, 0 before the start.
+        log: the compiler's output, with one line for each compiled package.
+    """
+
+    name: str
+    state: str = "waiting"
+    started: float = 0.0
+    log: Path | None = None
+    _ended: float = field(default=0.0, repr=False)
+
+    @property
+    def finished(self) -> bool:
+        """Say whether there is nothing left to do."""
+        return self.state in {"built", "failed"}
+
+    def elapsed(self) -> str:
+        """Return minutes and seconds since the start, `-` before it; the clock stops when the step is finished."""
+        if not self.started:
+            return "-"
+        if self.finished and not self._ended:
+            self._ended = time.monotonic()
+        seconds = int((self._ended or time.monotonic()) - self.started)
+        return f"{seconds // 60}:{seconds % 60:02}"
+
+    def packages(self) -> int:
+        """Return how many packages were compiled so far; those that Go's cache has do not count."""
+        if self.log is None or not self.log.exists():
+            return 0
+        with self.log.open(errors="replace") as lines:
+            return sum(1 for line in lines if " " not in line.strip())
+
+
+class Progress:
+    """A context manager that shows steps on stderr while it is open."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
+        self._names = names
+        self._spoken = time.monotonic()
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        self.say(
+            f"Building {', '.join(self._names)} from source. This happens once: about 12 minutes on two cores and "
+            f"12 GB of Go's caches, all four together. Ctrl-C loses nothing."
+        )
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        self._console.print(line, soft_wrap=True, markup=False)
+
+    def show(self, steps: list[Step]) -> None:
+        """Show the steps; cheap enough to be called ten times a second."""
+        now = time.monotonic()
+        if self._live:
+            if now - self._spoken >= 0.5:
+                self._spoken = now
+                self._live.update(_table(steps))
+        elif now - self._spoken >= _QUIET_SECONDS or all(step.finished for step in steps):
+            self._spoken = now
+            self.say("; ".join(_words(step) for step in steps))
+
+
+def _table(steps: list[Step]) -> Table:
+    table = Table("program", "state", "time", "packages compiled", box=None, padding=(0, 3, 0, 0))
+    for step in steps:
+        table.add_row(step.name, step.state, step.elapsed(), str(step.packages()) if step.started else "-")
+    return table
+
+
+def _words(step: Step) -> str:
+    if not step.started:
+        return f"{step.name}: {step.state}"
+    return f"{step.name}: {step.state} ({step.elapsed()}, {step.packages()} packages compiled)"

@@ -1,0 +1,46 @@
+# Nothing is needed beforehand but Python >= 3.11 and the package registries: uv comes from PATH or into .bootstrap/, Python
+# packages from uv.lock, and the stack's four programs are built once from Go modules into the user's cache.
+
+UV_VERSION := 0.13.8
+UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
+RUN := $(UV) run --locked --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format generate bench clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+demo: $(UV) ## Set everything up, run the main job, show what arrived, stop
+	@$(RUN) batchtel demo
+
+test: $(UV) ## Run the tests, against the real programs
+	@$(RUN) python -m batchtel_stack.binaries
+	$(RUN) pytest
+
+check: $(UV) ## Check format, lint, types and the lock file
+	$(UV) lock --check
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+format: $(UV) ## Format the code and mend what lint can mend
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+generate: $(UV) ## Make every committed output anew: rendered configurations, rules, reference
+	$(RUN) python docs/generate.py
+
+bench: $(UV) ## Print what telemetry costs, side by side with its peers
+	$(RUN) --group bench python -m benchmarks
+
+clean: ## Remove what make has put into this folder; the programs in the user's cache stay
+	rm -rf .bootstrap .venv .mypy_cache .ruff_cache .pytest_cache dist
+
+.bootstrap/bin/uv:
+	@echo "uv is not on PATH: installing it into .bootstrap" >&2
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: python3 is older than 3.11; put a newer one on PATH" >&2; exit 2; }
+	@python3 -m venv .bootstrap \
+		|| { echo "error: python3 cannot make a virtual environment; install its venv module (Debian: python3-venv) or uv" >&2; exit 2; }
+	@.bootstrap/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

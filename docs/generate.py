@@ -1,0 +1,108 @@
+"""Make every committed output anew; `python docs/generate.py --check` tells what differs, and exits 1 if anything does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from batchtel.settings import SETTINGS
+from batchtel.signals import ATTRIBUTES, EVENTS, METRICS, RESOURCE_LABELS, SPANS
+
+ROOT = Path(__file__).parent.parent
+
+
+def reference() -> str:
+    """Write the reference of signals and settings from their tables."""
+    return "\n".join(_reference()) + "\n"
+
+
+def _reference() -> Iterator[str]:
+    yield "# Reference\n"
+    yield "Generated from the tables in `instrumentation/batchtel/signals.py` and `settings.py` by `make generate`.\n"
+    yield "## Settings\n"
+    yield "Where a row names several variables, the first that is set counts.\n"
+    yield from _table(
+        ("variable", "type", "default", "meaning"),
+        [
+            (
+                ", ".join(f"`{name}`" for name in row.variables),
+                row.type,
+                f"`{row.default}`" if row.default else "",
+                row.description,
+            )
+            for row in SETTINGS.values()
+        ],
+    )
+    yield "\n## Metrics\n"
+    yield "All counters and histograms are delta sums; a maximum is a gauge whose value is a Unix time.\n"
+    yield from _table(
+        ("metric", "unit", "kind", "in Prometheus", "labels", "meaning"),
+        [
+            (
+                f"`{row.name}`",
+                row.unit,
+                row.kind,
+                f"`{row.prometheus_name}`",
+                ", ".join(f"`{key}`" for key in row.attributes),
+                row.description,
+            )
+            for row in METRICS
+        ],
+    )
+    yield "\nBucket bounds, fixed within a major version:\n"
+    for row in METRICS:
+        if row.bounds:
+            yield f"- `{row.name}` ({row.unit}): " + " ".join(f"{bound:g}" for bound in row.bounds)
+    yield (
+        "\nResource attributes that become labels: "
+        + ", ".join(f"`{key}` (as `{label}`)" for key, label in RESOURCE_LABELS.items())
+        + ".\n"
+    )
+    yield "## Spans and events\n"
+    yield from _table(
+        ("span or event", "meaning", "attributes"),
+        [
+            (f"`{row.name}`", row.description, ", ".join(f"`{key}`" for key in row.attributes))
+            for row in (*SPANS, *EVENTS)
+        ],
+    )
+    yield "\n## Attributes\n"
+    yield from _table(
+        ("attribute", "type", "label", "meaning"),
+        [(f"`{row.key}`", row.type, "yes" if row.label else "", row.description) for row in ATTRIBUTES],
+    )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "| " + " | ".join("---" for _ in head) + " |"
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+
+
+OUTPUTS: dict[str, Callable[[], str]] = {
+    "docs/reference.md": reference,
+}
+"""Every committed output, by path from the root, and what makes it."""
+
+
+def main(arguments: list[str]) -> int:
+    """Write every output, or with `--check` compare it; return the exit code."""
+    check = arguments == ["--check"]
+    differing = [path for path, make in OUTPUTS.items() if not _current(ROOT / path, make())]
+    for path in differing:
+        if check:
+            print(f"{path} is not what its source makes; run: make generate", file=sys.stderr)
+        else:
+            (ROOT / path).write_text(OUTPUTS[path]())
+            print(f"wrote {path}", file=sys.stderr)
+    return 1 if check and differing else 0
+
+
+def _current(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -47,7 +47,7 @@ class Ports:
     def described(cls) -> str:
         """Return one line per port: name, default, program and purpose."""
         return "\n".join(
-            f"{port.name:<18} {port.default:>5}  {port.metadata['program']}: {port.metadata['purpose']}"
+            f"  {port.name:<18} {port.default:>5}  {port.metadata['program']}: {port.metadata['purpose']}"
             for port in dataclasses.fields(cls)
         )
 
@@ -81,7 +81,9 @@ class Ports:
         for number in sorted(set(numbers.values())):
             names = [name for name, other in numbers.items() if other == number]
             if len(names) > 1:
-                problems.append(f"port {number} is given to {' and '.join(names)}; choose another: --port {names[-1]}=N")
+                problems.append(
+                    f"port {number} is given to {' and '.join(names)}; choose another: --port {names[-1]}=N"
+                )
         if problems:
             raise Failure("\n".join(problems), 2)
         return Ports(**numbers)

@@ -14,6 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from batchtel_stack.ports import HOST, Ports
 
+PROGRAMS: Final = ("prometheus", "loki", "tempo", "collector")
+"""Their names, in the order of their start: backends before the collector, which would only retry."""
+
 METRICS_RETENTION: Final = "35d"
 DETAIL_RETENTION: Final = "2160h"
 """90 days, in the unit that Loki and Tempo both read."""
@@ -107,7 +110,9 @@ def _loki(options: Options) -> Program:
         data=str(options.data / "loki"),
         retention=DETAIL_RETENTION,
     )
-    return Program("loki", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready")
+    return Program(
+        "loki", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready"
+    )
 
 
 def _tempo(options: Options) -> Program:
@@ -122,7 +127,9 @@ def _tempo(options: Options) -> Program:
         data=str(options.data / "tempo"),
         retention=DETAIL_RETENTION,
     )
-    return Program("tempo", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready")
+    return Program(
+        "tempo", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready"
+    )
 
 
 def _collector(options: Options, boot: int) -> Program:

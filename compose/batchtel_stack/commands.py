@@ -1,0 +1,173 @@
+"""`batchtel up`, `status`, `logs` and `down`: the stack without containers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from batchtel.command import Failure
+from rich.console import Console
+from rich.table import Table
+
+from batchtel_stack import output, state
+from batchtel_stack.follow import follow
+from batchtel_stack.ports import Ports
+from batchtel_stack.programs import PROGRAMS
+from batchtel_stack.stack import Stack
+from batchtel_stack.status import Status
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_CRASH_LINES: Final = 10
+
+
+def default_data() -> Path:
+    """Return `$XDG_STATE_HOME/batchtel/stack`, below `~/.local/state` when the variable is unset."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "batchtel" / "stack"
+
+
+def _data(function: _F) -> _F:
+    return click.option(
+        "--data",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default_data,
+        metavar="DIR",
+        show_default="~/.local/state/batchtel/stack",
+        help="Folder of everything that the stack writes.",
+    )(function)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@click.command(epilog=f"\b\nPorts and their defaults, all on 127.0.0.1:\n{Ports.described()}")
+@_data
+@click.option("--env", "environment", default="local", show_default=True, help="Environment, by name or file.")
+@click.option("--port", "ports", multiple=True, metavar="NAME=N", help="Another port; repeatable. Names are below.")
+def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
+    """Start collector, Prometheus, Loki and Tempo on loopback.
+
+    The first call builds them, which takes about 12 minutes on two cores. They run until `batchtel down`.
+
+    \b
+    Examples:
+      batchtel up
+      batchtel up --port prometheus=19090 --port loki=13100
+      batchtel up --data /tmp/stack
+    """
+    wanted = Ports().changed(ports)
+    stack = Stack(data, wanted, environment=environment)
+    states = {status.state for status in stack.status()}
+    if states == {"running"}:
+        _require_same_ports(stack, wanted)
+        _say(f"the stack in {stack.data} runs already")
+    else:
+        if "exited" in states:
+            gone = ", ".join(status.name for status in stack.status() if status.state == "exited")
+            _say(f"{gone} has ended since the last start; stopping the rest and starting all four")
+            stack.stop()
+        stack.start(say=_say)
+    _print_statuses(stack.status())
+    _say(f"send with: export OTEL_EXPORTER_OTLP_ENDPOINT={stack.otlp_http}")
+
+
+@click.command()
+@_data
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(data: Path, as_json: bool) -> None:
+    """Say which programs of the stack run, and why one does not.
+
+    Exits with 1 when a program has ended by itself; with 0 when all run and when none was started.
+
+    \b
+    Examples:
+      batchtel status
+      batchtel status --json
+    """
+    statuses = Stack(data).status()
+    if as_json:
+        click.echo(json.dumps([_plain(status) for status in statuses], indent=2))
+    else:
+        _print_statuses(statuses)
+        for one in statuses:
+            if one.state == "exited" and one.log is not None:
+                _say(f"\n{one.name} has ended by itself. Its last lines:\n{output.quoted(one.log, _CRASH_LINES)}")
+        if any(one.state == "exited" for one in statuses):
+            _say("\nStart all four again: batchtel up")
+    sys.exit(1 if any(one.state == "exited" for one in statuses) else 0)
+
+
+@click.command()
+@_data
+@click.argument("program", required=False, type=click.Choice(PROGRAMS))
+@click.option("-n", "lines", type=click.IntRange(min=0), default=20, show_default=True, help="Lines per program.")
+@click.option("--follow", "-f", "following", is_flag=True, help="Go on until Ctrl-C.")
+def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
+    """Show what the programs of the stack have logged.
+
+    \b
+    Examples:
+      batchtel logs
+      batchtel logs collector -n 100
+      batchtel logs loki --follow
+    """
+    names = [program] if program else list(PROGRAMS)
+    found = {name: output.path(data, name) for name in names if output.path(data, name).exists()}
+    if not found:
+        raise Failure(f"no logs in {data}: nothing was started there. Start it: batchtel up", 2)
+    width = max(map(len, found)) if len(found) > 1 else 0
+    for name, path in found.items():
+        for line in output.tail(path, lines):
+            click.echo(_labelled(name, line, width))
+    if following:
+        for name, line in follow(found):
+            click.echo(_labelled(name, line, width))
+
+
+@click.command()
+@_data
+def down(data: Path) -> None:
+    """Stop the stack and leave no process. The data stays.
+
+    \b
+    Examples:
+      batchtel down
+      batchtel down --data /tmp/stack
+    """
+    stopped = Stack(data).stop()
+    _say(f"stopped {', '.join(stopped)}" if stopped else f"nothing runs in {data}")
+
+
+def _require_same_ports(stack: Stack, wanted: Ports) -> None:
+    known = state.read(stack.data)
+    if known is not None and known.ports != wanted:
+        differ = [name for name in Ports.names() if getattr(known.ports, name) != getattr(wanted, name)]
+        listed = ", ".join(f"{name} {getattr(known.ports, name)} instead of {getattr(wanted, name)}" for name in differ)
+        raise Failure(f"the stack in {stack.data} runs with other ports: {listed}. Stop it first: batchtel down", 2)
+
+
+def _plain(status: Status) -> dict[str, Any]:
+    content = dataclasses.asdict(status)
+    return content | {"log": str(status.log) if status.log else None, "last_lines": list(status.last_lines)}
+
+
+def _print_statuses(statuses: Sequence[Status]) -> None:
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
+    for column in ("PROGRAM", "STATE", "PID", "URL", "UPTIME"):
+        table.add_column(column, no_wrap=True)
+    for one in statuses:
+        uptime = "-" if one.uptime is None else f"{one.uptime // 3600}:{one.uptime // 60 % 60:02}:{one.uptime % 60:02}"
+        table.add_row(one.name, one.state, str(one.pid or "-"), one.url or "-", uptime)
+    Console(highlight=False).print(table)
+
+
+def _labelled(name: str, line: str, width: int) -> str:
+    return f"{name:<{width}} | {line}" if width else line

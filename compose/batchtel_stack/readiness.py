@@ -1,0 +1,83 @@
+"""Wait until programs answer; say which one does not, and why."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from batchtel.command import Failure
+
+from batchtel_stack import output
+from batchtel_stack.programs import Program
+from batchtel_stack.state import Process
+
+SECONDS: Final = 60.0
+"""All four answer within 5 s on two idle cores; a machine under load gets ten times that."""
+
+_LAST_LINES: Final = 15
+
+# A proxy of the environment must not be asked for loopback addresses.
+_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def wait(
+    programs: Sequence[Program],
+    processes: Sequence[Process],
+    children: Mapping[str, subprocess.Popen[bytes]],
+    say: Callable[[str], None],
+    seconds: float = SECONDS,
+) -> None:
+    """Return when every program answers its readiness address with 200.
+
+    Raises:
+        Failure: programs ended, or did not answer in time; says for each what it printed last (exit code 3).
+    """
+    logs = {process.name: process.log for process in processes}
+    waiting = {program.name: program for program in programs}
+    answers = dict.fromkeys(waiting, "nothing")
+    begun = time.monotonic()
+    while waiting:
+        ended = [name for name in waiting if children[name].poll() is not None]
+        if ended:
+            raise Failure(
+                "\n".join(
+                    f"{name} {_how(children[name].returncode)} before it was ready. Its last lines:\n"
+                    f"{output.quoted(logs[name], _LAST_LINES)}"
+                    for name in ended
+                ),
+                3,
+            )
+        for name, program in list(waiting.items()):
+            answers[name] = ask(program.ready)
+            if answers[name] == "200":
+                del waiting[name]
+                say(f"{name} is ready after {time.monotonic() - begun:.1f} s: {program.url}")
+        if waiting and time.monotonic() - begun > seconds:
+            raise Failure(
+                "\n".join(
+                    f"{name} is not ready after {seconds:.0f} s: {program.ready} answers {answers[name]}. "
+                    f"Its last lines:\n{output.quoted(logs[name], _LAST_LINES)}"
+                    for name, program in waiting.items()
+                ),
+                3,
+            )
+        time.sleep(0.05)
+
+
+def ask(url: str) -> str:
+    """Return the status of a GET as text, with the answer on one line unless it is 200; why there is none otherwise."""
+    try:
+        with _OPENER.open(url, timeout=2) as answer:
+            return str(answer.status)
+    except urllib.error.HTTPError as error:
+        return " ".join([str(error.code), *error.read(500).decode(errors="replace").split()])
+    except OSError as error:
+        return f"nothing ({getattr(error, 'reason', error)})"
+
+
+def _how(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

@@ -1,0 +1,224 @@
+"""A stack: collector, Prometheus, Loki and Tempo on loopback, in one data folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from batchtel.command import Failure
+
+from batchtel_stack import build, children, output, readiness, state, terminate
+from batchtel_stack.lock import Lock
+from batchtel_stack.ports import HOST, Ports
+from batchtel_stack.programs import PROGRAMS, Options, Program, programs
+from batchtel_stack.state import Process, State
+from batchtel_stack.status import Status
+
+STOP_SECONDS: Final = 10.0
+"""How long a program may take to end after SIGTERM; each needs less than one when it has nothing to write."""
+
+
+class Stack:
+    """The stack in one data folder, running or not.
+
+    Args:
+        data: folder of everything that it writes; made when missing.
+        ports: what it listens on.
+        cadence: how often series are written to Prometheus and rules are evaluated, e.g. "15s".
+        environment: name or path of the collector's environment.
+        query_lookback_delta: how far Prometheus looks back for a sample; its own default of 5 minutes when None.
+        overrides: more settings of the environment, nested like its file.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        ports: Ports | None = None,
+        *,
+        cadence: str = "15s",
+        environment: str = "local",
+        query_lookback_delta: str | None = None,
+        overrides: Mapping[str, object] | None = None,
+    ) -> None:
+        self.data = Path(os.path.abspath(data))
+        self.ports = ports or Ports()
+        self.options = Options(self.data, self.ports, environment, cadence, query_lookback_delta, dict(overrides or {}))
+        self._lock = Lock(self.data / "stack.lock")
+        self._started: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def prometheus(self) -> str:
+        """Address of Prometheus, e.g. http://127.0.0.1:9090."""
+        return f"http://{HOST}:{self.ports.prometheus}"
+
+    @property
+    def loki(self) -> str:
+        """Address of Loki."""
+        return f"http://{HOST}:{self.ports.loki}"
+
+    @property
+    def tempo(self) -> str:
+        """Address of Tempo."""
+        return f"http://{HOST}:{self.ports.tempo}"
+
+    @property
+    def otlp_http(self) -> str:
+        """Address for OTEL_EXPORTER_OTLP_ENDPOINT with OTLP over HTTP."""
+        return f"http://{HOST}:{self.ports.otlp_http}"
+
+    @property
+    def otlp_grpc(self) -> str:
+        """Address for OTEL_EXPORTER_OTLP_ENDPOINT with OTLP over gRPC."""
+        return f"http://{HOST}:{self.ports.otlp_grpc}"
+
+    @classmethod
+    @contextmanager
+    def running(
+        cls,
+        data: Path,
+        ports: Ports | None = None,
+        *,
+        cadence: str = "15s",
+        environment: str = "local",
+        query_lookback_delta: str | None = None,
+        overrides: Mapping[str, object] | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> Iterator[Stack]:
+        """Run a stack for the length of a `with` block; the arguments are those of the class and of `start`.
+
+        Everything is stopped at the end, Ctrl-C and SIGTERM included (inside the block both raise KeyboardInterrupt).
+        When this process is killed, the kernel kills the programs; enter the block in a thread that lives as long.
+        """
+        stack = cls(
+            data,
+            ports,
+            cadence=cadence,
+            environment=environment,
+            query_lookback_delta=query_lookback_delta,
+            overrides=overrides,
+        )
+        with terminate.raised():
+            try:
+                stack.start(tied=True, say=say)
+                yield stack
+            finally:
+                stack.stop()
+
+    def start(self, *, tied: bool = False, say: Callable[[str], None] = lambda line: None) -> None:
+        """Build what is not built, start the four programs and return when all of them answer.
+
+        Args:
+            tied: let the programs die with the calling thread; they run on by themselves otherwise.
+            say: is told each step in one line.
+
+        Raises:
+            Failure: it runs already, a port is in use, a build failed, or a program ended or did not answer in time
+                (exit code 3); the environment is wrong (exit code 2). Nothing is left running.
+        """
+        binaries = build.ensure()
+        with self._alone(), terminate.raised():
+            self._require_stopped()
+            boot = int(time.time())
+            wanted = programs(self.options, boot)
+            self.ports.require_free()
+            say(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
+            try:
+                self._launch(wanted, binaries, tied)
+                readiness.wait(wanted, self._processes(), self._started, say)
+            except BaseException:
+                self._stop_all()
+                raise
+
+    def stop(self) -> list[str]:
+        """Stop what runs and forget it; return the names of the programs that were running."""
+        if not self.data.is_dir():
+            return []
+        with self._alone():
+            return self._stop_all()
+
+    def status(self) -> list[Status]:
+        """Return one status for each of the four programs, in the order of their start."""
+        known = {process.name: process for process in self._processes()}
+        return [Status.of(name, known.get(name)) for name in PROGRAMS]
+
+    def _processes(self) -> tuple[Process, ...]:
+        known = state.read(self.data)
+        return known.processes if known else ()
+
+    def _require_stopped(self) -> None:
+        running = [process.name for process in self._processes() if process.runs()]
+        if running:
+            raise Failure(f"the stack in {self.data} runs already ({', '.join(running)}). Stop it: batchtel down", 3)
+
+    def _launch(self, wanted: tuple[Program, ...], binaries: Mapping[str, Path], tied: bool) -> None:
+        started: list[Process] = []
+        for program in wanted:
+            for path, text in program.files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            log = output.fresh(self.data, program.name)
+            with log.open("wb") as file:
+                child = children.start(
+                    [binaries[program.name], *program.arguments],
+                    output=file,
+                    folder=self.data,
+                    environment=_environment(program),
+                    tied=tied,
+                )
+            self._started[program.name] = child
+            # The child cannot be reaped before this object polls it, so its entry in /proc exists.
+            started.append(Process(program.name, child.pid, state.ticks(child.pid) or 0, time.time(), program.url, log))
+            # After each: what a killed `up` has started is known to `down`.
+            state.write(self.data, State(self.ports, self.options.cadence, tuple(started)))
+
+    def _stop_all(self) -> list[str]:
+        running = [process for process in self._processes() if process.runs()]
+        # The collector first: it hands over what it has while the backends still listen.
+        _end([process for process in running if process.name == "collector"])
+        _end([process for process in running if process.name != "collector"])
+        for child in self._started.values():
+            # One that was started but not yet written down.
+            if child.poll() is None:
+                children.kill_group(child.pid, signal.SIGKILL)
+            child.wait()
+        self._started.clear()
+        state.remove(self.data)
+        return [process.name for process in running]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._lock.take():
+            raise Failure(
+                f"another batchtel (process {self._lock.holder()}) starts or stops the stack in {self.data}. "
+                f"Call the same command again when it is done.",
+                3,
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+def _end(processes: list[Process]) -> None:
+    for process in processes:
+        children.kill_group(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(process.runs() for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for process in processes:
+        if process.runs():
+            children.kill_group(process.pid, signal.SIGKILL)
+    while any(process.runs() for process in processes):
+        time.sleep(0.02)
+
+
+def _environment(program: Program) -> dict[str, str]:
+    """Return the caller's environment without what would make the programs send telemetry about themselves."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "JAEGER_"))}
+    return kept | dict(program.variables)

@@ -23,6 +23,9 @@ from batchtel.version import __version__
 from batchtel.worker import Worker
 from batchtel.worker import flush as flush_workers
 
+SOON: Final = 0.2
+"""Seconds until a start is sent: a shorter job sends all it has in one request a signal."""
+
 NO_ENDPOINT: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded; set it to the collector, "
     "for example http://127.0.0.1:4318, or set OTEL_SDK_DISABLED=true to turn batchtel off without this warning"
@@ -121,10 +124,10 @@ class Telemetry:
                 self.meter.add(name, 0, attributes)
 
     def send_zeros(self) -> None:
-        """Send what was recorded until now in an export of its own."""
+        """Send what was recorded until now in an export of its own, without waiting for it."""
         if self._metrics is not None:
             self.meter.collect()
-            self._metrics.worker.wake()
+            self._metrics.worker.wake(SOON)
 
     def event(self, name: str, body: str, attributes: Mapping[str, Any], *, severity: str, context: Any) -> None:
         """Emit one event as a log record; `severity` is INFO, WARN or ERROR."""
@@ -147,7 +150,7 @@ class Telemetry:
     def send_events(self) -> None:
         """Send the events now, without waiting for it."""
         if self._logs is not None:
-            self._logs.worker.wake()
+            self._logs.worker.wake(SOON)
 
     def flush(self, timeout: float) -> bool:
         """Send everything recorded until now, all signals at the same time; False if that took over `timeout` s."""

@@ -23,23 +23,26 @@ class Worker:
     def __init__(self, name: str, export: Callable[[], None], interval: float) -> None:
         self._export = export
         self._interval = interval
-        self._wake = threading.Event()
-        self._lock = threading.Lock()
+        # Reentrant, because a signal handler of the job may log while the main thread is in here.
+        self._condition = threading.Condition(threading.RLock())
+        self._due = time.monotonic() + interval
         self._waiting: list[threading.Event] = []
         # A daemon: a hanging export must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name=THREAD_PREFIX + name, daemon=True)
         self._thread.start()
 
-    def wake(self) -> None:
-        """Export soon, without waiting for the interval; never blocks."""
-        self._wake.set()
+    def wake(self, after: float = 0.0) -> None:
+        """Export within `after` seconds instead of at the next interval; never blocks."""
+        with self._condition:
+            self._due = min(self._due, time.monotonic() + after)
+            self._condition.notify()
 
     def request(self) -> threading.Event:
         """Ask for an export of everything recorded until now; the event is set when that export has ended."""
         done = threading.Event()
-        with self._lock:
+        with self._condition:
             self._waiting.append(done)
-        self._wake.set()
+            self._condition.notify()
         return done
 
     def _run(self) -> None:
@@ -48,16 +51,21 @@ class Worker:
 
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         while True:
-            self._wake.wait(self._interval)
-            self._wake.clear()
-            with self._lock:
-                waiting, self._waiting = self._waiting, []
+            waiting = self._wait()
             try:
                 self._export()
             except Exception:
                 warn_once(self._thread.name, "batchtel could not export (%s)", self._thread.name, exc_info=True)
             for done in waiting:
                 done.set()
+
+    def _wait(self) -> list[threading.Event]:
+        with self._condition:
+            while not self._waiting and (left := self._due - time.monotonic()) > 0:
+                self._condition.wait(min(left, threading.TIMEOUT_MAX))
+            self._due = time.monotonic() + self._interval
+            waiting, self._waiting = self._waiting, []
+        return waiting
 
 
 def flush(workers: Iterable[Worker], timeout: float) -> bool:

@@ -9,7 +9,7 @@ from batchtel import current, settings
 from batchtel.guard import harmless, warn_once
 from batchtel.identity import clean_name, new_run_id
 from batchtel.outcome import Outcome
-from batchtel.scope import Scope, attribute_value, count_of, exception_attributes
+from batchtel.scope import Scope, Start, attribute_value, count_of, exception_attributes
 from batchtel.signals import ATTRIBUTES, RUN_EVENT_LIMIT
 from batchtel.telemetry import Telemetry
 
@@ -100,14 +100,14 @@ class JobRun(Scope):
         attributes = {**scope.identity, **details}
         scope._telemetry.event("batch.record.failed", body, attributes, severity="WARN", context=scope._context)
 
-    def begin(self) -> None:
-        """Open the run."""
-        super().begin()
+    def begin(self, start: Start | None = None) -> None:
+        """Open the run; with `start`, as of then."""
+        super().begin(start)
         current.opened(self)
 
-    def end(self, exception: BaseException | None) -> None:
-        """Close the run as `exception`, if any, says."""
-        super().end(exception)
+    def close(self, outcome: Outcome) -> None:
+        """Close the run."""
+        super().close(outcome)
         current.closed(self)
 
     def _begun(self, process: Telemetry) -> None:

@@ -7,6 +7,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchtel import current
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from batchtel.run import JobRun
 
 AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A start that lies before telemetry was there: Unix time in ns, and the ids that were handed out for it."""
+
+    time: int
+    trace_id: int
+    span_id: int
+
 
 _SEVERITY: Final = {"success": "INFO", "cancelled": "WARN"}
 
@@ -55,8 +66,8 @@ class Scope(ABC):
         return format(self._span.get_span_context().trace_id, "032x") if self._span is not None else ""
 
     @harmless(None)
-    def begin(self) -> None:
-        """Open it: span, context, counters."""
+    def begin(self, start: Start | None = None) -> None:
+        """Open it: span, context, counters; with `start`, as of then."""
         self.outer = current.scope()
         current.enter(self)
         process = telemetry()
@@ -65,7 +76,11 @@ class Scope(ABC):
         from opentelemetry import context, trace
 
         parent = process.parent_context()
-        self._span = process.tracer.start_span(f"batch_{self.level}.{self.name}", parent, attributes=self.identity)
+        if start is not None:
+            process.preset_ids(start.trace_id, start.span_id)
+        self._span = process.tracer.start_span(
+            f"batch_{self.level}.{self.name}", parent, attributes=self.identity, start_time=start and start.time
+        )
         self._previous_context = context.get_current()
         self._context = trace.set_span_in_context(self._span, parent)
         self._telemetry = process
@@ -74,18 +89,24 @@ class Scope(ABC):
         context.attach(self._context)
         self._begun(process)
         self.add("runs.started", 1)
-        self._entered("running")
-        self._started = time.perf_counter()
+        ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
+        self._entered("running", time.time() - ago)
+        self._started = time.perf_counter() - ago
 
     @harmless(None)
     def end(self, exception: BaseException | None) -> None:
-        """Close it as `exception`, if any, says; later calls and calls in a forked child do nothing."""
+        """Close it as `exception`, if any, says."""
+        self.close(Outcome.of(exception))
+
+    @harmless(None)
+    def close(self, outcome: Outcome) -> None:
+        """Close it; later calls and calls in a forked child do nothing."""
         if self.closed:
             return
         self.closed = True
         try:
             if self._telemetry is not None and self._process == os.getpid():
-                self._finish(self._telemetry, Outcome.of(exception), time.perf_counter() - self._started)
+                self._finish(self._telemetry, outcome, time.perf_counter() - self._started)
         finally:
             self._leave()
 
@@ -95,10 +116,9 @@ class Scope(ABC):
         if process is not None:
             process.meter.add(f"batch.{self.level}.{counter}", amount, self.labels)
 
-    def _entered(self, state: str) -> None:
+    def _entered(self, state: str, at: float) -> None:
         assert self._telemetry is not None
-        name = f"batch.{self.level}.state.timestamp"
-        self._telemetry.meter.reach(name, time.time(), {**self.labels, "state": state})
+        self._telemetry.meter.reach(f"batch.{self.level}.state.timestamp", at, {**self.labels, "state": state})
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         self._measure(process, outcome, duration)
@@ -125,7 +145,7 @@ class Scope(ABC):
             ended["error_type"] = outcome.error_type
         process.meter.add(f"batch.{self.level}.completions", 1, ended)
         process.meter.record(f"batch.{self.level}.duration", duration, self._duration_labels(outcome))
-        self._entered(outcome.status)
+        self._entered(outcome.status, time.time())
 
     def _fail_span(self, outcome: Outcome) -> None:
         from opentelemetry.trace import Status, StatusCode

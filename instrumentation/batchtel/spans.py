@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 from batchtel import telemetry
 from batchtel.guard import harmless
@@ -21,3 +22,21 @@ class QueueProcessor(SpanProcessor):
             process = telemetry.telemetry()
             if process is not None:
                 process.put_span(span)
+
+
+class PresetIds(RandomIdGenerator):
+    """Random ids, but for one span: a command runs under the ids of its span before telemetry is loaded."""
+
+    def __init__(self) -> None:
+        self.preset: tuple[int, int] | None = None
+
+    def generate_trace_id(self) -> int:
+        """Return the preset trace id, else a random one."""
+        return self.preset[0] if self.preset is not None else super().generate_trace_id()
+
+    def generate_span_id(self) -> int:
+        """Return the preset span id once, else a random one."""
+        if self.preset is None:
+            return super().generate_span_id()
+        preset, self.preset = self.preset, None
+        return preset[1]

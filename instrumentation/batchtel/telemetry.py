@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from batchtel import settings as settings_table
 from batchtel.endpoint import Endpoint, Signal
@@ -22,6 +22,9 @@ from batchtel.settings import Settings
 from batchtel.version import __version__
 from batchtel.worker import Worker
 from batchtel.worker import flush as flush_workers
+
+if TYPE_CHECKING:
+    from batchtel.spans import PresetIds
 
 SOON: Final = 0.2
 """Seconds until a start is sent: a shorter job sends all it has in one request a signal."""
@@ -51,6 +54,7 @@ class Telemetry:
         resource = Resource.create()
         if "deployment.environment.name" not in resource.attributes:
             warn_once("environment", NO_ENVIRONMENT)
+        self._ids: PresetIds | None = None
         self._known_zeros: set[tuple[str, ...]] = set()
         self._metrics_put: Callable[[Any], None] = _discard
         self.meter = Meter(resource, lambda collection: self._metrics_put(collection))
@@ -88,11 +92,12 @@ class Telemetry:
         from opentelemetry import trace
         from opentelemetry.sdk.trace import TracerProvider
 
-        from batchtel.spans import QueueProcessor
+        from batchtel.spans import PresetIds, QueueProcessor
 
         existing = trace.get_tracer_provider()
         if isinstance(existing, trace.ProxyTracerProvider):
-            provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+            self._ids = PresetIds()
+            provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=self._ids)
             provider.add_span_processor(QueueProcessor())
             trace.set_tracer_provider(provider)
         else:
@@ -101,6 +106,11 @@ class Telemetry:
             if force_flush is not None and not _is_ours(existing):
                 self._workers.append(Worker("provider", force_flush, interval=_NEVER))
         return provider.get_tracer("batchtel", __version__)
+
+    def preset_ids(self, trace_id: int, span_id: int) -> None:
+        """Let the next span have these ids, if the tracer provider is ours."""
+        if self._ids is not None:
+            self._ids.preset = (trace_id, span_id)
 
     def parent_context(self) -> Any:
         """Return the context that a new run belongs to: the current one, else what the parent process handed over."""

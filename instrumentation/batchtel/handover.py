@@ -1,0 +1,66 @@
+"""What a run hands to the processes it starts, in their environment, and what a process finds there.
+
+A run is counted once, by the outermost batchtel that knows it. That one marks it open: a `job()` of the same name
+further in joins the run, and an auto-instrumented child is not a run of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Final
+
+TRACE_VARIABLES: Final = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
+"""https://opentelemetry.io/docs/specs/otel/context/env-carriers/"""
+
+OPEN_RUN: Final = "BATCHTEL_OPEN_RUN"
+"""Holds the id of the run that is open. BATCHTEL_RUN_ID alone says only which id the next run is to have."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that another process has opened and will close."""
+
+    job: str
+    run_id: str
+
+
+def open_run(environ: Mapping[str, str] = os.environ) -> OpenRun | None:
+    """Return the run that the parent process has marked open, if any."""
+    run_id = environ.get(OPEN_RUN, "")
+    if not run_id or run_id != environ.get("BATCHTEL_RUN_ID"):
+        return None
+    return OpenRun(environ.get("BATCHTEL_JOB", ""), run_id)
+
+
+def trace_carrier(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the trace context that the parent process handed over, as a carrier for OpenTelemetry's propagators."""
+    return {key.lower(): environ[key] for key in TRACE_VARIABLES if environ.get(key)}
+
+
+def variables(job: str, run_id: str, attempt: int, trace: Mapping[str, str]) -> dict[str, str]:
+    """Return what a child of the run is to find in its environment; `trace` is a propagator's carrier."""
+    own = {"BATCHTEL_JOB": job, "BATCHTEL_RUN_ID": run_id, "BATCHTEL_ATTEMPT": str(attempt), OPEN_RUN: run_id}
+    return own | {key.upper(): value for key, value in trace.items() if key.upper() in TRACE_VARIABLES}
+
+
+class Marked:
+    """Variables put into an environment, which `restore` takes out again unless somebody has changed them since."""
+
+    def __init__(self, values: Mapping[str, str], environ: MutableMapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._values = dict(values)
+        self._before = {name: environ.get(name) for name in values}
+        environ.update(values)
+
+    def restore(self) -> None:
+        """Put the environment back as it was."""
+        for name, value in self._values.items():
+            if self._environ.get(name) != value:
+                continue
+            before = self._before[name]
+            if before is None:
+                del self._environ[name]
+            else:
+                self._environ[name] = before

@@ -1,0 +1,98 @@
+"""Recording rules that count what the collector adds up: exactly, from the first increment on.
+
+The collector writes running totals. `increase()` never sees the first increment of a new series, because there is no
+zero before it, and a job that runs once a night makes nothing but such series; `x - x offset 1h` breaks at resets and
+gaps. So two rules keep book for each total X:
+
+    X:increment   what has been added since the last evaluation that saw X, over all instances and boots
+    X:seen        the total that has been accounted for, per instance and boot
+
+and `sum_over_time(X:increment[W])` is the count in a window W over births, gaps of up to 6 hours, late samples, missed
+evaluations and resets. All pairs are in one group, `increment` before `seen`: a group's rules are evaluated one after
+the other and at one time, so `seen` still is the state before this evaluation.
+
+- A restart of the collector starts its totals anew under another `boot` label. To the rules that is a birth: all of
+  the new total counts, nothing is compared with the old one. A total that falls below `seen` without a new boot label
+  is taken for a reset too, but one that resets and overtakes `seen` before the next evaluation would be undercounted;
+  the label is there for that.
+- Increments are summed over `instance` and `boot` here, because they can be added and who counted them means nothing
+  to a reader. `seen` cannot: each collector's life has a total of its own.
+- Histograms have rules for buckets, count and sum alike: they are born without a zero as counters are, so quantiles
+  and means of a nightly job exist in increments only. Two series for one, as with counters.
+- A collector that restarts forgets the maxima it knew, so Prometheus keeps them (`X:max`), for as long as the
+  collector would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import yaml
+from batchtel.signals import METRICS, Metric
+
+GROUP: Final = "batchtel"
+"""The one group; its interval is Prometheus' `evaluation_interval`, which should be the collector's cadence."""
+
+MEMORY: Final = "6h"
+"""How far back `seen` and `max` are looked for. A longer gap counts whole totals again; 1,440 samples at 15 s each."""
+
+EXPIRY: Final = 35 * 86400
+"""Seconds that a maximum is kept: the `expiry` of the shipped environments. Without it a rule that reads its own
+output would keep the last state of a deleted job for ever."""
+
+HEADER: Final = "# Generated, do not edit: make generate\n"
+
+
+def path() -> Path:
+    """Return the rule file that Prometheus reads."""
+    return Path(__file__).parent / "generated" / "rules.yaml"
+
+
+def text() -> str:
+    """Return what the rule file contains."""
+    groups = {"groups": [{"name": GROUP, "rules": list(_rules())}]}
+    return HEADER + yaml.safe_dump(groups, sort_keys=False, width=1000)
+
+
+def totals(metric: Metric) -> tuple[str, ...]:
+    """Return the names of the running totals of a counter or histogram in Prometheus; none for a maximum."""
+    name = metric.prometheus_name
+    if metric.kind == "histogram":
+        return (f"{name}_count", f"{name}_sum", f"{name}_bucket")
+    return (name,) if metric.kind == "counter" else ()
+
+
+def increment(total: str) -> str:
+    """Return the name of the recorded increments of a running total."""
+    return f"{total.removesuffix('_total')}:increment"
+
+
+def maximum(metric: Metric) -> str:
+    """Return the name of the recorded maximum of a metric of that kind."""
+    return f"{metric.prometheus_name}:max"
+
+
+def _rules() -> Iterator[dict[str, str]]:
+    for metric in METRICS:
+        for total in totals(metric):
+            yield from _pair(total)
+        if metric.kind == "maximum":
+            yield _maximum(metric)
+
+
+def _pair(total: str) -> Iterator[dict[str, str]]:
+    seen = f"{total.removesuffix('_total')}:seen"
+    # `* 0` and `* 1` take the metric's name off, so that `or` compares the same labels on both sides.
+    before = f"(last_over_time({seen}[{MEMORY}]) or {total} * 0)"
+    added = f"(({total} - {before}) >= 0) or {total} * 1"
+    yield {"record": increment(total), "expr": f"sum without (instance, boot) ({added})"}
+    yield {"record": seen, "expr": total}
+
+
+def _maximum(metric: Metric) -> dict[str, str]:
+    # The right side has no instance, so `or` keeps both sides. 10 minutes: what came and went between two evaluations.
+    shown = f"max_over_time({metric.prometheus_name}[10m])"
+    kept = f"last_over_time({maximum(metric)}[{MEMORY}]) > time() - {EXPIRY}"
+    return {"record": maximum(metric), "expr": f"max without (instance, boot) ({shown} or {kept})"}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
 from collections.abc import Mapping
 
 from batchtel.guard import warn_once
 from batchtel.signals import NAME_LIMIT
+
+# A CronJob names its Jobs <cronjob>-<minutes since 1970>, and a Job its pods <job>-<5 characters>
+# (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#cron-job-creation).
+_CRONJOB_POD = re.compile(r"(?P<cronjob>.+)-\d{8,10}-[a-z0-9]{5}")
+_CRONJOB_DATE = re.compile(r"-\d{8,10}(-[a-z0-9]{5})?$")
 
 UNKNOWN = "unknown"
 """The name of what has none."""
@@ -27,6 +33,22 @@ def clean_name(name: object, what: str) -> str:
     return cleaned or UNKNOWN
 
 
+def default_job(program: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Name the job of a program that does not name it itself.
+
+    BATCHTEL_JOB, else OTEL_SERVICE_NAME, else the Kubernetes CronJob that started this pod, else the program's base
+    name. The date that a CronJob puts into the names of its Jobs and pods is taken off: it would make a series a run.
+    """
+    in_kubernetes = "KUBERNETES_SERVICE_HOST" in environ
+    name = environ.get("BATCHTEL_JOB") or environ.get("OTEL_SERVICE_NAME") or ""
+    if not name and in_kubernetes:
+        pod = _CRONJOB_POD.fullmatch(environ.get("HOSTNAME", ""))
+        name = pod["cronjob"] if pod else ""
+    if in_kubernetes:
+        name = _CRONJOB_DATE.sub("", name)
+    return name or os.path.basename(program) or UNKNOWN
+
+
 def new_run_id() -> str:
     """Make a UUIDv7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, so that run ids sort by time."""
     milliseconds = time.time_ns() // 1_000_000
@@ -35,11 +57,3 @@ def new_run_id() -> str:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return str(uuid.UUID(int=value))
-
-
-def trace_carrier(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the trace context that the parent process handed over, as a carrier for OpenTelemetry's propagators.
-
-    https://opentelemetry.io/docs/specs/otel/context/env-carriers/
-    """
-    return {key.lower(): environ[key] for key in ("TRACEPARENT", "TRACESTATE", "BAGGAGE") if environ.get(key)}

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 class Outcome:
     """Status (one of `signals.STATUSES`) with what explains it.
 
-    `error_type` is set for failures only; `exit_code` where the process asked for one; `exception` is what to record.
+    `error_type` is set for failures only; `exit_code` where the process asked for one; `exception` is what to record;
+    `reason` says more where the status alone does not tell.
     """
 
     status: str
     error_type: str = ""
     exit_code: int | None = None
     exception: BaseException | None = None
+    reason: str = ""
 
     @classmethod
     def of(cls, exception: BaseException | None) -> Outcome:
@@ -36,7 +38,7 @@ class Outcome:
                 return cls("success", exit_code=0)
             return cls("failure", "SystemExit", exit_code, exception)
         if isinstance(exception, (KeyboardInterrupt, GeneratorExit)) or _is_cancellation(exception):
-            return cls("cancelled")
+            return cls("cancelled", reason=type(exception).__name__)
         return cls("failure", type(exception).__name__ or "unknown", exception=exception)
 
 

@@ -12,6 +12,7 @@ from batchtel.outcome import Outcome
 from batchtel.scope import Scope, Start, attribute_value, count_of, exception_attributes
 from batchtel.signals import ATTRIBUTES, RUN_EVENT_LIMIT
 from batchtel.telemetry import Telemetry
+from batchtel.usage import Usage
 
 _OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
 
@@ -30,6 +31,8 @@ class JobRun(Scope):
         self._failed = 0
         self._failed_logged = 0
         self._quality: dict[str, Any] = {}
+        self._usage_before = Usage.now()
+        self.usage: Usage | None = None
         self._attributes: dict[str, Any] = {}
         label, kind = clean_name(name, "job"), clean_name(type, "job type")
         super().__init__(
@@ -110,6 +113,11 @@ class JobRun(Scope):
         super().close(outcome)
         current.closed(self)
 
+    def _usage(self) -> Usage:
+        if self.usage is None:
+            self.usage = Usage.now().since(self._usage_before)
+        return self.usage
+
     def _begun(self, process: Telemetry) -> None:
         process.send_zeros()
         if self.attempt > 1:
@@ -130,13 +138,16 @@ class JobRun(Scope):
 
     def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         super()._measure(process, outcome, duration)
+        process.meter.add("batch.job.cpu.time", self._usage().cpu_seconds, self.labels)
+        process.meter.record("batch.job.memory.peak", self._usage().peak_memory, self.labels)
         if "batch.data_quality.score" in self._quality:
             score = self._quality["batch.data_quality.score"]
             process.meter.record("batch.job.data_quality.score", score, self.labels)
 
     def _result(self) -> dict[str, Any]:
         counts = {"batch.records.processed": self._processed, "batch.records.failed": self._failed}
-        return {**self._attributes, **counts, **self._quality}
+        usage = {"batch.cpu.time": self._usage().cpu_seconds, "batch.memory.peak": self._usage().peak_memory}
+        return {**self._attributes, **counts, **self._quality, **usage}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return {**self.labels, "status": outcome.status}

@@ -127,12 +127,13 @@ class Scope(ABC):
             attributes["error.type"] = outcome.error_type
         if outcome.exit_code is not None:
             attributes["process.exit.code"] = outcome.exit_code
+        if outcome.reason:
+            attributes["batch.status.reason"] = outcome.reason
         self._span.set_attributes(attributes)
-        if outcome.status == "failure":
-            self._fail_span(outcome)
+        self._span_status(outcome)
         process.event(
             "batch.run.finished" if self.level == "job" else "batch.step.finished",
-            f"{self._title()} ended: {outcome.status}" + (f", {outcome.error_type}" if outcome.error_type else ""),
+            ", ".join(filter(None, (f"{self._title()} ended: {outcome.status}", outcome.error_type, outcome.reason))),
             {**self.identity, **attributes, "batch.duration": duration, **exception_attributes(outcome.exception)},
             severity=_SEVERITY.get(outcome.status, "ERROR"),
             context=self._context,
@@ -147,12 +148,16 @@ class Scope(ABC):
         process.meter.record(f"batch.{self.level}.duration", duration, self._duration_labels(outcome))
         self._entered(outcome.status, time.time())
 
-    def _fail_span(self, outcome: Outcome) -> None:
+    def _span_status(self, outcome: Outcome) -> None:
         from opentelemetry.trace import Status, StatusCode
 
         if outcome.exception is not None:
             self._span.record_exception(outcome.exception)
-        self._span.set_status(Status(StatusCode.ERROR, f"{outcome.error_type}: {outcome.exception}"))
+        if outcome.status == "success":
+            self._span.set_status(Status(StatusCode.OK))
+        elif outcome.status in ("failure", "lost"):
+            explanation = outcome.exception if outcome.exception is not None else outcome.reason
+            self._span.set_status(Status(StatusCode.ERROR, f"{outcome.error_type or outcome.status}: {explanation}"))
 
     def _leave(self) -> None:
         current.leave(self)

@@ -30,6 +30,9 @@ STATUSES: Final = ("success", "failure", "timeout", "cancelled", "skipped", "los
 STATES: Final = ("scheduled", "queued", "running", "retrying", *STATUSES, "dead_letter")
 """Where a job or a step can be; the latest state is the one entered last."""
 
+MEMORY_BOUNDS: Final = tuple(16.0 * 2**20 * 4**power for power in range(7))
+"""Upper bounds of peak memory, in bytes: powers of four from 16 MiB to 64 GiB."""
+
 Kind = Literal["counter", "histogram", "maximum"]
 AttributeType = Literal["string", "int", "double", "boolean", "string[]"]
 
@@ -117,7 +120,11 @@ ATTRIBUTES: Final = (
     Attribute("batch.record.id", "string", "Id of one record that failed."),
     Attribute("batch.data_quality.score", "double", "Data-quality score of the run, 0 to 1."),
     Attribute("batch.schema.version", "string", "Version of the schema that the data was held against."),
-    Attribute("process.exit.code", "int", "Exit code that the process asked for by SystemExit."),
+    Attribute("batch.status.reason", "string", "Why, where the status alone does not tell: a signal, out of memory."),
+    Attribute("batch.cpu.time", "double", "CPU seconds of the run, with the children that were waited for."),
+    Attribute("batch.memory.peak", "int", "Bytes of memory at the highest, of the process or of one child."),
+    Attribute("process.executable.name", "string", "Base name of the command that was run."),
+    Attribute("process.exit.code", "int", "Exit code of the command, or the one that Python was asked for."),
     Attribute("error.type", "string", "Class of the exception that ended the run or step."),
     Attribute("exception.type", "string", "Class of the exception, with its module."),
     Attribute("exception.message", "string", "Text of the exception."),
@@ -142,6 +149,8 @@ METRICS: Final = (
     Metric("batch.job.records.failed", "{record}", "counter", "Records that failed.", _JOB),
     Metric("batch.job.retries", "{retry}", "counter", "Attempts after the first.", _JOB),
     Metric("batch.job.data_quality.score", "1", "histogram", "Data-quality scores of runs.", _JOB, SCORE_BOUNDS),
+    Metric("batch.job.cpu.time", "s", "counter", "CPU seconds of runs.", _JOB),
+    Metric("batch.job.memory.peak", "By", "histogram", "Peak memory of runs.", _JOB, MEMORY_BOUNDS),
     Metric(
         "batch.job.state.timestamp",
         "s",
@@ -174,11 +183,12 @@ METRICS: Final = (
 _IDENTITY = ("batch.job.name", "batch.job.type", "batch.run.id", "batch.run.attempt")
 _JOB_RESULT = ("batch.records.processed", "batch.records.failed", "batch.data_quality.score", "batch.schema.version")
 _STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed")
-_END = ("batch.status", "process.exit.code", "error.type")
+_END = ("batch.status", "batch.status.reason", "process.exit.code", "error.type")
+_USAGE = ("batch.cpu.time", "batch.memory.peak", "process.executable.name")
 _EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
 
 SPANS: Final = (
-    Span("batch_job.<job>", "One run of a job.", (*_IDENTITY, *_JOB_RESULT, *_END)),
+    Span("batch_job.<job>", "One run of a job.", (*_IDENTITY, *_JOB_RESULT, *_USAGE, *_END)),
     Span("batch_step.<step>", "One execution of a step.", (*_IDENTITY, "batch.step.name", *_STEP_RESULT, *_END)),
 )
 """Every span that leaves a job; both are INTERNAL."""
@@ -188,7 +198,7 @@ EVENTS: Final = (
     Event(
         "batch.run.finished",
         "A run ended: the audit record.",
-        (*_IDENTITY, "batch.duration", *_JOB_RESULT, *_END, *_EXCEPTION),
+        (*_IDENTITY, "batch.duration", *_JOB_RESULT, *_USAGE, *_END, *_EXCEPTION),
     ),
     Event(
         "batch.step.finished",

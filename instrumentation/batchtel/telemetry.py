@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchtel import settings as settings_table
 from batchtel.endpoint import Endpoint, Signal
 from batchtel.guard import harmless, warn_once
-from batchtel.identity import trace_carrier
+from batchtel.handover import trace_carrier
 from batchtel.outbox import MetricsOutbox, Outbox
 from batchtel.settings import Settings
 from batchtel.version import __version__

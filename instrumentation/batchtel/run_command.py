@@ -1,0 +1,171 @@
+"""`batchtel run`: any command as a recorded run, started before the telemetry libraries are loaded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from batchtel import handover
+from batchtel.child import Child, Ended, end_like
+from batchtel.identity import default_job, new_run_id
+
+if TYPE_CHECKING:
+    from batchtel.outcome import Outcome
+    from batchtel.run import JobRun
+
+_CANCELS: Final = {"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"}
+
+
+def _attributes(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    wrong = [repr(value) for value, (key, equals, _) in zip(values, pairs, strict=True) if not (key and equals)]
+    if wrong:
+        raise click.BadParameter(f"{', '.join(wrong)} is not KEY=VALUE; write for example --attribute region=eu")
+    return {key: value for key, _, value in pairs}
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="Exit code: the command's own; 126 if it cannot be executed, 127 if it is not found, 128+n for signal n.",
+)
+@click.option("--job", metavar="NAME", help="Name of the job. Default: BATCHTEL_JOB, OTEL_SERVICE_NAME, or CMD.")
+@click.option("--type", "type_", metavar="TYPE", help="Kind of the job. Default: BATCHTEL_JOB_TYPE, or batch.")
+@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Number of the attempt, from 1.")
+@click.option(
+    "--attribute",
+    "attributes",
+    multiple=True,
+    callback=_attributes,
+    metavar="KEY=VALUE",
+    help="An attribute of the span and its events, never a label; repeatable.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARGS]...")
+def run(
+    job: str | None, type_: str | None, attempt: int | None, attributes: dict[str, str], command: tuple[str, ...]
+) -> None:
+    """Run a command and record it: start, end, exit code, CPU seconds, peak memory.
+
+    The command starts at once. Its input, output, terminal, signals and exit code are what they would be without
+    batchtel; TRACEPARENT, BATCHTEL_JOB and BATCHTEL_RUN_ID in its environment let it join the run.
+
+    \b
+    Examples:
+      batchtel run -- ./nightly.sh
+      batchtel run --job nightly_etl --type etl -- python etl.py --full
+      batchtel run --attribute region=eu -- pg_dump -Fc shop
+    """
+    recorder = _Recorder(
+        job or default_job(command[0]),
+        type_ or os.environ.get("BATCHTEL_JOB_TYPE") or "batch",
+        attempt or _inherited_attempt(),
+        {"process.executable.name": os.path.basename(command[0]), **attributes},
+    )
+    try:
+        child = Child(command, recorder.environment())
+    except OSError as error:
+        click.echo(f"batchtel run: {command[0]}: {error.strerror}", err=True)
+        ended = Ended(127 if isinstance(error, FileNotFoundError) else 126, None, 0.0, 0)
+        recorder.start()
+    else:
+        recorder.start(child.started)
+        ended = child.wait()
+    recorder.finish(ended)
+    end_like(ended)
+
+
+class _Recorder:
+    """Loads telemetry in a thread of its own while the command runs, and records the run.
+
+    The ids are made before anything is loaded, because the command finds them in its environment.
+    """
+
+    def __init__(self, job: str, type: str, attempt: int, attributes: dict[str, str]) -> None:  # noqa: A002
+        self._job, self._type, self._attempt, self._attributes = job, type, attempt, attributes
+        self._run_id = os.environ.get("BATCHTEL_RUN_ID") or new_run_id()
+        self._inherited = handover.trace_carrier()
+        self._trace_id, flags = _parent_trace(self._inherited.get("traceparent", ""))
+        self._span_id = os.urandom(8).hex()
+        self._carrier = {**self._inherited, "traceparent": f"00-{self._trace_id}-{self._span_id}-{flags}"}
+        self._memory_before = _oom_kills()
+        self._run: JobRun | None = None
+        self._thread: threading.Thread | None = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the command: ours, and what lets it join the run."""
+        own = handover.variables(self._job, self._run_id, self._attempt, self._carrier)
+        return {**os.environ, **own}
+
+    def start(self, started: int | None = None) -> None:
+        """Load telemetry in the background and record the start, which was at `started`, Unix time in ns."""
+        self._thread = threading.Thread(target=self._load, args=(started,), name="batchtel-load", daemon=True)
+        self._thread.start()
+
+    def _load(self, started: int | None) -> None:
+        import time
+
+        from batchtel.run import JobRun
+        from batchtel.scope import Start
+
+        job = JobRun(self._job, self._type, self._run_id, self._attempt)
+        job.set(self._attributes)
+        job.begin(Start(started or time.time_ns(), int(self._trace_id, 16), int(self._span_id, 16)))
+        self._run = job
+
+    def finish(self, ended: Ended) -> None:
+        """Record how the command ended and send everything, within the deadline of the settings."""
+        from batchtel.telemetry import flush
+        from batchtel.usage import Usage
+
+        if self._thread is not None:
+            self._thread.join()
+        if self._run is not None:
+            self._run.usage = Usage(ended.cpu_seconds, ended.peak_memory)
+            self._run.close(outcome_of(ended, out_of_memory=_oom_kills() > self._memory_before))
+            flush()
+            logging.shutdown()
+
+
+def outcome_of(ended: Ended, *, out_of_memory: bool) -> Outcome:
+    """Tell how a run ended whose command ended so.
+
+    SIGKILL is lost: nobody but the kernel and an impatient operator sends it. The signals that ask a program to end are
+    cancelled. Any other signal, and any exit code but 0, is a failure.
+    """
+    from batchtel.outcome import Outcome
+
+    if ended.signal is None:
+        code = ended.exit_code or 0
+        return Outcome("success", exit_code=0) if code == 0 else Outcome("failure", "unknown", code)
+    name = ended.signal.name
+    if name == "SIGKILL":
+        return Outcome("lost", reason="out of memory" if out_of_memory else "killed by SIGKILL")
+    if name in _CANCELS:
+        return Outcome("cancelled", reason=name)
+    return Outcome("failure", name)
+
+
+def _inherited_attempt() -> int:
+    text = os.environ.get("BATCHTEL_ATTEMPT", "")
+    return int(text) if text.isdecimal() and int(text) > 0 else 1
+
+
+def _parent_trace(traceparent: str) -> tuple[str, str]:
+    """Return the trace id and flags to go on with; a new, sampled trace where the parent gave none."""
+    parts = traceparent.split("-")
+    if len(parts) >= 4 and len(parts[1]) == 32 and set(parts[1]) - {"0"}:
+        return parts[1], parts[3]
+    return os.urandom(16).hex(), "01"
+
+
+def _oom_kills() -> int:
+    """Return how many processes of this control group the kernel has killed for memory; 0 where nobody can know."""
+    try:
+        text = Path("/sys/fs/cgroup/memory.events").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), 0)

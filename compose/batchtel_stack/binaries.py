@@ -19,7 +19,6 @@ from typing import Final
 
 import batchtel_collector
 from batchtel.command import Failure
-
 from batchtel_stack import cache
 
 GO_MINIMUM: Final = (1, 26, 5)

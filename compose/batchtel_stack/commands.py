@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
-from batchtel.command import Failure
 from rich.console import Console
 from rich.table import Table
 
+from batchtel.command import Failure
 from batchtel_stack import output, state
 from batchtel_stack.follow import follow
 from batchtel_stack.ports import Ports

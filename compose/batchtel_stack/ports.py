@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batchtel.command import Failure
-
 from batchtel_stack import holder
 
 HOST: Final = "127.0.0.1"

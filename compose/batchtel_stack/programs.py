@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from batchtel_collector.environment import load
 from batchtel_collector.render import render
 from batchtel_dashboards import rules
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from batchtel_stack.ports import HOST, Ports
 
 PROGRAMS: Final = ("prometheus", "loki", "tempo", "collector")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from batchtel.command import Failure
-
 from batchtel_stack import output
 from batchtel_stack.programs import Program
 from batchtel_stack.state import Process

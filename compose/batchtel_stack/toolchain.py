@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.command import Failure
-
 from batchtel_stack import cache
 from batchtel_stack.binaries import GO_MINIMUM, GO_WHEEL
 

@@ -103,10 +103,28 @@ class MetricsOutbox(Outbox):
 
 
 def _together(collections: list[Any]) -> Any:
-    """Put several collections into one request; each keeps its own start and end times."""
-    from opentelemetry.sdk.metrics.export import MetricsData
+    """Put several collections into one request; each point keeps its own start and end times.
 
-    return MetricsData([resource for collection in collections for resource in collection.resource_metrics])
+    The encoder keeps one entry a resource and one a scope, the last: what has both in common must be in one list.
+    """
+    from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
+
+    resources: dict[Any, dict[Any, list[Any]]] = {}
+    for collection in collections:
+        for resource in collection.resource_metrics:
+            scopes = resources.setdefault(resource.resource, {})
+            for scope in resource.scope_metrics:
+                scopes.setdefault(scope.scope, []).extend(scope.metrics)
+    return MetricsData(
+        [
+            ResourceMetrics(
+                resource,
+                [ScopeMetrics(scope, metrics, scope.schema_url or "") for scope, metrics in scopes.items()],
+                resource.schema_url,
+            )
+            for resource, scopes in resources.items()
+        ]
+    )
 
 
 class _ExporterLog:

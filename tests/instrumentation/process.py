@@ -1,0 +1,75 @@
+"""Jobs as processes of their own, for a process has one telemetry."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.instrumentation.sink import Sink
+
+TIMEOUT = 60
+"""Seconds after which a job counts as hung; none here works longer than 3."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job that has ended; `seconds` is its wall time."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def environment(sink: Sink | None, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a job: none of OpenTelemetry's but those given, and the sink as endpoint."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OTEL_", "BATCHTEL_")) and name not in ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
+    }
+    if sink is not None:
+        kept["OTEL_EXPORTER_OTLP_ENDPOINT"] = sink.url
+        kept["OTEL_RESOURCE_ATTRIBUTES"] = "deployment.environment.name=test"
+    return {**kept, **variables}
+
+
+def start(script: str, sink: Sink | None, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start `script`, Python text, in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        env=environment(sink, variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(script: str, sink: Sink | None = None, *arguments: str, cwd: Path | None = None, **variables: str) -> Finished:
+    """Run `script`, Python text, to its end."""
+    started = time.monotonic()
+    finished = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        env=environment(sink, variables),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    return Finished(finished.returncode, finished.stdout, finished.stderr, time.monotonic() - started)
+
+
+def succeed(script: str, sink: Sink | None = None, *arguments: str, **variables: str) -> Finished:
+    """Run `script` to its end, and assert that it exits with 0 and prints nothing."""
+    finished = run(script, sink, *arguments, **variables)
+    assert (finished.code, finished.stdout, finished.stderr) == (0, "", ""), finished.stderr
+    return finished

@@ -1,0 +1,45 @@
+"""Fixtures that every room uses: where the real programs are, and ports that nobody listens on."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from batchtel_stack import binaries
+
+
+def _program(name: str) -> Path:
+    """Return BATCHTEL_TEST_<NAME> when it is set, else the program in the user's cache."""
+    named = os.environ.get(f"BATCHTEL_TEST_{name.upper()}")
+    return Path(named) if named else binaries.find(name)
+
+
+@pytest.fixture(scope="session")
+def collector_program() -> Path:
+    """The real collector: BATCHTEL_TEST_COLLECTOR, or the one in the cache."""
+    return _program("collector")
+
+
+@pytest.fixture(scope="session")
+def prometheus_program() -> Path:
+    """The real Prometheus: BATCHTEL_TEST_PROMETHEUS, or the one in the cache."""
+    return _program("prometheus")
+
+
+@pytest.fixture(scope="session")
+def free_ports() -> Callable[[int], list[int]]:
+    """A function that returns `count` different ports on loopback that were free a moment ago."""
+
+    def find(count: int) -> list[int]:
+        with ExitStack() as held:
+            sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+            for one in sockets:
+                one.bind(("127.0.0.1", 0))
+            return [one.getsockname()[1] for one in sockets]
+
+    return find

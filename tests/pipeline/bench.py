@@ -1,0 +1,194 @@
+"""The bench: one real collector with a rendered configuration, cases sent through it, and what came out of each.
+
+All cases that share a configuration go through one process: each sends under a service.namespace of its own, so that
+its series can be told from the others'. Requests are sent one after the other, and the collector's own counters are
+read before and after each case: everything up to the batch processor works before the request is answered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from batchtel_collector.environment import load
+from batchtel_collector.render import render
+from tests.pipeline import detail, exposition, otlp
+from tests.pipeline.case import Named, Send
+from tests.pipeline.polling import until
+from tests.pipeline.program import Program, fetch
+from tests.pipeline.sink import Sink
+from tests.pipeline.telemetry import Telemetry
+
+MARKER: Final = "marker"
+"""service.namespace of the points that show that everything sent before them has come out."""
+
+BOOT: Final = "7"
+"""The label `boot` of every series of the bench."""
+
+
+@dataclass(frozen=True)
+class Listen:
+    """The ports of one collector."""
+
+    otlp_grpc: int
+    otlp_http: int
+    health: int
+    metrics: int
+    series: int
+
+
+@dataclass
+class Outcome:
+    """What came of one case: failed answers, data points taken away, and everything that left the collector."""
+
+    now: int
+    answers: list[str] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    series: list[str] = field(default_factory=list)
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Bench:
+    """A collector that runs; start one with `running`."""
+
+    def __init__(self, listen: Listen, program: Program, sink: Sink) -> None:
+        self.listen = listen
+        self.program = program
+        self.sink = sink
+        self.now = int(time.time())
+        self._sender = otlp.Sender(listen.otlp_http)
+        self._markers = 0
+
+    def close(self) -> None:
+        """Close the connection to the collector."""
+        self._sender.close()
+
+    def send(self, body: dict[str, Any], encoding: str = otlp.JSON) -> tuple[int, str]:
+        """Send one OTLP request; return status and answer."""
+        try:
+            return self._sender.send(otlp.path(body), otlp.encoded(body, encoding), encoding)
+        except OSError as error:
+            raise RuntimeError(f"the collector does not answer: {error}\n{self.program.tail()}") from error
+
+    def page(self) -> tuple[list[exposition.Sample], dict[str, str]]:
+        """Return the samples and family types of the series endpoint."""
+        return exposition.parse(fetch(f"http://127.0.0.1:{self.listen.series}/metrics"))
+
+    def telemetry(self) -> Telemetry:
+        """Return a reading of the collector's own metrics."""
+        return Telemetry(self.listen.metrics)
+
+    def settle(self, detail_too: bool = False) -> None:
+        """Wait until all that was sent before has come out; with `detail_too` log records and spans as well.
+
+        Batches are handled one after the other, so a point that is sent after another one was seen proves, when it is
+        seen itself, that the batch of the first one is done.
+        """
+        for _ in range(2):
+            self._markers += 1
+            self._mark(f"marker-{self._markers}", detail_too)
+
+    def _mark(self, name: str, detail_too: bool) -> None:
+        self.send(_marker(name))
+        job = f"{MARKER}/{name}"
+        until(f"{job} on the series endpoint", lambda: self._shows(job), 30, self.program.tail)
+        if detail_too:
+            self.send(otlp.expand(otlp.request({}, {}, "logs", [{"body": {"stringValue": name}}]), 0, 0, ""))
+            self.send(otlp.expand(otlp.request({}, {}, "spans", [_span(name)]), 0, 0, ""))
+            until(f"{name} among log records and spans", lambda: self.sink.has(name), 30, self.program.tail)
+
+    def _shows(self, job: str) -> bool | None:
+        samples, _ = self.page()
+        return True if any(sample.label("job") == job for sample in samples) else None
+
+    def run(self, cases: Sequence[Named]) -> dict[str, Outcome]:
+        """Send all cases, phase by phase, and return what came of each."""
+        outcomes = {named.name: Outcome(self.now) for named in cases}
+        with_detail = any(named.case.logs or named.case.spans for named in cases)
+        for phase in range(max(len(named.case.phases()) for named in cases)):
+            for named in cases:
+                if phase < len(named.case.phases()):
+                    self._send(named, named.case.phases()[phase], outcomes[named.name])
+            self.settle(with_detail)
+        samples, types = self.page()
+        for name, outcome in outcomes.items():
+            outcome.series = exposition.lines(of_namespace(samples, name), types)
+            outcome.logs = detail.logs(self.sink.logs, name, self.now)
+            outcome.spans = detail.spans(self.sink.spans, name)
+        return outcomes
+
+    def _send(self, named: Named, sends: Sequence[Send], outcome: Outcome) -> None:
+        before = self.telemetry().refused()
+        for one in sends:
+            for body in one.bodies(self.now, named.name, named.case.neighbours):
+                status, answer = self.send(body, otlp.PROTOBUF if one.encoding == "protobuf" else otlp.JSON)
+                if status != one.status:
+                    outcome.answers.append(f"{status} instead of {one.status}: {answer}")
+        outcome.refused += self.telemetry().refused() - before
+
+
+def of_namespace(samples: Sequence[exposition.Sample], namespace: str) -> Iterator[exposition.Sample]:
+    """Yield the samples whose label job is in `namespace`, with job shortened to the service's name."""
+    for sample in samples:
+        owner, _, service = sample.label("job").rpartition("/")
+        if owner == namespace:
+            labels = tuple((key, service if key == "job" else value) for key, value in sample.labels)
+            yield exposition.Sample(sample.name, labels, sample.value)
+
+
+def _marker(name: str) -> dict[str, Any]:
+    point = {"asInt": "1", "timeUnixNano": "{now}"}
+    total = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}
+    metric = {"name": "batch.job.runs.started", "sum": total}
+    body = otlp.request({"service.name": name, "service.namespace": MARKER}, {}, "metrics", [metric])
+    expanded: dict[str, Any] = otlp.expand(body, int(time.time()), 0, "")
+    return expanded
+
+
+def _span(name: str) -> dict[str, Any]:
+    return {"name": name, "traceId": "1" * 32, "spanId": "1" * 16, "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+
+
+def overrides(listen: Listen, folder: Path, sink: Sink, prometheus: str, shard: str) -> dict[str, Any]:
+    """Return the overrides of environment `local` that put a collector on the bench."""
+    return {
+        "listen": {name: f"127.0.0.1:{port}" for name, port in vars(listen).items()},
+        "prometheus": {"endpoint": prometheus},
+        "loki": {"endpoint": sink.loki},
+        "tempo": {"endpoint": sink.tempo},
+        "queue": {"folder": str(folder / "queue")},
+        "cadence": "1s",
+        "shard": shard,
+    }
+
+
+@contextmanager
+def running(
+    program: Path, folder: Path, listen: Listen, sink: Sink, prometheus: str, more: Mapping[str, Any] | None = None
+) -> Iterator[Bench]:
+    """Start a collector with the rendered environment `local`, `more` merged into it; stop it in the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = render(load("local", {**overrides(listen, folder, sink, prometheus, folder.name), **(more or {})}))
+    with serving(program, folder, listen, sink, text) as bench:
+        yield bench
+
+
+@contextmanager
+def serving(program: Path, folder: Path, listen: Listen, sink: Sink, configuration: str) -> Iterator[Bench]:
+    """Start a collector with this configuration text; stop it in the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "collector.yaml"
+    file.write_text(configuration, encoding="utf-8")
+    command: list[str | Path] = [program, "--config", file]
+    ready = f"http://127.0.0.1:{listen.health}"
+    with (
+        Program(command, folder / "collector.log", ready, {"BATCHTEL_BOOT": BOOT}) as started,
+        closing(Bench(listen, started, sink)) as bench,
+    ):
+        yield bench

@@ -1,0 +1,80 @@
+"""The bench's fixtures: Prometheus, the sink, and a function that starts collectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline import bench, sink
+from tests.pipeline.program import Program
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A real Prometheus that calls a series stale after 10 s."""
+
+    url: str
+
+    @property
+    def write(self) -> str:
+        """Remote-write address."""
+        return f"{self.url}/api/v1/write"
+
+
+@pytest.fixture(scope="session")
+def prometheus(
+    prometheus_program: Path, tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]
+) -> Iterator[Prometheus]:
+    """A real Prometheus for all collectors of the bench; the label instance tells them apart."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    (folder / "prometheus.yaml").write_text("{}")
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    command: list[str | Path] = [
+        prometheus_program,
+        f"--config.file={folder / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+        "--web.enable-remote-write-receiver",
+        "--query.lookback-delta=10s",
+        "--log.level=warn",
+    ]
+    with Program(command, folder / "prometheus.log", f"http://{address}/-/ready"):
+        yield Prometheus(f"http://{address}")
+
+
+@pytest.fixture(scope="session")
+def detail_sink(
+    collector_program: Path, tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]
+) -> Iterator[sink.Sink]:
+    """Where log records and spans of all collectors of the bench arrive."""
+    with sink.running(collector_program, tmp_path_factory.mktemp("sink") / "sink", *free_ports(3)) as running:
+        yield running
+
+
+Start = Callable[..., AbstractContextManager[bench.Bench]]
+
+
+@pytest.fixture(scope="session")
+def start(
+    collector_program: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_ports: Callable[[int], list[int]],
+    detail_sink: sink.Sink,
+    prometheus: Prometheus,
+) -> Start:
+    """A function that starts a collector, `start(overrides)`, or one with another configuration's text."""
+
+    def begin(
+        overrides: Mapping[str, Any] | None = None, configuration: Callable[[bench.Listen], str] | None = None
+    ) -> AbstractContextManager[bench.Bench]:
+        folder, listen = tmp_path_factory.mktemp("bench"), bench.Listen(*free_ports(5))
+        if configuration:
+            return bench.serving(collector_program, folder, listen, detail_sink, configuration(listen))
+        return bench.running(collector_program, folder, listen, detail_sink, prometheus.write, overrides)
+
+    return begin

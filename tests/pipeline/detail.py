@@ -1,0 +1,67 @@
+"""Log records and spans as they leave the collector, in the form that cases write.
+
+A log record is `{resource, attributes, body, time}` and perhaps `event_name`, `trace`; a span is
+`{resource, attributes, name}`. `time` is `arrival` when the collector set it, else `now-60`. resource lacks the case's
+service.namespace.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def logs(file: Path, namespace: str, now: int) -> list[dict[str, Any]]:
+    """Return the log records of `namespace` in a file exporter's JSON lines, in order."""
+    return [
+        _record(resource, record, now)
+        for resource, record in _items(file, "resourceLogs", "scopeLogs", "logRecords")
+        if resource.pop("service.namespace", None) == namespace
+    ]
+
+
+def spans(file: Path, namespace: str) -> list[dict[str, Any]]:
+    """Return the spans of `namespace` in a file exporter's JSON lines, in order."""
+    return [
+        {"resource": resource, "attributes": _plain(span.get("attributes", [])), "name": span["name"]}
+        for resource, span in _items(file, "resourceSpans", "scopeSpans", "spans")
+        if resource.pop("service.namespace", None) == namespace
+    ]
+
+
+def _items(file: Path, outer: str, inner: str, name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for line in file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []:
+        if not line.endswith("\n"):
+            return  # still being written
+        for block in json.loads(line)[outer]:
+            for scope in block[inner]:
+                for item in scope[name]:
+                    yield _plain(block["resource"].get("attributes", [])), item
+
+
+def _record(resource: dict[str, Any], record: dict[str, Any], now: int) -> dict[str, Any]:
+    seconds = int(record.get("timeUnixNano", 0)) // 10**9
+    written = {
+        "resource": resource,
+        "attributes": _plain(record.get("attributes", [])),
+        "body": _value(record.get("body", {})),
+        "time": "arrival" if seconds >= now else f"now-{now - seconds}",
+    }
+    if record.get("eventName"):
+        written["event_name"] = record["eventName"]
+    if record.get("traceId"):
+        written["trace"] = record["traceId"]
+    return written
+
+
+def _plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+    return {one["key"]: _value(one["value"]) for one in attributes}
+
+
+def _value(value: dict[str, Any]) -> Any:
+    kind, content = next(iter(value.items()), ("", ""))
+    if kind == "arrayValue":
+        return [_value(item) for item in content.get("values", [])]
+    return int(content) if kind == "intValue" else content

@@ -1,0 +1,45 @@
+"""What a collector says about itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from tests.pipeline import exposition
+from tests.pipeline.program import fetch
+
+_SIGNS: Final = {"otelcol_processor_incoming_items": 1, "otelcol_processor_outgoing_items": -1}
+_BEHIND_BATCH: Final = ("groupbyattrs", "transform/stamp", "delta_to_cumulative")
+
+
+class Telemetry:
+    """One reading of a collector's own metrics."""
+
+    def __init__(self, port: int) -> None:
+        self._samples, _ = exposition.parse(fetch(f"http://127.0.0.1:{port}/metrics"))
+
+    def taken_away(self) -> Counter[str]:
+        """Return processor of the metrics pipeline -> data points that went in and did not come out so far."""
+        counts: Counter[str] = Counter()
+        for sample in self._samples:
+            if sample.name in _SIGNS and sample.label("otel_signal") == "metrics":
+                counts[sample.label("processor")] += _SIGNS[sample.name] * int(sample.value)
+        return counts
+
+    def refused(self) -> Counter[str]:
+        """Return what `taken_away` says of the processors that work before a request is answered."""
+        counts = self.taken_away()
+        return Counter({name: count for name, count in counts.items() if not name.startswith(_BEHIND_BATCH)})
+
+    def errors(self) -> list[str]:
+        """Return the metrics that count errors behind the batch and are not 0."""
+        found = [
+            sample
+            for sample in self._samples
+            if sample.label("error") or sample.name.startswith("promhttp_metric_handler_errors")
+        ]
+        return exposition.lines([sample for sample in found if sample.value], {})
+
+    def value(self, name: str) -> float:
+        """Return the sum of all samples of a metric, 0 when there is none."""
+        return sum(sample.value for sample in self._samples if sample.name == name)

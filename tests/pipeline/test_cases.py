@@ -1,0 +1,60 @@
+"""Every case below cases/: what jobs send, and all that comes out of the rendered pipeline."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.pipeline import exposition
+from tests.pipeline.bench import MARKER, Bench, Outcome
+from tests.pipeline.case import Named, load
+from tests.pipeline.conftest import Start
+
+CASES = load()
+
+
+@pytest.fixture(scope="module")
+def outcomes(start: Start, request: pytest.FixtureRequest) -> dict[str, Outcome]:
+    """What came of every selected case; one collector serves all cases that need the same environment."""
+    selected = {
+        item.callspec.id
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_case"
+    }
+    groups: dict[str, list[Named]] = {}
+    for named in CASES:
+        if named.name in selected:
+            key = named.name if named.case.alone else json.dumps(named.case.environment, sort_keys=True)
+            groups.setdefault(key, []).append(named)
+    results: dict[str, Outcome] = {}
+    for cases in groups.values():
+        with start(cases[0].case.environment) as bench:
+            results |= bench.run(cases)
+            _check_whole(bench, cases)
+    return results
+
+
+def _check_whole(bench: Bench, cases: list[Named]) -> None:
+    """Check what no single case can: the collector lives, and nothing came out that belongs to no case."""
+    assert bench.program.exit_code is None, bench.program.tail()
+    samples, _ = bench.page()
+    known = {named.name for named in cases} | {MARKER}
+    strays = {sample for sample in samples if sample.label("job").rpartition("/")[0] not in known}
+    assert not strays, f"series outside every case: {strays}"
+    telemetry = bench.telemetry()
+    behind = telemetry.taken_away() - telemetry.refused()
+    assert not +behind, f"lost behind the batch: {behind}"
+    assert telemetry.errors() == []
+
+
+@pytest.mark.parametrize("named", CASES, ids=lambda named: named.name)
+def test_case(named: Named, outcomes: dict[str, Outcome]) -> None:
+    """All that comes out of a case is what its file says: answers, series, refusals, log records, spans."""
+    outcome = outcomes[named.name]
+    assert outcome.answers == []
+    expected = named.case.expected(outcome.now)
+    assert exposition.allowed(outcome.series, expected) == expected
+    assert outcome.refused == named.case.refused
+    assert outcome.logs == named.case.logs
+    assert outcome.spans == named.case.spans

@@ -79,7 +79,8 @@ def _fetch(own: Path, found: str) -> None:
 
 
 def _installer() -> list[str] | None:
-    uv = shutil.which("uv")
+    # `uv run` names itself in UV; it need not be on PATH.
+    uv = os.environ.get("UV") or shutil.which("uv")
     if uv:
         return [uv, "pip"]
     if importlib.util.find_spec("pip"):

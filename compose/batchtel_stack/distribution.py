@@ -1,0 +1,62 @@
+"""Make the collector's Go module from its manifest.
+
+The module is committed, so that building the collector needs no generator and every dependency is locked. Whoever edits
+`builder.yaml` runs `python -m batchtel_stack.distribution`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+import batchtel_collector
+from batchtel.command import Failure
+from batchtel_stack import toolchain
+
+MANIFEST: Final = Path(batchtel_collector.__file__).parent / "distribution" / "builder.yaml"
+MODULE: Final = MANIFEST.parent / "module"
+
+_BUILDER: Final = Path(__file__).parent / "go" / "builder"
+
+
+def generate(folder: Path) -> None:
+    """Write the Go module of the manifest into `folder`, which the collector's builder makes when it is missing.
+
+    Needs the Go module proxy unless every module is in Go's cache.
+
+    Raises:
+        Failure: there is no Go or the builder failed (exit code 3).
+    """
+    go = toolchain.find(_say)
+    manifest = yaml.safe_load(MANIFEST.read_text())
+    manifest["dist"] |= {"output_path": str(folder), "go": str(go)}
+    with tempfile.TemporaryDirectory() as scratch:
+        moved = Path(scratch) / "builder.yaml"
+        moved.write_text(yaml.safe_dump(manifest))
+        outcome = subprocess.run(
+            [go, "tool", "builder", "--config", moved, "--skip-compilation"],
+            cwd=_BUILDER,
+            env=toolchain.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if outcome.returncode != 0:
+        raise Failure(f"the collector's builder failed with {MANIFEST}:\n{outcome.stderr.strip()[-2000:]}", 3)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    try:
+        generate(MODULE)
+    except Failure as failure:
+        failure.show()
+        sys.exit(failure.exit_code)

@@ -15,16 +15,18 @@ _jobs: list[JobRun] = []
 _lock = threading.Lock()
 
 
+def here() -> Scope | None:
+    """Return the innermost open run or step of this context, or None."""
+    return _open(_scope.get())
+
+
 def scope() -> Scope | None:
     """Return the innermost open run or step, or None.
 
     A thread that did not inherit the context of the run (before Python 3.14 none does) belongs to the process's run if
-    there is exactly one.
+    there is exactly one. A job that starts there is a run of its own all the same: ask `here`.
     """
-    found = _open(_scope.get())
-    if found is None and len(_jobs) == 1:
-        return _jobs[0]
-    return found
+    return here() or (_jobs[0] if len(_jobs) == 1 else None)
 
 
 def enter(entered: Scope) -> None:
@@ -39,6 +41,11 @@ def leave(left: Scope) -> None:
     """
     if _scope.get() is left:
         _scope.set(_open(left.outer))
+
+
+def any_open() -> bool:
+    """Tell whether any run of the process is open."""
+    return bool(_jobs)
 
 
 def opened(job: JobRun) -> None:

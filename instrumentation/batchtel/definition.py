@@ -10,8 +10,9 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Generic, TypeVar, cast
 
-from batchtel import current
+from batchtel import current, handover
 from batchtel.guard import warn_once
+from batchtel.joined import JoinedRun
 from batchtel.run import JobRun, StepRun
 from batchtel.scope import Scope
 
@@ -131,11 +132,17 @@ class Job(Definition[JobRun]):
 
     def _open(self) -> Opened[JobRun]:
         run = JobRun(self._name, self._type, self._run_id, self._attempt)
-        outer = current.scope()
-        if outer is not None and outer.job.name == run.name and self._run_id in (None, outer.job.run_id):
+        outer = current.here()
+        if outer is not None and self._is(outer.job.name, outer.job.run_id, run):
             return Opened(outer.job, joined=True)
+        elsewhere = handover.INHERITED
+        if outer is None and elsewhere is not None and self._is(elsewhere.job, elsewhere.run_id, run):
+            run = JoinedRun(self._name, self._type, elsewhere.run_id, elsewhere.attempt)
         run.begin()
         return Opened(run, joined=False)
+
+    def _is(self, name: str, run_id: str, run: JobRun) -> bool:
+        return run.name == name and self._run_id in (None, run_id)
 
 
 class Step(Definition[StepRun]):

@@ -24,6 +24,7 @@ class OpenRun:
 
     job: str
     run_id: str
+    attempt: int
 
 
 def open_run(environ: Mapping[str, str] = os.environ) -> OpenRun | None:
@@ -31,7 +32,15 @@ def open_run(environ: Mapping[str, str] = os.environ) -> OpenRun | None:
     run_id = environ.get(OPEN_RUN, "")
     if not run_id or run_id != environ.get("BATCHTEL_RUN_ID"):
         return None
-    return OpenRun(environ.get("BATCHTEL_JOB", ""), run_id)
+    attempt = environ.get("BATCHTEL_ATTEMPT", "")
+    return OpenRun(environ.get("BATCHTEL_JOB", ""), run_id, int(attempt) if attempt.isdecimal() else 1)
+
+
+def unmarked(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """Return the environment without the variables that tell of an open run, for a run that is not that one."""
+    if open_run(environ) is None:
+        return environ
+    return {name: value for name, value in environ.items() if name not in _OF_A_RUN}
 
 
 def trace_carrier(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -43,6 +52,12 @@ def variables(job: str, run_id: str, attempt: int, trace: Mapping[str, str]) -> 
     """Return what a child of the run is to find in its environment; `trace` is a propagator's carrier."""
     own = {"BATCHTEL_JOB": job, "BATCHTEL_RUN_ID": run_id, "BATCHTEL_ATTEMPT": str(attempt), OPEN_RUN: run_id}
     return own | {key.upper(): value for key, value in trace.items() if key.upper() in TRACE_VARIABLES}
+
+
+_OF_A_RUN: Final = {"BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT", OPEN_RUN}
+
+INHERITED: Final = open_run()
+"""The run that was open when this process started: a mark that appears later is this process's own."""
 
 
 class Marked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from batchtel import current, settings
+from batchtel import current, handover, settings
 from batchtel.guard import harmless, warn_once
 from batchtel.identity import clean_name, new_run_id
 from batchtel.outcome import Outcome
@@ -23,7 +23,7 @@ class JobRun(Scope):
     level = "job"
 
     def __init__(self, name: str, type: str, run_id: str | None, attempt: int | None) -> None:  # noqa: A002
-        own = settings.read()
+        own = settings.read(handover.unmarked())
         self.type = type
         self.run_id = run_id or own.run_id or new_run_id()
         self.attempt = attempt or own.attempt
@@ -31,9 +31,11 @@ class JobRun(Scope):
         self._failed = 0
         self._failed_logged = 0
         self._quality: dict[str, Any] = {}
+        self.executable = ""
         self._usage_before = Usage.now()
         self.usage: Usage | None = None
         self._attributes: dict[str, Any] = {}
+        self._mark: handover.Marked | None = None
         label, kind = clean_name(name, "job"), clean_name(type, "job type")
         super().__init__(
             label,
@@ -89,7 +91,8 @@ class JobRun(Scope):
 
     def log_failed_record(self, scope: Scope, id: object, error: BaseException | str) -> None:  # noqa: A002
         """Log one failed record of `scope`, a step of this run or the run itself, if fewer than 100 have been."""
-        if scope._telemetry is None or self._failed_logged > RUN_EVENT_LIMIT:
+        process = scope.recorder
+        if process is None or self._failed_logged > RUN_EVENT_LIMIT:
             return
         self._failed_logged += 1
         if self._failed_logged > RUN_EVENT_LIMIT:
@@ -101,25 +104,36 @@ class JobRun(Scope):
             else:
                 details["exception.message"] = str(error)
         attributes = {**scope.identity, **details}
-        scope._telemetry.event("batch.record.failed", body, attributes, severity="WARN", context=scope._context)
+        process.event("batch.record.failed", body, attributes, severity="WARN", context=scope._context)
 
     def begin(self, start: Start | None = None) -> None:
         """Open the run; with `start`, as of then."""
         super().begin(start)
+        self._hand_over()
         current.opened(self)
+
+    @harmless(None)
+    def _hand_over(self) -> None:
+        """Mark the run open for the processes that it starts, if it is the outermost one here."""
+        if self._telemetry is not None and self.outer is None and not current.any_open():
+            trace = {"traceparent": self.traceparent}
+            self._mark = handover.Marked(handover.variables(self.name, self.run_id, self.attempt, trace))
 
     def close(self, outcome: Outcome) -> None:
         """Close the run."""
         super().close(outcome)
         current.closed(self)
+        if self._mark is not None:
+            self._mark.restore()
 
     def _usage(self) -> Usage:
         if self.usage is None:
             self.usage = Usage.now().since(self._usage_before)
         return self.usage
 
-    def _begun(self, process: Telemetry) -> None:
+    def _announce(self, process: Telemetry, at: float) -> None:
         process.send_zeros()
+        super()._announce(process, at)
         if self.attempt > 1:
             self.add("retries", 1)
         process.event(
@@ -140,6 +154,9 @@ class JobRun(Scope):
         super()._measure(process, outcome, duration)
         process.meter.add("batch.job.cpu.time", self._usage().cpu_seconds, self.labels)
         process.meter.record("batch.job.memory.peak", self._usage().peak_memory, self.labels)
+        self._measure_quality(process)
+
+    def _measure_quality(self, process: Telemetry) -> None:
         if "batch.data_quality.score" in self._quality:
             score = self._quality["batch.data_quality.score"]
             process.meter.record("batch.job.data_quality.score", score, self.labels)
@@ -147,7 +164,8 @@ class JobRun(Scope):
     def _result(self) -> dict[str, Any]:
         counts = {"batch.records.processed": self._processed, "batch.records.failed": self._failed}
         usage = {"batch.cpu.time": self._usage().cpu_seconds, "batch.memory.peak": self._usage().peak_memory}
-        return {**self._attributes, **counts, **self._quality, **usage}
+        executable = {"process.executable.name": self.executable} if self.executable else {}
+        return {**self._attributes, **counts, **self._quality, **usage, **executable}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return {**self.labels, "status": outcome.status}
@@ -187,9 +205,6 @@ class StepRun(Scope):
         """Count one failed record of the step and log it with its id; beyond 100 a run it is counted only."""
         self.records(failed=1)
         self._job.log_failed_record(self, id, error)
-
-    def _begun(self, process: Telemetry) -> None:
-        """Nothing: a step is told when it ends."""
 
     def _title(self) -> str:
         return f"step {self.name} of {self._job.name}, run {self._job.run_id},"

@@ -63,7 +63,8 @@ def run(
         job or default_job(command[0]),
         type_ or os.environ.get("BATCHTEL_JOB_TYPE") or "batch",
         attempt or _inherited_attempt(),
-        {"process.executable.name": os.path.basename(command[0]), **attributes},
+        os.path.basename(command[0]),
+        attributes,
     )
     try:
         child = Child(command, recorder.environment())
@@ -84,8 +85,16 @@ class _Recorder:
     The ids are made before anything is loaded, because the command finds them in its environment.
     """
 
-    def __init__(self, job: str, type: str, attempt: int, attributes: dict[str, str]) -> None:  # noqa: A002
-        self._job, self._type, self._attempt, self._attributes = job, type, attempt, attributes
+    def __init__(
+        self,
+        job: str,
+        type: str,  # noqa: A002
+        attempt: int,
+        executable: str,
+        attributes: dict[str, str],
+    ) -> None:
+        self._job, self._type, self._attempt = job, type, attempt
+        self._executable, self._attributes = executable, attributes
         self._run_id = os.environ.get("BATCHTEL_RUN_ID") or new_run_id()
         self._inherited = handover.trace_carrier()
         self._trace_id, flags = _parent_trace(self._inherited.get("traceparent", ""))
@@ -112,6 +121,7 @@ class _Recorder:
         from batchtel.scope import Start
 
         job = JobRun(self._job, self._type, self._run_id, self._attempt)
+        job.executable = self._executable
         job.set(self._attributes)
         job.begin(Start(started or time.time_ns(), int(self._trace_id, 16), int(self._span_id, 16)))
         self._run = job

@@ -65,6 +65,12 @@ class Scope(ABC):
         """Id of the trace, 32 hexadecimal digits; empty if nothing is recorded."""
         return format(self._span.get_span_context().trace_id, "032x") if self._span is not None else ""
 
+    @property
+    def traceparent(self) -> str:
+        """The span as a W3C traceparent (https://www.w3.org/TR/trace-context/#traceparent-header)."""
+        span = self._span.get_span_context()
+        return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
+
     @harmless(None)
     def begin(self, start: Start | None = None) -> None:
         """Open it: span, context, counters; with `start`, as of then."""
@@ -75,23 +81,38 @@ class Scope(ABC):
             return
         from opentelemetry import context, trace
 
-        parent = process.parent_context()
-        if start is not None:
-            process.preset_ids(start.trace_id, start.span_id)
-        self._span = process.tracer.start_span(
-            f"batch_{self.level}.{self.name}", parent, attributes=self.identity, start_time=start and start.time
-        )
+        parent = self._parent_context(process)
+        self._span = self._start_span(process, parent, start)
         self._previous_context = context.get_current()
         self._context = trace.set_span_in_context(self._span, parent)
         self._telemetry = process
         # Before the span becomes current: an exemplar of the value 0 would take the place of a telling one.
         process.zero(self._zeros(), (self.level, *self.labels.values()))
         context.attach(self._context)
-        self._begun(process)
-        self.add("runs.started", 1)
         ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
-        self._entered("running", time.time() - ago)
+        self._announce(process, time.time() - ago)
         self._started = time.perf_counter() - ago
+
+    def _parent_context(self, process: Telemetry) -> Any:
+        """Return the current context; in a thread that inherited none, that of the scope around."""
+        from opentelemetry import context, trace
+
+        if self.outer is not None and self.outer._context is not None:
+            here = context.get_current()
+            return here if trace.get_current_span(here).get_span_context().is_valid else self.outer._context
+        return process.parent_context()
+
+    def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
+        if start is not None:
+            process.preset_ids(start.trace_id, start.span_id)
+        return process.tracer.start_span(
+            f"batch_{self.level}.{self.name}", parent, attributes=self.identity, start_time=start and start.time
+        )
+
+    def _announce(self, process: Telemetry, at: float) -> None:
+        """Tell the start, which was `at`, a Unix time."""
+        self.add("runs.started", 1)
+        self._entered("running", at)
 
     @harmless(None)
     def end(self, exception: BaseException | None) -> None:
@@ -110,9 +131,14 @@ class Scope(ABC):
         finally:
             self._leave()
 
+    @property
+    def recorder(self) -> Telemetry | None:
+        """The telemetry to record with: in a forked child its own, not its parent's; None if nothing is recorded."""
+        return telemetry() if self._telemetry is not None else None
+
     def add(self, counter: str, amount: float) -> None:
         """Add to the counter `batch.<level>.<counter>`."""
-        process = telemetry() if self._telemetry is not None else None
+        process = self.recorder
         if process is not None:
             process.meter.add(f"batch.{self.level}.{counter}", amount, self.labels)
 
@@ -172,10 +198,6 @@ class Scope(ABC):
             while outer is not None and outer.closed and previous is outer._context:
                 previous, outer = outer._previous_context, outer.outer
             context.attach(previous)
-
-    @abstractmethod
-    def _begun(self, process: Telemetry) -> None:
-        """Tell what else the start asks for, after the zeros."""
 
     @abstractmethod
     def _title(self) -> str:

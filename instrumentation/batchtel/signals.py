@@ -201,6 +201,11 @@ EVENTS: Final = (
         (*_IDENTITY, "batch.duration", *_JOB_RESULT, *_USAGE, *_END, *_EXCEPTION),
     ),
     Event(
+        "batch.run.reported",
+        "A process within a run told what it knows of it; the run was opened by another process, which ends it.",
+        (*_IDENTITY, *_JOB_RESULT, *_USAGE),
+    ),
+    Event(
         "batch.step.finished",
         "A step ended: the audit record.",
         (*_IDENTITY, "batch.step.name", "batch.duration", *_STEP_RESULT, *_END, *_EXCEPTION),

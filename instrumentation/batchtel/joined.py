@@ -1,0 +1,39 @@
+"""A run that another process has opened: told about here, counted there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchtel.outcome import Outcome
+from batchtel.run import JobRun
+from batchtel.scope import Start
+from batchtel.telemetry import Telemetry
+
+
+class JoinedRun(JobRun):
+    """This process's part in an open run: records and steps count as ever; start, end and duration are not its own.
+
+    It has no span: what happens here nests under the span of the process that opened the run. What only this process
+    knows of the run is told at its end, by the event `batch.run.reported`.
+    """
+
+    def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
+        from opentelemetry import trace
+
+        return trace.get_current_span(parent)
+
+    def _zeros(self) -> dict[str, Any]:
+        return {}
+
+    def _announce(self, process: Telemetry, at: float) -> None:
+        """Nothing: the run was started elsewhere."""
+
+    def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
+        self._measure_quality(process)
+        process.event(
+            "batch.run.reported",
+            f"{self._title()} was reported on by one of its processes",
+            {**self.identity, **self._result()},
+            severity="INFO",
+            context=self._context,
+        )

@@ -52,6 +52,11 @@ class Outbox:
         if len(self._items) % BATCH_LIMIT == 0:
             self.worker.wake()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether less than half of the queue is taken."""
+        return len(self._items) < self.limit // 2
+
     def _export(self) -> None:
         while self._items:
             batch = [self._items.popleft() for _ in range(min(BATCH_LIMIT, len(self._items)))]

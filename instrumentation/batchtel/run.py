@@ -132,14 +132,13 @@ class JobRun(Scope):
         return self.usage
 
     def _announce(self, process: Telemetry, at: float) -> None:
-        process.send_zeros()
         super()._announce(process, at)
         if self.attempt > 1:
             self.add("retries", 1)
         process.event(
             "batch.run.started", f"{self._title()} started", self.identity, severity="INFO", context=self._context
         )
-        process.send_events()
+        process.send_soon()
 
     def _title(self) -> str:
         attempt = f", attempt {self.attempt}" if self.attempt > 1 else ""

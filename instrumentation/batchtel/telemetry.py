@@ -125,19 +125,15 @@ class Telemetry:
         return here
 
     def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:
-        """Add 0 to `counters` once for each `key`, so that their series exist before the first increment."""
+        """Add 0 to `counters` once for each `key`, and collect: their series exist before the first increment."""
         if key in self._known_zeros:
             return
         self._known_zeros.add(key)
         for name, attribute_sets in counters.items():
             for attributes in attribute_sets:
                 self.meter.add(name, 0, attributes)
-
-    def send_zeros(self) -> None:
-        """Send what was recorded until now in an export of its own, without waiting for it."""
-        if self._metrics is not None:
+        if self._metrics is not None and self._metrics.has_room:
             self.meter.collect()
-            self._metrics.worker.wake(SOON)
 
     def event(self, name: str, body: str, attributes: Mapping[str, Any], *, severity: str, context: Any) -> None:
         """Emit one event as a log record; `severity` is INFO, WARN or ERROR."""
@@ -157,10 +153,11 @@ class Telemetry:
             )
         )
 
-    def send_events(self) -> None:
-        """Send the events now, without waiting for it."""
-        if self._logs is not None:
-            self._logs.worker.wake(SOON)
+    def send_soon(self) -> None:
+        """Send the metrics and events of a start, without waiting for it."""
+        for outbox in (self._metrics, self._logs):
+            if outbox is not None:
+                outbox.worker.wake(SOON)
 
     def flush(self, timeout: float) -> bool:
         """Send everything recorded until now, all signals at the same time; False if that took over `timeout` s."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Mapping
@@ -15,6 +17,9 @@ from tests.instrumentation.sink import Sink
 
 TIMEOUT = 60
 """Seconds after which a job counts as hung; none here works longer than 3."""
+
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="batchtel-jobs-")
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,17 @@ def environment(sink: Sink | None, variables: Mapping[str, str]) -> dict[str, st
     return {**kept, **variables}
 
 
+def _file(script: str) -> Path:
+    """Write `script` to a file; the same text has the same path, so that tracebacks can be compared."""
+    file = Path(_FOLDER.name) / f"{hashlib.sha256(script.encode()).hexdigest()[:16]}.py"
+    file.write_text(script, encoding="utf-8")
+    return file
+
+
 def start(script: str, sink: Sink | None, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """Start `script`, Python text, in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        [sys.executable, _file(textwrap.dedent(script)), *arguments],
         env=environment(sink, variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -56,7 +68,7 @@ def run(script: str, sink: Sink | None = None, *arguments: str, cwd: Path | None
     """Run `script`, Python text, to its end."""
     started = time.monotonic()
     finished = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        [sys.executable, _file(textwrap.dedent(script)), *arguments],
         env=environment(sink, variables),
         cwd=cwd,
         stdin=subprocess.DEVNULL,

@@ -51,6 +51,7 @@ def render(environment: Environment) -> str:
             version=__version__,
             five_minutes=timedelta(minutes=5),
             names=_names,
+        all_names=[metric.name for metric in signals.METRICS],
             labels=signals.labels(),
             environment_labels=ENVIRONMENT_LABELS,
             families=_grouped((metric.attributes, metric.name) for metric in signals.METRICS),

@@ -1,0 +1,68 @@
+"""A stack of its own for each test: free ports, a temporary folder, and no process left at the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from batchtel_stack import binaries
+from batchtel_stack.ports import Ports
+from tests.compose.machine import COMMAND, plain, processes
+
+Batchtel = Callable[..., subprocess.CompletedProcess[str]]
+Eventually = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    """All programs are in the cache; otherwise the error says how to build them."""
+    for binary in binaries.BINARIES:
+        for program in binary.programs:
+            binaries.find(program)
+
+
+@pytest.fixture
+def batchtel() -> Batchtel:
+    """Run the command as a user does, with a time limit; returns exit code and output."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [*COMMAND, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=plain())
+
+    return run
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Wait until a condition holds; the failure says what was waited for, how long and what was seen last."""
+
+    def wait(what: str, condition: Callable[[], object], seconds: float = 30) -> None:
+        begun = time.monotonic()
+        while not (seen := condition()):
+            if time.monotonic() - begun > seconds:
+                pytest.fail(f"{what}: not within {seconds:.0f} s; seen last: {seen!r}")
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """The data folder of a stack; no process that knows it may be left after the test."""
+    folder = tmp_path / "stack"
+    yield folder
+    left = processes(folder)
+    for pid in left:
+        os.kill(pid, 9)
+    assert left == {}
+
+
+@pytest.fixture
+def ports() -> Ports:
+    """Ports that nothing uses."""
+    return Ports.free()

@@ -1,0 +1,63 @@
+"""`Stack.running`: however its process ends, no program is left."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchtel.command import Failure
+from batchtel_stack.ports import Ports
+from batchtel_stack.stack import Stack
+from tests.compose.conftest import Eventually
+from tests.compose.machine import plain, processes
+
+pytestmark = pytest.mark.usefixtures("built")
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from batchtel_stack.ports import Ports
+from batchtel_stack.stack import Stack
+
+with Stack.running(Path(sys.argv[1]), Ports.free(), cadence="1s"):
+    print("up", flush=True)
+    time.sleep(120)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_process_is_left(data: Path, number: signal.Signals, eventually: Eventually) -> None:
+    """Ctrl-C and SIGTERM stop the stack; SIGKILL leaves that to the kernel."""
+    owner = subprocess.Popen([sys.executable, "-c", HOLD, str(data)], stdout=subprocess.PIPE, env=plain())
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == b"up\n"
+    assert len(set(processes(data)) - {owner.pid}) == 4
+    owner.send_signal(number)
+    owner.wait(timeout=30)
+    owner.stdout.close()
+    eventually("no program is left", lambda: not processes(data), seconds=10)
+
+
+def test_failure_inside_the_block_stops_everything(data: Path, ports: Ports) -> None:
+    """An exception of the caller passes through, after the programs have been stopped."""
+    with pytest.raises(ZeroDivisionError), Stack.running(data, ports, cadence="1s") as stack:  # noqa: PT012
+        assert [status.state for status in stack.status()] == ["running"] * 4
+        assert len(processes(data)) == 4
+        raise ZeroDivisionError
+    assert processes(data) == {}
+    assert [status.state for status in stack.status()] == ["stopped"] * 4
+
+
+def test_second_start_is_refused(data: Path, ports: Ports) -> None:
+    """Two stacks in one folder would write over each other."""
+    with Stack.running(data, ports):
+        with pytest.raises(Failure) as refused:
+            Stack(data, Ports.free()).start()
+        assert refused.value.format_message() == (
+            f"the stack in {data} runs already (prometheus, loki, tempo, collector). Stop it: batchtel down"
+        )
+        assert len(processes(data)) == 4

@@ -1,0 +1,75 @@
+"""Ports: settings, and who stands in the way."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from batchtel.command import Failure
+from batchtel_stack.ports import Ports
+from tests.compose.conftest import Batchtel
+from tests.compose.machine import options, processes
+
+
+@pytest.fixture
+def taken(ports: Ports) -> Iterator[Ports]:
+    """Ports of which two are listened on, by this process."""
+    with ExitStack() as held:
+        for number in (ports.prometheus, ports.tempo_otlp):
+            listener = held.enter_context(socket.socket())
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", number))
+            listener.listen()
+        yield ports
+
+
+@pytest.mark.usefixtures("built")
+def test_occupied_ports_are_all_named(batchtel: Batchtel, data: Path, taken: Ports) -> None:
+    """One error names every port that is in use, by whom, for what it is wanted and how to choose another."""
+    up = batchtel("up", "--data", data, *options(taken))
+    me = f"process {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
+    assert up.returncode == 3
+    assert up.stderr == (
+        "error: 2 ports are in use, nothing was started:\n"
+        f"  127.0.0.1:{taken.prometheus} (prometheus, queries and remote write) is used by {me}; "
+        "choose another port: --port prometheus=N\n"
+        f"  127.0.0.1:{taken.tempo_otlp} (tempo, spans from the collector, OTLP over gRPC) is used by {me}; "
+        "choose another port: --port tempo_otlp=N\n"
+    )
+    assert processes(data) == {}
+
+
+def test_one_occupied_port_reads_well(taken: Ports) -> None:
+    """A single port is spoken of in the singular."""
+    with pytest.raises(Failure, match=r"^a port is in use, nothing was started:\n  127\.0\.0\.1:\d+ \(prometheus"):
+        Ports.free().changed([f"prometheus={taken.prometheus}"]).require_free()
+
+
+def test_settings_change_ports() -> None:
+    """A setting changes the port that it names and no other."""
+    assert Ports().changed(["prometheus=19090", "loki=13100"]) == Ports(prometheus=19090, loki=13100)
+
+
+def test_wrong_settings_are_all_named() -> None:
+    """Every wrong setting is reported at once, with what to write instead."""
+    with pytest.raises(Failure) as wrong:
+        Ports().changed(["promethus=1", "loki=70000", "tempo=x", "otlp_grpc=9090"])
+    assert wrong.value.exit_code == 2
+    assert wrong.value.format_message() == (
+        "--port promethus=1: no port is called 'promethus'; choose from otlp_grpc, otlp_http, collector_health, "
+        "collector_metrics, collector_series, prometheus, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp\n"
+        "--port loki=70000: '70000' is not a port; write loki=19090 (1 to 65535)\n"
+        "--port tempo=x: 'x' is not a port; write tempo=19090 (1 to 65535)\n"
+        "port 9090 is given to otlp_grpc and prometheus; choose another: --port prometheus=N"
+    )
+
+
+def test_free_ports_differ() -> None:
+    """No two of the free ports are the same."""
+    ports = Ports.free()
+    assert len({getattr(ports, name) for name in Ports.names()}) == len(Ports.names())

@@ -1,0 +1,129 @@
+"""The stack as a user runs it: up, status, logs, down, with the real programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from batchtel_stack import output, state
+from batchtel_stack.ports import Ports
+from batchtel_stack.programs import PROGRAMS
+from tests.compose.conftest import Batchtel, Eventually
+from tests.compose.machine import COMMAND, options, plain, processes
+
+pytestmark = pytest.mark.usefixtures("built")
+
+
+def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> None:
+    """`up` returns when all four answer, `status` and `logs` tell about them, `down` leaves no process."""
+    up = batchtel("up", "--data", data, *options(ports))
+    assert up.returncode == 0, up.stderr
+    assert re.fullmatch(
+        rf"starting prometheus, loki, tempo, collector; data: {data}\n"
+        r"(\w+ is ready after \d+\.\d s: http://127\.0\.0\.1:\d+\n){4}"
+        rf"send with: export OTEL_EXPORTER_OTLP_ENDPOINT=http://127\.0\.0\.1:{ports.otlp_http}\n",
+        up.stderr,
+    )
+    with urllib.request.urlopen(f"http://127.0.0.1:{ports.prometheus}/-/ready") as answer:
+        assert answer.status == 200
+
+    status = batchtel("status", "--data", data, "--json")
+    assert status.returncode == 0
+    entries = {entry["name"]: entry for entry in json.loads(status.stdout)}
+    assert list(entries) == list(PROGRAMS)
+    assert {entry["state"] for entry in entries.values()} == {"running"}
+    assert entries["loki"]["url"] == f"http://127.0.0.1:{ports.loki}"
+    assert {entry["pid"] for entry in entries.values()} == set(processes(data))
+
+    again = batchtel("up", "--data", data, *options(ports))
+    assert (again.returncode, again.stderr.splitlines()[0]) == (0, f"the stack in {data} runs already")
+    assert {entry["pid"] for entry in entries.values()} == set(processes(data))
+
+    logs = batchtel("logs", "tempo", "-n", "1", "--data", data)
+    assert logs.returncode == 0
+    assert logs.stdout.splitlines() == output.tail(output.path(data, "tempo"), 1) != []
+
+    down = batchtel("down", "--data", data)
+    assert (down.returncode, down.stderr) == (0, "stopped prometheus, loki, tempo, collector\n")
+    assert processes(data) == {}
+    assert batchtel("down", "--data", data).stderr == f"nothing runs in {data}\n"
+    assert [entry["state"] for entry in json.loads(batchtel("status", "--data", data, "--json").stdout)] == [
+        "stopped"
+    ] * 4
+
+
+def test_only_known_ports_on_loopback(batchtel: Batchtel, data: Path, ports: Ports) -> None:
+    """The four programs listen on exactly the ports of the table, all of them on 127.0.0.1."""
+    assert batchtel("up", "--data", data, *options(ports)).returncode == 0
+    found = {address for pid in processes(data) for address in _listening(pid)}
+    assert found == {("127.0.0.1", getattr(ports, name)) for name in Ports.names()}
+    batchtel("down", "--data", data)
+
+
+def test_crash_is_reported_and_mended(batchtel: Batchtel, data: Path, ports: Ports, eventually: Eventually) -> None:
+    """A program that died is named by `status`, with the end of its log and exit code 1; `up` starts all four again."""
+    batchtel("up", "--data", data, *options(ports))
+    (pid,) = [pid for pid, line in processes(data).items() if "/tempo " in line]
+    os.kill(pid, signal.SIGKILL)
+    eventually("tempo is gone", lambda: state.ticks(pid) is None)
+    with output.path(data, "tempo").open("a") as log:
+        log.write("the last words\n")
+
+    status = batchtel("status", "--data", data)
+    assert status.returncode == 1
+    assert re.search(r"^tempo +exited +- ", status.stdout, re.MULTILINE)
+    assert status.stderr.startswith("\ntempo has ended by itself. Its last lines:\n")
+    assert status.stderr.endswith(
+        f"  the last words\nThe whole log: {output.path(data, 'tempo')}\n\nStart all four again: batchtel up\n"
+    )
+
+    up = batchtel("up", "--data", data, *options(ports))
+    assert up.returncode == 0
+    assert up.stderr.startswith("tempo has ended since the last start; stopping the rest and starting all four\n")
+    assert len(processes(data)) == 4
+    batchtel("down", "--data", data)
+
+
+def test_early_end_is_explained(batchtel: Batchtel, data: Path, ports: Ports) -> None:
+    """A program that ends before it is ready stops the start: its last lines are shown, nothing is left running."""
+    broken = data / "tempo" / "blocks"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("a file where a folder must be")
+    up = batchtel("up", "--data", data, *options(ports))
+    assert up.returncode == 3
+    message = up.stderr[up.stderr.index("error: ") :]
+    assert re.match(r"error: tempo ended with exit code \d+ before it was ready\. Its last lines:\n  ", message)
+    assert "not a directory" in message
+    assert message.endswith(f"The whole log: {output.path(data, 'tempo')}\n")
+    assert processes(data) == {}
+
+
+def test_ctrl_c_during_up_leaves_nothing(data: Path, ports: Ports, eventually: Eventually) -> None:
+    """Ctrl-C while `up` waits for the programs stops those that were started."""
+    up = subprocess.Popen([*COMMAND, "up", "--data", str(data), *options(ports)], stderr=subprocess.PIPE, env=plain())
+    own = {up.pid}
+    eventually("a program runs", lambda: set(processes(data)) - own)
+    up.send_signal(signal.SIGINT)
+    _, errors = up.communicate(timeout=30)
+    assert up.returncode == 1, errors
+    assert processes(data) == {}
+
+
+def _listening(pid: int) -> set[tuple[str, int]]:
+    """Return address and port of every TCP socket on which a process listens."""
+    inodes = {link.readlink().name.removeprefix("socket:[").rstrip("]") for link in Path(f"/proc/{pid}/fd").iterdir()}
+    found = set()
+    for table, loopback in (("tcp", "0100007F"), ("tcp6", "0" * 24 + "01000000")):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            columns = line.split()
+            address, port = columns[1].split(":")
+            if columns[3] == "0A" and columns[9] in inodes:
+                found.add(("127.0.0.1" if address == loopback and table == "tcp" else address, int(port, 16)))
+    return found

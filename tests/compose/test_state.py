@@ -1,0 +1,57 @@
+"""What a data folder says about processes, when it is out of date too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchtel_stack import state
+from batchtel_stack.ports import Ports
+from batchtel_stack.stack import Stack
+from batchtel_stack.state import Process, State
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Process:
+    """This very process, as if it were a program of a stack."""
+    ticks = state.ticks(os.getpid())
+    assert ticks is not None
+    return Process("loki", os.getpid(), ticks, time.time(), "http://127.0.0.1:3100", tmp_path / "loki.log")
+
+
+def test_state_survives_the_file(tmp_path: Path, own: Process) -> None:
+    """What is read is what was written."""
+    written = State(Ports(loki=13100), "1s", (own,))
+    state.write(tmp_path, written)
+    assert state.read(tmp_path) == written
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"processes": [{}]}'])
+def test_unreadable_state_is_none(tmp_path: Path, text: str) -> None:
+    """A file that is not a state counts as no state."""
+    state.file(tmp_path).write_text(text)
+    assert state.read(tmp_path) is None
+
+
+def test_reused_process_id_is_not_ours(tmp_path: Path, own: Process) -> None:
+    """A process that got the id of a dead program is neither reported as running nor stopped."""
+    assert own.runs()
+    stale = replace(own, ticks=own.ticks - 1)
+    state.write(tmp_path, State(Ports(), "15s", (stale,)))
+    stack = Stack(tmp_path)
+    assert [status.state for status in stack.status()] == ["stopped", "exited", "stopped", "stopped"]
+    assert stack.stop() == []  # and this test lives on
+    assert state.read(tmp_path) is None
+
+
+def test_zombie_does_not_run() -> None:
+    """A process that has ended but was not waited for is gone."""
+    child = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert state.ticks(child.pid) is None
+    child.wait()

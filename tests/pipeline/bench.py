@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from batchtel_collector.environment import load
 from batchtel_collector.render import render
 from tests.pipeline import detail, exposition, otlp
@@ -57,10 +59,11 @@ class Outcome:
 class Bench:
     """A collector that runs; start one with `running`."""
 
-    def __init__(self, listen: Listen, program: Program, sink: Sink) -> None:
+    def __init__(self, listen: Listen, program: Program, sink: Sink, pipeline: Sequence[str]) -> None:
         self.listen = listen
         self.program = program
         self.sink = sink
+        self._pipeline = pipeline
         self.now = int(time.time())
         self._sender = otlp.Sender(listen.otlp_http)
         self._markers = 0
@@ -82,7 +85,7 @@ class Bench:
 
     def telemetry(self) -> Telemetry:
         """Return a reading of the collector's own metrics."""
-        return Telemetry(self.listen.metrics)
+        return Telemetry(self.listen.metrics, self._pipeline)
 
     def settle(self, detail_too: bool = False) -> None:
         """Wait until all that was sent before has come out; with `detail_too` log records and spans as well.
@@ -186,9 +189,10 @@ def serving(program: Path, folder: Path, listen: Listen, sink: Sink, configurati
     file = folder / "collector.yaml"
     file.write_text(configuration, encoding="utf-8")
     command: list[str | Path] = [program, "--config", file]
+    pipeline = yaml.safe_load(configuration)["service"]["pipelines"]["metrics/in"]["processors"]
     ready = f"http://127.0.0.1:{listen.health}"
     with (
         Program(command, folder / "collector.log", ready, {"BATCHTEL_BOOT": BOOT}) as started,
-        closing(Bench(listen, started, sink)) as bench,
+        closing(Bench(listen, started, sink, pipeline)) as bench,
     ):
         yield bench

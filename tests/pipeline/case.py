@@ -97,7 +97,7 @@ class Case(_Strict):
         series: every series of the case, as exposition.lines() writes them; job is service.name. `1..5` as a value
             stands for anything between, ends included.
         refused: processor -> data points it took away.
-        logs, spans: every record or span of the case, as detail.py writes them.
+        logs, spans: every record or span of the case, as detail.py writes them; `{clock-60}` is a time as text.
     """
 
     description: Annotated[str, Field(min_length=10)]
@@ -112,8 +112,8 @@ class Case(_Strict):
 
     @model_validator(mode="after")
     def _expects(self) -> Case:
-        if not (self.series.strip() or self.refused or self.logs or self.spans):
-            raise ValueError("the case expects nothing: write series, refused, logs or spans")
+        if not (self.series.strip() or self.neighbours or self.refused or self.logs or self.spans):
+            raise ValueError("the case expects nothing: write series, neighbours, refused, logs or spans")
         return self
 
     def phases(self) -> list[list[Send]]:
@@ -127,12 +127,16 @@ class Case(_Strict):
         return phases
 
     def expected(self, now: int) -> list[str]:
-        """Return the expected lines, the neighbours' among them."""
-        lines = [line for line in otlp.times(self.series, now).splitlines() if line and not line.startswith("#")]
+        """Return the expected lines, and those of the neighbours unless the case itself has them."""
+        lines = [line for line in otlp.times(self.series, now).split("\n") if line and not line.startswith("#")]
         if self.neighbours:
-            requests = NEIGHBOURS * sum(one.times for one in self.send if isinstance(one, Send))
-            lines.append(f"batch_job_completions_total{{{_LABELS}}} {requests}")
-            lines.append(f"batch_job_duration_seconds{{{_LABELS}}} count={requests} sum={requests} 1:{requests}")
+            number = NEIGHBOURS * sum(one.times for one in self.send if isinstance(one, Send))
+            for series, value in (
+                (f"batch_job_completions_total{{{_LABELS}}}", f"{number}"),
+                (f"batch_job_duration_seconds{{{_LABELS}}}", f"count={number} sum={number} 1:{number}"),
+            ):
+                if not any(line.startswith(series) for line in lines):
+                    lines.append(f"{series} {value}")
         return sorted(lines)
 
 

@@ -61,6 +61,8 @@ def _plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _value(value: dict[str, Any]) -> Any:
+    kind: str
+    content: Any
     kind, content = next(iter(value.items()), ("", ""))
     if kind == "arrayValue":
         return [_value(item) for item in content.get("values", [])]

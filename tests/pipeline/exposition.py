@@ -18,13 +18,14 @@ Labels = tuple[tuple[str, str], ...]
 
 _SAMPLE: Final = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$")
 _LABEL: Final = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)",?')
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _BOUNDS: Final = {row.prometheus_name: row.bounds for row in signals.METRICS if row.bounds}
 _PART: Final = re.compile(r"^(.*)_(bucket|count|sum)$")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: name, sorted labels (escaped as in the text format), value."""
+    """One sample: name, labels sorted by name (escaped as in the text format, other controls as `\\x00`), value."""
 
     name: str
     labels: Labels
@@ -45,7 +46,7 @@ class _Histogram:
 def parse(text: str) -> tuple[list[Sample], dict[str, str]]:
     """Return the samples of a text-format page and the type of each family; ValueError on a line that is neither."""
     samples, types = [], {}
-    for line in filter(None, text.splitlines()):
+    for line in filter(None, text.split("\n")):
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split(" ")
             types[name] = kind
@@ -62,7 +63,8 @@ def _sample(line: str) -> Sample:
     pairs = _LABEL.findall(labels)
     if _LABEL.sub("", labels):
         raise ValueError(f"not a label set: {labels[:300]!r}")
-    return Sample(found[1], tuple(sorted(pairs)), float(found[3]))
+    shown = ((name, _CONTROL.sub(lambda sign: f"\\x{ord(sign[0]):02x}", value)) for name, value in pairs)
+    return Sample(found[1], tuple(sorted(shown)), float(found[3]))
 
 
 def lines(samples: Iterable[Sample], types: Mapping[str, str]) -> list[str]:

@@ -12,6 +12,7 @@ import http.client
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from google.protobuf import json_format  # type: ignore[import-untyped]
@@ -24,6 +25,7 @@ INVALID_UTF8: Final = "INVALID-UTF8"
 """Stands for bytes that are no UTF-8; only protobuf can carry them, so a case says `encoding: protobuf`."""
 
 _TIME: Final = re.compile(r"\{now([+-]\d+)?\}")
+_CLOCK: Final = re.compile(r"\{clock([+-]\d+)\}")
 _SIGNALS: Final = {
     "metrics": ("resourceMetrics", "scopeMetrics"),
     "logs": ("resourceLogs", "scopeLogs"),
@@ -34,8 +36,18 @@ _PATHS: Final = {"resourceMetrics": "/v1/metrics", "resourceLogs": "/v1/logs", "
 
 
 def times(text: str, now: int, unit: int = 1) -> str:
-    """Replace `{now}`, `{now+60}` and `{now-60}` by Unix times in `unit`s per second."""
+    """Replace `{now}`, `{now+60}` and `{now-60}` by Unix times in `unit`s per second, `{clock-60}` by text."""
+    text = _CLOCK.sub(lambda found: f"{datetime.fromtimestamp(now + int(found[1]), UTC):%Y-%m-%dT%H:%M:%SZ}", text)
     return _TIME.sub(lambda found: str((now + int(found[1] or 0)) * unit), text)
+
+
+def clocks(node: Any, now: int) -> Any:
+    """Return `node` with `times` applied to every string in it."""
+    if isinstance(node, Mapping):
+        return {name: clocks(value, now) for name, value in node.items()}
+    if isinstance(node, list):
+        return [clocks(item, now) for item in node]
+    return times(node, now) if isinstance(node, str) else node
 
 
 def expand(node: Any, now: int, repetition: int, namespace: str, key: str = "") -> Any:

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 from tests.pipeline import exposition
 from tests.pipeline.program import fetch
 
 _SIGNS: Final = {"otelcol_processor_incoming_items": 1, "otelcol_processor_outgoing_items": -1}
-_BEHIND_BATCH: Final = ("groupbyattrs", "transform/stamp", "delta_to_cumulative")
 
 
 class Telemetry:
-    """One reading of a collector's own metrics."""
+    """One reading of a collector's own metrics; `pipeline` are the processors that jobs' metrics go through."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pipeline: Sequence[str]) -> None:
+        self._pipeline = pipeline
         self._samples, _ = exposition.parse(fetch(f"http://127.0.0.1:{port}/metrics"))
 
     def taken_away(self) -> Counter[str]:
-        """Return processor of the metrics pipeline -> data points that went in and did not come out so far."""
+        """Return processor of the pipeline -> data points that went in and did not come out so far."""
         counts: Counter[str] = Counter()
         for sample in self._samples:
-            if sample.name in _SIGNS and sample.label("otel_signal") == "metrics":
-                counts[sample.label("processor")] += _SIGNS[sample.name] * int(sample.value)
+            processor = sample.label("processor")
+            if sample.name in _SIGNS and sample.label("otel_signal") == "metrics" and processor in self._pipeline:
+                counts[processor] += _SIGNS[sample.name] * int(sample.value)
         return counts
 
     def refused(self) -> Counter[str]:
         """Return what `taken_away` says of the processors that work before a request is answered."""
-        counts = self.taken_away()
-        return Counter({name: count for name, count in counts.items() if not name.startswith(_BEHIND_BATCH)})
+        at_once = list(takewhile(lambda name: not name.startswith("batch"), self._pipeline))
+        return Counter({name: count for name, count in self.taken_away().items() if name in at_once})
 
     def errors(self) -> list[str]:
         """Return the metrics that count errors behind the batch and are not 0."""

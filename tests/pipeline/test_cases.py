@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.pipeline import exposition
+from tests.pipeline import exposition, otlp
 from tests.pipeline.bench import MARKER, Bench, Outcome
 from tests.pipeline.case import Named, load
 from tests.pipeline.conftest import Start
@@ -56,5 +56,5 @@ def test_case(named: Named, outcomes: dict[str, Outcome]) -> None:
     expected = named.case.expected(outcome.now)
     assert exposition.allowed(outcome.series, expected) == expected
     assert outcome.refused == named.case.refused
-    assert outcome.logs == named.case.logs
+    assert outcome.logs == otlp.clocks(named.case.logs, outcome.now)
     assert outcome.spans == named.case.spans

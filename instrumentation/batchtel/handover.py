@@ -59,6 +59,9 @@ _OF_A_RUN: Final = {"BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT", OPEN_
 INHERITED: Final = open_run()
 """The run that was open when this process started: a mark that appears later is this process's own."""
 
+INHERITED_TRACE: Final = trace_carrier()
+"""The trace context of the parent process, for the same reason as it was when this process started."""
+
 
 class Marked:
     """Variables put into an environment, which `restore` takes out again unless somebody has changed them since."""

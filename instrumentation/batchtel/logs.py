@@ -36,6 +36,11 @@ class QueueProcessor(LogRecordProcessor):
             for key, value in scope.identity.items():
                 if key not in record.attributes:
                     record.attributes[key] = value  # type: ignore[index]  # the SDK's mutable BoundedAttributes
+            if not record.trace_id and scope.span_context is not None:
+                # A thread that did not inherit the context of the run.
+                record.trace_id = scope.span_context.trace_id
+                record.span_id = scope.span_context.span_id
+                record.trace_flags = scope.span_context.trace_flags
         # The context keeps the spans of the job alive; the ids were copied when the record was made.
         record.context = Context()
         resource = log_record.resource or self._resource

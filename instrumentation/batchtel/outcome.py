@@ -25,7 +25,7 @@ class Outcome:
         """Tell how a block ended that `exception` left.
 
         - none: success;
-        - SystemExit: success for the codes None and 0, else failure with that exit code;
+        - SystemExit: success for the codes None and 0, else failure with that exit code, and its text as the reason;
         - KeyboardInterrupt, asyncio.CancelledError: cancelled, for somebody outside ended the work;
         - GeneratorExit: cancelled too: the consumer stopped before the generator had come to its end;
         - anything else: failure, with the class name as error type.
@@ -36,7 +36,8 @@ class Outcome:
             exit_code = _exit_code(exception)
             if exit_code == 0:
                 return cls("success", exit_code=0)
-            return cls("failure", "SystemExit", exit_code, exception)
+            reason = exception.code if isinstance(exception.code, str) else ""
+            return cls("failure", "SystemExit", exit_code, reason=reason)
         if isinstance(exception, (KeyboardInterrupt, GeneratorExit)) or _is_cancellation(exception):
             return cls("cancelled", reason=type(exception).__name__)
         return cls("failure", type(exception).__name__ or "unknown", exception=exception)

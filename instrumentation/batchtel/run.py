@@ -112,6 +112,10 @@ class JobRun(Scope):
         self._hand_over()
         current.opened(self)
 
+    def _around(self) -> Scope | None:
+        # The run of another thread is not around this one: two at the same time would be parent and child by chance.
+        return current.here()
+
     @harmless(None)
     def _hand_over(self) -> None:
         """Mark the run open for the processes that it starts, if it is the outermost one here."""

@@ -61,20 +61,25 @@ class Scope(ABC):
         """The run that this belongs to."""
 
     @property
+    def span_context(self) -> Any:
+        """The OpenTelemetry SpanContext of its span; None if nothing is recorded."""
+        return self._span.get_span_context() if self._span is not None else None
+
+    @property
     def trace_id(self) -> str:
         """Id of the trace, 32 hexadecimal digits; empty if nothing is recorded."""
-        return format(self._span.get_span_context().trace_id, "032x") if self._span is not None else ""
+        return format(self.span_context.trace_id, "032x") if self._span is not None else ""
 
     @property
     def traceparent(self) -> str:
         """The span as a W3C traceparent (https://www.w3.org/TR/trace-context/#traceparent-header)."""
-        span = self._span.get_span_context()
+        span = self.span_context
         return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
 
     @harmless(None)
     def begin(self, start: Start | None = None) -> None:
         """Open it: span, context, counters; with `start`, as of then."""
-        self.outer = current.scope()
+        self.outer = self._around()
         current.enter(self)
         process = telemetry()
         if process is None:
@@ -92,6 +97,9 @@ class Scope(ABC):
         ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
         self._announce(process, time.time() - ago)
         self._started = time.perf_counter() - ago
+
+    def _around(self) -> Scope | None:
+        return current.scope()
 
     def _parent_context(self, process: Telemetry) -> Any:
         """Return the current context; in a thread that inherited none, that of the scope around."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchtel import settings as settings_table
 from batchtel.endpoint import Endpoint, Signal
 from batchtel.guard import harmless, warn_once
-from batchtel.handover import trace_carrier
+from batchtel.handover import INHERITED_TRACE
 from batchtel.outbox import MetricsOutbox, Outbox
 from batchtel.settings import Settings
 from batchtel.version import __version__
@@ -117,11 +117,10 @@ class Telemetry:
         from opentelemetry import context, trace
 
         here = context.get_current()
-        carrier = trace_carrier()
-        if carrier and not trace.get_current_span(here).get_span_context().is_valid:
+        if INHERITED_TRACE and not trace.get_current_span(here).get_span_context().is_valid:
             from opentelemetry import propagate
 
-            return propagate.extract(carrier, here)
+            return propagate.extract(INHERITED_TRACE, here)
         return here
 
     def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:

@@ -1,0 +1,67 @@
+"""A whole program as one run, without a line of code: `opentelemetry-instrument python job.py`.
+
+An instrumentor and neither a distro nor a configurator: of those the first one found takes over every program of its
+environment.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Collection
+from typing import Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+from batchtel import handover
+from batchtel.guard import harmless
+from batchtel.identity import default_job
+from batchtel.joined import JoinedRun
+from batchtel.program import ProgramEnd, program_name
+from batchtel.run import JobRun
+
+
+class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore]
+    """Records the program that instruments itself, from here to its end, as a run.
+
+    A program that was started by a run is no run of its own: its log records and spans belong to that one. The job is
+    BATCHTEL_JOB, else OTEL_SERVICE_NAME, else the CronJob of the pod, else the script.
+    """
+
+    _run: JobRun | None = None
+    _end: ProgramEnd | None = None
+    _process = 0
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return no requirement: a program is there by itself."""
+        return ()
+
+    @harmless(None)
+    def _instrument(self, **kwargs: Any) -> None:
+        self._process = os.getpid()
+        self._run = _run_of_this_program()
+        self._run.begin()
+        self._end = ProgramEnd()
+        # After the telemetry of the run has registered its own, so that it runs before that.
+        atexit.register(self._finish)
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        atexit.unregister(self._finish)
+        self._finish()
+
+    @harmless(None)
+    def _finish(self) -> None:
+        if self._run is None or self._end is None or self._process != os.getpid():
+            return
+        self._run.close(self._end.outcome())
+        self._end.stop()
+        self._run = None
+
+
+def _run_of_this_program() -> JobRun:
+    elsewhere = handover.INHERITED
+    job_type = os.environ.get("BATCHTEL_JOB_TYPE") or "batch"
+    if elsewhere is not None:
+        return JoinedRun(elsewhere.job, job_type, elsewhere.run_id, elsewhere.attempt)
+    return JobRun(default_job(program_name(sys.orig_argv)), job_type, None, None)

@@ -152,7 +152,7 @@ def test_a_generator_may_be_closed_elsewhere(sink: Sink) -> None:
         thread = threading.Thread(target=running.close)
         thread.start()
         thread.join()
-        assert batchtel.current_job().run_id == ""
+        assert batchtel.current_job().trace_id == ""
         with batchtel.job("after"):
             pass
         """,

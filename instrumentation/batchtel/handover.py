@@ -60,7 +60,7 @@ INHERITED: Final = open_run()
 """The run that was open when this process started: a mark that appears later is this process's own."""
 
 INHERITED_TRACE: Final = trace_carrier()
-"""The trace context of the parent process; what appears later is, again, a mark of this process.
+"""The trace context of the parent process; what appears later is, again, a mark of this process."""
 
 
 class Marked:

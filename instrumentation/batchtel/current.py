@@ -7,12 +7,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchtel.run import JobRun
     from batchtel.scope import Scope
 
 _scope: ContextVar[Scope | None] = ContextVar("batchtel_scope", default=None)
-_jobs: list[JobRun] = []
-_lock = threading.Lock()
+_scopes: list[Scope] = []
+# Reentrant: a signal handler may begin or end a run while the main thread is in here.
+_lock = threading.RLock()
 
 
 def here() -> Scope | None:
@@ -26,7 +26,11 @@ def scope() -> Scope | None:
     A thread that did not inherit the context of the run (before Python 3.14 none does) belongs to the process's run if
     there is exactly one. A job that starts there is a run of its own all the same: ask `here`.
     """
-    return here() or (_jobs[0] if len(_jobs) == 1 else None)
+    found = here()
+    if found is None:
+        jobs = [scope for scope in _scopes if scope is scope.job]
+        found = jobs[0] if len(jobs) == 1 else None
+    return found
 
 
 def enter(entered: Scope) -> None:
@@ -43,22 +47,23 @@ def leave(left: Scope) -> None:
         _scope.set(_open(left.outer))
 
 
-def any_open() -> bool:
-    """Tell whether any run of the process is open."""
-    return bool(_jobs)
-
-
-def opened(job: JobRun) -> None:
-    """Count `job` among the open runs of the process."""
+def open_scopes() -> list[Scope]:
+    """Return the open runs and steps of the process, in the order of their start."""
     with _lock:
-        _jobs.append(job)
+        return list(_scopes)
 
 
-def closed(job: JobRun) -> None:
-    """Take `job` off the open runs of the process."""
+def opened(scope: Scope) -> None:
+    """Count `scope` among the open ones of the process."""
     with _lock:
-        if job in _jobs:
-            _jobs.remove(job)
+        _scopes.append(scope)
+
+
+def closed(scope: Scope) -> None:
+    """Take `scope` off the open ones of the process."""
+    with _lock:
+        if scope in _scopes:
+            _scopes.remove(scope)
 
 
 def _open(scope: Scope | None) -> Scope | None:

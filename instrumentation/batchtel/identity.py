@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from batchtel.guard import warn_once
 from batchtel.signals import NAME_LIMIT
+from batchtel.values import text_of
 
 # A CronJob names its Jobs <cronjob>-<minutes since 1970>, and a Job its pods <job>-<5 characters>
 # (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#cron-job-creation).
@@ -26,7 +27,7 @@ def clean_name(name: object, what: str) -> str:
     A name that had to be changed is reported once; `what` says whose name it is. The same cut is made in the
     collector, so that a label is the same whoever wrote it.
     """
-    text = name if isinstance(name, str) else str(name)
+    text = text_of(name)
     cleaned = "".join(character if character.isprintable() else "?" for character in text[:NAME_LIMIT]).strip()
     if cleaned != text:
         warn_once(f"name:{cleaned}", "%s name %.60r is recorded as %.60r", what, text, cleaned or UNKNOWN)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, SupportsFloat
 
 from batchtel import current, handover, settings
 from batchtel.guard import harmless, warn_once
 from batchtel.identity import clean_name, new_run_id
 from batchtel.outcome import Outcome
-from batchtel.scope import Scope, Start, attribute_value, count_of, exception_attributes
+from batchtel.scope import Scope, Start
 from batchtel.signals import ATTRIBUTES, RUN_EVENT_LIMIT
 from batchtel.telemetry import Telemetry
 from batchtel.usage import Usage
+from batchtel.values import attribute_value, count_of, exception_attributes, text_of
 
 _OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
 
@@ -25,8 +26,8 @@ class JobRun(Scope):
     def __init__(self, name: str, type: str, run_id: str | None, attempt: int | None) -> None:  # noqa: A002
         own = settings.read(handover.unmarked())
         self.type = type
-        self.run_id = run_id or own.run_id or new_run_id()
-        self.attempt = attempt or own.attempt
+        self.run_id = text_of(run_id or own.run_id or new_run_id())
+        self.attempt = attempt if isinstance(attempt, int) and attempt > 0 else own.attempt
         self._processed = 0
         self._failed = 0
         self._failed_logged = 0
@@ -73,17 +74,19 @@ class JobRun(Scope):
     @harmless(None)
     def quality(self, score: float, *, schema_version: str | None = None) -> None:
         """Set the data-quality score of the run, from 0 to 1, and the version of the schema it was held against."""
-        if not 0 <= score <= 1:
-            warn_once("quality", "data-quality score %.60r is not between 0 and 1; it is not recorded", score)
+        if not (isinstance(score, SupportsFloat) and 0 <= float(score) <= 1):
+            shown = text_of(score)
+            warn_once("quality", "data-quality score %.60s is not between 0 and 1; it is not recorded", shown)
             return
         self._quality["batch.data_quality.score"] = float(score)
         if schema_version is not None:
-            self._quality["batch.schema.version"] = str(schema_version)
+            self._quality["batch.schema.version"] = text_of(schema_version)
 
     @harmless(None)
     def set(self, attributes: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Put attributes of your own on the run's span and its finished event; they never become labels."""
-        for key, value in {**(attributes or {}), **more}.items():
+        for given, value in {**(attributes or {}), **more}.items():
+            key = text_of(given)
             if key in _OWN_KEYS:
                 warn_once(f"set:{key}", "set(): %s is batchtel's own attribute; it is not changed", key)
             else:
@@ -98,11 +101,12 @@ class JobRun(Scope):
         if self._failed_logged > RUN_EVENT_LIMIT:
             body, details = f"more than {RUN_EVENT_LIMIT} records failed; the rest is counted, not logged", {}
         else:
-            body, details = f"record {id} failed: {error}", {"batch.record.id": str(id)}
+            body = f"record {text_of(id)} failed: {text_of(error)}"
+            details = {"batch.record.id": text_of(id)}
             if isinstance(error, BaseException):
                 details.update(exception_attributes(error))
             else:
-                details["exception.message"] = str(error)
+                details["exception.message"] = text_of(error)
         attributes = {**scope.identity, **details}
         process.event("batch.record.failed", body, attributes, severity="WARN", context=scope._context)
 
@@ -110,7 +114,6 @@ class JobRun(Scope):
         """Open the run; with `start`, as of then."""
         super().begin(start)
         self._hand_over()
-        current.opened(self)
 
     def _around(self) -> Scope | None:
         # The run of another thread is not around this one: two at the same time would be parent and child by chance.
@@ -119,14 +122,13 @@ class JobRun(Scope):
     @harmless(None)
     def _hand_over(self) -> None:
         """Mark the run open for the processes that it starts, if it is the outermost one here."""
-        if self._telemetry is not None and self.outer is None and not current.any_open():
+        if self._telemetry is not None and current.open_scopes() == [self]:
             trace = {"traceparent": self.traceparent}
             self._mark = handover.Marked(handover.variables(self.name, self.run_id, self.attempt, trace))
 
     def close(self, outcome: Outcome) -> None:
         """Close the run."""
         super().close(outcome)
-        current.closed(self)
         if self._mark is not None:
             self._mark.restore()
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from batchtel import current
-from batchtel.guard import harmless, warn_once
+from batchtel import current, settings
+from batchtel.guard import harmless
 from batchtel.outcome import Outcome
-from batchtel.telemetry import Telemetry, telemetry
+from batchtel.telemetry import Telemetry, flush, telemetry
+from batchtel.termination import Termination
 
 if TYPE_CHECKING:
     from batchtel.run import JobRun
-
-AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
-
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -91,6 +88,8 @@ class Scope(ABC):
         self._previous_context = context.get_current()
         self._context = trace.set_span_in_context(self._span, parent)
         self._telemetry = process
+        current.opened(self)
+        _TERMINATION.install()
         # Before the span becomes current: an exemplar of the value 0 would take the place of a telling one.
         process.zero(self._zeros(), (self.level, *self.labels.values()))
         context.attach(self._context)
@@ -138,6 +137,9 @@ class Scope(ABC):
                 self._finish(self._telemetry, outcome, time.perf_counter() - self._started)
         finally:
             self._leave()
+            current.closed(self)
+            if not current.open_scopes():
+                _TERMINATION.remove()
 
     @property
     def recorder(self) -> Telemetry | None:
@@ -186,11 +188,12 @@ class Scope(ABC):
         from opentelemetry.trace import Status, StatusCode
 
         if outcome.exception is not None:
-            self._span.record_exception(outcome.exception)
+            # record_exception() would add exception.escaped, which is deprecated, and fail where str(exception) does.
+            self._span.add_event("exception", exception_attributes(outcome.exception))
         if outcome.status == "success":
             self._span.set_status(Status(StatusCode.OK))
         elif outcome.status in ("failure", "lost"):
-            explanation = outcome.exception if outcome.exception is not None else outcome.reason
+            explanation = text_of(outcome.exception if outcome.exception is not None else outcome.reason)
             self._span.set_status(Status(StatusCode.ERROR, f"{outcome.error_type or outcome.status}: {explanation}"))
 
     def _leave(self) -> None:
@@ -229,34 +232,3 @@ class Scope(ABC):
             {**self.labels, "status": "failure", "error_type": "unknown"},
         )
 
-
-def exception_attributes(exception: BaseException | None) -> dict[str, str]:
-    """Describe `exception` by the semantic conventions; empty for None.
-
-    https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/
-    """
-    if exception is None:
-        return {}
-    kind = type(exception)
-    module = "" if kind.__module__ == "builtins" else kind.__module__ + "."
-    described = {"exception.type": module + kind.__qualname__, "exception.message": str(exception)}
-    if exception.__traceback__ is not None:
-        described["exception.stacktrace"] = "".join(traceback.format_exception(exception))
-    return described
-
-
-def attribute_value(value: object) -> AttributeValue:
-    """Make `value` an attribute value: scalars and lists of text stay, anything else becomes text."""
-    if isinstance(value, str | bool | int | float):
-        return value
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [str(item) for item in value]
-    return str(value)
-
-
-def count_of(value: object, what: str) -> int:
-    """Return `value` as a number of records; what is not a whole number from 0 up counts 0 and is reported once."""
-    if isinstance(value, int | float) and value >= 0 and value == int(value):
-        return int(value)
-    warn_once(f"count:{what}", "%s=%.60r is not a number of records from 0 up; it is not counted", what, value)
-    return 0

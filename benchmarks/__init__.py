@@ -1,0 +1,1 @@
+"""What telemetry costs, side by side with its peers: `python -m benchmarks`."""

@@ -1,0 +1,92 @@
+"""The command: `python -m benchmarks [GROUP...]`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from batchtel.version import __version__
+from batchtel_stack import terminate
+from benchmarks import build, jobs, leave
+from benchmarks.report import Report
+
+GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
+    "jobs": jobs.measure,
+    "exit": leave.measure,
+    "build": build.measure,
+}
+BY_DEFAULT: Final = ("jobs", "exit")
+_FILE_WIDTH: Final = 140
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("groups", nargs=-1, type=click.Choice(list(GROUPS)))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def main(groups: tuple[str, ...], as_json: bool) -> None:
+    """Print what telemetry costs, side by side with its peers, in interleaved pairs.
+
+    \b
+    Groups (without any: all but build):
+      jobs       a short job: bare, with the plain SDK, with batchtel, with a Pushgateway    2 minutes
+      exit       what a dead or a hanging collector costs a job at its end                   6 minutes
+      collector  points per CPU second and memory, by number of runs and of series          10 minutes
+      build      the first build of the four programs, in caches of its own             12 minutes, 12 GB
+
+    \b
+    Examples:
+      python -m benchmarks
+      python -m benchmarks jobs exit
+      python -m benchmarks collector --json > collector.json
+
+    Figures depend on the machine and on what else it does; ratios much less. Goals are printed, never enforced.
+    """
+    console = Console(stderr=True, highlight=False)
+    reports = [_measured(group, console) for group in dict.fromkeys(groups or BY_DEFAULT)]
+    if as_json:
+        print(json.dumps({"machine": _machine(), "groups": [report.document() for report in reports]}, indent=2))
+        return
+    result = Console(highlight=False)
+    if not result.is_terminal:
+        result.width = _FILE_WIDTH
+    result.print(" ".join(f"{key}: {value}." for key, value in _machine().items()), soft_wrap=True)
+    for report in reports:
+        report.show(result)
+
+
+def _measured(group: str, console: Console) -> Report:
+    before = os.getloadavg()[0]
+    with (
+        terminate.raised(),
+        tempfile.TemporaryDirectory(prefix="batchtel-bench-") as folder,
+        console.status(group) as status,
+    ):
+
+        def say(text: str) -> None:
+            status.update(f"{group}: {text}")
+            if not console.is_terminal:
+                console.print(f"{group}: {text}", soft_wrap=True, markup=False)
+
+        report = GROUPS[group](Path(folder), say)
+    report.load = (before, os.getloadavg()[0])
+    return report
+
+
+def _machine() -> dict[str, str]:
+    return {
+        "batchtel": __version__,
+        "Python": platform.python_version(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "CPUs": str(os.cpu_count()),
+    }
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks")

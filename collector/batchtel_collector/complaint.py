@@ -30,13 +30,10 @@ def complaint(detail: Any, model: type[BaseModel]) -> str:
         near = difflib.get_close_matches(str(detail["input"]), choices, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         return f"{name}: {given} is not a choice{hint}; write {' or '.join(choices)}"
-    return f"{name}: {given} is not {_expected(kind, detail)}; write for example {_advice(model, path)}"
-
-
-def _advice(model: type[BaseModel], path: Path) -> str:
-    if isinstance(path[-1], int):
-        return "text"
-    return f"{path[-1]}: {_example(model, path)}"
+    example = (
+        f'"{given}" in quotes' if isinstance(path[-1], int) else f"for example {path[-1]}: {_example(model, path)}"
+    )
+    return f"{name}: {given} is not {_expected(kind, detail)}; write {example}"
 
 
 def _expected(kind: str, detail: Any) -> str:

@@ -157,9 +157,10 @@ def dotted(path: Path) -> str:
 
 def _reading(node: yaml.ScalarNode) -> object:
     try:
-        return yaml.SafeLoader("").construct_object(node)
+        value = yaml.SafeLoader("").construct_object(node)
     except (ValueError, yaml.YAMLError):
         return "something else"
+    return str(value).lower()
 
 
 def _place(mark: yaml.Mark) -> Place:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from batchtel.command import Failure
-from batchtel.signals import NAME_LIMIT
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from batchtel.command import Failure
+from batchtel.signals import NAME_LIMIT
 from batchtel_collector import document
 from batchtel_collector.complaint import complaint
 from batchtel_collector.document import Document, Problem
@@ -155,10 +155,13 @@ class Environment(_Section):
     memory_limit: Size = Field(examples=["1GiB"])
 
     @model_validator(mode="after")
-    def _times_fit(self) -> Self:
+    def _values_fit(self) -> Self:
         # Prometheus forgets a series 5 minutes after its last sample; two of them have to fit in.
         if self.cadence > timedelta(minutes=2):
             raise ValueError("cadence is longer than 2m, so series would have gaps; write 2m or less")
+        # An idle collector takes 95 MiB; below its limit by too little it refuses everything.
+        if self.memory_limit < 128 * 2**20:
+            raise ValueError("memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more")
         if self.expiry < timedelta(hours=1):
             raise ValueError("expiry is shorter than 1h, so series would end between two runs; write 1h or more")
         return self
@@ -168,6 +171,7 @@ class WrongEnvironment(Failure):
     """An environment that cannot be used; `problems` has each thing that is wrong, in the order of the file."""
 
     def __init__(self, name: str, problems: list[Problem]) -> None:
+        self.name = name
         self.problems = sorted(problems, key=lambda problem: problem.place or document.Place(0, 0))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {problem.located(name)}" for problem in self.problems)

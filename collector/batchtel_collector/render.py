@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
-from batchtel import signals
-from batchtel.version import __version__
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 
+from batchtel import signals
+from batchtel.version import __version__
 from batchtel_collector import quoting
 from batchtel_collector.environment import Environment
 from batchtel_collector.quantities import go_duration
@@ -51,7 +51,7 @@ def render(environment: Environment) -> str:
             version=__version__,
             five_minutes=timedelta(minutes=5),
             names=_names,
-        all_names=[metric.name for metric in signals.METRICS],
+            all_names=[metric.name for metric in signals.METRICS],
             labels=signals.labels(),
             environment_labels=ENVIRONMENT_LABELS,
             families=_grouped((metric.attributes, metric.name) for metric in signals.METRICS),

@@ -1,0 +1,67 @@
+"""Checks that a rendered configuration is one that a real collector starts with."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from batchtel_collector import program
+from batchtel_collector.environment import Environment
+from batchtel_collector.render import render
+
+KEYS: Final = {
+    "file_storage/queue": "queue.folder",
+    "health_check": "listen.health",
+    "otlp": "listen.otlp_grpc or listen.otlp_http",
+    "prometheus/cadence": "cadence, shard or listen.series",
+    "prometheus/series": "listen.series",
+    "prometheus_remote_write": "prometheus.endpoint",
+    "otlp_http/loki": "loki.endpoint",
+    "otlp_grpc/tempo": "tempo.endpoint",
+    "memory_limiter": "memory_limit",
+    "delta_to_cumulative": "expiry or series_limit",
+}
+"""Component of the rendered configuration -> the keys of the environment that decide what it is told."""
+
+
+def check(environment: Environment, collector: Path) -> list[str]:
+    """Render `environment` and return what `collector` has against the result, one message per problem; none is good.
+
+    Raises Failure, exit code 3, when the collector cannot be run.
+    """
+    text = render(environment)
+    yaml.safe_load(text)
+    with tempfile.TemporaryDirectory(prefix="batchtel-check-") as folder:
+        configuration = Path(folder) / f"{environment.name}.yaml"
+        configuration.write_text(text, encoding="utf-8")
+        lines = program.complaints(collector, configuration)
+    return [_explained(line, collector) for line in _problems(lines)]
+
+
+def _problems(lines: list[str]) -> list[str]:
+    """Join the heading lines of the collector, which end in a colon, with what they introduce."""
+    problems: list[str] = []
+    heading = ""
+    for line in lines:
+        text = line.removeprefix("Error: ")
+        if text.endswith("error(s):"):
+            heading = text if "reading configuration for" in text else ""
+        else:
+            problems.append(f"{heading} {text}".strip())
+    return problems
+
+
+def _explained(problem: str, collector: Path) -> str:
+    if "unknown type:" in problem or "has invalid keys:" in problem:
+        return (
+            f"{problem}; {collector} is {program.version(collector)}, the configuration is made for the components of "
+            f"contrib {program.VERSION}: name such a collector with --collector PATH"
+        )
+    for component, keys in KEYS.items():
+        if re.search(rf"(::|\")({re.escape(component)})(::|:|\"|$)", problem):
+            return f"{problem}; the environment decides this by {keys}"
+    return problem

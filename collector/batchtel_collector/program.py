@@ -1,0 +1,72 @@
+"""The collector program: where it is, and what it says about a configuration."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from batchtel.command import Failure
+
+NAMES: Final = ("otelcol-batchtel", "otelcol-contrib", "otelcol")
+"""Names under which a collector is looked for on PATH, in this order."""
+
+VERSION: Final = "0.159.0"
+"""The version that the configurations are made for."""
+
+_LONGEST: Final = 60.0
+
+
+def find() -> Path:
+    """Return the collector that `batchtel up` has built last, else the first of `NAMES` on PATH.
+
+    Raises Failure, exit code 3, when there is none.
+    """
+    built = sorted(_cache().glob("bin/collector-*/collector"), key=lambda path: path.stat().st_mtime)
+    if built:
+        return built[-1]
+    for name in NAMES:
+        found = shutil.which(name)
+        if found is not None:
+            return Path(found)
+    raise Failure(
+        f"no collector found: none built in {_cache() / 'bin'}, and no {', '.join(NAMES[:-1])} or {NAMES[-1]} on PATH; "
+        "build one with `batchtel up`, or name one with --collector PATH",
+        3,
+    )
+
+
+def complaints(collector: Path, configuration: Path) -> list[str]:
+    """Return the lines with which `collector validate` refuses a configuration; none means that it is accepted.
+
+    Nothing is opened and nothing is started. Raises Failure, exit code 3, when the program cannot be run.
+    """
+    finished = _run(collector, "validate", "--config", str(configuration))
+    if finished.returncode == 0:
+        return []
+    lines = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
+    return lines or [f"exit code {finished.returncode} without a message"]
+
+
+def version(collector: Path) -> str:
+    """Return what the program says about itself, for example `otelcol-contrib version 0.159.0`."""
+    return _run(collector, "--version").stdout.strip() or "of unknown version"
+
+
+def _run(collector: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [collector, *arguments], capture_output=True, text=True, errors="replace", timeout=_LONGEST, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{collector} {arguments[0]} did not end in {_LONGEST:.0f} s; is it a collector?", 3) from None
+    except OSError as error:
+        raise Failure(
+            f"cannot run the collector {collector}: {error.strerror}; name another one with --collector PATH", 3
+        ) from None
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "batchtel"

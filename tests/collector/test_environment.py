@@ -1,0 +1,256 @@
+"""Environment files: what is accepted, and what each mistake is told, word by word."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from batchtel.command import Failure, main
+from batchtel_collector import environment
+from batchtel_collector.environment import Environment, WrongEnvironment, load, parse
+
+LOCAL = (environment.SHIPPED / "local.yaml").read_text(encoding="utf-8")
+
+
+def changed(key: str, line: str) -> tuple[str, int]:
+    """Return local.yaml with the line of `key` replaced by `line`, and the number of that line."""
+    lines = LOCAL.splitlines()
+    (index,) = [index for index, text in enumerate(lines) if re.match(rf"\s*{key}:", text)]
+    lines[index] = line
+    return "\n".join(lines), index + 1
+
+
+def refusal(text: str) -> str:
+    """Return the whole message about a text that must be refused."""
+    with pytest.raises(WrongEnvironment) as refused:
+        parse(text, "mine.yaml")
+    assert refused.value.exit_code == 2
+    return refused.value.format_message()
+
+
+def test_local_is_read_into_types() -> None:
+    """Durations, sizes and addresses of the shipped file become values that code can use."""
+    local = load("local")
+    assert (local.cadence, local.expiry) == (timedelta(seconds=15), timedelta(days=35))
+    assert (local.queue.size, local.memory_limit) == (2**30, 2**30)
+    assert local.listen.otlp_grpc == "127.0.0.1:4317"
+
+
+@pytest.mark.parametrize("name", environment.shipped())
+def test_every_key_of_a_shipped_file_is_described(name: str) -> None:
+    """Each line with a key has a comment on it, on its group, or directly above it."""
+    lines = (environment.SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    bare = [
+        line
+        for above, line in zip(["", *lines], lines, strict=False)
+        if re.match(r"[a-z_]+:", line) and not above.startswith("#")
+    ]
+    assert bare == []
+    assert {line.split(":")[0] for line in lines if re.match(r"[a-z_]+:", line)} == set(Environment.model_fields)
+
+
+def test_overrides_replace_single_keys_and_whole_lists() -> None:
+    """What is not overridden keeps the file's value."""
+    local = load("local", {"listen": {"health": "127.0.0.1:23133"}, "jobs": ["a"], "cadence": "1s"})
+    assert local.listen.health == "127.0.0.1:23133"
+    assert local.listen.otlp_grpc == "127.0.0.1:4317"
+    assert local.jobs == ["a"]
+
+
+def test_a_wrong_override_is_named_without_a_place() -> None:
+    """An override has no line in the file, so the message has none either."""
+    with pytest.raises(WrongEnvironment) as refused:
+        load("local", {"listen": {"health": "nowhere"}})
+    assert refused.value.format_message() == (
+        "1 problem in the environment local.yaml\n"
+        '  local.yaml: listen.health: "nowhere" is not host:port; write for example "127.0.0.1:4317" '
+        "with a port from 1 to 65535"
+    )
+
+
+MISTAKES = {
+    "unknown key": ("cadence", "cadance: 15s", 1, "cadance is not a key of an environment (did you mean cadence?)"),
+    "wrong type": (
+        "series_limit",
+        'series_limit: "many"',
+        15,
+        'series_limit: "many" is not a whole number; write for example series_limit: 50000',
+    ),
+    "a number for text": ("job_types", "job_types: [batch, 7]", 20, 'job_types[1]: 7 is not text; write "7" in quotes'),
+    "duplicate key": (
+        "expiry",
+        "cadence: 15s",
+        1,
+        "cadence is given twice, first in line 31; remove one",
+    ),
+    "NO": ("name", "name: NO", 7, 'name: NO is read as false in YAML; write "NO" in quotes for text, or true or false'),
+    "on in a list": (
+        "job_types",
+        "job_types: [on]",
+        13,
+        'job_types[0]: on is read as true in YAML; write "on" in quotes for text, or true or false',
+    ),
+    "22:22": (
+        "health",
+        "  health: 22:22",
+        11,
+        'listen.health: 22:22 is read as the number 1342 in YAML; write "22:22" in quotes for text, '
+        "or a number in digits only",
+    ),
+    "0777": (
+        "shard",
+        "shard: 0777",
+        8,
+        'shard: 0777 is read as the number 511 in YAML; write "0777" in quotes for text, or a number in digits only',
+    ),
+    "a date": (
+        "shard",
+        "shard: 2026-01-01",
+        8,
+        'shard: 2026-01-01 is read as a date in YAML; write "2026-01-01" in quotes for text',
+    ),
+    "1_000": (
+        "series_limit",
+        "series_limit: 1_000",
+        15,
+        'series_limit: 1_000 is read as the number 1000 in YAML; write "1_000" in quotes for text, '
+        "or a number in digits only",
+    ),
+    "no unit": (
+        "cadence",
+        "cadence: 15",
+        10,
+        'cadence: 15 is not a duration; write a whole number and a unit, such as "15s", "5m", "12h" or "35d"',
+    ),
+    "unknown unit": (
+        "memory_limit",
+        "memory_limit: 1GB",
+        15,
+        'memory_limit: "1GB" is not a size; write a whole number and a unit, such as "512MiB" or "1GiB"',
+    ),
+    "port out of range": (
+        "health",
+        "  health: 127.0.0.1:99999",
+        11,
+        'listen.health: "127.0.0.1:99999" is not host:port; write for example "127.0.0.1:4317" '
+        "with a port from 1 to 65535",
+    ),
+    "open to others": (
+        "series",
+        "  series: 0.0.0.0:8889",
+        11,
+        'listen.series: "0.0.0.0:8889" would be open to other machines without a password; write "127.0.0.1:8889"',
+    ),
+    "one port twice": (
+        "series",
+        "  series: 127.0.0.1:8888",
+        None,
+        "listen: series and metrics have the same port 8888; give each its own",
+    ),
+    "not a choice": (
+        "unknown_jobs",
+        "unknown_jobs: othr",
+        15,
+        'unknown_jobs: "othr" is not a choice (did you mean other?); write keep or other',
+    ),
+    "a relative folder": (
+        "folder",
+        "  folder: queue",
+        11,
+        'queue.folder: "queue" is not an absolute folder; write for example "/var/lib/batchtel/queue" '
+        'or "${env:HOME}/queue"',
+    ),
+    "another variable": (
+        "folder",
+        "  folder: ${file:/etc/passwd}",
+        11,
+        'queue.folder: "${file:/etc/passwd}" is not an absolute folder; write for example "/var/lib/batchtel/queue" '
+        'or "${env:HOME}/queue"',
+    ),
+    "an alias": ("jobs", "jobs: &a [*a]", 7, "an alias (*name) is not allowed; write the value out"),
+    "not YAML": (
+        "jobs",
+        "jobs: [a",
+        None,
+        "not YAML: while parsing a flow sequence, expected ',' or ']', but got '?'",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_gets_one_error_with_its_place(mistake: str) -> None:
+    """Each mistake is told once: line, column, the value given, and what to write instead."""
+    key, line, column, message = MISTAKES[mistake]
+    text, number = changed(key, line)
+    told = refusal(text)
+    lines = told.splitlines()[1:]
+    about = [one for one in lines if one.endswith(message)]
+    assert len(about) == 1, told
+    if column is not None:
+        assert about == [f"  mine.yaml:{number}:{column}: {message}"]
+    # Renaming or repeating a key leaves its old name missing, which is a second true problem.
+    others = [one for one in lines if one not in about]
+    assert all("is missing; write" in one for one in others), told
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
+    """Nobody mends a file in as many rounds as it has mistakes."""
+    text = LOCAL.replace("role: standalone", "role: agent").replace("expiry: 35d", "expiry: fast")
+    text = text.replace("shard: standalone-0\n", "").replace("jobs: []", "jobs: [yes]")
+    assert refusal(text) == (
+        "4 problems in the environment mine.yaml\n"
+        "  mine.yaml:4:1: shard is missing; write shard: standalone-0\n"
+        '  mine.yaml:7:7: role: "agent" is not a choice; write standalone\n'
+        '  mine.yaml:34:9: expiry: "fast" is not a duration; write a whole number and a unit, '
+        'such as "15s", "5m", "12h" or "35d"\n'
+        '  mine.yaml:47:8: jobs[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
+    )
+
+
+def test_a_text_in_place_of_a_group_is_told_what_a_group_looks_like() -> None:
+    """The example is one that can be pasted."""
+    text = LOCAL.replace("tempo:\n  endpoint:", "tempo:")
+    assert refusal(text) == (
+        "1 problem in the environment mine.yaml\n"
+        '  mine.yaml:26:8: tempo: "127.0.0.1:4327" is not a group of keys; '
+        'write for example tempo: {endpoint: "127.0.0.1:4327"}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "mine.yaml:1:1: the file is empty"),
+        ("- a\n", "mine.yaml:1:1: must be keys and values, such as `cadence: 15s`"),
+        ("a: \x07\n", "mine.yaml:1:4: not YAML: character U+0007 is not allowed"),
+        ("a: 1\n---\nb: 1\n", "mine.yaml:2:1: not YAML: expected a single document in the stream, "),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(text: str, message: str) -> None:
+    """Whatever is in the file, there is one clear message and no traceback."""
+    assert message in refusal(text)
+
+
+def test_an_unknown_name_lists_the_shipped_ones() -> None:
+    """A slip of the pen in the name is answered with the names that exist; exit code 2."""
+    result = CliRunner().invoke(main, ["render", "--env", "locl"])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: unknown environment 'locl' (did you mean local?); shipped: local; "
+        "or give a file, for example ./production.yaml\n"
+    )
+    assert result.stdout == ""
+
+
+def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
+    """A path that does not exist names the path; exit code 2."""
+    with pytest.raises(Failure) as refused:
+        load(str(tmp_path / "none.yaml"))
+    assert refused.value.exit_code == 2
+    assert refused.value.format_message() == (
+        f"cannot read the environment {tmp_path}/none.yaml: No such file or directory"
+    )

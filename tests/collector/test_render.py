@@ -1,0 +1,159 @@
+"""The rendered configuration: committed as rendered, and right in what can be read off its text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from batchtel import signals
+from batchtel_collector import environment
+from batchtel_collector.environment import load
+from batchtel_collector.render import RENDERED, TEMPLATES, render
+
+MANIFEST = Path(environment.__file__).parent / "distribution" / "builder.yaml"
+
+MODULES = {
+    "otlp": "otlpreceiver",
+    "prometheus/cadence": "prometheusreceiver",
+    "memory_limiter": "memorylimiterprocessor",
+    "batch": "batchprocessor",
+    "cumulative_to_delta": "cumulativetodeltaprocessor",
+    "delta_to_cumulative": "deltatocumulativeprocessor",
+    "filter": "filterprocessor",
+    "groupbyattrs": "groupbyattrsprocessor",
+    "transform": "transformprocessor",
+    "prometheus/series": "prometheusexporter",
+    "prometheus_remote_write": "prometheusremotewriteexporter",
+    "otlp_grpc": "otlpexporter",
+    "otlp_http": "otlphttpexporter",
+    "file_storage": "filestorage",
+    "health_check": "healthcheckextension",
+}
+"""Component (or its type) -> the last word of the Go module that has it in contrib 0.159."""
+
+SECTIONS = ("extensions", "receivers", "processors", "exporters")
+
+
+@pytest.fixture(params=environment.shipped())
+def name(request: pytest.FixtureRequest) -> str:
+    """Each shipped environment."""
+    return str(request.param)
+
+
+@pytest.fixture
+def configuration(name: str) -> Any:
+    """The rendered configuration of a shipped environment, read back as YAML."""
+    return yaml.safe_load(render(load(name)))
+
+
+def metric_pipelines(configuration: Any) -> dict[str, Any]:
+    """Return the pipelines that carry metrics."""
+    pipelines: dict[str, Any] = configuration["service"]["pipelines"]
+    return {name: parts for name, parts in pipelines.items() if name.startswith("metrics")}
+
+
+def test_committed_rendering_is_current(name: str) -> None:
+    """What reviewers read in rendered/ is what this version renders."""
+    committed = (RENDERED / f"{name}.yaml").read_text(encoding="utf-8")
+    repair = f"batchtel render --env {name} -o collector/batchtel_collector/rendered/{name}.yaml"
+    assert render(load(name)) == committed, f"rendered/{name}.yaml is out of date; repair it with: {repair}"
+
+
+def test_every_rendering_belongs_to_an_environment() -> None:
+    """A file left over from an environment that is gone would be read as if it counted."""
+    assert sorted(path.stem for path in RENDERED.iterdir()) == environment.shipped()
+
+
+def test_every_component_is_used(configuration: Any) -> None:
+    """A component that no pipeline names is configured and does nothing."""
+    service = configuration["service"]
+    used = set(service["extensions"])
+    for pipeline in service["pipelines"].values():
+        used |= {*pipeline["receivers"], *pipeline["processors"], *pipeline["exporters"]}
+    assert {name for section in SECTIONS for name in configuration[section]} == used
+
+
+def test_every_component_is_in_the_distribution(configuration: Any) -> None:
+    """The manifest, whose modules are all in the official contrib image, builds every component that is named."""
+    built = MANIFEST.read_text(encoding="utf-8")
+    for section in SECTIONS:
+        for name in configuration[section]:
+            module = MODULES.get(name) or MODULES[name.split("/")[0]]
+            assert re.search(rf"/{module} v0\.159\.0$", built, re.MULTILINE), f"{name} needs {module}"
+
+
+def test_no_listener_off_loopback(configuration: Any) -> None:
+    """Nobody outside the machine can reach what asks for no password."""
+    protocols = configuration["receivers"]["otlp"]["protocols"]
+    listeners = [protocols[name]["endpoint"] for name in protocols]
+    listeners.append(configuration["extensions"]["health_check"]["endpoint"])
+    listeners.append(configuration["exporters"]["prometheus/series"]["endpoint"])
+    reader = configuration["service"]["telemetry"]["metrics"]["readers"][0]["pull"]["exporter"]["prometheus"]
+    listeners.append(f"{reader['host']}:{reader['port']}")
+    assert {listener.rpartition(":")[0] for listener in listeners} == {"127.0.0.1"}
+
+
+def test_no_run_id_on_metrics(configuration: Any) -> None:
+    """Metrics keep labels of the table only; each list of kept keys is a part of it."""
+    allowed = {*signals.labels(), "deployment_environment_name"}
+    text = yaml.safe_dump(
+        {
+            name: configuration["processors"][name]
+            for name in configuration["processors"]
+            if name.startswith("transform")
+        }
+    )
+    kept = re.findall(r"keep_keys\(datapoint\.attributes,\s+\[([^]]*)\]", text)
+    assert len(kept) > len({metric.attributes for metric in signals.METRICS})
+    for keys in kept:
+        assert set(re.findall(r'"([^"]+)"', keys)) <= allowed
+    for pipeline in metric_pipelines(configuration).values():
+        for processor in pipeline["processors"]:
+            assert "run.id" not in str(configuration["processors"][processor])
+            assert "run_id" not in str(configuration["processors"][processor])
+
+
+def test_labels_are_bounded_before_points_meet(configuration: Any) -> None:
+    """Behind the batch a run id would already have split a series."""
+    order = configuration["service"]["pipelines"]["metrics/in"]["processors"]
+    assert order.index("transform/labels") < order.index("batch/serialize") < order.index("delta_to_cumulative")
+    assert configuration["processors"]["batch/serialize"] == {"timeout": "0s"}
+
+
+def test_a_series_outlives_its_sum(configuration: Any) -> None:
+    """The exporter forgets later than delta_to_cumulative, whose sweep runs each minute."""
+    stale = configuration["processors"]["delta_to_cumulative"]["max_stale"]
+    expiration = configuration["exporters"]["prometheus/series"]["metric_expiration"]
+    assert (stale, expiration) == ("840h", "50405m")
+    assert 840 * 60 + 1 < 50405
+
+
+def test_every_metric_of_the_table_has_its_shape(configuration: Any) -> None:
+    """Unit, bucket layout and labels of each metric are rendered from the table, so that none is forgotten."""
+    shape = str(configuration["processors"]["transform/shape"])
+    labels = str(configuration["processors"]["transform/labels"])
+    for metric in signals.METRICS:
+        assert re.search(rf'set\(metric\.unit, "{re.escape(metric.unit)}"\)[^,]*"{re.escape(metric.name)}"', shape)
+        keys = ", ".join(f'"{key}"' for key in (*metric.attributes, "deployment_environment_name"))
+        assert f"keep_keys(datapoint.attributes, [{keys}]) where" in labels
+        for bound in metric.bounds:
+            assert repr(bound) in shape
+
+
+def test_unknown_jobs_become_other_only_when_asked() -> None:
+    """With unknown_jobs: other the list of known names is part of the configuration."""
+    rule = 'set(datapoint.attributes["job_name"], "other")'
+    assert rule not in render(load("local"))
+    text = render(load("local", {"unknown_jobs": "other", "jobs": ["nightly"]}))
+    assert rule in text
+    assert 'not ContainsValue(["nightly", "other"], datapoint.attributes["job_name"])' in text
+
+
+def test_templates_are_small() -> None:
+    """One intent per file, to be read on one screen."""
+    long = {path.name for path in TEMPLATES.iterdir() if len(path.read_text(encoding="utf-8").splitlines()) > 60}
+    assert long == set()

@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from batchtel import current, settings
+from batchtel import current
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
-from batchtel.telemetry import Telemetry, flush, telemetry
-from batchtel.termination import Termination
+from batchtel.telemetry import Telemetry, telemetry
+from batchtel.termination import TERMINATION
+from batchtel.values import AttributeValue, exception_attributes, text_of
 
 if TYPE_CHECKING:
     from batchtel.run import JobRun
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -89,7 +91,7 @@ class Scope(ABC):
         self._context = trace.set_span_in_context(self._span, parent)
         self._telemetry = process
         current.opened(self)
-        _TERMINATION.install()
+        TERMINATION.install()
         # Before the span becomes current: an exemplar of the value 0 would take the place of a telling one.
         process.zero(self._zeros(), (self.level, *self.labels.values()))
         context.attach(self._context)
@@ -139,7 +141,7 @@ class Scope(ABC):
             self._leave()
             current.closed(self)
             if not current.open_scopes():
-                _TERMINATION.remove()
+                TERMINATION.remove()
 
     @property
     def recorder(self) -> Telemetry | None:
@@ -231,4 +233,3 @@ class Scope(ABC):
             {**self.labels, "status": "success"},
             {**self.labels, "status": "failure", "error_type": "unknown"},
         )
-

@@ -13,27 +13,20 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
+from batchtel import current, settings
 from batchtel.guard import harmless
+from batchtel.outcome import Outcome
+from batchtel.telemetry import flush, telemetry
 from batchtel.worker import THREAD_PREFIX
 
 
 class Termination:
-    """Our handler for SIGTERM, in place from `install` to `remove`.
+    """Our handler for SIGTERM, in place from `install` to `remove`."""
 
-    Args:
-        wake: Tells the exports to begin; does not block.
-        finish: Ends the open runs as cancelled and sends everything.
-        deadline: Returns the seconds that `finish` may take.
-    """
-
-    def __init__(self, wake: Callable[[], None], finish: Callable[[str], None], deadline: Callable[[], float]) -> None:
-        self._wake = wake
-        self._finish = finish
-        self._deadline = deadline
+    def __init__(self) -> None:
         self._before: Any = None
         self._pipe: tuple[int, int] | None = None
         self._process = 0
@@ -100,7 +93,7 @@ class Termination:
         """Wait for SIGTERM, finish, and end the process if the main thread does not; ends with the pipe."""
         while received := os.read(read, 1):
             if received[0] == signal.SIGTERM:
-                self._tell(lambda: self._finish("SIGTERM"))
+                _finish(signal.SIGTERM)
                 self._finished.set()
                 if not self._handled.wait(0.5):
                     _end_by_default(signal.SIGTERM)
@@ -108,20 +101,29 @@ class Termination:
 
     def _handle(self, number: int, frame: FrameType | None) -> Any:
         if callable(self._before):
-            self._tell(self._wake)
+            _wake()
             return self._before(number, frame)
         if self._pipe is not None:
             os.write(self._pipe[1], bytes((number,)))
-        self._finished.wait(self._deadline() + 0.5)
+        self._finished.wait(settings.read().deadline + 0.5)
         self._handled.set()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
         return None
 
-    @staticmethod
-    @harmless(None)
-    def _tell(action: Callable[[], None]) -> None:
-        action()
+
+@harmless(None)
+def _wake() -> None:
+    process = telemetry()
+    if process is not None:
+        process.send_soon()
+
+
+@harmless(None)
+def _finish(number: signal.Signals) -> None:
+    for scope in reversed(current.open_scopes()):
+        scope.close(Outcome("cancelled", reason=number.name))
+    flush()
 
 
 def _end_by_default(number: int) -> None:
@@ -132,3 +134,7 @@ def _end_by_default(number: int) -> None:
     libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
     libc.signal(number, None)
     os.kill(os.getpid(), number)
+
+
+TERMINATION: Final = Termination()
+os.register_at_fork(after_in_child=TERMINATION.forget)

@@ -1,0 +1,75 @@
+"""What users hand in - counts, attribute values, exceptions - made fit to be sent.
+
+A value that the encoder cannot take (an int beyond 64 bits, text with a lone surrogate, as in file names that are not
+UTF-8) would take its whole batch of spans or log records down with it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import Final, SupportsIndex
+
+from batchtel.guard import warn_once
+
+AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
+
+_COUNT_LIMIT: Final = 2**53
+"""Beyond it a float, which is what Prometheus stores, no longer holds every whole number."""
+
+
+def text_of(value: object) -> str:
+    """Return `value` as text that UTF-8 can hold; never raises, whatever `value.__str__` does."""
+    try:
+        text = str(value)
+    except Exception:
+        # The words of the interpreter's own tracebacks.
+        return f"<{type(value).__name__} str() failed>"
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def attribute_value(value: object) -> AttributeValue:
+    """Make `value` an attribute value: scalars and lists of text stay, anything else becomes text."""
+    if isinstance(value, bool | float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return [text_of(item) for item in value]
+    return text_of(value)
+
+
+def count_of(value: object, what: str) -> int:
+    """Return `value` as a number of records; what is not a whole number from 0 up counts 0 and is reported once."""
+    count = _whole(value)
+    if count is not None and 0 <= count <= _COUNT_LIMIT:
+        return count
+    shown = text_of(value)
+    warn_once(f"count:{what}", "%s=%.60s is not a whole number of records from 0 up; it is not counted", what, shown)
+    return 0
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    # Not only int: the integers of numpy, too.
+    try:
+        return value.__index__() if isinstance(value, SupportsIndex) else None
+    except TypeError:
+        return None
+
+
+def exception_attributes(exception: BaseException | None) -> dict[str, str]:
+    """Describe `exception` by the semantic conventions; empty for None.
+
+    https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/
+    """
+    if exception is None:
+        return {}
+    kind = type(exception)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    described = {
+        "exception.type": text_of(module + kind.__qualname__),
+        "exception.message": text_of(exception),
+    }
+    if exception.__traceback__ is not None:
+        described["exception.stacktrace"] = text_of("".join(traceback.format_exception(exception)))
+    return described

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+
 from batchtel.signals import METRICS, Metric
 
 GROUP: Final = "batchtel"

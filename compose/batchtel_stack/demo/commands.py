@@ -1,0 +1,114 @@
+"""`batchtel demo`: the main job, end to end, on a stack of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from batchtel.command import Failure
+from batchtel_stack import terminate
+from batchtel_stack.demo import airports, report
+from batchtel_stack.demo.play import CADENCE, Outcome, play
+from batchtel_stack.ports import Ports
+from batchtel_stack.stack import Stack
+
+INTERRUPTED: Final = 130
+"""The exit code of what Ctrl-C has ended, as shells count: 128 + SIGINT."""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, and nothing else there.")
+@click.option("--keep", is_flag=True, help="Leave the stack and its data when done, and say how to look at it.")
+def demo(as_json: bool, keep: bool) -> None:
+    """Run real jobs on a stack of their own and compare what arrived with what the jobs did.
+
+    Ten processes fail at the same moment, 200 short runs finish, records are loaded, a failed run is tried again, and a
+    green job has done nothing. Every job writes down what it does; then Prometheus, Loki and Tempo are asked. The stack
+    has free ports and a new folder, so it disturbs no other, and is gone in the end.
+
+    \b
+    Exit codes: 0 all agree; 1 one differs; 3 a program or store cannot be reached.
+
+    \b
+    Examples:
+      batchtel demo
+      batchtel demo --json | jq .ok
+      batchtel demo --keep
+    """
+    airports.require()
+    say = _speaker()
+    folder = Path(tempfile.mkdtemp(prefix="batchtel-demo-"))
+    remove = not keep
+    try:
+        with terminate.raised(), _stack(folder, keep, say) as stack:
+            outcome = play(stack, folder, say)
+            _print(outcome, as_json)
+            if keep:
+                _say_how_to_look(stack, say)
+        if not outcome.ok and not keep:
+            remove = False
+            say(f"what the jobs have written down, and the stores' data: {folder}")
+    except KeyboardInterrupt:
+        remove = True
+        say("interrupted; everything that was started is stopped")
+        sys.exit(INTERRUPTED)
+    except Failure:
+        remove = False
+        say(f"logs and data: {folder}")
+        raise
+    finally:
+        if remove:
+            shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(0 if outcome.ok else 1)
+
+
+@contextmanager
+def _stack(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterator[Stack]:
+    say(f"a stack of its own in {folder}, cadence {CADENCE} s instead of 15, so that there is less to wait for")
+    data, ports, cadence = folder / "stack", Ports.free(), f"{CADENCE}s"
+    if not keep:
+        with Stack.running(data, ports, cadence=cadence, say=say) as stack:
+            yield stack
+        return
+    stack = Stack(data, ports, cadence=cadence)
+    try:
+        stack.start(say=say)
+        yield stack
+    except BaseException:
+        stack.stop()
+        raise
+
+
+def _print(outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report.document(outcome), indent=2))
+    else:
+        console = Console()
+        report.show(outcome, console)
+        console.print(report.verdict(outcome), style="bold green" if outcome.ok else "bold red", highlight=False)
+
+
+def _say_how_to_look(stack: Stack, say: Callable[[str], None]) -> None:
+    say(f"the stack runs on: Prometheus {stack.prometheus}, Loki {stack.loki}, Tempo {stack.tempo}")
+    say(f"look at it:  batchtel status --data {stack.data}")
+    say(f"stop it:     batchtel down --data {stack.data}")
+
+
+def _speaker() -> Callable[[str], None]:
+    console = Console(stderr=True, highlight=False)
+    begun = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(f"{time.monotonic() - begun:6.1f} s  {line}", soft_wrap=True, markup=False)
+
+    return say

@@ -1,0 +1,140 @@
+"""Compare what happened with what the stores tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from batchtel_dashboards import queries
+from batchtel_stack.demo import ledger, tell, waiting
+from batchtel_stack.demo.processes import SERVICE, Processes
+from batchtel_stack.demo.scenarios import SCENARIOS, Scenario
+from batchtel_stack.demo.tell import CANNOT_TELL, Quantities
+from batchtel_stack.stack import Stack
+from batchtel_stack.stores import Loki, Prometheus, Tempo
+
+STORES: Final = ("prometheus", "loki", "tempo")
+
+SLACK_SECONDS: Final = 20.0
+"""On top of three cadences: for a busy machine."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity of one job: what the ledger says, and each store that can tell."""
+
+    job: str
+    name: str
+    expected: float
+    observed: Mapping[str, float]
+
+    @property
+    def equal(self) -> bool:
+        """Whether all say the same."""
+        return all(amount == self.expected for amount in self.observed.values())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A scenario, by job and quantity."""
+
+    scenario: Scenario
+    expected: Quantities
+    observed: Mapping[str, Quantities]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the jobs ran at all and every store agrees with them."""
+        return bool(self.expected) and all(row.equal for row in self.rows())
+
+    def rows(self) -> list[Row]:
+        """Return every quantity that anybody tells, job by job."""
+        return [row for job in self._jobs() for row in self._rows_of(job)]
+
+    def _jobs(self) -> list[str]:
+        told = [self.expected, *self.observed.values()]
+        return list(dict.fromkeys(job for quantities in told for job in quantities))
+
+    def _rows_of(self, job: str) -> Iterable[Row]:
+        expected = self.expected.get(job, {})
+        observed = {store: self.observed[store].get(job, {}) for store in STORES}
+        for name in dict.fromkeys([*expected, *(name for counted in observed.values() for name in counted)]):
+            told = {
+                store: observed[store].get(name, 0.0)
+                for store in STORES
+                if not name.startswith(tuple(CANNOT_TELL[store]))
+            }
+            yield Row(job, name, expected.get(name, 0.0), told)
+
+
+class Witnesses:
+    """The ledgers of the jobs and the three stores of a stack, from a Unix time on."""
+
+    def __init__(self, processes: Processes, stack: Stack, since: float, cadence: float) -> None:
+        self.prometheus, self.loki, self.tempo = Prometheus(stack.prometheus), Loki(stack.loki), Tempo(stack.tempo)
+        self.since = since - 60
+        self._ledger = processes.ledger
+        self._cadence = cadence
+
+    def run_ids(self, job: str | None = None) -> set[str]:
+        """Return the run ids of all jobs, or of one, by the ledger."""
+        return {line["run_id"] for line in ledger.read(self._ledger) if job in (None, line["job"])}
+
+    def compare(self) -> list[Comparison]:
+        """Ask all, and compare scenario by scenario; jobs that belong to none are a scenario of their own."""
+        expected = tell.by_ledger(ledger.read(self._ledger))
+        known, end = self.run_ids(), time.time() + 60
+        observed = {
+            "prometheus": tell.by_prometheus(self.prometheus),
+            "loki": tell.by_loki(self.loki, SERVICE, known, self.since, end),
+            "tempo": tell.by_tempo(self.tempo, SERVICE, known, self.since, end),
+        }
+        belonging = {job for scenario in SCENARIOS for job in scenario.jobs}
+        strangers = {job for told in (expected, *observed.values()) for job in told} - belonging
+        scenarios = [*SCENARIOS]
+        if strangers:
+            scenarios.append(Scenario("unknown", "jobs that nobody has started", tuple(sorted(strangers))))
+        return [
+            Comparison(one, _only(expected, one), {store: _only(observed[store], one) for store in STORES})
+            for one in scenarios
+        ]
+
+    def settle(self) -> list[Comparison]:
+        """Compare until all is equal, or until it would have been; then see that it still is after another cadence."""
+        deadline = time.monotonic() + 3 * self._cadence + SLACK_SECONDS
+        while True:
+            compared = self.compare()
+            if all(one.ok for one in compared):
+                break
+            if time.monotonic() > deadline:
+                return compared
+            time.sleep(0.5)
+        self.wait_for_evaluation()
+        return self.compare()
+
+    def wait_for_evaluation(self) -> None:
+        """Return after the rules have been evaluated on samples that were collected after this call."""
+        first = self.prometheus.value(queries.last_evaluation())
+        waiting.until(
+            "two more evaluations of the rules",
+            lambda: self.prometheus.value(queries.last_evaluation()),
+            lambda last: last >= first + 2 * self._cadence,
+            5 * self._cadence + SLACK_SECONDS,
+            describe=lambda last: f"one at Unix time {last:.0f}, the first was {first:.0f}",
+        )
+
+    def number_of_series(self) -> int:
+        """Return how many series the runs have made."""
+        return int(self.prometheus.value(queries.number_of_series()))
+
+    def series_with_run_id(self) -> int:
+        """Return how many of all series have a label that contains the id of a run."""
+        ids = self.run_ids()
+        series = self.prometheus.series(queries.EVERYTHING)
+        return sum(any(run_id in text for text in labels.values() for run_id in ids) for labels in series)
+
+
+def _only(quantities: Quantities, scenario: Scenario) -> Quantities:
+    return {job: counted for job, counted in quantities.items() if job in scenario.jobs}

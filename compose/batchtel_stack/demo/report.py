@@ -1,0 +1,152 @@
+"""What the demo has found, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from batchtel_stack.demo.compare import STORES, Comparison, Row
+from batchtel_stack.demo.one_run import OneRun
+from batchtel_stack.demo.play import Outcome, Series
+from batchtel_stack.stores import Record, Span
+
+_LINES: Final = 12
+_WHAT_WIDTH: Final = 32
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    """Return the document of `--json`."""
+    series, one_run = outcome.series, outcome.one_run
+    return {
+        "ok": outcome.ok,
+        "scenarios": [
+            {"name": one.scenario.name, "ok": one.ok, "expected": one.expected, "observed": dict(one.observed)}
+            for one in outcome.comparisons
+        ],
+        "series": series and {"before": series.before, "after": series.after, "with_run_id": series.with_run_id},
+        "run": one_run
+        and {
+            "ok": one_run.ok,
+            "run_id": one_run.run_id,
+            "trace_id": one_run.trace_id,
+            "records": len(one_run.records),
+            "spans": len(one_run.spans),
+        },
+    }
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Print tables, the series and one run in full."""
+    for one in outcome.comparisons:
+        console.print(_table(one))
+        if len(one.scenario.jobs) > 1:
+            for row in one.rows():
+                if not row.equal:
+                    console.print(f"  {row.job}, {row.name}: {_told(row)}", style="red", highlight=False)
+        console.print()
+    if outcome.series is not None:
+        _show_series(outcome.series, console)
+    if outcome.one_run is not None:
+        _show_run(outcome.one_run, console)
+
+
+def verdict(outcome: Outcome) -> str:
+    """Return the last line."""
+    if outcome.ok:
+        return "All three stores say exactly what the jobs have written down."
+    differing = [one.scenario.name for one in outcome.comparisons if not one.ok]
+    if outcome.series is not None and not outcome.series.ok:
+        differing.append("series")
+    if outcome.one_run is not None and not outcome.one_run.ok:
+        differing.append("the run in full")
+    return f"DIFFERS: {', '.join(differing)}."
+
+
+def _table(comparison: Comparison) -> Table:
+    scenario = comparison.scenario
+    jobs = f"{len(scenario.jobs)} jobs together" if len(scenario.jobs) > 1 else scenario.jobs[0]
+    table = _plain_table(f"{scenario.name}: {scenario.title} ({jobs})")
+    table.add_column("what", min_width=_WHAT_WIDTH)
+    for column in ("happened", "Prometheus", "Loki", "Tempo"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("equal", no_wrap=True)
+    for row in _together(comparison.rows()):
+        told = [_number(row.observed[store]) if store in row.observed else "-" for store in STORES]
+        style = None if row.equal else "bold red"
+        table.add_row(row.name, _number(row.expected), *told, "yes" if row.equal else "NO", style=style)
+    return table
+
+
+def _plain_table(title: str) -> Table:
+    # No frame and little padding: with them the last column falls off a terminal of 80.
+    return Table(title=title, title_justify="left", title_style="bold", header_style="", box=None, padding=(0, 2, 0, 0))
+
+
+def _together(rows: Iterable[Row]) -> list[Row]:
+    """Add the jobs of a scenario up: what it is about fits on a screen; each job was compared by itself."""
+    sums: dict[str, Row] = {}
+    for row in rows:
+        known = sums.get(row.name)
+        if known is None:
+            sums[row.name] = Row("", row.name, row.expected, row.observed)
+        else:
+            observed = {store: known.observed[store] + amount for store, amount in row.observed.items()}
+            sums[row.name] = Row("", row.name, known.expected + row.expected, observed)
+    told = [row for row in sums.values() if row.expected or any(row.observed.values()) or row.name == "processed"]
+    return sorted(told, key=lambda row: ": " in row.name)  # the run before its steps
+
+
+def _told(row: Row) -> str:
+    said = ", ".join(f"{store} says {_number(amount)}" for store, amount in row.observed.items())
+    return f"{_number(row.expected)} happened, {said}"
+
+
+def _show_series(series: Series, console: Console) -> None:
+    table = _plain_table("series: bounded by jobs, steps and statuses")
+    table.add_column("what", min_width=_WHAT_WIDTH)
+    table.add_column("series", justify="right")
+    table.add_row("after each job has ended in each way", str(series.before))
+    table.add_row("after all runs", str(series.after), style=None if series.after == series.before else "bold red")
+    table.add_row("with a run id in any label", str(series.with_run_id), style="bold red" if series.with_run_id else "")
+    console.print(table)
+    console.print()
+
+
+def _show_run(run: OneRun, console: Console) -> None:
+    tree = Tree(f"[bold]run {run.run_id} in full[/bold], by its id", highlight=False)
+    records = tree.add(f"Loki, {len(run.records)} records")
+    for record in run.records[: _LINES // 2]:
+        records.add(_line(record), highlight=False)
+    if len(run.records) > _LINES:
+        records.add(f"... {len(run.records) - _LINES} more ...")
+    for record in run.records[max(_LINES // 2, len(run.records) - _LINES // 2) :]:
+        records.add(_line(record), highlight=False)
+    spans = tree.add(f"Tempo, trace {run.trace_id}")
+    branches: dict[str, Tree] = {}
+    for span in run.spans:
+        branches[span.span_id] = branches.get(span.parent_id, spans).add(_span(span), highlight=False)
+    console.print(tree)
+    console.print()
+
+
+def _line(record: Record) -> str:
+    moment = datetime.fromtimestamp(record.time / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
+    return f"{moment} {record.line}"
+
+
+def _span(span: Span) -> str:
+    facts = [
+        f"{key.removeprefix('batch.')}={span.attributes[key]}"
+        for key in sorted(span.attributes)
+        if key.startswith(("batch.records", "batch.data_quality", "batch.schema", "batch.status", "error.type"))
+    ]
+    return f"{span.name} {(span.end - span.start) / 1e6:.0f} ms, {', '.join(facts)}"
+
+
+def _number(amount: float) -> str:
+    return f"{amount:,.0f}" if amount == int(amount) else f"{amount:.4f}"

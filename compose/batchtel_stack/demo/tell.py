@@ -1,0 +1,161 @@
+"""What the ledger and each store tell about the jobs, in the same words, so that they can be compared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from batchtel_dashboards import queries
+from batchtel_stack.demo.ledger import Line
+from batchtel_stack.stores import Loki, Prometheus, Tempo
+
+Quantities = dict[str, dict[str, float]]
+"""Job name -> what is counted -> how many. What is not there is 0."""
+
+RUN_IDS: Final = "run ids"
+UNKNOWN_RUN_IDS: Final = "run ids that no job has written down"
+FAILED_RECORDS: Final = "failed records by id"
+SCHEMA: Final = "schema version"
+
+WINDOW: Final = "6h"
+"""Longer than any demo; the stack is new, so it has nothing older."""
+
+
+def by_ledger(lines: Iterable[Line]) -> Quantities:
+    """Return what the jobs have written down."""
+    told = _nothing()
+    ids: dict[str, set[str]] = defaultdict(set)
+    for line in lines:
+        job, event = told[line["job"]], line["event"]
+        ids[line["job"]].add(line["run_id"])
+        if event == "started":
+            job["started"] += 1
+            job["retries"] += line["attempt"] > 1
+        elif event == "record_failed":
+            job[FAILED_RECORDS] += 1
+        elif event == "step":
+            _add_step(job, line["step"], line, "", _ended(line["status"], line["error_type"]))
+        elif event == "ended":
+            job[_ended(line["status"], line["error_type"])] += 1
+            _add(job, line, {key: key for key in ("processed", "failed", "quality")})
+            _add_schema(job, line.get("schema_version"))
+    for name, of_job in ids.items():
+        told[name][RUN_IDS] = len(of_job)
+    return _plain(told)
+
+
+def by_prometheus(store: Prometheus) -> Quantities:
+    """Return what the recorded increments add up to."""
+    told = _nothing()
+
+    def ask(metric: str, name: str, *labels: str) -> None:
+        part: queries.HistogramPart = "sum" if name == "quality" else "count"
+        for sample in store.query(queries.added(metric, WINDOW, by=("job_name", *labels), part=part)):
+            step = sample.labels.get("step_name")
+            what = name or _ended(sample.labels.get("status", ""), sample.labels.get("error_type", ""))
+            told[sample.labels["job_name"]][f"{step}: {what}" if step else what] += sample.value
+
+    ask("batch.job.runs.started", "started")
+    ask("batch.job.completions", "", "status", "error_type")
+    ask("batch.job.records.processed", "processed")
+    ask("batch.job.records.failed", "failed")
+    ask("batch.job.retries", "retries")
+    ask("batch.job.data_quality.score", "quality")
+    ask("batch.step.completions", "", "step_name", "status", "error_type")
+    for counted in ("read", "written", "failed"):
+        ask(f"batch.step.records.{counted}", counted, "step_name")
+    return _plain(told)
+
+
+def by_loki(store: Loki, service: str, known: Collection[str], start: float, end: float) -> Quantities:
+    """Return what the events say; `known` are the run ids of the ledger."""
+    told = _nothing()
+    ids: dict[str, set[str]] = defaultdict(set)
+    for record in store.records(queries.events(service), start, end):
+        fields = {key.replace("_", "."): text for key, text in record.fields.items()}
+        event, name = fields.get("event.name", ""), fields.get("batch.job.name", "")
+        job = told[name]
+        if not event:
+            continue  # a line of the job's own
+        ids[name].add(fields["batch.run.id"])
+        if event == "batch.run.started":
+            job["started"] += 1
+            job["retries"] += int(fields["batch.run.attempt"]) > 1
+        elif event == "batch.record.failed":
+            job[FAILED_RECORDS] += 1
+        elif event in {"batch.step.finished", "batch.run.finished"}:
+            _add_span(job, fields)
+    return _with_ids(told, ids, known)
+
+
+def by_tempo(store: Tempo, service: str, known: Collection[str], start: float, end: float) -> Quantities:
+    """Return what the spans say; `known` are the run ids of the ledger."""
+    told = _nothing()
+    ids: dict[str, set[str]] = defaultdict(set)
+    for span in store.search(queries.spans(service), start, end):
+        name = str(span.attributes["batch.job.name"])
+        job = told[name]
+        ids[name].add(str(span.attributes["batch.run.id"]))
+        if "batch.step.name" not in span.attributes:
+            job["started"] += 1
+            job["retries"] += int(span.attributes["batch.run.attempt"]) > 1
+        _add_span(job, span.attributes)
+    return _with_ids(told, ids, known)
+
+
+def _add_span(job: dict[str, float], fields: Mapping[str, Any]) -> None:
+    """Add a run or step that ended, told by the attributes that spans and events share."""
+    ended = _ended(fields.get("batch.status", "not ended"), fields.get("error.type", ""))
+    step = fields.get("batch.step.name")
+    if step:
+        _add_step(job, step, fields, "batch.records.", ended)
+        return
+    job[ended] += 1
+    names = {"processed": "batch.records.processed", "failed": "batch.records.failed"}
+    # Loki writes every dot as an underscore, and so does the reader of it take each for a dot.
+    quality = "batch.data.quality.score" if "batch.data.quality.score" in fields else "batch.data_quality.score"
+    _add(job, fields, names | {"quality": quality})
+    _add_schema(job, fields.get("batch.schema.version"))
+
+
+def _add_step(job: dict[str, float], step: str, fields: Mapping[str, Any], prefix: str, ended: str) -> None:
+    job[f"{step}: {ended}"] += 1
+    _add(job, fields, {f"{step}: {key}": prefix + key for key in ("read", "written", "failed")})
+
+
+def _add(job: dict[str, float], fields: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    for name, key in names.items():
+        job[name] += float(fields.get(key, 0))
+
+
+def _add_schema(job: dict[str, float], version: str | None) -> None:
+    if version:
+        job[f"{SCHEMA} {version}"] += 1
+
+
+def _ended(status: str, error_type: str) -> str:
+    return f"{status} ({error_type})" if error_type else status
+
+
+def _with_ids(told: Quantities, ids: Mapping[str, set[str]], known: Collection[str]) -> Quantities:
+    for name, of_job in ids.items():
+        told[name][RUN_IDS] = len(of_job.intersection(known))
+        told[name][UNKNOWN_RUN_IDS] = len(of_job.difference(known))
+    return _plain(told)
+
+
+def _nothing() -> Quantities:
+    return defaultdict(lambda: defaultdict(float))
+
+
+def _plain(told: Quantities) -> Quantities:
+    return {job: {name: round(amount, 6) for name, amount in counted.items()} for job, counted in told.items()}
+
+
+CANNOT_TELL: Final[Mapping[str, Sequence[str]]] = {
+    "prometheus": (RUN_IDS, FAILED_RECORDS, SCHEMA),
+    "loki": (),
+    "tempo": (FAILED_RECORDS,),
+}
+"""What a store is not asked, by the beginnings of the words."""

@@ -1,0 +1,113 @@
+"""Named queries: what is asked of Prometheus, Loki and Tempo, each in its own language, in one place.
+
+Every function returns the text of one query. Values that come from outside are quoted for the language, so a job name
+with a quote in it is looked for and does not change the query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+from batchtel import signals
+from batchtel_dashboards import rules
+
+Level = Literal["job", "step"]
+HistogramPart = Literal["count", "sum", "bucket"]
+
+OURS: Final = '{__name__=~"batch_.+"}'
+"""PromQL: every series that runs make, recorded ones included."""
+
+EVERYTHING: Final = '{__name__=~".+"}'
+"""PromQL: every series that Prometheus knows."""
+
+NO_LABELS: Final[Mapping[str, str]] = {}
+
+
+def added(
+    metric: str,
+    window: str,
+    *,
+    by: Sequence[str] = (),
+    labels: Mapping[str, str] = NO_LABELS,
+    part: HistogramPart = "count",
+) -> str:
+    """PromQL: what was added to a counter or histogram within a window; exact from the first increment on.
+
+    Args:
+        metric: OpenTelemetry name of a counter or histogram, such as `batch.job.completions`.
+        window: how far back, such as `1h`.
+        by: the labels that the result keeps; one number for all series if there are none.
+        labels: only series with these values.
+        part: which of a histogram's totals; not read for a counter.
+    """
+    row = signals.metric(metric)
+    names = rules.totals(row)
+    if not names:
+        raise ValueError(f"{metric} is a maximum, nothing is added to it; ask latest_state()")
+    total = names[0] if row.kind == "counter" else f"{row.prometheus_name}_{part}"
+    return f"sum{_by(by)} (sum_over_time({rules.increment(total)}{_selector(labels)}[{window}]))"
+
+
+def quantile(metric: str, fraction: float, window: str, *, by: Sequence[str] = ()) -> str:
+    """PromQL: the value of a histogram that `fraction` (0 to 1) of what was recorded in a window does not exceed."""
+    return f"histogram_quantile({fraction}, {added(metric, window, by=(*by, 'le'), part='bucket')})"
+
+
+def latest_state(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:
+    """PromQL: for each job or step the state that it entered last; the value is the Unix time of that."""
+    row = signals.metric(f"batch.{level}.state.timestamp")
+    who = ("job_name", "job_type", "step_name") if level == "step" else ("job_name", "job_type")
+    return f"topk{_by(who)} (1, {rules.maximum(row)}{_selector(labels)})"
+
+
+def last_reached(level: Level, state: str, labels: Mapping[str, str] = NO_LABELS) -> str:
+    """PromQL: the Unix time at which each job or step entered `state`, one of `signals.STATES`, for the last time."""
+    return f"{rules.maximum(signals.metric(f'batch.{level}.state.timestamp'))}{_selector({**labels, 'state': state})}"
+
+
+def last_evaluation() -> str:
+    """PromQL: Unix time of the last evaluation of the rules that saw anything."""
+    return "max(timestamp(batch_job_runs_started:seen))"
+
+
+def number_of_series() -> str:
+    """PromQL: how many series runs have made, recorded ones included."""
+    return f"count({OURS})"
+
+
+def events(service: str, name: str | None = None, *, job: str | None = None, run_id: str | None = None) -> str:
+    """LogQL: log records of a service: those of one event, one job, one run, or all of them.
+
+    Args:
+        service: `service.name` of the job's process.
+        name: one of `signals.EVENTS`; the job's own log records too if not given.
+        job: name of the job; it is a stream label, so it makes the query fast.
+        run_id: id of the run.
+    """
+    stream = {"service_name": service} | ({"batch_job_name": job} if job is not None else {})
+    filters = {"event_name": name, "batch_run_id": run_id}
+    wanted = [f" | {key}={_quoted(text)}" for key, text in filters.items() if text is not None]
+    return _selector(stream) + "".join(wanted)
+
+
+def spans(service: str, *, run_id: str | None = None) -> str:
+    """TraceQL: the job and step spans of a service, or of one run, with every attribute that batchtel writes."""
+    keys = dict.fromkeys(key for span in signals.SPANS for key in span.attributes)
+    conditions = [f"resource.service.name = {_quoted(service)}", 'name =~ "batch_(job|step)[.].*"']
+    if run_id is not None:
+        conditions.append(f"span.batch.run.id = {_quoted(run_id)}")
+    return f"{{ {' && '.join(conditions)} }} | select({', '.join(f'span.{key}' for key in keys)})"
+
+
+def _by(labels: Sequence[str]) -> str:
+    return f" by ({', '.join(labels)})" if labels else ""
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{key}={_quoted(text)}" for key, text in labels.items()) + "}" if labels else ""
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

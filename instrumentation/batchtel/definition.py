@@ -7,14 +7,17 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Generic, TypeVar, cast
 
 from batchtel import current, handover
 from batchtel.guard import warn_once
 from batchtel.joined import JoinedRun
-from batchtel.run import JobRun, StepRun
+from batchtel.retry import take
+from batchtel.run import JobRun
 from batchtel.scope import Scope
+from batchtel.step_run import StepRun
 
 Entered = TypeVar("Entered", bound=Scope)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -126,18 +129,18 @@ class Definition(ABC, Generic[Entered]):
 class Job(Definition[JobRun]):
     """A job; opening it starts a run, or joins the run that is open if that is one of the same job."""
 
-    def __init__(self, name: str, type: str, run_id: str | None, attempt: int | None) -> None:  # noqa: A002
+    def __init__(self, name: str, run_id: str | None, **given: Any) -> None:
         super().__init__()
-        self._name, self._type, self._run_id, self._attempt = name, type, run_id, attempt
+        self._name, self._run_id, self._given = name, run_id, given
 
     def _open(self) -> Opened[JobRun]:
-        run = JobRun(self._name, self._type, self._run_id, self._attempt)
+        run = JobRun(self._name, run_id=self._run_id, retry=take(), **self._given)
         outer = current.here()
         if outer is not None and self._is(outer.job.name, outer.job.run_id, run):
             return Opened(outer.job, joined=True)
         elsewhere = handover.INHERITED
         if outer is None and elsewhere is not None and self._is(elsewhere.job, elsewhere.run_id, run):
-            run = JoinedRun(self._name, self._type, elsewhere.run_id, elsewhere.attempt)
+            run = JoinedRun(self._name, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
         run.begin()
         return Opened(run, joined=False)
 
@@ -157,21 +160,33 @@ class Step(Definition[StepRun]):
         if scope is None:
             warn_once(f"step:{self._name}", "step %.60r runs outside of any job(), so it is not recorded", self._name)
             return Opened(StepRun(self._name, _no_run()), joined=True)
-        step = StepRun(self._name, scope.job)
+        step = StepRun(self._name, scope.job, take())
         step.begin()
         return Opened(step, joined=False)
 
 
-def job(name: str, type: str = "batch", *, run_id: str | None = None, attempt: int | None = None) -> Job:  # noqa: A002
+def job(
+    name: str,
+    type: str = "",  # noqa: A002  # the word users say
+    *,
+    run_id: str | None = None,
+    attempt: int | None = None,
+    scheduled_at: datetime | float | str | None = None,
+    queued_at: datetime | float | str | None = None,
+) -> Job:
     """Define a job, for `with`, `async with` and as a decorator; entering it starts a run.
 
     Args:
         name: Name of the job: bounded, never with an id or a date in it.
-        type: Kind of the job, one of the environment's list, for example `etl` or `report`.
+        type: Kind of the job, one of the environment's list, for example `etl`; BATCHTEL_JOB_TYPE or `batch` if not
+            given.
         run_id: Id of the run; BATCHTEL_RUN_ID or a new UUIDv7 if not given.
         attempt: Number of the attempt, from 1; BATCHTEL_ATTEMPT if not given.
+        scheduled_at: When the run was due, as a datetime, Unix time in seconds, or ISO 8601; BATCHTEL_SCHEDULED_AT if
+            not given.
+        queued_at: When it began to wait for its start, in the same forms; BATCHTEL_QUEUED_AT if not given.
     """
-    return Job(name, type, run_id, attempt)
+    return Job(name, run_id, type=type, attempt=attempt, scheduled_at=scheduled_at, queued_at=queued_at)
 
 
 def step(name: str) -> Step:
@@ -194,7 +209,7 @@ def current_step() -> StepRun:
 
 
 def _no_run() -> JobRun:
-    return JobRun("unknown", "batch", "", 1)
+    return JobRun("unknown")
 
 
 _stack: Final[ContextVar[tuple[tuple[Definition[Any], Opened[Any]], ...]]] = ContextVar("batchtel_stack", default=())

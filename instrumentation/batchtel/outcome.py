@@ -11,7 +11,7 @@ class Outcome:
     """Status (one of `signals.STATUSES`) with what explains it.
 
     `error_type` is set for failures only; `exit_code` where the process asked for one; `exception` is what to record;
-    `reason` says more where the status alone does not tell.
+    `reason` says more where the status alone does not tell; `goes_on` means that another attempt follows.
     """
 
     status: str
@@ -19,6 +19,7 @@ class Outcome:
     exit_code: int | None = None
     exception: BaseException | None = None
     reason: str = ""
+    goes_on: bool = False
 
     @classmethod
     def of(cls, exception: BaseException | None) -> Outcome:

@@ -1,14 +1,17 @@
-"""Runs and steps as the job's code sees them: what to tell about them while they are open."""
+"""A run as the job's code sees it: what to tell about it while it is open."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final, SupportsFloat
 
 from batchtel import current, handover, settings
 from batchtel.guard import harmless, warn_once
 from batchtel.identity import clean_name, new_run_id
+from batchtel.moment import iso, unix_time
 from batchtel.outcome import Outcome
+from batchtel.retry import Attempt
 from batchtel.scope import Scope, Start
 from batchtel.signals import ATTRIBUTES, RUN_EVENT_LIMIT
 from batchtel.telemetry import Telemetry
@@ -23,11 +26,25 @@ class JobRun(Scope):
 
     level = "job"
 
-    def __init__(self, name: str, type: str, run_id: str | None, attempt: int | None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        name: str,
+        type: str = "",  # noqa: A002  # the word users say
+        run_id: str | None = None,
+        attempt: int | None = None,
+        *,
+        scheduled_at: object = None,
+        queued_at: object = None,
+        retry: Attempt | None = None,
+    ) -> None:
         own = settings.read(handover.unmarked())
-        self.type = type
-        self.run_id = text_of(run_id or own.run_id or new_run_id())
+        self.run_id = text_of((retry and retry.run_id) or run_id or own.run_id or new_run_id())
         self.attempt = attempt if isinstance(attempt, int) and attempt > 0 else own.attempt
+        if retry is not None:
+            retry.run_id = self.run_id
+            self.attempt += retry.number - 1
+        self._scheduled_at = unix_time(scheduled_at or own.scheduled_at, "scheduled_at")
+        self._queued_at = unix_time(queued_at or own.queued_at, "queued_at")
         self._processed = 0
         self._failed = 0
         self._failed_logged = 0
@@ -37,7 +54,7 @@ class JobRun(Scope):
         self.usage: Usage | None = None
         self._attributes: dict[str, Any] = {}
         self._mark: handover.Marked | None = None
-        label, kind = clean_name(name, "job"), clean_name(type, "job type")
+        label, kind = clean_name(name, "job"), clean_name(type or own.job_type, "job type")
         super().__init__(
             label,
             {"job_name": label, "job_type": kind},
@@ -46,8 +63,14 @@ class JobRun(Scope):
                 "batch.job.type": kind,
                 "batch.run.id": self.run_id,
                 "batch.run.attempt": self.attempt,
+                **{key: iso(time) for key, time in self._moments().items()},
             },
+            retry,
         )
+
+    def _moments(self) -> dict[str, float]:
+        moments = {"batch.scheduled_at": self._scheduled_at, "batch.queued_at": self._queued_at}
+        return {key: moment for key, moment in moments.items() if moment is not None}
 
     @property
     def job(self) -> JobRun:
@@ -139,8 +162,10 @@ class JobRun(Scope):
 
     def _announce(self, process: Telemetry, at: float) -> None:
         super()._announce(process, at)
-        if self.attempt > 1:
+        if self.retry is None and self.attempt > 1:
             self.add("retries", 1)
+        if self._queued_at is not None and (self.retry is None or self.retry.number == 1):
+            self._measure_wait("queue_wait", self._queued_at, at)
         process.event(
             "batch.run.started", f"{self._title()} started", self.identity, severity="INFO", context=self._context
         )
@@ -160,6 +185,17 @@ class JobRun(Scope):
         process.meter.add("batch.job.cpu.time", self._usage().cpu_seconds, self.labels)
         process.meter.record("batch.job.memory.peak", self._usage().peak_memory, self.labels)
         self._measure_quality(process)
+        if not outcome.goes_on:
+            if self.retry is not None and self.retry.first_started is not None:
+                self._measure_wait("execution", self.retry.first_started, time.time())
+            if self._scheduled_at is not None:
+                self._measure_wait("total", self._scheduled_at, time.time())
+
+    def _measure_wait(self, name: str, since: float, until: float) -> None:
+        """Record a time between two clocks, the scheduler's and ours; below 0 it says only that they differ."""
+        process = self.recorder
+        if process is not None and until >= since:
+            process.meter.record(f"batch.job.{name}", until - since, self.labels)
 
     def _measure_quality(self, process: Telemetry) -> None:
         if "batch.data_quality.score" in self._quality:
@@ -174,57 +210,3 @@ class JobRun(Scope):
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return {**self.labels, "status": outcome.status}
-
-
-class StepRun(Scope):
-    """One execution of a step of a run; made by `batchtel.step`."""
-
-    level = "step"
-
-    def __init__(self, name: str, job: JobRun) -> None:
-        self._job = job
-        self._read = 0
-        self._written = 0
-        self._failed = 0
-        label = clean_name(name, "step")
-        super().__init__(label, {**job.labels, "step_name": label}, {**job.identity, "batch.step.name": label})
-
-    @property
-    def job(self) -> JobRun:
-        """The run that the step belongs to."""
-        return self._job
-
-    @harmless(None)
-    def records(self, *, read: int = 0, written: int = 0, failed: int = 0) -> None:
-        """Count records of the step; call it as often as you like."""
-        read, written, failed = count_of(read, "read"), count_of(written, "written"), count_of(failed, "failed")
-        self._read += read
-        self._written += written
-        self._failed += failed
-        for counter, amount in (("read", read), ("written", written), ("failed", failed)):
-            if amount:
-                self.add(f"records.{counter}", amount)
-
-    @harmless(None)
-    def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
-        """Count one failed record of the step and log it with its id; beyond 100 a run it is counted only."""
-        self.records(failed=1)
-        self._job.log_failed_record(self, id, error)
-
-    def _title(self) -> str:
-        return f"step {self.name} of {self._job.name}, run {self._job.run_id},"
-
-    def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
-        counters = ("runs.started", "records.read", "records.written", "records.failed")
-        zeros = {f"batch.step.{counter}": (self.labels,) for counter in counters}
-        return {**zeros, "batch.step.completions": self._completion_zeros()}
-
-    def _result(self) -> dict[str, Any]:
-        return {
-            "batch.records.read": self._read,
-            "batch.records.written": self._written,
-            "batch.records.failed": self._failed,
-        }
-
-    def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
-        return self.labels

@@ -6,12 +6,13 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from batchtel import current
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
+from batchtel.retry import Attempt
 from batchtel.telemetry import Telemetry, telemetry
 from batchtel.termination import TERMINATION
 from batchtel.values import AttributeValue, exception_attributes, text_of
@@ -41,8 +42,15 @@ class Scope(ABC):
     level: str
     """`job` or `step`: the metric family, and the prefix of the span name."""
 
-    def __init__(self, name: str, labels: Mapping[str, str], identity: Mapping[str, AttributeValue]) -> None:
+    def __init__(
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        identity: Mapping[str, AttributeValue],
+        retry: Attempt | None = None,
+    ) -> None:
         self.name = name
+        self.retry = retry
         self.labels = dict(labels)
         self.identity = dict(identity)
         self.closed = False
@@ -114,19 +122,32 @@ class Scope(ABC):
     def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
         if start is not None:
             process.preset_ids(start.trace_id, start.span_id)
+        from opentelemetry.trace import Link
+
+        before = self.retry.before if self.retry is not None else None
         return process.tracer.start_span(
-            f"batch_{self.level}.{self.name}", parent, attributes=self.identity, start_time=start and start.time
+            f"batch_{self.level}.{self.name}",
+            parent,
+            attributes=self.identity,
+            links=[Link(before)] if before is not None else None,
+            start_time=start and start.time,
         )
 
     def _announce(self, process: Telemetry, at: float) -> None:
         """Tell the start, which was `at`, a Unix time."""
-        self.add("runs.started", 1)
+        if self.retry is not None:
+            self.retry.first_started = self.retry.first_started or at
+            self.retry.before = self._span.get_span_context()
+        self.add("runs.started" if self.retry is None or self.retry.number == 1 else "retries", 1)
         self._entered("running", at)
 
     @harmless(None)
     def end(self, exception: BaseException | None) -> None:
         """Close it as `exception`, if any, says."""
-        self.close(Outcome.of(exception))
+        outcome = Outcome.of(exception)
+        if self.retry is not None and self.retry.goes_on(exception):
+            outcome = replace(outcome, goes_on=True)
+        self.close(outcome)
 
     @harmless(None)
     def close(self, outcome: Outcome) -> None:
@@ -142,6 +163,10 @@ class Scope(ABC):
             current.closed(self)
             if not current.open_scopes():
                 TERMINATION.remove()
+
+    @property
+    def _final_event(self) -> str:
+        return "batch.run.finished" if self.level == "job" else "batch.step.finished"
 
     @property
     def recorder(self) -> Telemetry | None:
@@ -170,7 +195,7 @@ class Scope(ABC):
         self._span.set_attributes(attributes)
         self._span_status(outcome)
         process.event(
-            "batch.run.finished" if self.level == "job" else "batch.step.finished",
+            self._final_event if not outcome.goes_on else "batch.attempt.failed",
             ", ".join(filter(None, (f"{self._title()} ended: {outcome.status}", outcome.error_type, outcome.reason))),
             {**self.identity, **attributes, "batch.duration": duration, **exception_attributes(outcome.exception)},
             severity=_SEVERITY.get(outcome.status, "ERROR"),
@@ -182,9 +207,14 @@ class Scope(ABC):
         ended = {**self.labels, "status": outcome.status}
         if outcome.error_type:
             ended["error_type"] = outcome.error_type
-        process.meter.add(f"batch.{self.level}.completions", 1, ended)
         process.meter.record(f"batch.{self.level}.duration", duration, self._duration_labels(outcome))
+        if outcome.goes_on:
+            self._entered("retrying", time.time())
+            return
+        process.meter.add(f"batch.{self.level}.completions", 1, ended)
         self._entered(outcome.status, time.time())
+        if outcome.status == "failure" and self.retry is not None and self.retry.used_up:
+            self._entered("dead_letter", time.time())
 
     def _span_status(self, outcome: Outcome) -> None:
         from opentelemetry.trace import Status, StatusCode

@@ -76,6 +76,11 @@ SETTINGS: Final = {
     "run_id": Setting(
         ("BATCHTEL_RUN_ID",), "string", "", "Id of the run, for schedulers that have one. Unset: a UUIDv7 is made."
     ),
+    "scheduled_at": Setting(
+        ("BATCHTEL_SCHEDULED_AT",), "string", "", "When the run was due: ISO 8601, or Unix time in seconds."
+    ),
+    "queued_at": Setting(("BATCHTEL_QUEUED_AT",), "string", "", "When the run began to wait for its start."),
+    "job_type": Setting(("BATCHTEL_JOB_TYPE",), "string", "batch", "Kind of the jobs that do not name theirs."),
     "attempt": Setting(("BATCHTEL_ATTEMPT",), "integer", "1", "Number of this attempt, for schedulers that retry."),
     "service_name": Setting(
         ("OTEL_SERVICE_NAME",), "string", "unknown_service:python", "service.name of all signals.", "opentelemetry"
@@ -128,6 +133,9 @@ class Settings:
     span_delay: float
     log_delay: float
     run_id: str
+    scheduled_at: str
+    queued_at: str
+    job_type: str
     attempt: int
     problems: tuple[str, ...] = ()
 

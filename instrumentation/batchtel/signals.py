@@ -109,7 +109,10 @@ ATTRIBUTES: Final = (
     Attribute("batch.job.type", "string", "Kind of the job, as the job wrote it."),
     Attribute("batch.run.id", "string", "Id of the run; a UUIDv7 unless the caller gave one."),
     Attribute("batch.run.attempt", "int", "Number of the attempt, 1 for the first."),
+    Attribute("batch.scheduled_at", "string", "When the run was due, ISO 8601 in UTC."),
+    Attribute("batch.queued_at", "string", "When the run began to wait for its start, ISO 8601 in UTC."),
     Attribute("batch.step.name", "string", "Name of the step."),
+    Attribute("batch.step.attempt", "int", "Number of the step's own attempt, where `retry` calls it."),
     # What happened.
     Attribute("batch.status", "string", "How the run or step ended."),
     Attribute("batch.duration", "double", "Seconds from start to end, by a monotonic clock."),
@@ -145,6 +148,16 @@ METRICS: Final = (
         (*_JOB, "status", "error_type"),
     ),
     Metric("batch.job.duration", "s", "histogram", "Duration of one attempt.", (*_JOB, "status"), SECONDS_BOUNDS),
+    Metric("batch.job.queue_wait", "s", "histogram", "Time from queued to the first start.", _JOB, SECONDS_BOUNDS),
+    Metric(
+        "batch.job.execution",
+        "s",
+        "histogram",
+        "Time from the first start to the end of the last attempt, with retry().",
+        _JOB,
+        SECONDS_BOUNDS,
+    ),
+    Metric("batch.job.total", "s", "histogram", "Time from scheduled to the end.", _JOB, SECONDS_BOUNDS),
     Metric("batch.job.records.processed", "{record}", "counter", "Records processed; excludes the failed ones.", _JOB),
     Metric("batch.job.records.failed", "{record}", "counter", "Records that failed.", _JOB),
     Metric("batch.job.retries", "{retry}", "counter", "Attempts after the first.", _JOB),
@@ -170,6 +183,7 @@ METRICS: Final = (
     Metric("batch.step.records.read", "{record}", "counter", "Records the step read.", _STEP),
     Metric("batch.step.records.written", "{record}", "counter", "Records the step wrote.", _STEP),
     Metric("batch.step.records.failed", "{record}", "counter", "Records that failed in the step.", _STEP),
+    Metric("batch.step.retries", "{retry}", "counter", "Attempts of the step after the first.", _STEP),
     Metric(
         "batch.step.state.timestamp",
         "s",
@@ -180,7 +194,11 @@ METRICS: Final = (
 )
 """Every metric that leaves a job."""
 
-_IDENTITY = ("batch.job.name", "batch.job.type", "batch.run.id", "batch.run.attempt")
+_IDENTITY = (
+    *("batch.job.name", "batch.job.type", "batch.run.id", "batch.run.attempt"),
+    *("batch.scheduled_at", "batch.queued_at"),
+)
+_STEP_IDENTITY = (*_IDENTITY, "batch.step.name", "batch.step.attempt")
 _JOB_RESULT = ("batch.records.processed", "batch.records.failed", "batch.data_quality.score", "batch.schema.version")
 _STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed")
 _END = ("batch.status", "batch.status.reason", "process.exit.code", "error.type")
@@ -189,7 +207,7 @@ _EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
 
 SPANS: Final = (
     Span("batch_job.<job>", "One run of a job.", (*_IDENTITY, *_JOB_RESULT, *_USAGE, *_END)),
-    Span("batch_step.<step>", "One execution of a step.", (*_IDENTITY, "batch.step.name", *_STEP_RESULT, *_END)),
+    Span("batch_step.<step>", "One execution of a step.", (*_STEP_IDENTITY, *_STEP_RESULT, *_END)),
 )
 """Every span that leaves a job; both are INTERNAL."""
 
@@ -206,14 +224,19 @@ EVENTS: Final = (
         (*_IDENTITY, *_JOB_RESULT, *_USAGE),
     ),
     Event(
+        "batch.attempt.failed",
+        "An attempt of a run or a step failed and another one follows, by `retry`.",
+        (*_STEP_IDENTITY, "batch.duration", *_JOB_RESULT, *_STEP_RESULT, *_USAGE, *_END, *_EXCEPTION),
+    ),
+    Event(
         "batch.step.finished",
         "A step ended: the audit record.",
-        (*_IDENTITY, "batch.step.name", "batch.duration", *_STEP_RESULT, *_END, *_EXCEPTION),
+        (*_STEP_IDENTITY, "batch.duration", *_STEP_RESULT, *_END, *_EXCEPTION),
     ),
     Event(
         "batch.record.failed",
         "One record failed; the first 100 of a run are logged, then one record says that the rest is only counted.",
-        (*_IDENTITY, "batch.step.name", "batch.record.id", *_EXCEPTION),
+        (*_STEP_IDENTITY, "batch.record.id", *_EXCEPTION),
     ),
 )
 """Every event that leaves a job, as a log record of the scope `batchtel`."""

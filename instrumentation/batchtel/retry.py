@@ -1,0 +1,143 @@
+"""`retry`: call a job or a step again when it fails, told as one run with several attempts.
+
+Only here is it known whether another attempt follows, so only the last one completes the run; the ones before it are
+told as failed attempts, with the state `retrying` between them.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass
+class Attempt:
+    """One attempt of several; the first run or step that opens within it takes it and fills in the rest.
+
+    `run_id`, `first_started` (Unix time) and `before` (the span context of the attempt before) pass from each attempt
+    to the next.
+    """
+
+    retry: Retry
+    number: int = 1
+    run_id: str | None = None
+    first_started: float | None = None
+    before: Any = None
+
+    def goes_on(self, exception: BaseException | None) -> bool:
+        """Tell whether another attempt follows one that ended with `exception`."""
+        return isinstance(exception, self.retry.on) and self.number < self.retry.attempts
+
+    @property
+    def used_up(self) -> bool:
+        """Whether this is the last attempt of several."""
+        return self.number == self.retry.attempts > 1
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait after this attempt."""
+        return min(self.retry.longest, self.retry.delay * self.retry.factor ** (self.number - 1))
+
+    def next(self) -> Attempt:
+        """Return the attempt after this one."""
+        return Attempt(self.retry, self.number + 1, self.run_id, self.first_started, self.before)
+
+
+_offered: Final[ContextVar[Attempt | None]] = ContextVar("batchtel_attempt", default=None)
+
+
+def take() -> Attempt | None:
+    """Take the attempt that is offered in this context, so that nothing opened further in takes it too."""
+    attempt = _offered.get()
+    if attempt is not None:
+        _offered.set(None)
+    return attempt
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often and when to call a function again; a decorator for functions and coroutine functions."""
+
+    attempts: int
+    delay: float
+    factor: float
+    longest: float
+    on: tuple[type[BaseException], ...]
+
+    def __call__(self, function: Function) -> Function:
+        """Decorate `function`."""
+        wrapper = self._coroutine(function) if inspect.iscoroutinefunction(function) else self._function(function)
+        return cast("Function", functools.wraps(function)(wrapper))
+
+    def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            attempt = Attempt(self)
+            while True:
+                _offered.set(attempt)
+                try:
+                    return function(*args, **kwargs)
+                except self.on as exception:
+                    if not attempt.goes_on(exception):
+                        raise
+                finally:
+                    _offered.set(None)
+                time.sleep(attempt.wait)
+                attempt = attempt.next()
+
+        return call
+
+    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            import asyncio
+
+            attempt = Attempt(self)
+            while True:
+                _offered.set(attempt)
+                try:
+                    return await function(*args, **kwargs)
+                except self.on as exception:
+                    if not attempt.goes_on(exception):
+                        raise
+                finally:
+                    _offered.set(None)
+                await asyncio.sleep(attempt.wait)
+                attempt = attempt.next()
+
+        return call
+
+
+def retry(
+    attempts: int = 3,
+    *,
+    delay: float = 1.0,
+    factor: float = 2.0,
+    longest: float = 300.0,
+    on: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+) -> Retry:
+    """Call a function again when it raises, up to `attempts` times in all.
+
+        @batchtel.retry(attempts=3, delay=10)
+        @batchtel.job("nightly_etl")
+        def main() -> None: ...
+
+    Args:
+        attempts: Attempts in all, the first one included.
+        delay: Seconds to wait before the second attempt.
+        factor: By how much each wait is longer than the one before.
+        longest: Longest wait in seconds.
+        on: Exceptions that are worth another attempt; any other one ends the run at once.
+
+    Raises:
+        ValueError: `attempts` is below 1, or a time is negative.
+    """
+    if attempts < 1 or min(delay, factor, longest) < 0:
+        given = f"attempts={attempts}, delay={delay}, factor={factor}, longest={longest}"
+        raise ValueError(f"retry({given}): attempts must be at least 1, and no time negative")
+    return Retry(attempts, delay, factor, longest, on if isinstance(on, tuple) else (on,))

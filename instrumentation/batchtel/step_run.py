@@ -1,0 +1,71 @@
+"""A step as the job's code sees it: what to tell about it while it is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchtel.guard import harmless
+from batchtel.identity import clean_name
+from batchtel.outcome import Outcome
+from batchtel.retry import Attempt
+from batchtel.run import JobRun
+from batchtel.scope import Scope
+from batchtel.values import count_of
+
+
+class StepRun(Scope):
+    """One execution of a step of a run; made by `batchtel.step`."""
+
+    level = "step"
+
+    def __init__(self, name: str, job: JobRun, retry: Attempt | None = None) -> None:
+        self._job = job
+        self._read = 0
+        self._written = 0
+        self._failed = 0
+        label = clean_name(name, "step")
+        identity = {**job.identity, "batch.step.name": label}
+        if retry is not None:
+            identity["batch.step.attempt"] = retry.number
+        super().__init__(label, {**job.labels, "step_name": label}, identity, retry)
+
+    @property
+    def job(self) -> JobRun:
+        """The run that the step belongs to."""
+        return self._job
+
+    @harmless(None)
+    def records(self, *, read: int = 0, written: int = 0, failed: int = 0) -> None:
+        """Count records of the step; call it as often as you like."""
+        read, written, failed = count_of(read, "read"), count_of(written, "written"), count_of(failed, "failed")
+        self._read += read
+        self._written += written
+        self._failed += failed
+        for counter, amount in (("read", read), ("written", written), ("failed", failed)):
+            if amount:
+                self.add(f"records.{counter}", amount)
+
+    @harmless(None)
+    def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
+        """Count one failed record of the step and log it with its id; beyond 100 a run it is counted only."""
+        self.records(failed=1)
+        self._job.log_failed_record(self, id, error)
+
+    def _title(self) -> str:
+        return f"step {self.name} of {self._job.name}, run {self._job.run_id},"
+
+    def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
+        counters = ("runs.started", "records.read", "records.written", "records.failed", "retries")
+        zeros = {f"batch.step.{counter}": (self.labels,) for counter in counters}
+        return {**zeros, "batch.step.completions": self._completion_zeros()}
+
+    def _result(self) -> dict[str, Any]:
+        return {
+            "batch.records.read": self._read,
+            "batch.records.written": self._written,
+            "batch.records.failed": self._failed,
+        }
+
+    def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
+        return self.labels

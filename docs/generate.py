@@ -8,6 +8,9 @@ from pathlib import Path
 
 from batchtel.settings import SETTINGS
 from batchtel.signals import ATTRIBUTES, EVENTS, METRICS, RESOURCE_LABELS, SPANS
+from batchtel_collector.environment import load, shipped
+from batchtel_collector.render import render
+from batchtel_dashboards import rules
 
 ROOT = Path(__file__).parent.parent
 
@@ -81,8 +84,14 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 
 
+def _rendered(name: str) -> Callable[[], str]:
+    return lambda: render(load(name))
+
+
 OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference.md": reference,
+    "dashboards/batchtel_dashboards/generated/rules.yaml": rules.text,
+    **{f"collector/batchtel_collector/rendered/{name}.yaml": _rendered(name) for name in shipped()},
 }
 """Every committed output, by path from the root, and what makes it."""
 

@@ -64,13 +64,12 @@ def start(script: str, sink: Sink | None, *arguments: str, **variables: str) -> 
     )
 
 
-def run(script: str, sink: Sink | None = None, *arguments: str, cwd: Path | None = None, **variables: str) -> Finished:
+def run(script: str, sink: Sink | None = None, *arguments: str, **variables: str) -> Finished:
     """Run `script`, Python text, to its end."""
     started = time.monotonic()
     finished = subprocess.run(
         [sys.executable, _file(textwrap.dedent(script)), *arguments],
         env=environment(sink, variables),
-        cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -210,7 +210,7 @@ def running() -> Iterator[Sink]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802  # the name that http.server calls
+        def do_POST(self) -> None:  # the name that http.server calls
             content = self.rfile.read(int(self.headers["Content-Length"]))
             message = REQUESTS[self.path].FromString(content)
             sink.headers.append(dict(self.headers))

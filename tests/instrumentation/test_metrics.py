@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from batchtel.signals import METRICS, Metric
-
 from tests.instrumentation.process import start, succeed
 from tests.instrumentation.sink import Point, Sink, until
 
@@ -106,7 +105,7 @@ def test_zeros_come_first(sink: Sink) -> None:
 
 
 def test_a_loop_of_runs_loses_nothing(sink: Sink) -> None:
-    """600 runs in one process, of 60 jobs, are all counted: no queue between job and collector is too short for them."""
+    """600 runs in one process, of 60 jobs, are all counted: no queue is too short for them."""
     succeed(
         """
         import batchtel

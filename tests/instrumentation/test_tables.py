@@ -1,0 +1,217 @@
+"""Held to the two tables: what leaves a job is in the table of signals, what is read is in the table of settings."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import batchtel
+from batchtel.settings import SETTINGS, read
+from batchtel.signals import ATTRIBUTES, EVENTS, METRICS, SPANS
+from tests.instrumentation.process import environment, run, succeed
+from tests.instrumentation.sink import Sink
+
+PACKAGE = Path(batchtel.__file__).parent
+
+EVERYTHING = """
+    import os, subprocess, sys, batchtel
+    joins = "import batchtel\\nwith batchtel.job('everything', type='etl') as job: job.quality(1, schema_version='7')"
+    command = [sys.executable, "-c", "from batchtel.command import main; main()", "run", "--", sys.executable]
+    with batchtel.job("everything", type="etl", attempt=2) as job:
+        subprocess.run([sys.executable, "-c", joins], check=True)
+        with batchtel.step("good") as step:
+            step.records(read=3, written=2, failed=1)
+            try:
+                raise ValueError("no customer")
+            except ValueError as error:
+                step.failed_record("row-1", error)
+        job.records(processed=2, failed=1)
+        job.failed_record("row-2", "no date")
+        job.quality(0.97, schema_version="7")
+    for ending in (SystemExit(3), KeyError("k"), KeyboardInterrupt()):
+        try:
+            with batchtel.job("everything", type="etl"), batchtel.step("bad"):
+                raise ending
+        except BaseException:
+            pass
+    subprocess.run([*command, "-c", ""], check=True)
+    """
+
+
+def _kind(name: str) -> str:
+    return {"batch_job": "batch_job.<job>", "batch_step": "batch_step.<step>"}[name.partition(".")[0]]
+
+
+def test_every_row_is_produced_and_nothing_else(sink: Sink) -> None:
+    """One job that does everything sends each metric, span, event and attribute of the table, and nothing beyond."""
+    succeed(EVERYTHING, sink)
+
+    metrics: dict[str, set[str]] = {}
+    for point in sink.points():
+        metrics.setdefault(point.metric, set()).update(point.attributes)
+    assert metrics == {row.name: set(row.attributes) for row in METRICS}
+
+    spans: dict[str, set[str]] = {}
+    for span in sink.spans():
+        spans.setdefault(_kind(span.name), set()).update(span.attributes)
+    assert spans == {row.name: set(row.attributes) for row in SPANS}
+
+    events: dict[str, set[str]] = {}
+    for log in sink.logs():
+        events.setdefault(log.event, set()).update(log.attributes)
+    # A run that `batchtel run` finds open could tell it; today it never joins one.
+    events["batch.run.reported"].add("process.executable.name")
+    differing = {row.name: set(row.attributes) ^ events.get(row.name, set()) for row in EVENTS}
+    assert {name: keys for name, keys in differing.items() if keys} == {}
+    assert set(events) == {row.name for row in EVENTS}
+
+    keys = set().union(*metrics.values(), *spans.values(), *events.values())
+    assert keys == {row.key for row in ATTRIBUTES}
+    of_exceptions = {key for span in sink.spans() for _, attributes in span.events for key in attributes}
+    assert of_exceptions == {"exception.type", "exception.message", "exception.stacktrace"}
+    assert {name for span in sink.spans() for name, _ in span.events} == {"exception"}
+
+
+def test_attributes_have_the_type_of_the_table(sink: Sink) -> None:
+    """Each attribute arrives in the type that the table promises."""
+    succeed(EVERYTHING, sink)
+    types = {"string": str, "int": int, "double": float, "boolean": bool}
+    table = {row.key: types[row.type] for row in ATTRIBUTES}
+    records = [record.attributes for record in sink.spans()]
+    records += [record.attributes for record in sink.logs()]
+    records += [point.attributes for point in sink.points()]
+    for attributes in records:
+        for key, value in attributes.items():
+            assert type(value) is table[key], (key, value)
+
+
+NO_SETTINGS = {
+    "BATCHTEL_OPEN_RUN": "a mark between processes, not for users",
+    "BATCHTEL_JOB": "read where a program has no name of its own",
+    "BATCHTEL_JOB_TYPE": "the same for its type",
+}
+
+
+def _trees() -> Iterator[tuple[str, ast.Module]]:
+    for file in sorted(PACKAGE.rglob("*.py")):
+        yield file.name, ast.parse(file.read_text(encoding="utf-8"))
+
+
+def test_variables_that_are_read_are_in_the_table() -> None:
+    """No module names a variable of OpenTelemetry's or ours that the table lacks; the exceptions are real ones."""
+    known = {variable for row in SETTINGS.values() for variable in row.variables}
+    assert not known & set(NO_SETTINGS)
+    named: dict[str, str] = {}
+    for name, tree in _trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value
+                if text.isidentifier() and text.startswith(("OTEL_", "BATCHTEL_")):
+                    named[text] = name
+    unknown = {variable: name for variable, name in named.items() if variable not in known}
+    assert set(unknown) == set(NO_SETTINGS), unknown
+
+
+ENVIRONMENT_READERS = {
+    "settings.py": "the table's one reader",
+    "handover.py": "the marks between processes: TRACEPARENT and the open run",
+    "identity.py": "the name of a program that has none",
+    "auto.py": "the type of a program that has none",
+    "run_command.py": "hands its whole environment to the command",
+}
+
+
+def test_the_environment_is_read_in_few_places() -> None:
+    """os.environ and os.getenv appear in no other module than the listed ones."""
+    users = set()
+    for name, tree in _trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
+                users.add(name)
+            if isinstance(node, ast.ImportFrom) and node.module == "os":
+                users |= {name for alias in node.names if alias.name in ("environ", "getenv", "environb")}
+    assert users <= set(ENVIRONMENT_READERS), users - set(ENVIRONMENT_READERS)
+
+
+def test_defaults_of_the_table_are_what_is_used() -> None:
+    """Without any variable each setting is its default of the table, durations in seconds."""
+    values = read({})
+    assert values.problems == ()
+    scale = {"milliseconds": 1000.0, "seconds": 1.0}
+    for name, row in SETTINGS.items():
+        if row.read_by != "batchtel":
+            continue
+        value = getattr(values, name)
+        if row.type in scale:
+            assert value == float(row.default) / scale[row.type], name
+        elif row.type == "boolean":
+            assert value is (row.default == "true"), name
+        else:
+            assert str(value) == row.default, name
+
+
+def test_the_first_variable_of_a_row_counts() -> None:
+    """Each variable of a row sets it, an earlier one wins, and an empty one counts as unset."""
+    samples = {"string": ("one", "two"), "boolean": ("true", "false"), "integer": ("7", "8")}
+    for name, row in SETTINGS.items():
+        if row.read_by != "batchtel":
+            continue
+        first, second = samples.get(row.type, ("3", "4"))
+        for variable in row.variables:
+            assert getattr(read({variable: first}), name) != getattr(read({}), name), variable
+            assert getattr(read({variable: f" {first} "}), name) == getattr(read({variable: first}), name), variable
+            assert getattr(read({variable: " "}), name) == getattr(read({}), name), variable
+        if len(row.variables) > 1:
+            winner, loser = row.variables
+            both = read({winner: first, loser: second})
+            assert getattr(both, name) == getattr(read({winner: first}), name)
+            assert getattr(read({winner: "", loser: second}), name) == getattr(read({loser: second}), name)
+
+
+WRONG = {
+    "BATCHTEL_EXIT_TIMEOUT": ("soon", "a number of seconds above 0", "2"),
+    "OTEL_EXPORTER_OTLP_TIMEOUT": ("-1", "a number of seconds above 0", "10"),
+    "OTEL_METRIC_EXPORT_INTERVAL": ("nan", "a number of milliseconds above 0", "15000"),
+    "OTEL_BSP_SCHEDULE_DELAY": ("0", "a number of milliseconds above 0", "1000"),
+    "OTEL_BLRP_SCHEDULE_DELAY": ("1s", "a number of milliseconds above 0", "1000"),
+    "BATCHTEL_ATTEMPT": ("first", "a whole number above 0", "1"),
+}
+
+
+def test_wrong_values_are_named_and_replaced(sink: Sink) -> None:
+    """Each wrong value is one whole sentence on stderr, once a process, and the job runs with the default."""
+    script = """
+        import batchtel
+        for _ in range(2):
+            with batchtel.job("wrong") as job:
+                assert job.attempt == 1
+        """
+    finished = run(script, sink, **{variable: value for variable, (value, _, _) in WRONG.items()})
+    assert (finished.code, finished.stdout) == (0, "")
+    assert sorted(finished.stderr.splitlines()) == sorted(
+        f"{variable}={value!r} is not {expected}; {default} is used instead"
+        for variable, (value, expected, default) in WRONG.items()
+    )
+    assert sink.total("batch.job.completions", status="success") == 2
+
+
+@pytest.mark.parametrize("variable", ["BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT"])
+def test_what_a_scheduler_says_about_the_run(sink: Sink, variable: str) -> None:
+    """BATCHTEL_RUN_ID is the run's id, BATCHTEL_ATTEMPT above 1 a retry."""
+    script = """
+        import batchtel
+        with batchtel.job("scheduled"):
+            pass
+        """
+    assert variable not in environment(None, {})
+    succeed(script, sink, **{variable: "3"})
+    attributes = sink.event("batch.run.finished").attributes
+    if variable == "BATCHTEL_RUN_ID":
+        assert attributes["batch.run.id"] == "3"
+        assert sink.total("batch.job.retries") == 0
+    else:
+        assert attributes["batch.run.attempt"] == 3
+        assert sink.total("batch.job.retries") == 1

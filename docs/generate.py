@@ -1,4 +1,4 @@
-"""Make every committed output anew; `python docs/generate.py --check` tells what differs, and exits 1 if anything does."""
+"""Make every committed output anew; `python docs/generate.py --check` tells what differs and exits 1."""
 
 from __future__ import annotations
 

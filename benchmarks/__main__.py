@@ -15,15 +15,16 @@ from rich.console import Console
 
 from batchtel.version import __version__
 from batchtel_stack import terminate
-from benchmarks import build, jobs, leave
+from benchmarks import build, collector, jobs, leave
 from benchmarks.report import Report
 
 GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "jobs": jobs.measure,
     "exit": leave.measure,
+    "collector": collector.measure,
     "build": build.measure,
 }
-BY_DEFAULT: Final = ("jobs", "exit")
+BY_DEFAULT: Final = ("jobs", "exit", "collector")
 _FILE_WIDTH: Final = 140
 
 

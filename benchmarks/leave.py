@@ -38,7 +38,7 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> R
         measured = interleaved(variants, rounds, say, warm_up=False)
     for collector in ("refuses", "hangs"):
         for protocol in PROTOCOLS.values():
-            ours, theirs = (_delay(measured, tool, protocol, collector) for tool in ("batchtel", "plain SDK"))
+            ours, theirs = (delay(measured, tool, protocol, collector) for tool in ("batchtel", "plain SDK"))
             report.rows.append(
                 {
                     "collector": collector,
@@ -66,7 +66,8 @@ def _variants(folder: Path) -> Iterator[Variants]:
         }
 
 
-def _delay(measured: Measured, tool: str, protocol: str, collector: str) -> float:
+def delay(measured: Measured, tool: str, protocol: str, collector: str) -> float:
+    """Return the seconds that a job lasts longer than with a collector that works."""
     works = median(measured[_name(tool, protocol, "works")], "wall")
     return median(measured[_name(tool, protocol, collector)], "wall") - works
 

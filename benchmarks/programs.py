@@ -45,7 +45,7 @@ class Endpoints:
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.grpc if protocol == "grpc" else self.http,
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
-            "OTEL_SERVICE_NAME": "nightly",
+            "OTEL_SERVICE_NAME": "benchmark",
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=benchmark",
         }
 

@@ -1,0 +1,103 @@
+"""Each group of the benchmarks in a tiny size: that it measures, never how fast."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchtel.command import Failure
+from batchtel_stack.binaries import COLLECTOR
+from benchmarks import build, collector, jobs, leave
+from benchmarks.recorded import METRICS, record
+from benchmarks.report import Report
+from benchmarks.spent import Spent, python
+
+
+def silent(text: str) -> None:
+    """Take a line of progress."""
+
+
+def assert_complete(report: Report) -> None:
+    """Assert that rows have no key without a column, that figures are positive and that JSON can hold the report."""
+    keys = {column.key for column in report.columns}
+    assert report.rows
+    for row in report.rows:
+        assert set(row) <= keys
+        assert all(value > 0 for value in row.values() if not isinstance(value, str)), row
+    json.dumps(report.document())
+
+
+def test_peak_memory_is_that_of_the_measured_process_not_of_the_one_that_starts_it() -> None:
+    """A large parent does not lift the figure of a small child, and a large child shows in full."""
+    ballast = b"x" * (200 * 2**20)
+    small = python("-c", "pass", variables={})
+    large = python("-c", "b'x' * (100 * 2**20)", variables={})
+    assert small.peak_memory < 40 * 2**20 < 100 * 2**20 < large.peak_memory < len(ballast)
+
+
+def test_a_job_that_complains_is_no_measurement() -> None:
+    """What a job prints on stderr ends the benchmark with the text, for it did not do what is measured."""
+    with pytest.raises(Failure) as caught:
+        python("-c", "import sys; print('no collector', file=sys.stderr)", variables={})
+    assert caught.value.exit_code == 3
+    assert "ended with 0; it printed:\nno collector" in caught.value.message
+
+
+def test_jobs_measures_every_kind_of_job(tmp_path: Path, collector_program: Path) -> None:
+    """One round has a row for each job, ratios for batchtel and one goal a protocol."""
+    report = jobs.measure(tmp_path, silent, rounds=1)
+    assert_complete(report)
+    names = [row["job"] for row in report.rows if "Pushgateway" not in row["job"]]
+    assert names == ["python -c pass", "plain SDK, HTTP", "batchtel, HTTP", "plain SDK, gRPC", "batchtel, gRPC"]
+    assert [row["job"] for row in report.rows if "wall_ratio" in row] == ["batchtel, HTTP", "batchtel, gRPC"]
+    assert len(report.goals) == 2
+
+
+def test_the_delay_at_exit_is_what_a_working_collector_does_not_cost() -> None:
+    """The delay is the wall time beyond that of the job whose collector works."""
+    walls = {"works": 0.5, "refuses": 1.5, "hangs": 2.5}
+    measured = {
+        f"{tool}, {protocol}, collector {collector}": [Spent(wall, 0.1, 1)]
+        for tool in ("plain SDK", "batchtel")
+        for protocol in ("HTTP", "gRPC")
+        for collector, wall in walls.items()
+    }
+    assert leave.delay(measured, "batchtel", "gRPC", "hangs") == 2.0
+
+
+def test_collector_counts_every_run_that_was_sent(tmp_path: Path, collector_program: Path) -> None:
+    """A few runs arrive in Prometheus through the rendered pipeline, and the rows say how many."""
+    report = collector.measure(tmp_path, silent, (20,), (), detailed_runs=2, cadence="1s")
+    assert_complete(report)
+    assert [row["runs"] for row in report.rows] == [20, 2]
+
+
+def test_recorded_runs_differ_in_every_id_and_nothing_else() -> None:
+    """Two runs of two jobs have requests of equal length, their own trace id, run id and job name."""
+    recorded = record()
+    first, second = (dict(recorded.run(number, number)) for number in (1, 2))
+    assert recorded.metrics_only().requests == tuple(item for item in recorded.requests if item[0] == METRICS)
+    for path, body in first.items():
+        assert len(body) == len(second[path])
+        assert body != second[path]
+        assert b"j000001" in body
+        assert recorded.trace_id not in body
+
+
+def test_build_tells_when_a_build_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without modules to be had a build ends, with the exit code of the builder, and its caches are gone."""
+    monkeypatch.setenv("GOPROXY", "off")
+    with pytest.raises(Failure, match="the build ended with 3"):
+        build.measure(tmp_path, silent, [COLLECTOR.name])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_names_its_groups() -> None:
+    """A group that does not exist is an error of input that lists those that do."""
+    outcome = subprocess.run([sys.executable, "-m", "benchmarks", "speed"], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 2
+    assert "'speed' is not one of 'jobs', 'exit', 'collector', 'build'" in outcome.stderr

@@ -61,3 +61,14 @@ def test_second_start_is_refused(data: Path, ports: Ports) -> None:
             f"the stack in {data} runs already (prometheus, loki, tempo, collector). Stop it: batchtel down"
         )
         assert len(processes(data)) == 4
+
+
+def test_programs_do_not_report_about_themselves(data: Path, ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OTEL_* variables are meant for jobs: no program inherits them; the rest of the environment it does."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    monkeypatch.setenv("GREETING", "hello")
+    with Stack.running(data, ports):
+        for pid in processes(data):
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            assert b"GREETING=hello" in variables
+            assert not [variable for variable in variables if variable.startswith(b"OTEL_")]

@@ -57,11 +57,12 @@ class Outcome:
 
 
 class Bench:
-    """A collector that runs; start one with `running`."""
+    """A collector that runs; `Start` starts one."""
 
-    def __init__(self, listen: Listen, program: Program, sink: Sink, pipeline: Sequence[str]) -> None:
+    def __init__(self, listen: Listen, program: Program, sink: Sink, pipeline: Sequence[str], shard: str) -> None:
         self.listen = listen
         self.program = program
+        self.shard = shard
         self.sink = sink
         self._pipeline = pipeline
         self.now = int(time.time())
@@ -158,41 +159,41 @@ def _span(name: str) -> dict[str, Any]:
     return {"name": name, "traceId": "1" * 32, "spanId": "1" * 16, "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
 
 
-def overrides(listen: Listen, folder: Path, sink: Sink, prometheus: str, shard: str) -> dict[str, Any]:
-    """Return the overrides of environment `local` that put a collector on the bench."""
-    return {
-        "listen": {name: f"127.0.0.1:{port}" for name, port in vars(listen).items()},
-        "prometheus": {"endpoint": prometheus},
-        "loki": {"endpoint": sink.loki},
-        "tempo": {"endpoint": sink.tempo},
-        "queue": {"folder": str(folder / "queue")},
-        "cadence": "1s",
-        "shard": shard,
-    }
+@dataclass(frozen=True)
+class Start:
+    """What a collector of the bench needs to start."""
 
+    program: Path
+    folder: Path
+    listen: Listen
+    sink: Sink
+    prometheus: str
+    boot: str = BOOT
 
-@contextmanager
-def running(
-    program: Path, folder: Path, listen: Listen, sink: Sink, prometheus: str, more: Mapping[str, Any] | None = None
-) -> Iterator[Bench]:
-    """Start a collector with the rendered environment `local`, `more` merged into it; stop it in the end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = render(load("local", {**overrides(listen, folder, sink, prometheus, folder.name), **(more or {})}))
-    with serving(program, folder, listen, sink, text) as bench:
-        yield bench
+    def rendered(self, more: Mapping[str, Any]) -> str:
+        """Return the rendered environment `local` on the bench, with `more` merged into it."""
+        listen = {name: f"127.0.0.1:{port}" for name, port in vars(self.listen).items()}
+        overrides: dict[str, Any] = {
+            "listen": listen,
+            "prometheus": {"endpoint": self.prometheus},
+            "loki": {"endpoint": self.sink.loki},
+            "tempo": {"endpoint": self.sink.tempo},
+            "queue": {"folder": str(self.folder / "queue")},
+            "cadence": "1s",
+            "shard": self.folder.name,
+        }
+        return render(load("local", {**overrides, **more}))
 
-
-@contextmanager
-def serving(program: Path, folder: Path, listen: Listen, sink: Sink, configuration: str) -> Iterator[Bench]:
-    """Start a collector with this configuration text; stop it in the end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "collector.yaml"
-    file.write_text(configuration, encoding="utf-8")
-    command: list[str | Path] = [program, "--config", file]
-    pipeline = yaml.safe_load(configuration)["service"]["pipelines"]["metrics/in"]["processors"]
-    ready = f"http://127.0.0.1:{listen.health}"
-    with (
-        Program(command, folder / "collector.log", ready, {"BATCHTEL_BOOT": BOOT}) as started,
-        closing(Bench(listen, started, sink, pipeline)) as bench,
-    ):
-        yield bench
+    @contextmanager
+    def running(self, configuration: str) -> Iterator[Bench]:
+        """Start the collector with this configuration text; stop it in the end."""
+        file = self.folder / "collector.yaml"
+        file.write_text(configuration, encoding="utf-8")
+        pipeline = yaml.safe_load(configuration)["service"]["pipelines"]["metrics/in"]["processors"]
+        command: list[str | Path] = [self.program, "--config", file]
+        ready = f"http://127.0.0.1:{self.listen.health}"
+        with (
+            Program(command, self.folder / "collector.log", ready, {"BATCHTEL_BOOT": self.boot}) as started,
+            closing(Bench(self.listen, started, self.sink, pipeline, self.folder.name)) as bench,
+        ):
+            yield bench

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.pipeline import bench, sink
-from tests.pipeline.program import Program
+from tests.pipeline.program import Program, fetch
+
+LOOKBACK = 10
+"""Seconds after which the bench's Prometheus calls a series stale."""
 
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A real Prometheus that calls a series stale after 10 s."""
+    """A real Prometheus that calls a series stale after LOOKBACK seconds."""
 
     url: str
 
@@ -24,6 +29,16 @@ class Prometheus:
     def write(self) -> str:
         """Remote-write address."""
         return f"{self.url}/api/v1/write"
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Return the result of an instant query."""
+        answer = json.loads(fetch(f"{self.url}/api/v1/query?{urlencode({'query': expression})}"))
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
+    def values(self, expression: str, label: str) -> dict[str, float]:
+        """Return label value -> number of an instant query."""
+        return {row["metric"].get(label, ""): float(row["value"][1]) for row in self.query(expression)}
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +55,7 @@ def prometheus(
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={address}",
         "--web.enable-remote-write-receiver",
-        "--query.lookback-delta=10s",
+        f"--query.lookback-delta={LOOKBACK}s",
         "--log.level=warn",
     ]
     with Program(command, folder / "prometheus.log", f"http://{address}/-/ready"):
@@ -70,11 +85,12 @@ def start(
     """A function that starts a collector, `start(overrides)`, or one with another configuration's text."""
 
     def begin(
-        overrides: Mapping[str, Any] | None = None, configuration: Callable[[bench.Listen], str] | None = None
+        overrides: Mapping[str, Any] | None = None,
+        configuration: Callable[[bench.Listen], str] | None = None,
+        boot: str = bench.BOOT,
     ) -> AbstractContextManager[bench.Bench]:
         folder, listen = tmp_path_factory.mktemp("bench"), bench.Listen(*free_ports(5))
-        if configuration:
-            return bench.serving(collector_program, folder, listen, detail_sink, configuration(listen))
-        return bench.running(collector_program, folder, listen, detail_sink, prometheus.write, overrides)
+        new = bench.Start(collector_program, folder, listen, detail_sink, prometheus.write, boot)
+        return new.running(configuration(listen) if configuration else new.rendered(overrides or {}))
 
     return begin

@@ -12,8 +12,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from batchtel import settings as settings_table
 from batchtel.endpoint import Endpoint, Signal
@@ -41,10 +41,28 @@ NO_ENVIRONMENT: Final = (
 )
 
 
-class Telemetry:
-    """Providers, instruments and the way out of one process."""
+class WayOut(Protocol):
+    """What takes the items of one signal: an outbox, or in tests a list."""
 
-    def __init__(self, settings: Settings) -> None:
+    @property
+    def worker(self) -> Any:
+        """What can be woken to send them."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more would fit."""
+
+    def put(self, item: Any) -> None:
+        """Take one ended span, log record or collection of metrics."""
+
+
+class Telemetry:
+    """Providers, instruments and the way out of one process.
+
+    `way_out` makes what takes the items of a signal, for those who want them elsewhere than at the collector.
+    """
+
+    def __init__(self, settings: Settings, way_out: Callable[[Signal], WayOut] | None = None) -> None:
         from opentelemetry.sdk._logs import LoggerProvider
         from opentelemetry.sdk.resources import Resource
 
@@ -52,6 +70,7 @@ class Telemetry:
         from batchtel.metrics import Meter
 
         self.settings = settings
+        self._way_out = way_out
         self._workers: list[Worker] = []
         resource = Resource.create()
         if "deployment.environment.name" not in resource.attributes:
@@ -73,7 +92,9 @@ class Telemetry:
         self.put_span: Callable[[Any], None] = spans.put if spans else _discard
         self.tracer = self._tracer(resource)
 
-    def _outbox(self, signal: Signal, interval: float) -> Outbox | None:
+    def _outbox(self, signal: Signal, interval: float) -> WayOut | None:
+        if self._way_out is not None:
+            return self._way_out(signal)
         try:
             endpoint = Endpoint.of(signal, self.settings)
         except ValueError as error:
@@ -189,6 +210,19 @@ def telemetry() -> Telemetry | None:
                 _telemetry = _build()
                 _built = True
     return _telemetry
+
+
+@contextlib.contextmanager
+def replaced(replacement: Telemetry) -> Iterator[None]:
+    """Use `replacement` as the telemetry of this process for a while."""
+    global _telemetry, _built
+    before = _telemetry, _built
+    _telemetry, _built = replacement, True
+    try:
+        yield
+    finally:
+        _telemetry, _built = before
+        replacement.release_logging()
 
 
 @harmless(False)

@@ -19,6 +19,7 @@ MANIFEST = Path(environment.__file__).parent / "distribution" / "builder.yaml"
 MODULES = {
     "otlp": "otlpreceiver",
     "prometheus/cadence": "prometheusreceiver",
+    "prometheus/self": "prometheusreceiver",
     "memory_limiter": "memorylimiterprocessor",
     "batch": "batchprocessor",
     "cumulative_to_delta": "cumulativetodeltaprocessor",

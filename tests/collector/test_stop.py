@@ -1,0 +1,92 @@
+"""A graceful stop of the collector: what it has acknowledged is in Prometheus."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlencode
+
+from batchtel_collector.environment import load
+from batchtel_collector.render import render
+from tests.pipeline.polling import until
+from tests.pipeline.program import Program, fetch
+
+RUNS = 200
+
+
+def _send(port: int, runs: int) -> None:
+    """Send one run after the other, each acknowledged before the next."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        for run in range(runs):
+            point = {"asInt": "1", "timeUnixNano": str(time.time_ns()), "attributes": []}
+            metric = {
+                "name": "batch.job.runs.started",
+                "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]},
+            }
+            resource = {"attributes": [{"key": "run_id", "value": {"stringValue": str(run)}}]}
+            body = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]}
+            connection.request("POST", "/v1/metrics", json.dumps(body), {"Content-Type": "application/json"})
+            with connection.getresponse() as response:
+                assert response.status == 200, response.read()
+                response.read()
+
+
+def test_a_graceful_stop_delivers_what_was_acknowledged(
+    collector_program: Path, prometheus_program: Path, free_ports: Callable[[int], list[int]], tmp_path: Path
+) -> None:
+    """Runs that end within a part of a cadence are delivered by the last read, at the stop."""
+    ports = free_ports(6)
+    otlp, listeners = ports[0], ("otlp_http", "otlp_grpc", "health", "metrics", "series")
+    prometheus = f"http://127.0.0.1:{ports[5]}"
+    overrides = {
+        "listen": {key: f"127.0.0.1:{port}" for key, port in zip(listeners, ports, strict=False)},
+        "prometheus": {"endpoint": f"{prometheus}/api/v1/write"},
+        # Nothing is sent there; an address where nobody answers would be a warning.
+        "tempo": {"endpoint": f"127.0.0.1:{ports[1]}"},
+        "queue": {"folder": str(tmp_path / "queue")},
+        "cadence": "5s",
+    }
+    configuration = tmp_path / "collector.yaml"
+    configuration.write_text(render(load("local", overrides)), encoding="utf-8")
+    (tmp_path / "prometheus.yaml").write_text("{}\n", encoding="utf-8")
+    backend = Program(
+        [
+            prometheus_program,
+            f"--config.file={tmp_path}/prometheus.yaml",
+            f"--storage.tsdb.path={tmp_path}/tsdb",
+            f"--web.listen-address=127.0.0.1:{ports[5]}",
+            "--web.enable-remote-write-receiver",
+        ],
+        tmp_path / "prometheus.log",
+        f"{prometheus}/-/ready",
+    )
+    collector = Program(
+        [collector_program, "--config", configuration],
+        tmp_path / "collector.log",
+        f"http://127.0.0.1:{ports[2]}/",
+        {"BATCHTEL_BOOT": "1"},
+    )
+
+    def value(query: str) -> str | None:
+        answer = json.loads(fetch(f"{prometheus}/api/v1/query?{urlencode({'query': query})}"))
+        result = answer["data"]["result"]
+        return str(result[0]["value"][1]) if result else None
+
+    with backend:
+        with collector:
+            # The sends fit between this first read and the next one, 5 s later.
+            assert collector.log.read_text(encoding="utf-8") == "", "a deprecated name or setting warns at the start"
+            until("the first read of the series", lambda: value('up{job="batchtel"}'), 30, collector.tail)
+            _send(otlp, RUNS)
+        assert collector.exit_code == 0, collector.tail()
+        delivered = until(
+            "the runs to be in Prometheus after the stop",
+            lambda: value("last_over_time(batch_job_runs_started_total[5m])"),
+            10,
+            collector.tail,
+        )
+        assert delivered == str(RUNS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ CASES = (
     ),
 )
 
-BROKEN = {
+BROKEN: dict[str, Callable[[str], str]] = {
     "seen before increment": lambda text: _swapped(text),
     "the total itself where nothing was seen": lambda text: text.replace(f"or {TOTAL} * 0", f"or {TOTAL}"),
     "no fallback at a reset": lambda text: text.replace(f">= 0) or {TOTAL} * 1", ">= 0)"),

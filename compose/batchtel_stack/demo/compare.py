@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from batchtel_dashboards import queries
 from batchtel_stack.demo import ledger, tell, waiting
-from batchtel_stack.demo.processes import SERVICE, Processes
+from batchtel_stack.demo.processes import SERVICE
 from batchtel_stack.demo.scenarios import SCENARIOS, Scenario
 from batchtel_stack.demo.tell import CANNOT_TELL, Quantities
 from batchtel_stack.stack import Stack
@@ -70,12 +71,15 @@ class Comparison:
 
 
 class Witnesses:
-    """The ledgers of the jobs and the three stores of a stack, from a Unix time on."""
+    """The ledgers of the jobs in a folder, and the three stores of a stack, from a Unix time on.
 
-    def __init__(self, processes: Processes, stack: Stack, since: float, cadence: float) -> None:
+    `cadence` is the stack's, in seconds.
+    """
+
+    def __init__(self, folder: Path, stack: Stack, since: float, cadence: float) -> None:
         self.prometheus, self.loki, self.tempo = Prometheus(stack.prometheus), Loki(stack.loki), Tempo(stack.tempo)
         self.since = since - 60
-        self._ledger = processes.ledger
+        self._ledger = folder
         self._cadence = cadence
 
     def run_ids(self, job: str | None = None) -> set[str]:

@@ -60,7 +60,7 @@ def play(stack: Stack, folder: Path, say: Callable[[str], None]) -> Outcome:
         Failure: A job did not end as it should, or a store cannot be reached (exit code 3).
     """
     with Processes(folder, stack.otlp_http) as processes:
-        witnesses = Witnesses(processes, stack, time.time(), CADENCE)
+        witnesses = Witnesses(processes.ledger, stack, time.time(), CADENCE)
         say("first pass: every job, every way to end")
         scenarios.first_pass(processes)
         say("waiting until the stores say what the jobs have written down")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from batchtel.command import Failure
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from benchmarks import load
+from benchmarks.programs import OPENER
 from benchmarks.recorded import Recorded, record
 from benchmarks.report import Column, Goal, Report
 from benchmarks.watched import Watched
@@ -44,7 +44,6 @@ GOAL: Final = 1.2
 ARRIVAL_SECONDS: Final = 180.0
 """Longest wait until Prometheus has the last run: a cadence of 15 s, and time for a busy machine."""
 
-_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _COLUMNS: Final = (
     Column("what", "", "text"),
     Column("runs", "runs", "count"),
@@ -130,7 +129,7 @@ class _Bench:
 
     def _ask(self, query: str) -> float:
         """Return the value of a query with one result; 0 where it has none."""
-        with _OPENER.open(f"{self.stack.prometheus}/api/v1/query?{urlencode({'query': query})}", timeout=60) as answer:
+        with OPENER.open(f"{self.stack.prometheus}/api/v1/query?{urlencode({'query': query})}", timeout=60) as answer:
             result = json.load(answer)["data"]["result"]
         return float(result[0]["value"][1]) if result else 0.0
 

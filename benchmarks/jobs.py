@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from benchmarks import programs, pushgateway
 from benchmarks.pairs import Measured, Variants, interleaved, median, ratio
+from benchmarks.programs import Endpoints
 from benchmarks.report import Column, Goal, Report
 from benchmarks.spent import SCRIPTS, python
 
@@ -39,8 +40,10 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> R
     """Run every kind of job `rounds` times, interleaved; `folder` takes logs."""
     report = Report("jobs", f"A short job with three signals (medians of {rounds} interleaved rounds)", _COLUMNS)
     report.notes.append("Ratios: the median of the pairs' own, against the plain SDK with the same protocol.")
-    with _variants(folder, report.notes) as variants:
+    with programs.sink(folder) as sink, _variants(folder, sink, report.notes) as variants:
         measured = interleaved(variants, rounds, say)
+        # Each job makes one span, and has run once more, unmeasured.
+        sink.require_spans((rounds + 1) * len(PROTOCOLS) * 2)
     report.rows.extend(_row(name, measured) for name in measured)
     for protocol in PROTOCOLS.values():
         ours, theirs = measured[f"batchtel, {protocol}"], measured[f"plain SDK, {protocol}"]
@@ -49,12 +52,11 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> R
 
 
 @contextmanager
-def _variants(folder: Path, notes: list[str]) -> Iterator[Variants]:
+def _variants(folder: Path, sink: Endpoints, notes: list[str]) -> Iterator[Variants]:
     with ExitStack() as stack:
-        endpoints = stack.enter_context(programs.sink(folder))
         variants: dict[str, Callable[[], Any]] = {_BARE: partial(python, "-c", "pass", variables={})}
         for protocol, called in PROTOCOLS.items():
-            variables = endpoints.variables(protocol)
+            variables = sink.variables(protocol)
             for tool, script in (("plain SDK", "plain_sdk_job.py"), ("batchtel", "batchtel_job.py")):
                 variants[f"{tool}, {called}"] = partial(python, SCRIPTS / script, variables=variables)
         try:

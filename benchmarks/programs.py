@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,13 +20,18 @@ from batchtel_stack.ports import HOST, Ports
 
 READY_SECONDS: Final = 30.0
 
+OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks loopback addresses, which a proxy of the environment must not be asked for."""
+
 _SINK: Final = """\
 receivers: {{otlp: {{protocols: {{grpc: {{endpoint: "{host}:{grpc}"}}, http: {{endpoint: "{host}:{http}"}}}}}}}}
 exporters: {{debug: {{verbosity: basic}}}}
 extensions: {{health_check: {{endpoint: "{host}:{health}"}}}}
 service:
   extensions: [health_check]
-  telemetry: {{logs: {{level: error}}, metrics: {{level: none}}}}
+  telemetry:
+    logs: {{level: error}}
+    metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: "{host}", port: {metrics}}}}}}}}}]}}
   pipelines:
     traces: {{receivers: [otlp], exporters: [debug]}}
     metrics: {{receivers: [otlp], exporters: [debug]}}
@@ -48,6 +54,25 @@ class Endpoints:
             "OTEL_SERVICE_NAME": "benchmark",
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=benchmark",
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Sink(Endpoints):
+    """A running sink, with the address of its own metrics."""
+
+    metrics: str
+
+    def require_spans(self, number: int) -> None:
+        """Do nothing if the sink has taken `number` spans: a job that lost its own did less than is measured.
+
+        Raises:
+            Failure: it has taken another number (exit code 1).
+        """
+        with OPENER.open(self.metrics, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        taken = sum(float(line.split()[-1]) for line in lines if line.startswith("otelcol_receiver_accepted_spans"))
+        if taken != number:
+            raise Failure(f"{taken:.0f} of {number} spans have arrived, so the jobs did not do what is measured", 1)
 
 
 @contextmanager
@@ -82,17 +107,27 @@ def _await(name: str, child: subprocess.Popen[bytes], ready: str, log: Path) -> 
 
 
 @contextmanager
-def sink(folder: Path) -> Iterator[Endpoints]:
+def sink(folder: Path) -> Iterator[Sink]:
     """Run the collector as a sink for the length of the block: it takes all signals and drops them."""
     binary = ensure([COLLECTOR])["collector"]
     ports = Ports.free()
     configuration = folder / "sink.yaml"
     configuration.write_text(
-        _SINK.format(host=HOST, grpc=ports.otlp_grpc, http=ports.otlp_http, health=ports.collector_health)
+        _SINK.format(
+            host=HOST,
+            grpc=ports.otlp_grpc,
+            http=ports.otlp_http,
+            health=ports.collector_health,
+            metrics=ports.collector_metrics,
+        )
     )
     ready = f"http://{HOST}:{ports.collector_health}"
     with program("sink", [binary, "--config", configuration], ready, folder):
-        yield Endpoints(f"http://{HOST}:{ports.otlp_http}", f"http://{HOST}:{ports.otlp_grpc}")
+        yield Sink(
+            f"http://{HOST}:{ports.otlp_http}",
+            f"http://{HOST}:{ports.otlp_grpc}",
+            f"http://{HOST}:{ports.collector_metrics}/metrics",
+        )
 
 
 def refused() -> Endpoints:

@@ -45,8 +45,6 @@ def test_a_graceful_stop_delivers_what_was_acknowledged(
     overrides = {
         "listen": {key: f"127.0.0.1:{port}" for key, port in zip(listeners, ports, strict=False)},
         "prometheus": {"endpoint": f"{prometheus}/api/v1/write"},
-        # Nothing is sent there; an address where nobody answers would be a warning.
-        "tempo": {"endpoint": f"127.0.0.1:{ports[1]}"},
         "queue": {"folder": str(tmp_path / "queue")},
         "cadence": "5s",
     }
@@ -79,7 +77,9 @@ def test_a_graceful_stop_delivers_what_was_acknowledged(
     with backend:
         with collector:
             # The sends fit between this first read and the next one, 5 s later.
-            assert collector.log.read_text(encoding="utf-8") == "", "a deprecated name or setting warns at the start"
+            # gRPC says that nobody answers for Tempo, which is so; a deprecated name or setting would be a second line.
+            said = collector.log.read_text(encoding="utf-8").splitlines()
+            assert [line for line in said if '"grpc_log": true' not in line] == []
             until("the first read of the series", lambda: value('up{job="batchtel"}'), 30, collector.tail)
             _send(otlp, RUNS)
         assert collector.exit_code == 0, collector.tail()

@@ -18,6 +18,8 @@ from opentelemetry.sdk.resources import Resource
 
 from batchtel import current
 from batchtel.guard import harmless
+from batchtel.signals import BODY_LIMIT
+from batchtel.values import cut
 from batchtel.worker import THREAD_PREFIX
 
 
@@ -31,6 +33,8 @@ class QueueProcessor(LogRecordProcessor):
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue the record; called in the thread that logs."""
         record = log_record.log_record
+        if isinstance(record.body, str):
+            record.body = cut(record.body, BODY_LIMIT)
         scope = current.scope()
         if scope is not None and record.attributes is not None:
             for key, value in scope.identity.items():
@@ -72,9 +76,11 @@ class LogCapture:
 
     @harmless(None)
     def _copy(self, record: logging.LogRecord) -> None:
-        if current.scope() is None or (record.threadName or "").startswith(THREAD_PREFIX):
+        scope = current.scope()
+        if scope is None or (record.threadName or "").startswith(THREAD_PREFIX):
             return
-        self._handler.handle(record)
+        if scope.job.may_log():
+            self._handler.handle(record)
 
     def stop(self) -> None:
         """Put the standard library back as it was, unless somebody has wrapped it since."""

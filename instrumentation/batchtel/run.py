@@ -13,7 +13,7 @@ from batchtel.moment import iso, unix_time
 from batchtel.outcome import Outcome
 from batchtel.retry import Attempt
 from batchtel.scope import Scope, Start
-from batchtel.signals import ATTRIBUTES, RUN_EVENT_LIMIT
+from batchtel.signals import ATTRIBUTE_LIMIT, ATTRIBUTES, RUN_EVENT_LIMIT, RUN_LOG_LIMIT
 from batchtel.telemetry import Telemetry
 from batchtel.usage import Usage
 from batchtel.values import attribute_value, count_of, exception_attributes, text_of
@@ -48,6 +48,7 @@ class JobRun(Scope):
         self._processed = 0
         self._failed = 0
         self._failed_logged = 0
+        self._logged = 0
         self._quality: dict[str, Any] = {}
         self.executable = ""
         self._usage_before = Usage.now()
@@ -112,8 +113,10 @@ class JobRun(Scope):
             key = text_of(given)
             if key in _OWN_KEYS:
                 warn_once(f"set:{key}", "set(): %s is batchtel's own attribute; it is not changed", key)
+            elif len(self._attributes) >= ATTRIBUTE_LIMIT and key not in self._attributes:
+                warn_once("set", "set(): a run keeps %d attributes; %.60s is left out", ATTRIBUTE_LIMIT, key)
             else:
-                self._attributes[key] = attribute_value(value)
+                self._attributes[text_of(key)] = attribute_value(value)
 
     def log_failed_record(self, scope: Scope, id: object, error: BaseException | str) -> None:  # noqa: A002
         """Log one failed record of `scope`, a step of this run or the run itself, if fewer than 100 have been."""
@@ -132,6 +135,15 @@ class JobRun(Scope):
                 details["exception.message"] = text_of(error)
         attributes = {**scope.identity, **details}
         process.event("batch.record.failed", body, attributes, severity="WARN", context=scope._context)
+
+    def may_log(self) -> bool:
+        """Count one log record of the run; False beyond the limit, of which one event tells."""
+        self._logged += 1
+        process = self.recorder
+        if self._logged == RUN_LOG_LIMIT + 1 and process is not None:
+            body = f"{self._title()} has logged more than {RUN_LOG_LIMIT} records; the rest is not sent"
+            process.event("batch.log.limit", body, self.identity, severity="WARN", context=self._context)
+        return self._logged <= RUN_LOG_LIMIT
 
     def begin(self, start: Start | None = None) -> None:
         """Open the run; with `start`, as of then."""

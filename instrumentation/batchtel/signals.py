@@ -33,6 +33,27 @@ STATES: Final = ("scheduled", "queued", "running", "retrying", *STATUSES, "dead_
 MEMORY_BOUNDS: Final = tuple(16.0 * 2**20 * 4**power for power in range(7))
 """Upper bounds of peak memory, in bytes: powers of four from 16 MiB to 64 GiB."""
 
+RUN_EVENT_LIMIT: Final = 100
+"""Failed records of one run that are logged one by one."""
+
+RUN_LOG_LIMIT: Final = 10_000
+"""The job's own log records of one run that are sent; one event says that there were more."""
+
+BODY_LIMIT: Final = 65_536
+"""Characters of a log record's body that are kept."""
+
+VALUE_LIMIT: Final = 16_384
+"""Characters of an attribute value, of an exception's message and of a stack trace that are kept."""
+
+ATTRIBUTE_LIMIT: Final = 64
+"""Attributes of the user's own that a run keeps; the SDK drops from 128 in all, the oldest first."""
+
+CUT_MARKER: Final = "...[truncated]..."
+"""Stands where something was cut."""
+
+NAME_LIMIT: Final = 120
+"""Characters of a job, step or type name that are kept; the collector cuts labels at the same length."""
+
 Kind = Literal["counter", "histogram", "maximum"]
 AttributeType = Literal["string", "int", "double", "boolean", "string[]"]
 
@@ -234,6 +255,11 @@ EVENTS: Final = (
         (*_STEP_IDENTITY, "batch.duration", *_STEP_RESULT, *_END, *_EXCEPTION),
     ),
     Event(
+        "batch.log.limit",
+        f"The run has logged more than {RUN_LOG_LIMIT:,} records; the rest is not sent.",
+        _IDENTITY,
+    ),
+    Event(
         "batch.record.failed",
         "One record failed; the first 100 of a run are logged, then one record says that the rest is only counted.",
         (*_STEP_IDENTITY, "batch.record.id", *_EXCEPTION),
@@ -247,12 +273,6 @@ RESOURCE_LABELS: Final = {
     "deployment.environment.name": "deployment_environment_name",
 }
 """Resource attributes that become Prometheus labels, and which label; `job` is `<namespace>/<name>`."""
-
-RUN_EVENT_LIMIT: Final = 100
-"""Failed records of one run that are logged one by one."""
-
-NAME_LIMIT: Final = 120
-"""Characters of a job, step or type name that are kept; the collector cuts labels at the same length."""
 
 
 def metric(name: str) -> Metric:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from typing import Final, SupportsIndex
 
 from batchtel.guard import warn_once
+from batchtel.signals import CUT_MARKER, VALUE_LIMIT
 
 AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
 
+_LIST_LIMIT: Final = 100
 _COUNT_LIMIT: Final = 2**53
 """Beyond it a float, which is what Prometheus stores, no longer holds every whole number."""
 
@@ -28,13 +30,20 @@ def text_of(value: object) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def cut(text: str, limit: int = VALUE_LIMIT) -> str:
+    """Return `text` in at most `limit` characters and a marker; its end stays, where a stack trace is most telling."""
+    if len(text) <= limit:
+        return text
+    return text[: limit // 2] + CUT_MARKER + text[-(limit - limit // 2) :]
+
+
 def attribute_value(value: object) -> AttributeValue:
-    """Make `value` an attribute value: scalars and lists of text stay, anything else becomes text."""
+    """Make `value` an attribute value: scalars and lists of text stay, anything else becomes text, cut where long."""
     if isinstance(value, bool | float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
-        return [text_of(item) for item in value]
-    return text_of(value)
+        return [cut(text_of(item)) for item in value[:_LIST_LIMIT]]
+    return cut(text_of(value))
 
 
 def count_of(value: object, what: str) -> int:
@@ -68,8 +77,8 @@ def exception_attributes(exception: BaseException | None) -> dict[str, str]:
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     described = {
         "exception.type": text_of(module + kind.__qualname__),
-        "exception.message": text_of(exception),
+        "exception.message": cut(text_of(exception)),
     }
     if exception.__traceback__ is not None:
-        described["exception.stacktrace"] = text_of("".join(traceback.format_exception(exception)))
+        described["exception.stacktrace"] = cut(text_of("".join(traceback.format_exception(exception))))
     return described

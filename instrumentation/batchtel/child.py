@@ -7,20 +7,32 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from batchtel.spawn import spawn
+
 _NEVER_FORWARDED: Final = {signal.SIGKILL, signal.SIGSTOP}
-_STOPS: Final = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
-_FAULTS: Final = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+_JOB_CONTROL: Final = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _SI_KERNEL: Final = 0x80
+
+_OF_THE_TERMINAL: Final = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH, signal.SIGCONT} | _JOB_CONTROL
+"""What the kernel sends to a whole process group."""
+
+_OURS: Final = {signal.SIGCHLD, signal.SIGXCPU}
+"""What the kernel sends to us about ourselves; an alarm, in contrast, was set before us for whatever runs here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the child ended: its exit code, or the signal that killed it; CPU in seconds, peak memory in bytes."""
+    """How the child ended: its exit code, or the number of the signal that killed it; CPU in seconds, memory in bytes.
+
+    `peak_memory` is at least ours at the start of the child, about 20 MB: until a spawned process has its own program,
+    the kernel counts the memory that it shares with us.
+    """
 
     exit_code: int | None
-    signal: signal.Signals | None
+    signal: int | None
     cpu_seconds: float
     peak_memory: int
 
@@ -29,12 +41,22 @@ class Ended:
         """The exit code as a shell shows it: 128 + n for signal n."""
         return 128 + self.signal if self.signal is not None else self.exit_code or 0
 
+    @property
+    def signal_name(self) -> str:
+        """The signal's name, SIGRTMIN+n for the real-time signals without one of their own; empty if there is none."""
+        if self.signal is None:
+            return ""
+        if signal.SIGRTMIN < self.signal < signal.SIGRTMAX:
+            return f"SIGRTMIN+{self.signal - signal.SIGRTMIN}"
+        return signal.Signals(self.signal).name
+
 
 class Child:
     """A started command; `wait` passes signals on until it has ended.
 
     The child stays in our process group, so the terminal's own signals (Ctrl-C, Ctrl-Z, window size) reach it without
-    us; what somebody sends to our process id alone is handed on.
+    us; what somebody sends to our process id alone is handed on. Who sends to the whole group by kill() reaches it
+    twice: nothing tells a signal to a group from one to us.
     """
 
     def __init__(
@@ -45,21 +67,13 @@ class Child:
         Raises:
             OSError: The command cannot be started.
         """
-        self._watched = signal.valid_signals() - _NEVER_FORWARDED - _FAULTS
+        self._watched = signal.valid_signals() - _NEVER_FORWARDED
+        self._resumed = False
         # Blocked before the start, so that no signal falls between the start and the first wait.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, self._watched)
-        actions = [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in (outputs or {}).items()]
         self.started = time.time_ns()
         try:
-            self.pid = os.posix_spawnp(
-                command[0],
-                list(command),
-                dict(environ),
-                file_actions=actions,
-                setsigmask=before,
-                # Python ignores these two; a child of a shell does not (https://bugs.python.org/issue1652).
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
-            )
+            self.pid = spawn(command, environ, outputs or {}, before)
         except OSError:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             raise
@@ -68,36 +82,74 @@ class Child:
         """Wait for the end of the child, handing on the signals that we get meanwhile."""
         while (ended := self._ended()) is None:
             received = signal.sigwaitinfo(self._watched)
-            number = signal.Signals(received.si_signo) if received.si_signo in _NAMED else received.si_signo
-            if number == signal.SIGCHLD:
-                continue
-            if received.si_code != _SI_KERNEL or number == signal.SIGCONT:
-                self.send(number)
-            if number in _STOPS:
-                os.kill(os.getpid(), signal.SIGSTOP)
+            if self._is_to_be_sent(received):
+                self.send(received.si_signo)
         return ended
 
     def send(self, number: int) -> None:
-        """Send a signal to the child, if it still is there."""
+        """Send a signal to the child, if it still is there and has not become somebody else's (sudo)."""
         try:
             os.kill(self.pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
             return
 
+    def _is_to_be_sent(self, received: signal.struct_siginfo) -> bool:
+        number = received.si_signo
+        if received.si_code == _SI_KERNEL:
+            return number not in _OF_THE_TERMINAL | _OURS
+        if number == signal.SIGCHLD and received.si_code > 0:
+            return False
+        if number == signal.SIGCONT and self._resumed:
+            # A shell's fg continues the whole group.
+            self._resumed = False
+            return False
+        return not self._is_below(received.si_pid)
+
+    def _is_below(self, sender: int) -> bool:
+        """Whether `sender` is the child or was started by it: `kill 0` has reached the child, `kill $PPID` is not its.
+
+        A sender that has ended, or is in another process namespace, is not.
+        """
+        while sender > 1 and sender != os.getpid():
+            if sender == self.pid:
+                return True
+            try:
+                # The name, in parentheses, may itself hold spaces and parentheses.
+                sender = int(Path(f"/proc/{sender}/stat").read_bytes().rpartition(b")")[2].split()[1])
+            except OSError:
+                return False
+        return False
+
     def _ended(self) -> Ended | None:
-        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-        if pid == 0:
-            return None
-        killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        return Ended(
-            None if killed else os.WEXITSTATUS(status),
-            signal.Signals(killed) if killed else None,
-            usage.ru_utime + usage.ru_stime,
-            usage.ru_maxrss * 1024,
-        )
+        """Take note of what has become of the child; stop with it, so that the shell gets its terminal back."""
+        while True:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
+            if pid == 0:
+                return None
+            if os.WIFCONTINUED(status):
+                self._resumed = True
+            elif os.WIFSTOPPED(status):
+                self._resumed = False
+                # Not for SIGSTOP: who stops and continues the child by its id, such as cpulimit, would leave us behind.
+                if os.WSTOPSIG(status) in _JOB_CONTROL:
+                    _stop_by(os.WSTOPSIG(status))
+            else:
+                killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+                return Ended(
+                    None if killed else os.WEXITSTATUS(status),
+                    killed,
+                    usage.ru_utime + usage.ru_stime,
+                    usage.ru_maxrss * 1024,
+                )
 
 
-_NAMED: Final = {number.value for number in signal.Signals}
+def _stop_by(number: int) -> None:
+    """Stop this process by `number`, one of job control, until somebody continues it."""
+    before = signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    signal.signal(number, before)
 
 
 def end_like(ended: Ended) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchtel import handover
+from batchtel import handover, settings
 from batchtel.child import Child, Ended, end_like
-from batchtel.identity import default_job, new_run_id
+from batchtel.guard import harmless
+from batchtel.identity import clean_name, default_job, new_run_id
+from batchtel.moment import unix_time
+from batchtel.spawn import original_environment
+from batchtel.values import text_of
 
 if TYPE_CHECKING:
     from batchtel.outcome import Outcome
@@ -29,13 +34,25 @@ def _attributes(context: click.Context, option: click.Parameter, values: tuple[s
     return {key: value for key, _, value in pairs}
 
 
+def _moment(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and unix_time(value, "--scheduled-at") is None:
+        raise click.BadParameter(f"{value!r} is no point in time; write for example 2026-03-01T22:30:00Z")
+    return value
+
+
 @click.command(
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},
     epilog="Exit code: the command's own; 126 if it cannot be executed, 127 if it is not found, 128+n for signal n.",
 )
 @click.option("--job", metavar="NAME", help="Name of the job. Default: BATCHTEL_JOB, OTEL_SERVICE_NAME, or CMD.")
 @click.option("--type", "type_", metavar="TYPE", help="Kind of the job. Default: BATCHTEL_JOB_TYPE, or batch.")
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Number of the attempt, from 1.")
+@click.option(
+    "--scheduled-at",
+    callback=_moment,
+    metavar="T",
+    help="When the run was due, ISO 8601 or Unix time. Default: BATCHTEL_SCHEDULED_AT.",
+)
 @click.option(
     "--attribute",
     "attributes",
@@ -46,7 +63,12 @@ def _attributes(context: click.Context, option: click.Parameter, values: tuple[s
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARGS]...")
 def run(
-    job: str | None, type_: str | None, attempt: int | None, attributes: dict[str, str], command: tuple[str, ...]
+    job: str | None,
+    type_: str | None,
+    attempt: int | None,
+    scheduled_at: str | None,
+    attributes: dict[str, str],
+    command: tuple[str, ...],
 ) -> None:
     """Run a command and record it: start, end, exit code, CPU seconds, peak memory.
 
@@ -60,74 +82,91 @@ def run(
       batchtel run --attribute region=eu -- pg_dump -Fc shop
     """
     recorder = _Recorder(
-        job or default_job(command[0]),
-        type_ or os.environ.get("BATCHTEL_JOB_TYPE") or "batch",
-        attempt or _inherited_attempt(),
-        os.path.basename(command[0]),
-        attributes,
+        clean_name(job or default_job(command[0]), "job"),
+        type_ or "",
+        attempt,
+        scheduled_at,
+        {**attributes},
+        text_of(os.path.basename(command[0])),
     )
     try:
         child = Child(command, recorder.environment())
     except OSError as error:
-        click.echo(f"batchtel run: {command[0]}: {error.strerror}", err=True)
+        click.echo(f"batchtel run: {text_of(command[0])}: {error.strerror}", err=True)
         ended = Ended(127 if isinstance(error, FileNotFoundError) else 126, None, 0.0, 0)
-        recorder.start()
+        recorder.start(time.time_ns())
+        recorder.finish(ended, error)
     else:
         recorder.start(child.started)
         ended = child.wait()
-    recorder.finish(ended)
+        recorder.finish(ended)
     end_like(ended)
 
 
 class _Recorder:
     """Loads telemetry in a thread of its own while the command runs, and records the run.
 
-    The ids are made before anything is loaded, because the command finds them in its environment.
+    The ids are made before anything is loaded, because the command finds them in its environment. Within an open run of
+    the same job, which is counted elsewhere, the command is a part of that run.
     """
 
     def __init__(
         self,
         job: str,
         type: str,  # noqa: A002
-        attempt: int,
-        executable: str,
+        attempt: int | None,
+        scheduled_at: str | None,
         attributes: dict[str, str],
+        executable: str,
     ) -> None:
-        self._job, self._type, self._attempt = job, type, attempt
-        self._executable, self._attributes = executable, attributes
-        self._run_id = os.environ.get("BATCHTEL_RUN_ID") or new_run_id()
-        self._inherited = handover.trace_carrier()
-        self._trace_id, flags = _parent_trace(self._inherited.get("traceparent", ""))
+        self._job, self._type = job, type
+        self._scheduled_at, self._attributes, self._executable = scheduled_at, attributes, executable
+        self._recorded = _has_destination()
+        inherited = handover.trace_carrier()
+        self._trace_id, flags = _parent_trace(inherited.get("traceparent", ""))
         self._span_id = os.urandom(8).hex()
-        self._carrier = {**self._inherited, "traceparent": f"00-{self._trace_id}-{self._span_id}-{flags}"}
+        outer = handover.INHERITED
+        self._joins = outer is not None and outer.job == job
+        if outer is not None and self._joins:
+            self._run_id, self._attempt, self._carrier = outer.run_id, outer.attempt, inherited
+        else:
+            own = settings.read(handover.unmarked())
+            self._run_id, self._attempt = text_of(own.run_id or new_run_id()), attempt or own.attempt
+            self._carrier = {**inherited, "traceparent": f"00-{self._trace_id}-{self._span_id}-{flags}"}
         self._memory_before = _oom_kills()
         self._run: JobRun | None = None
         self._thread: threading.Thread | None = None
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of the command: ours, and what lets it join the run."""
-        own = handover.variables(self._job, self._run_id, self._attempt, self._carrier)
-        return {**os.environ, **own}
+        """Return the environment of the command: ours, and what lets it join the run, if that is recorded."""
+        own = original_environment()
+        if self._recorded:
+            own.update(handover.variables(self._job, self._run_id, self._attempt, self._carrier))
+            if self._type:
+                own["BATCHTEL_JOB_TYPE"] = self._type
+        return own
 
-    def start(self, started: int | None = None) -> None:
+    def start(self, started: int) -> None:
         """Load telemetry in the background and record the start, which was at `started`, Unix time in ns."""
         self._thread = threading.Thread(target=self._load, args=(started,), name="batchtel-load", daemon=True)
         self._thread.start()
 
-    def _load(self, started: int | None) -> None:
-        import time
-
+    @harmless(None)
+    def _load(self, started: int) -> None:
+        from batchtel.joined import JoinedRun
         from batchtel.run import JobRun
         from batchtel.scope import Start
 
-        job = JobRun(self._job, self._type, self._run_id, self._attempt)
-        job.executable = self._executable
-        job.set(self._attributes)
-        job.begin(Start(started or time.time_ns(), int(self._trace_id, 16), int(self._span_id, 16)))
-        self._run = job
+        kind = JoinedRun if self._joins else JobRun
+        run = kind(self._job, self._type, self._run_id, self._attempt, scheduled_at=self._scheduled_at)
+        run.executable = self._executable
+        run.set(self._attributes)
+        run.begin(Start(started, int(self._trace_id, 16), int(self._span_id, 16)))
+        self._run = run
 
-    def finish(self, ended: Ended) -> None:
-        """Record how the command ended and send everything, within the deadline of the settings."""
+    @harmless(None)
+    def finish(self, ended: Ended, error: OSError | None = None) -> None:
+        """Record how the command ended, or did not start, and send everything, within the deadline of the settings."""
         from batchtel.telemetry import flush
         from batchtel.usage import Usage
 
@@ -135,33 +174,35 @@ class _Recorder:
             self._thread.join()
         if self._run is not None:
             self._run.usage = Usage(ended.cpu_seconds, ended.peak_memory)
-            self._run.close(outcome_of(ended, out_of_memory=_oom_kills() > self._memory_before))
+            self._run.close(outcome_of(ended, error, out_of_memory=_oom_kills() > self._memory_before))
             flush()
             logging.shutdown()
 
 
-def outcome_of(ended: Ended, *, out_of_memory: bool) -> Outcome:
-    """Tell how a run ended whose command ended so.
+def _has_destination() -> bool:
+    own = settings.read()
+    return own.has_endpoint and not own.disabled
+
+
+def outcome_of(ended: Ended, error: OSError | None = None, *, out_of_memory: bool) -> Outcome:
+    """Tell how a run ended whose command ended so, or was not started because of `error`.
 
     SIGKILL is lost: nobody but the kernel and an impatient operator sends it. The signals that ask a program to end are
     cancelled. Any other signal, and any exit code but 0, is a failure.
     """
     from batchtel.outcome import Outcome
 
+    if error is not None:
+        return Outcome("failure", type(error).__name__, ended.exit_code, reason=text_of(error.strerror))
     if ended.signal is None:
         code = ended.exit_code or 0
         return Outcome("success", exit_code=0) if code == 0 else Outcome("failure", "unknown", code)
-    name = ended.signal.name
+    name = ended.signal_name
     if name == "SIGKILL":
         return Outcome("lost", reason="out of memory" if out_of_memory else "killed by SIGKILL")
     if name in _CANCELS:
         return Outcome("cancelled", reason=name)
     return Outcome("failure", name)
-
-
-def _inherited_attempt() -> int:
-    text = os.environ.get("BATCHTEL_ATTEMPT", "")
-    return int(text) if text.isdecimal() and int(text) > 0 else 1
 
 
 def _parent_trace(traceparent: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.compose.machine import COMMAND, plain, processes
 
 Batchtel = Callable[..., subprocess.CompletedProcess[str]]
 Eventually = Callable[..., None]
+Spawn = Callable[[list[str]], subprocess.Popen[str]]
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,21 @@ def batchtel() -> Batchtel:
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=plain())
 
     return run
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Start a command with its output in pipes; it does not outlive the test, however that ends."""
+    with ExitStack() as spawned:
+
+        def start(command: list[str]) -> subprocess.Popen[str]:
+            pipe = subprocess.PIPE
+            process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=plain())
+            spawned.enter_context(process)
+            spawned.callback(process.kill)
+            return process
+
+        yield start
 
 
 @pytest.fixture

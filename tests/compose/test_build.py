@@ -16,8 +16,8 @@ from batchtel.command import Failure
 from batchtel_stack import build, cache, toolchain
 from batchtel_stack.binaries import BINARIES, GO_MINIMUM, GO_WHEEL, Binary
 from batchtel_stack.lock import Lock
-from tests.compose.conftest import Eventually
-from tests.compose.machine import plain, processes
+from tests.compose.conftest import Eventually, Spawn
+from tests.compose.machine import processes
 
 BUILD = """
 import sys
@@ -106,11 +106,11 @@ def test_broken_module_is_explained(own_cache: Path, hello: Binary, capsys: pyte
     assert re.fullmatch(r"hello: failed \(\d+:\d\d, \d+ packages compiled\)", said[2])
 
 
-def test_ctrl_c_stops_the_compilers(own_cache: Path, hello: Binary, slow_go: Path, eventually: Eventually) -> None:
+def test_ctrl_c_stops_the_compilers(
+    own_cache: Path, hello: Binary, slow_go: Path, spawn: Spawn, eventually: Eventually
+) -> None:
     """Ctrl-C ends go and what it has started, says that nothing is lost, and leaves nothing that looks finished."""
-    builder = subprocess.Popen(
-        [sys.executable, "-c", BUILD, str(hello.module)], stderr=subprocess.PIPE, text=True, env=plain()
-    )
+    builder = spawn([sys.executable, "-c", BUILD, str(hello.module)])
     eventually("the compiler runs", lambda: any("sleep" in line for line in processes(slow_go).values()))
     builder.send_signal(signal.SIGINT)
     _, said = builder.communicate(timeout=30)
@@ -122,19 +122,18 @@ def test_ctrl_c_stops_the_compilers(own_cache: Path, hello: Binary, slow_go: Pat
     assert [path.name for path in (own_cache / "bin").iterdir()] == ["hello.lock"]
 
 
-def test_second_builder_waits(own_cache: Path, hello: Binary) -> None:
+def test_second_builder_waits(own_cache: Path, hello: Binary, spawn: Spawn) -> None:
     """Whoever comes second says for whom it waits, and uses what the first has built."""
     lock = Lock(own_cache / "bin" / "hello.lock")
     assert lock.take()
-    second = subprocess.Popen([sys.executable, "-c", BUILD, str(hello.module)], stderr=subprocess.PIPE, env=plain())
+    second = spawn([sys.executable, "-c", BUILD, str(hello.module)])
     assert second.stderr is not None
-    assert second.stderr.readline().startswith(b"Building hello")
-    assert second.stderr.readline() == f"hello: another builder is at it (process {os.getpid()})\n".encode()
+    assert second.stderr.readline().startswith("Building hello")
+    assert second.stderr.readline() == f"hello: another builder is at it (process {os.getpid()})\n"
     # What the first builder would have made; no compiler makes a file with these words.
     hello.folder().mkdir(parents=True)
     (hello.folder() / "hello").write_text("made by the first builder")
     assert second.wait(timeout=30) == 0
-    second.stderr.close()
     assert (hello.folder() / "hello").read_text() == "made by the first builder"
     lock.release()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import pytest
 from batchtel.command import Failure
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from tests.compose.conftest import Eventually
-from tests.compose.machine import plain, processes
+from tests.compose.conftest import Eventually, Spawn
+from tests.compose.machine import processes
 
 pytestmark = pytest.mark.usefixtures("built")
 
@@ -30,15 +29,14 @@ with Stack.running(Path(sys.argv[1]), Ports.free(), cadence="1s"):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_no_process_is_left(data: Path, number: signal.Signals, eventually: Eventually) -> None:
+def test_no_process_is_left(data: Path, number: signal.Signals, spawn: Spawn, eventually: Eventually) -> None:
     """Ctrl-C and SIGTERM stop the stack; SIGKILL leaves that to the kernel."""
-    owner = subprocess.Popen([sys.executable, "-c", HOLD, str(data)], stdout=subprocess.PIPE, env=plain())
+    owner = spawn([sys.executable, "-c", HOLD, str(data)])
     assert owner.stdout is not None
-    assert owner.stdout.readline() == b"up\n"
+    assert owner.stdout.readline() == "up\n"
     assert len(set(processes(data)) - {owner.pid}) == 4
     owner.send_signal(number)
     owner.wait(timeout=30)
-    owner.stdout.close()
     eventually("no program is left", lambda: not processes(data), seconds=10)
 
 

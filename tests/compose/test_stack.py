@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import pytest
 from batchtel_stack import output, state
 from batchtel_stack.ports import Ports
 from batchtel_stack.programs import PROGRAMS
-from tests.compose.conftest import Batchtel, Eventually
-from tests.compose.machine import COMMAND, options, plain, processes
+from tests.compose.conftest import Batchtel, Eventually, Spawn
+from tests.compose.machine import COMMAND, options, processes
 
 pytestmark = pytest.mark.usefixtures("built")
 
@@ -105,9 +104,9 @@ def test_early_end_is_explained(batchtel: Batchtel, data: Path, ports: Ports) ->
     assert processes(data) == {}
 
 
-def test_ctrl_c_during_up_leaves_nothing(data: Path, ports: Ports, eventually: Eventually) -> None:
+def test_ctrl_c_during_up_leaves_nothing(data: Path, ports: Ports, spawn: Spawn, eventually: Eventually) -> None:
     """Ctrl-C while `up` waits for the programs stops those that were started."""
-    up = subprocess.Popen([*COMMAND, "up", "--data", str(data), *options(ports)], stderr=subprocess.PIPE, env=plain())
+    up = spawn([*COMMAND, "up", "--data", str(data), *options(ports)])
     own = {up.pid}
     eventually("a program runs", lambda: set(processes(data)) - own)
     up.send_signal(signal.SIGINT)

@@ -64,6 +64,16 @@ SETTINGS: Final = {
         "10",
         "Longest time for one export. Python reads seconds here; the specification says milliseconds.",
     ),
+    "spool_folder": Setting(
+        ("BATCHTEL_SPOOL_DIR",),
+        "string",
+        "",
+        "Folder for what cannot be delivered at exit, one OTLP JSON request a file; the next run with the same folder "
+        "sends it. Unset: it is lost.",
+    ),
+    "spool_limit": Setting(
+        ("BATCHTEL_SPOOL_MEBIBYTES",), "integer", "64", "Size of the spool; beyond it the oldest files are dropped."
+    ),
     "metric_interval": Setting(
         ("OTEL_METRIC_EXPORT_INTERVAL",), "milliseconds", "15000", "Time between two metric exports of a running job."
     ),
@@ -72,6 +82,13 @@ SETTINGS: Final = {
     ),
     "log_delay": Setting(
         ("OTEL_BLRP_SCHEDULE_DELAY",), "milliseconds", "1000", "Longest time that a log record waits."
+    ),
+    "job": Setting(
+        ("BATCHTEL_JOB",),
+        "string",
+        "",
+        "Job of a program or command that does not name it. Unset: OTEL_SERVICE_NAME, else the CronJob of the pod, "
+        "else the program.",
     ),
     "run_id": Setting(
         ("BATCHTEL_RUN_ID",), "string", "", "Id of the run, for schedulers that have one. Unset: a UUIDv7 is made."
@@ -129,9 +146,12 @@ class Settings:
     disabled: bool
     exit_timeout: float
     export_timeout: float
+    spool_folder: str
+    spool_limit: int
     metric_interval: float
     span_delay: float
     log_delay: float
+    job: str
     run_id: str
     scheduled_at: str
     queued_at: str

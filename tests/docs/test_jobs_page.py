@@ -1,0 +1,64 @@
+"""What docs/jobs.md shows is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PAGE = Path(__file__).parents[2] / "docs" / "jobs.md"
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of the page that are in `language`."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a user's shell, with this project's commands on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "HOME": os.environ.get("HOME", "/"), **more}
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: re.sub(r"\W+", "_", code)[-30:])
+def test_python_runs(code: str) -> None:
+    """Each block is a program of its own; without a collector it says so, once, and works."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == ""
+    warnings = [line for line in ended.stderr.splitlines() if "OTEL_EXPORTER_OTLP_ENDPOINT is not set" in line]
+    assert len(warnings) == (0 if "capture()" in code else 1), ended.stderr
+
+
+@pytest.mark.parametrize(("command", "printed"), zip(blocks("sh"), ["working\n", "dumped\n"], strict=True))
+def test_commands_run(command: str, printed: str) -> None:
+    """Each command does its work where nothing listens: within the bound, and with its own output only."""
+    command = command.replace("127.0.0.1:4318", "127.0.0.1:9")
+    ended = subprocess.run(["sh", "-c", command], env=environment(), capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (0, printed), ended.stderr
+
+
+def test_the_cronjob_is_one() -> None:
+    """The manifest parses, and starts an instrumented program with the variables that the page explains."""
+    (text,) = blocks("yaml")
+    manifest = yaml.safe_load(text)
+    assert (manifest["apiVersion"], manifest["kind"]) == ("batch/v1", "CronJob")
+    (container,) = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["command"][0] == "opentelemetry-instrument"
+    names = [variable["name"] for variable in container["env"]]
+    assert len(names) == len(set(names))
+    assert {name for name in names if name.startswith(("OTEL_", "BATCHTEL_"))} <= documented()
+
+
+def documented() -> set[str]:
+    """Return the variables that the reference knows."""
+    return set(re.findall(r"`((?:OTEL|BATCHTEL)_[A-Z_]+)`", (PAGE.parent / "reference.md").read_text())) | {
+        "BATCHTEL_JOB"
+    }

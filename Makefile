@@ -15,7 +15,7 @@ demo: $(UV) ## Set everything up, run the main job, show what arrived, stop
 	@$(RUN) batchtel demo
 
 test: $(UV) ## Run the tests, against the real programs
-	@$(RUN) python -m batchtel_stack.binaries
+	@$(RUN) python -m batchtel_stack.build > /dev/null
 	$(RUN) pytest
 
 check: $(UV) ## Check format, lint, types and the lock file

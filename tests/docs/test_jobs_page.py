@@ -37,7 +37,7 @@ def test_python_runs(code: str) -> None:
     assert len(warnings) == (0 if "capture()" in code else 1), ended.stderr
 
 
-@pytest.mark.parametrize(("command", "printed"), zip(blocks("sh"), ["working\n", "dumped\n"], strict=True))
+@pytest.mark.parametrize(("command", "printed"), list(zip(blocks("sh"), ["working\n", "dumped\n"], strict=True)))
 def test_commands_run(command: str, printed: str) -> None:
     """Each command does its work where nothing listens: within the bound, and with its own output only."""
     command = command.replace("127.0.0.1:4318", "127.0.0.1:9")

@@ -91,13 +91,16 @@ def events(service: str, name: str | None = None, *, job: str | None = None, run
     return _selector(stream) + "".join(wanted)
 
 
-def spans(service: str, *, run_id: str | None = None) -> str:
-    """TraceQL: the job and step spans of a service, or of one run, with every attribute that batchtel writes."""
-    keys = dict.fromkeys(key for span in signals.SPANS for key in span.attributes)
+def runs(service: str, *, run_id: str | None = None) -> str:
+    """TraceQL: the traces with job or step spans of a service, or of one run.
+
+    It is for finding traces; read them by id. When the spans of a trace arrived in two parts, Tempo's search returns
+    the larger part only.
+    """
     conditions = [f"resource.service.name = {_quoted(service)}", 'name =~ "batch_(job|step)[.].*"']
     if run_id is not None:
         conditions.append(f"span.batch.run.id = {_quoted(run_id)}")
-    return f"{{ {' && '.join(conditions)} }} | select({', '.join(f'span.{key}' for key in keys)})"
+    return f"{{ {' && '.join(conditions)} }}"
 
 
 def _by(labels: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ def _sum(told: Mapping[str, Mapping[str, float]], name: str) -> float:
 
 
 def test_demo_json_and_keep(marked: Marked) -> None:
-    """All stores agree, in one document on stdout; with --keep the stack runs on until it is stopped as the demo says."""
+    """All stores agree, in one document on stdout; with --keep the stack runs on, until stopped as the demo says."""
     demo = marked.start("demo", "--json", "--keep")
     stdout, stderr = demo.communicate(timeout=DEMO_SECONDS)
     assert demo.returncode == 0, stderr
@@ -96,7 +96,6 @@ def test_interrupted_demo_leaves_no_process(marked: Marked, number: signal.Signa
         until("a job", lambda: _ledgers(marked, "hub_import") or None, 60)
     else:
         wanted = random.randint(1, 14)
-        print(f"interrupted with {wanted} ledgers")
         until(f"{wanted} ledgers", lambda: len(_ledgers(marked, "*")) >= wanted or None, 60)
     demo.send_signal(number)
     _, stderr = demo.communicate(timeout=30)

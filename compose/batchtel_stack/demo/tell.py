@@ -93,7 +93,8 @@ def by_tempo(store: Tempo, service: str, known: Collection[str], start: float, e
     """Return what the spans say; `known` are the run ids of the ledger."""
     told = _nothing()
     ids: dict[str, set[str]] = defaultdict(set)
-    for span in store.search(queries.spans(service), start, end):
+    traces = store.search(queries.runs(service), start, end)
+    for span in (span for trace_id in traces for span in store.trace(trace_id)):
         name = str(span.attributes["batch.job.name"])
         job = told[name]
         ids[name].add(str(span.attributes["batch.run.id"]))

@@ -28,10 +28,15 @@ def clean_name(name: object, what: str) -> str:
     collector, so that a label is the same whoever wrote it.
     """
     text = text_of(name)
-    cleaned = "".join(character if character.isprintable() else "?" for character in text[:NAME_LIMIT]).strip()
+    cleaned = bounded(text)
     if cleaned != text:
         warn_once(f"name:{cleaned}", "%s name %.60r is recorded as %.60r", what, text, cleaned or UNKNOWN)
     return cleaned or UNKNOWN
+
+
+def bounded(text: str) -> str:
+    """Cut `text` to 120 printable characters, without spaces around."""
+    return "".join(character if character.isprintable() else "?" for character in text[:NAME_LIMIT]).strip()
 
 
 def default_job(program: str, environ: Mapping[str, str] = os.environ) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from batchtel.identity import UNKNOWN, bounded
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -41,7 +43,8 @@ class Outcome:
             return cls("failure", "SystemExit", exit_code, reason=reason)
         if isinstance(exception, (KeyboardInterrupt, GeneratorExit)) or _is_cancellation(exception):
             return cls("cancelled", reason=type(exception).__name__)
-        return cls("failure", type(exception).__name__ or "unknown", exception=exception)
+        # A class can be made with any name, and the type is a label.
+        return cls("failure", bounded(type(exception).__name__) or UNKNOWN, exception=exception)
 
 
 def _exit_code(exception: SystemExit) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final, SupportsFloat
+from typing import Any, Final
 
 from batchtel import current, handover, settings
 from batchtel.guard import harmless, warn_once
@@ -16,7 +16,7 @@ from batchtel.scope import Scope, Start
 from batchtel.signals import ATTRIBUTE_LIMIT, ATTRIBUTES, RUN_EVENT_LIMIT, RUN_LOG_LIMIT
 from batchtel.telemetry import Telemetry
 from batchtel.usage import Usage
-from batchtel.values import attribute_value, count_of, exception_attributes, text_of
+from batchtel.values import attribute_value, count_of, exception_attributes, score_of, text_of
 
 _OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
 
@@ -98,11 +98,10 @@ class JobRun(Scope):
     @harmless(None)
     def quality(self, score: float, *, schema_version: str | None = None) -> None:
         """Set the data-quality score of the run, from 0 to 1, and the version of the schema it was held against."""
-        if not (isinstance(score, SupportsFloat) and 0 <= float(score) <= 1):
-            shown = text_of(score)
-            warn_once("quality", "data-quality score %.60s is not between 0 and 1; it is not recorded", shown)
+        known = score_of(score)
+        if known is None:
             return
-        self._quality["batch.data_quality.score"] = float(score)
+        self._quality["batch.data_quality.score"] = known
         if schema_version is not None:
             self._quality["batch.schema.version"] = text_of(schema_version)
 

@@ -62,8 +62,21 @@ def _whole(value: object) -> int | None:
     # Not only int: the integers of numpy, too.
     try:
         return value.__index__() if isinstance(value, SupportsIndex) else None
-    except TypeError:
+    except Exception:
         return None
+
+
+def score_of(value: object) -> float | None:
+    """Return `value` as a score from 0 to 1; None, reported once, for anything else."""
+    try:
+        score = float(value)  # type: ignore[arg-type]  # asked of anything
+    except Exception:
+        score = -1.0
+    if not isinstance(value, str) and 0 <= score <= 1:
+        return score
+    shown = text_of(value)
+    warn_once("quality", "data-quality score %.60s is not between 0 and 1; it is not recorded", shown)
+    return None
 
 
 def exception_attributes(exception: BaseException | None) -> dict[str, str]:

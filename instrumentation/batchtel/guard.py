@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
+from batchtel import settings
+
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Default = TypeVar("Default")
@@ -19,8 +21,11 @@ _reported: Final[set[str]] = set()
 
 
 def warn_once(key: str, message: str, *arguments: object, exc_info: bool = False) -> None:
-    """Log `message` as a warning, once a process for each `key`: a loop over a million rows must not fill a log."""
-    if key in _reported:
+    """Log `message` as a warning, once a process for each `key`: a loop over a million rows must not fill a log.
+
+    OTEL_SDK_DISABLED=true silences it.
+    """
+    if key in _reported or settings.read().disabled:
         return
     _reported.add(key)
     LOGGER.warning(message, *arguments, exc_info=exc_info)

@@ -7,6 +7,7 @@ the job: `logging.basicConfig` does nothing once there is one, and warnings no l
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from batchtel import current
 from batchtel.guard import harmless
 from batchtel.signals import BODY_LIMIT
-from batchtel.values import cut
+from batchtel.values import cut, text_of
 from batchtel.worker import THREAD_PREFIX
 
 
@@ -34,7 +35,7 @@ class QueueProcessor(LogRecordProcessor):
         """Queue the record; called in the thread that logs."""
         record = log_record.log_record
         if isinstance(record.body, str):
-            record.body = cut(record.body, BODY_LIMIT)
+            record.body = cut(text_of(record.body), BODY_LIMIT)
         scope = current.scope()
         if scope is not None and record.attributes is not None:
             for key, value in scope.identity.items():
@@ -72,6 +73,8 @@ class LogCapture:
             original(logger, record)
             self._copy(record)
 
+        # logging prints the stack of a record that a handler fails on from the first frame outside of its own file.
+        callHandlers.__code__ = callHandlers.__code__.replace(co_filename=logging.__file__, co_firstlineno=1)
         return callHandlers
 
     @harmless(None)
@@ -80,9 +83,19 @@ class LogCapture:
         if scope is None or (record.threadName or "").startswith(THREAD_PREFIX):
             return
         if scope.job.may_log():
-            self._handler.handle(record)
+            self._handler.handle(_formatted(record))
 
     def stop(self) -> None:
         """Put the standard library back as it was, unless somebody has wrapped it since."""
         if logging.Logger.callHandlers is self._replacement:
             logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
+
+
+def _formatted(record: logging.LogRecord) -> logging.LogRecord:
+    """Return `record`, or where its arguments do not fit its text, which logging reports itself, one with both."""
+    try:
+        record.getMessage()
+    except Exception:
+        record = copy.copy(record)
+        record.msg, record.args = f"{text_of(record.msg)} {text_of(record.args)}", None
+    return record

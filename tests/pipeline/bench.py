@@ -57,7 +57,7 @@ class Outcome:
 
 
 class Bench:
-    """A collector that runs; `Start` starts one."""
+    """A collector that runs; `Collector.running` starts one."""
 
     def __init__(self, listen: Listen, program: Program, sink: Sink, pipeline: Sequence[str], shard: str) -> None:
         self.listen = listen
@@ -160,7 +160,7 @@ def _span(name: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Start:
+class Collector:
     """What a collector of the bench needs to start."""
 
     program: Path

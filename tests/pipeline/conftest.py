@@ -86,11 +86,11 @@ def start(
 
     def begin(
         overrides: Mapping[str, Any] | None = None,
-        configuration: Callable[[bench.Listen], str] | None = None,
+        configuration: Callable[[bench.Collector], str] | None = None,
         boot: str = bench.BOOT,
     ) -> AbstractContextManager[bench.Bench]:
         folder, listen = tmp_path_factory.mktemp("bench"), bench.Listen(*free_ports(5))
-        new = bench.Start(collector_program, folder, listen, detail_sink, prometheus.write, boot)
-        return new.running(configuration(listen) if configuration else new.rendered(overrides or {}))
+        new = bench.Collector(collector_program, folder, listen, detail_sink, prometheus.write, boot)
+        return new.running(configuration(new) if configuration else new.rendered(overrides or {}))
 
     return begin

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-from tests.pipeline import exposition, writers
-from tests.pipeline.bench import Bench, Listen, of_namespace
+from tests.pipeline import exposition, otlp, writers
+from tests.pipeline.bench import Bench, Collector, of_namespace
 from tests.pipeline.conftest import Start
 from tests.pipeline.polling import until
 
@@ -34,10 +38,59 @@ def test_every_run_is_counted_once(start: Start) -> None:
         assert telemetry.errors() == []
 
 
-def _obvious(listen: Listen) -> str:
+def test_one_request_of_many_points(start: Start) -> None:
+    """All points of two resources in one request are added, though each takes longer than a clock's tick to order."""
+    with start() as bench:
+        sender = otlp.Sender(bench.listen.otlp_http)
+        with closing(sender):
+            answer = sender.send("/v1/metrics", writers.batched("batched", resources=2, points=20_000), otlp.PROTOBUF)
+        assert answer[0] == 200, answer
+        bench.settle()
+        assert _lines(bench, "batched") == [f"batch_job_completions_total{{{_LABELS}}} 40000"]
+
+
+def _cumulative(started: int, job: str, value: int, offset: int) -> dict[str, Any]:
+    point = {"attributes": {"job_name": job}, "asInt": str(value)}
+    point |= {
+        "startTimeUnixNano": str((started + offset) * 10**9),
+        "timeUnixNano": str(time.time_ns() + offset * 10**9),
+    }
+    total = {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": [point]}
+    resource = {"service.name": "etl", "service.namespace": "sweep"}
+    body = otlp.request(resource, {}, "metrics", [{"name": "batch.job.retries", "unit": "{retry}", "sum": total}])
+    expanded: dict[str, Any] = otlp.expand(body, started, 0, "sweep")
+    return expanded
+
+
+def test_a_clock_that_is_behind_is_not_forgotten(start: Start) -> None:
+    """A cumulative job that reports all the time is not forgotten, and then counted again, for its clock's sake."""
+
+    def impatient(collector: Collector) -> str:
+        text = collector.rendered({})
+        assert "max_staleness: 2h" in text
+        return text.replace("max_staleness: 2h", "max_staleness: 3s")
+
+    with start(configuration=impatient) as bench:
+        reports = count(1)
+        assert bench.send(_cumulative(bench.now, "idle", 1, 0))[0] == 200
+        assert bench.send(_cumulative(bench.now, "behind", next(reports), -writers.CLOCK_ERROR))[0] == 200
+        assert bench.telemetry().value("otelcol_cumulativetodelta_streams_tracked") == 2
+
+        def swept() -> bool | None:
+            assert bench.send(_cumulative(bench.now, "behind", next(reports), -writers.CLOCK_ERROR))[0] == 200
+            return True if bench.telemetry().value("otelcol_cumulativetodelta_streams_tracked") == 1 else None
+
+        until("the collector to forget the idle stream", swept, 60, bench.program.tail)
+        last = next(reports)
+        assert bench.send(_cumulative(bench.now, "behind", last, -writers.CLOCK_ERROR))[0] == 200
+        bench.settle()
+        assert f'batch_job_retries_total{{job="etl",job_name="behind"}} {last}' in _lines(bench, "sweep")
+
+
+def _obvious(collector: Collector) -> str:
     """Return the configuration that anybody would write first, on the bench's ports."""
     text = (Path(__file__).parent / "obvious.yaml").read_text(encoding="utf-8")
-    for name, port in vars(listen).items():
+    for name, port in vars(collector.listen).items():
         text = text.replace(f"PORT_{name.upper()}", str(port))
     return text
 
@@ -52,9 +105,9 @@ def test_the_obvious_pipeline_loses_runs(start: Start) -> None:
         assert counted < writers.WRITERS * 100 / 2
 
 
-def _without_sums(listen: Listen) -> str:
+def _without_sums(collector: Collector) -> str:
     """Return the obvious configuration that leaves adding up to the prometheus exporter, which takes deltas."""
-    text = _obvious(listen)
+    text = _obvious(collector)
     return text.replace("  delta_to_cumulative: {}", "  batch: {timeout: 1ms}").replace(
         "[transform, delta_to_cumulative]", "[transform, batch]"
     )

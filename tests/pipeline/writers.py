@@ -14,7 +14,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     AGGREGATION_TEMPORALITY_CUMULATIVE,
     AGGREGATION_TEMPORALITY_DELTA,
     AggregationTemporality,
+    HistogramDataPoint,
     Metric,
+    NumberDataPoint,
 )
 
 from batchtel import signals
@@ -42,6 +44,19 @@ def flood(port: int, namespace: str, writers: int = WRITERS, jobs: int = JOBS) -
         return [failure for failures in results for failure in failures]
 
 
+def batched(namespace: str, resources: int, points: int) -> bytes:
+    """Return one request with `resources` jobs that each add 1 to one series `points` times."""
+    request = ExportMetricsServiceRequest()
+    for number in range(resources):
+        block = request.resource_metrics.add()
+        attributes = {"service.name": "etl", "service.namespace": namespace, "service.instance.id": f"job-{number}"}
+        block.resource.attributes.extend(_text(key, value) for key, value in attributes.items())
+        metric = _counter(cumulative=False)
+        metric.sum.data_points.extend([metric.sum.data_points[0]] * (points - 1))
+        block.scope_metrics.add().metrics.append(metric)
+    return request.SerializeToString()
+
+
 def _write(port: int, namespace: str, number: int, writers: int, jobs: int) -> list[str]:
     offset = round(CLOCK_ERROR * (2 * number / max(writers - 1, 1) - 1))
     sender = otlp.Sender(port)
@@ -66,7 +81,10 @@ def _requests(namespace: str, writer: int, offset: int, jobs: int) -> Iterator[b
     scope = resource.scope_metrics.add()
     scope.scope.name = "batchtel"
     scope.metrics.extend([_counter(writer % 2 == 1), _histogram(writer % 2 == 1)])
-    points = [*scope.metrics[0].sum.data_points, *scope.metrics[1].histogram.data_points]
+    points: list[NumberDataPoint | HistogramDataPoint] = [
+        scope.metrics[0].sum.data_points[0],
+        scope.metrics[1].histogram.data_points[0],
+    ]
     run_ids = [point.attributes.add(key="run_id") for point in points]
     for _ in range(jobs):
         instance.value.string_value = str(uuid.uuid4())

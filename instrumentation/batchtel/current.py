@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -70,3 +71,12 @@ def _open(scope: Scope | None) -> Scope | None:
     while scope is not None and scope.closed:
         scope = scope.outer
     return scope
+
+
+def _unlock() -> None:
+    # Another thread of the parent may have held it, and is not here to let go.
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_unlock)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import logging
+import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
+from batchtel.delivery import Delivery, Reply, encode, new_request
 from batchtel.endpoint import Endpoint
 from batchtel.guard import LOGGER, warn_once
-from batchtel.worker import THREAD_PREFIX, Worker
+from batchtel.outage import Outage
+from batchtel.spool import Spool, Spooled
+from batchtel.worker import Worker
 
 QUEUE_LIMIT: Final = 16384
 """Spans or log records that wait; beyond it the oldest are dropped."""
@@ -21,23 +26,41 @@ BATCH_LIMIT: Final = 512
 BACKLOG_LIMIT: Final = 40
 """Metric collections that wait: 10 minutes of failed exports at the default interval."""
 
+_FIRST_RETRY: Final = 0.1
+_LONGEST_RETRY: Final = 15.0
+
+_told: Final[set[str]] = set()
+"""The addresses whose outage was told: one line for all signals that go there."""
+
 
 class Outbox:
     """Spans or log records on their way out: `put` never blocks, the worker sends them in batches.
 
-    A batch that the stock exporter gives up on, after its own retries, is lost, as with the SDK's processors.
+    What the collector does not take now is kept and sent again; what it refuses for good is dropped with a warning.
+    A request without a reply is sent again with the same content: a repetition can be known by its times and its
+    service.instance.id, a loss cannot be made good.
     """
 
     limit = QUEUE_LIMIT
-    fate = "they are lost"
 
-    def __init__(self, endpoint: Endpoint, interval: float, timeout: float) -> None:
+    def __init__(self, endpoint: Endpoint, interval: float, timeout: float, spool: Spool | None) -> None:
         self._endpoint = endpoint
-        self._timeout = timeout
+        self._delivery = Delivery(endpoint, timeout)
+        self._spool = spool
+        self._outage = Outage(endpoint.url)
         self._items: deque[Any] = deque(maxlen=self.limit)
-        self._exporter: Any = None
-        self._failing = False
-        self.worker = Worker(endpoint.signal, self._export, interval)
+        # Reentrant: SIGTERM may come while the main thread is in here, and its handler spools.
+        self._lock = threading.RLock()
+        self._flying: list[Any] | None = None
+        self._flying_file: Path | None = None
+        self._failures = 0
+        self.is_spared = self._outage.is_fresh
+        """Whether another process found the collector away less than 30 s ago, and this one has not found it back."""
+        self.swept = threading.Event()
+        """Set while nothing of earlier runs is left in the spool that could be sent now."""
+        if spool is None:
+            self.swept.set()
+        self.worker = Worker(endpoint.signal, self._export, interval, self._sweep)
 
     def put(self, item: Any) -> None:
         """Queue one item; wakes the worker when a whole batch waits."""
@@ -57,27 +80,149 @@ class Outbox:
         """Whether less than half of the queue is taken."""
         return len(self._items) < self.limit // 2
 
-    def _export(self) -> None:
-        while self._items:
-            batch = [self._items.popleft() for _ in range(min(BATCH_LIMIT, len(self._items)))]
-            if not self._send(batch):
-                return
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last request was not taken."""
+        return self._failures > 0
 
-    def _send(self, payload: Any) -> bool:
-        with _ExporterLog() as log:
-            if self._exporter is None:
-                self._exporter = self._endpoint.exporter(self._timeout)
-            delivered: bool = self._exporter.export(payload).name == "SUCCESS"
-        if not delivered and not self._failing:
-            # One line an outage, not one an interval: the reason and, where the port tells it, the fix.
-            reason = self._endpoint.diagnose() or log.last or "the collector refused them"
-            LOGGER.warning("cannot send %s to %s: %s; %s", self._endpoint.signal, self._endpoint.url, reason, self.fate)
-        self._failing = not delivered
-        return delivered
+    def give_up(self, until: float) -> None:
+        """Move what could not be delivered by its deadline to the spool, if there is one, by `until` (monotonic).
+
+        What is on its way moves as well, for its reply may never come; if it does come, the file goes.
+        """
+        if self._failures or self._flying is not None:
+            self._outage.mark()
+        if self._spool is None:
+            return
+        self.swept.clear()
+        with self._lock:
+            if self._flying is not None and self._flying_file is None:
+                self._flying_file = self._write(self._flying)
+            while self._items and time.monotonic() < until:
+                batch = self._oldest()
+                if self._write(batch) is None:
+                    self._items.extendleft(reversed(batch))
+                    return
+        if self._items:
+            warn_once("spool:late", "%d %s could not be spooled in time", len(self._items), self._endpoint.signal)
+
+    def _write(self, batch: list[Any]) -> Path | None:
+        assert self._spool is not None
+        try:
+            return self._spool.write(encode(self._endpoint.signal, self._payload(batch)))
+        except OSError as error:
+            warn_once("spool", "cannot write to the spool BATCHTEL_SPOOL_DIR: %s", error)
+            return None
+
+    def _payload(self, batch: list[Any]) -> Any:
+        """Return what the exporter takes for the items of one request."""
+        return batch
+
+    def _oldest(self) -> list[Any]:
+        """Take the items of one request off the queue, the oldest."""
+        return [self._items.popleft() for _ in range(min(BATCH_LIMIT, len(self._items)))]
+
+    def _next(self) -> list[Any]:
+        """Take the items of the next request off the queue."""
+        return self._oldest()
+
+    def _export(self) -> float:
+        while self._items:
+            reply = self._send(self._next)
+            if reply.verdict == "retry":
+                if self._spool is not None and not self.has_room:
+                    self.give_up(time.monotonic() + 1.0)
+                return self._until_retry(reply)
+        return 0.0
+
+    def _until_retry(self, reply: Reply) -> float:
+        wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * random.uniform(0.8, 1.2)
+        return max(float(wait), reply.retry_after)
+
+    def _send(self, take: Callable[[], list[Any]]) -> Reply:
+        with self._lock:
+            batch = self._flying = take()
+        reply = Reply("retry")
+        try:
+            reply = self._delivery.send(self._payload(batch))
+        finally:
+            self._landed(batch, reply)
+        self._note(reply)
+        return reply
+
+    def _landed(self, batch: list[Any], reply: Reply) -> None:
+        with self._lock:
+            file, self._flying, self._flying_file = self._flying_file, None, None
+            if file is not None:
+                # Spooled in the meantime: the file is what is left of it.
+                if reply.verdict == "delivered":
+                    file.unlink(missing_ok=True)
+            elif reply.verdict == "retry":
+                self._put_back(batch)
+
+    def _put_back(self, batch: list[Any]) -> None:
+        room = self.limit - len(self._items)
+        self._items.extendleft(reversed(batch[max(0, len(batch) - room) :]))
+
+    def _note(self, reply: Reply) -> None:
+        """Remember how it went, and say so once an outage: the reason and, where the port tells it, the fix."""
+        signal, url = self._endpoint.signal, self._endpoint.shown
+        if reply.verdict == "delivered":
+            self._outage.clear()
+            _told.discard(url)
+            self._failures = 0
+            self.is_spared = False
+        elif reply.verdict == "refused":
+            self._failures = 0
+            warn_once(
+                f"refused:{signal}:{reply.reason[:40]}",
+                "%s refuses %s for good, so they are lost: %s",
+                url,
+                signal,
+                reply.reason,
+            )
+        else:
+            self._failures += 1
+            self._outage.mark()
+            if url not in _told:
+                _told.add(url)
+                reason = self._endpoint.diagnose() or reply.reason or "no reply"
+                LOGGER.warning("cannot send telemetry to %s: %s; it is kept and sent again", url, reason)
+
+    def _sweep(self) -> None:
+        """Send what earlier runs left in the spool, one file after the other, until a flush asks for the thread."""
+        if self._spool is None or self.swept.is_set():
+            return
+        passed: set[str] = set()
+        while not self.worker.is_wanted:
+            with self._spool.oldest(passed) as spooled:
+                if spooled is None or not self._resend(spooled):
+                    break
+                passed.add(spooled.path.name)
+        else:
+            return
+        self.swept.set()
+
+    def _resend(self, spooled: Spooled) -> bool:
+        """Send one file of the spool and delete it; False if the collector takes nothing now."""
+        from batchtel import otlp_json
+
+        try:
+            request = otlp_json.load(spooled.data, new_request(self._endpoint.signal))
+        except ValueError as error:
+            warn_once("spool:unreadable", "%s is not OTLP JSON, so it is deleted: %s", spooled.path, error)
+            spooled.delete()
+            return True
+        reply = self._delivery.resend(request)
+        self._note(reply)
+        if reply.verdict == "retry":
+            return False
+        spooled.delete()
+        return True
 
 
 class MetricsOutbox(Outbox):
-    """Collections of metrics on their way out; what could not be sent is kept and sent again.
+    """Collections of metrics on their way out; all that wait go in one request.
 
     A delta that is dropped is lost for good: the stock reader turns 12 into 5 and reports success (opentelemetry-python
     #5020). After a failure they go one by one, the newest first, so that a collection which the collector will never
@@ -85,26 +230,39 @@ class MetricsOutbox(Outbox):
     """
 
     limit = BACKLOG_LIMIT
-    fate = "they are kept and sent again"
 
-    def __init__(self, endpoint: Endpoint, interval: float, timeout: float, collect: Callable[[], None]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, interval: float, timeout: float, spool: Spool | None, collect: Callable[[], None]
+    ) -> None:
         self._collect = collect
-        super().__init__(endpoint, interval, timeout)
+        self._one_by_one = 0
+        super().__init__(endpoint, interval, timeout, spool)
 
-    def _export(self) -> None:
+    def give_up(self, until: float) -> None:
+        """Move what could not be delivered to the spool, with what was recorded since the last collection."""
+        if self._spool is not None:
+            self._collect()
+        super().give_up(until)
+
+    def _payload(self, batch: list[Any]) -> Any:
+        return _together(batch)
+
+    def _next(self) -> list[Any]:
+        if self._failures or self._one_by_one:
+            self._one_by_one = max(0, self._one_by_one - 1)
+            return [self._items.pop()]
+        return self._oldest()
+
+    def _export(self) -> float:
         self._collect()
-        if not self._items:
-            return
-        if not self._failing:
-            waiting = [self._items.popleft() for _ in range(len(self._items))]
-            if not self._send(_together(waiting)):
-                self._items.extendleft(reversed(waiting))
-            return
-        while self._items:
-            collection = self._items.pop()
-            if not self._send(collection):
-                self._items.appendleft(collection)
-                return
+        return super()._export()
+
+    def _landed(self, batch: list[Any], reply: Reply) -> None:
+        if reply.verdict == "refused" and len(batch) > 1:
+            # One of them is at fault; the others are not to go with it.
+            self._one_by_one = len(batch)
+            reply = Reply("retry")
+        super()._landed(batch, reply)
 
 
 def _together(collections: list[Any]) -> Any:
@@ -130,31 +288,3 @@ def _together(collections: list[Any]) -> Any:
             for resource, scopes in resources.items()
         ]
     )
-
-
-class _ExporterLog:
-    """Keeps what the stock exporters log in our threads off the job's log; `last` is the latest text, the reason."""
-
-    def __init__(self) -> None:
-        self.last = ""
-
-    def __enter__(self) -> _ExporterLog:
-        _local.log = self
-        # Filters of a logger see only what is logged to it directly, so each exporter module's logger needs its own.
-        for name in [name for name in logging.root.manager.loggerDict if name.startswith("opentelemetry.exporter.")]:
-            logging.getLogger(name).addFilter(_divert)
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        _local.log = None
-
-
-_local = threading.local()
-
-
-def _divert(record: logging.LogRecord) -> bool:
-    log = getattr(_local, "log", None)
-    if log is None or not (record.threadName or "").startswith(THREAD_PREFIX):
-        return True
-    log.last = record.getMessage()
-    return False

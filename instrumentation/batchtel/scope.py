@@ -161,8 +161,14 @@ class Scope(ABC):
         finally:
             self._leave()
             current.closed(self)
-            if not current.open_scopes():
+            if not any(scope._process == self._process for scope in current.open_scopes()):
+                self._run_ended()
                 TERMINATION.remove()
+
+    @harmless(None)
+    def _run_ended(self) -> None:
+        if self.level == "job" and self._telemetry is not None and self._process == os.getpid():
+            self._telemetry.run_ended()
 
     @property
     def _final_event(self) -> str:

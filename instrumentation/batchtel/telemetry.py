@@ -6,7 +6,6 @@ and builds its own.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import sys
@@ -16,11 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from batchtel import settings as settings_table
+from batchtel.ending import at_end, is_child_process
 from batchtel.endpoint import Endpoint, Signal
 from batchtel.guard import harmless, warn_once
 from batchtel.handover import INHERITED_TRACE
 from batchtel.outbox import MetricsOutbox, Outbox
 from batchtel.settings import Settings
+from batchtel.spool import Spool
 from batchtel.version import __version__
 from batchtel.worker import Worker
 from batchtel.worker import flush as flush_workers
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 SOON: Final = 0.2
 """Seconds until a start is sent: a shorter job sends all it has in one request a signal."""
+
+SPARED: Final = 0.5
+"""Seconds that the last flush may take where another process found the collector away less than 30 s ago."""
+
+SPOOLING: Final = 1.0
+"""Seconds that writing to the spool may take on top."""
 
 NO_ENDPOINT: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded; set it to the collector, "
@@ -72,6 +79,7 @@ class Telemetry:
         self.settings = settings
         self._way_out = way_out
         self._workers: list[Worker] = []
+        self._outboxes: list[Outbox] = []
         resource = Resource.create()
         if "deployment.environment.name" not in resource.attributes:
             warn_once("environment", NO_ENVIRONMENT)
@@ -102,11 +110,14 @@ class Telemetry:
             return None
         if endpoint is None:
             return None
+        timeout, folder = self.settings.export_timeout, self.settings.spool_folder
+        spool = Spool(folder, self.settings.spool_limit, signal) if folder else None
         outbox = (
-            MetricsOutbox(endpoint, interval, self.settings.export_timeout, self.meter.collect)
+            MetricsOutbox(endpoint, interval, timeout, spool, self.meter.collect)
             if signal == "metrics"
-            else Outbox(endpoint, interval, self.settings.export_timeout)
+            else Outbox(endpoint, interval, timeout, spool)
         )
+        self._outboxes.append(outbox)
         self._workers.append(outbox.worker)
         return outbox
 
@@ -127,7 +138,7 @@ class Telemetry:
             provider = existing  # type: ignore[assignment]  # anything with the API's methods
             force_flush = getattr(existing, "force_flush", None)
             if force_flush is not None and not _is_ours(existing):
-                self._workers.append(Worker("provider", force_flush, interval=_NEVER))
+                self._workers.append(Worker("provider", _undelayed(force_flush), interval=_NEVER))
         return provider.get_tracer("batchtel", __version__)
 
     def preset_ids(self, trace_id: int, span_id: int) -> None:
@@ -181,13 +192,36 @@ class Telemetry:
             if outbox is not None:
                 outbox.worker.wake(SOON)
 
+    @property
+    def deadline(self) -> float:
+        """Seconds that the last flush may take: few where another process has just waited in vain."""
+        spared = any(outbox.is_spared for outbox in self._outboxes)
+        return min(SPARED, self.settings.deadline) if spared else self.settings.deadline
+
     def flush(self, timeout: float) -> bool:
-        """Send everything recorded until now, all signals at the same time; False if that took over `timeout` s."""
-        return flush_workers(self._workers, timeout)
+        """Send everything recorded until now, all signals at the same time; False if not all arrived in `timeout` s.
+
+        What did not arrive goes to the spool, if there is one, and is sent again with the next export otherwise.
+        """
+        delivered = flush_workers(self._workers, timeout)
+        if not delivered:
+            until = time.monotonic() + SPOOLING
+            for outbox in self._outboxes:
+                outbox.give_up(until)
+        return delivered
+
+    def run_ended(self) -> None:
+        """Flush where a process may end any moment without a word: a worker that was forked, or one of a pool."""
+        if is_child_process():
+            failing = any(outbox.is_failing for outbox in self._outboxes)
+            self.flush(min(SOON, self.deadline) if failing else self.deadline)
 
     def stop(self) -> None:
         """Flush, by the deadline of the settings, and leave the process as it was."""
-        self.flush(self.settings.deadline)
+        end = time.monotonic() + self.deadline
+        if self.flush(self.deadline):
+            for outbox in self._outboxes:
+                outbox.swept.wait(max(0.0, end - time.monotonic()))
         self.release_logging()
 
     def release_logging(self) -> None:
@@ -229,12 +263,13 @@ def replaced(replacement: Telemetry) -> Iterator[None]:
 def flush(timeout: float | None = None) -> bool:
     """Send everything recorded until now, all three signals at the same time.
 
-    Happens at the end of the process by itself; call it before `os._exit` or a kill. False if it took longer than
-    `timeout` seconds (by default BATCHTEL_EXIT_TIMEOUT); what is on its way then may still arrive.
+    Happens at the end of the process by itself; call it before `os._exit` or a kill. False if the collector had not
+    acknowledged all of it within `timeout` seconds (by default BATCHTEL_EXIT_TIMEOUT); what is on its way then may
+    still arrive.
     """
     if _telemetry is None:
         return True
-    return _telemetry.flush(_telemetry.settings.deadline if timeout is None else timeout)
+    return _telemetry.flush(_telemetry.deadline if timeout is None else timeout)
 
 
 @harmless(None)
@@ -248,7 +283,7 @@ def _build() -> Telemetry | None:
         warn_once("endpoint", NO_ENDPOINT)
         return None
     built = Telemetry(settings)
-    atexit.register(_stop, os.getpid())
+    at_end(_stop, os.getpid())
     return built
 
 
@@ -275,6 +310,14 @@ def _forget() -> None:
     if _telemetry is not None:
         _telemetry.release_logging()
     _telemetry, _built, _lock = None, False, threading.Lock()
+
+
+def _undelayed(force_flush: Callable[[], object]) -> Callable[[], float]:
+    def export() -> float:
+        force_flush()
+        return 0.0
+
+    return export
 
 
 def _discard(item: object) -> None:

@@ -10,40 +10,73 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from batchtel.guard import warn_once
 
-THREAD_PREFIX = "batchtel-"
+THREAD_PREFIX: Final = "batchtel-"
 """How the names of our threads begin; their own log records are never exported, which would feed on itself."""
 
 
-class Worker:
-    """Calls `export` every `interval` seconds, at once when woken, and when a flush asks for it."""
+class Flush:
+    """A request to export everything recorded until now, tried again until `deadline`, a time of `time.monotonic`."""
 
-    def __init__(self, name: str, export: Callable[[], None], interval: float) -> None:
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.delivered = False
+        self._done = threading.Event()
+
+    def finish(self, delivered: bool) -> None:
+        """Tell whoever waits."""
+        self.delivered = delivered
+        self._done.set()
+
+    def wait(self) -> bool:
+        """Wait for the end, at most until the deadline; True if everything was delivered."""
+        return self._done.wait(max(0.0, self.deadline - time.monotonic())) and self.delivered
+
+
+class Worker:
+    """Calls `export` every `interval` seconds, at once when woken, and when a flush asks for it.
+
+    `export` returns after how many seconds it wants to try again, 0 if everything is out; then `afterwards` is called,
+    when no flush waits.
+    """
+
+    def __init__(
+        self, name: str, export: Callable[[], float], interval: float, afterwards: Callable[[], None] = lambda: None
+    ) -> None:
         self._export = export
+        self._afterwards = afterwards
         self._interval = interval
         # Reentrant, because a signal handler of the job may log while the main thread is in here.
         self._condition = threading.Condition(threading.RLock())
         self._due = time.monotonic() + interval
-        self._waiting: list[threading.Event] = []
+        self._not_before = 0.0
+        self._waiting: list[Flush] = []
+        self._retrying: list[Flush] = []
         # A daemon: a hanging export must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name=THREAD_PREFIX + name, daemon=True)
         self._thread.start()
 
     def wake(self, after: float = 0.0) -> None:
-        """Export within `after` seconds instead of at the next interval; never blocks."""
+        """Export within `after` seconds instead of at the next interval, but not before a retry is due."""
         with self._condition:
             self._due = min(self._due, time.monotonic() + after)
             self._condition.notify()
 
-    def request(self) -> threading.Event:
-        """Ask for an export of everything recorded until now; the event is set when that export has ended."""
-        done = threading.Event()
+    def request(self, deadline: float) -> Flush:
+        """Ask for an export of everything recorded until now, at once, whatever a retry waits for."""
+        flush = Flush(deadline)
         with self._condition:
-            self._waiting.append(done)
+            self._waiting.append(flush)
             self._condition.notify()
-        return done
+        return flush
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a flush waits."""
+        return bool(self._waiting)
 
     def _run(self) -> None:
         # Library instrumentations must not make spans of our own requests; the context of this thread is ours alone.
@@ -52,24 +85,39 @@ class Worker:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         while True:
             waiting = self._wait()
-            try:
-                self._export()
-            except Exception:
-                warn_once(self._thread.name, "batchtel could not export (%s)", self._thread.name, exc_info=True)
-            for done in waiting:
-                done.set()
+            delay = self._guarded(self._export) or 0.0
+            self._settle(waiting, delay)
+            if not delay:
+                self._guarded(self._afterwards)
 
-    def _wait(self) -> list[threading.Event]:
+    def _guarded(self, function: Callable[[], float | None]) -> float | None:
+        try:
+            return function()
+        except Exception:
+            warn_once(self._thread.name, "batchtel could not export (%s)", self._thread.name, exc_info=True)
+            return None
+
+    def _wait(self) -> list[Flush]:
         with self._condition:
-            while not self._waiting and (left := self._due - time.monotonic()) > 0:
+            while not self._waiting and (left := max(self._due, self._not_before) - time.monotonic()) > 0:
                 self._condition.wait(min(left, threading.TIMEOUT_MAX))
-            self._due = time.monotonic() + self._interval
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting, self._retrying = self._retrying + self._waiting, [], []
         return waiting
+
+    def _settle(self, waiting: list[Flush], delay: float) -> None:
+        with self._condition:
+            now = time.monotonic()
+            self._not_before = now + delay if delay else 0.0
+            self._due = now + (delay or self._interval)
+            for flush in waiting:
+                if delay and self._not_before < flush.deadline:
+                    self._retrying.append(flush)
+                else:
+                    flush.finish(not delay)
 
 
 def flush(workers: Iterable[Worker], timeout: float) -> bool:
-    """Let all `workers` export at the same time; False if one was not done within `timeout` seconds."""
+    """Let all `workers` export at the same time; False if one has not delivered all it had within `timeout` seconds."""
     deadline = time.monotonic() + timeout
-    requests = [worker.request() for worker in workers]
-    return all(done.wait(max(0.0, deadline - time.monotonic())) for done in requests)
+    requests = [worker.request(deadline) for worker in workers]
+    return all(request.wait() for request in requests)

@@ -1,0 +1,187 @@
+"""What became of each request: the stock exporters, each call one attempt, and the collector's own answer.
+
+The stock exporters tell success or failure, count a redirect as success, resend by themselves where a reply was lost,
+and do not look at `partial_success` (opentelemetry-python 1.40 to 1.45). Here a listener sits where they hand over
+their request - a `requests.Session` of ours, a gRPC interceptor - and hears the answer; they never see a failure that
+they would retry, so that when to try again is decided in one place, by batchtel.outbox.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from batchtel.guard import warn_once
+from batchtel.worker import THREAD_PREFIX
+
+if TYPE_CHECKING:
+    from batchtel.endpoint import Endpoint, Signal
+
+Verdict = Literal["delivered", "retry", "refused"]
+
+_TEXT_LIMIT = 200
+"""Characters of the collector's own words in a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of one request; `retry_after` is how many seconds the collector asks to wait, 0 if it says nothing.
+
+    `refused` is for good: the same request would be refused again.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    retry_after: float = 0.0
+
+
+class Listener:
+    """Hears the replies to one signal's requests, and can put another request in the place of the next one."""
+
+    def __init__(self, signal: Signal) -> None:
+        self.signal = signal
+        self.reply: Reply | None = None
+        self.replacement: Any = None
+
+    def accepted(self, response: Any) -> None:
+        """Take the ExportServiceResponse of a request that was accepted; warn once if not all of it was."""
+        self.reply = Reply("delivered")
+        partial = response.partial_success
+        # rejected_spans, rejected_data_points or rejected_log_records: the first field of each.
+        rejected = next((value for field, value in partial.ListFields() if field.name.startswith("rejected")), 0)
+        if rejected:
+            warn_once(
+                f"partial:{self.signal}",
+                "the collector took a request of %s but rejected %d items in it, which are lost: %s",
+                self.signal,
+                rejected,
+                shown(partial.error_message) or "it gives no reason",
+            )
+        elif partial.error_message:
+            warn_once(
+                f"partial:{self.signal}",
+                "the collector took the %s and warns: %s",
+                self.signal,
+                shown(partial.error_message),
+            )
+
+    def response(self) -> Any:
+        """Return an empty ExportServiceResponse of the signal."""
+        return getattr(_service(self.signal), f"Export{_MESSAGES[self.signal]}ServiceResponse")()
+
+
+class Delivery:
+    """The stock exporter of one endpoint, built at the first request, and what the collector answers to it."""
+
+    def __init__(self, endpoint: Endpoint, timeout: float) -> None:
+        self._endpoint = endpoint
+        self._timeout = timeout
+        self._exporter: Any = None
+        self._listener: Listener | None = None
+
+    def send(self, payload: Any) -> Reply:
+        """Send spans, log records or metrics of the SDK once, and return what became of them."""
+        self._build()
+        # After the exporter's module is loaded, for its logger is what is listened to.
+        with ExporterLog() as log:
+            if self._listener is not None:
+                self._listener.reply = None
+            try:
+                delivered = self._exporter.export(payload).name == "SUCCESS"
+            except Exception as error:
+                return Reply("refused", f"it cannot be encoded: {shown(f'{type(error).__name__}: {error}')}")
+        if self._listener is None:
+            # A credential provider's session, or an SDK that changed: all that is known is success or failure.
+            return Reply("delivered") if delivered else Reply("retry", log.last or "the collector refused it")
+        # No reply and no success: the exporter sent nothing, because the request is too large or cannot be encoded.
+        return self._listener.reply or Reply("delivered" if delivered else "refused", log.last)
+
+    def resend(self, request: Any) -> Reply:
+        """Send a request as it was encoded before; `request` is an ExportServiceRequest of the signal."""
+        self._build()
+        if self._listener is None:
+            return Reply("retry", "what was kept cannot be sent with a credential provider's session")
+        self._listener.replacement = request
+        try:
+            return self.send(nothing(self._endpoint.signal))
+        finally:
+            self._listener.replacement = None
+
+    def _build(self) -> None:
+        if self._exporter is None:
+            self._exporter, self._listener = self._endpoint.exporter(self._timeout)
+
+
+_MESSAGES = {"traces": "Trace", "metrics": "Metrics", "logs": "Logs"}
+
+
+def _service(signal: Signal) -> Any:
+    import importlib
+
+    module = {"traces": "trace", "metrics": "metrics", "logs": "logs"}[signal]
+    return importlib.import_module(f"opentelemetry.proto.collector.{module}.v1.{module}_service_pb2")
+
+
+def new_request(signal: Signal) -> Any:
+    """Return an empty ExportServiceRequest of `signal`."""
+    return getattr(_service(signal), f"Export{_MESSAGES[signal]}ServiceRequest")()
+
+
+def nothing(signal: Signal) -> Any:
+    """Return a payload of `signal` with nothing in it."""
+    if signal != "metrics":
+        return []
+    from opentelemetry.sdk.metrics.export import MetricsData
+
+    return MetricsData([])
+
+
+def encode(signal: Signal, payload: Any) -> Any:
+    """Encode what the SDK hands over as the ExportServiceRequest of `signal`."""
+    if signal == "traces":
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
+        return encode_spans(payload)
+    if signal == "logs":
+        from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+
+        return encode_logs(payload)
+    from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+
+    return encode_metrics(payload)
+
+
+def shown(text: str) -> str:
+    """Return another program's words as they may stand in a log: one line, without control characters, cut."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    return line if len(line) <= _TEXT_LIMIT else line[:_TEXT_LIMIT] + "..."
+
+
+class ExporterLog:
+    """Keeps what the stock exporters log in our threads off the job's log; `last` is the latest text, the reason."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def __enter__(self) -> ExporterLog:
+        _local.log = self
+        # Filters of a logger see only what is logged to it directly, so each exporter module's logger needs its own.
+        for name in [name for name in logging.root.manager.loggerDict if name.startswith("opentelemetry.exporter.")]:
+            logging.getLogger(name).addFilter(_divert)
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        _local.log = None
+
+
+_local = threading.local()
+
+
+def _divert(record: logging.LogRecord) -> bool:
+    log = getattr(_local, "log", None)
+    if log is None or not (record.threadName or "").startswith(THREAD_PREFIX):
+        return True
+    log.last = record.getMessage()
+    return False

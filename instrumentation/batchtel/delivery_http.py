@@ -1,0 +1,115 @@
+"""What an OTLP/HTTP endpoint answers, heard by a `requests.Session` that the stock exporters are given.
+
+Relied on: the exporters take `session=`, send by `session.post` or `session.request`, and retry nothing but a
+ConnectionError and the statuses they get to see (1.40 to 1.45).
+"""
+
+from __future__ import annotations
+
+import encodings.idna  # noqa: F401  # with netrc: requests imports them in the first request, where a fork may come
+import math
+import netrc  # noqa: F401
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
+from batchtel.delivery import Listener, Reply, shown
+
+
+class HttpListener(Listener):
+    """Hears what comes back over HTTP."""
+
+    def hear(self, response: requests.Response) -> None:
+        """Judge one response: only 2xx is success (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response)."""
+        status = response.status_code
+        if 200 <= status < 300:
+            answer = self.response()
+            try:
+                answer.ParseFromString(response.content)
+            except DecodeError:
+                # A proxy's page of 200: nothing tells that the collector has it, and nothing that it has not.
+                answer.Clear()
+            self.accepted(answer)
+        elif 300 <= status < 400:
+            self.reply = Reply("retry", _redirect(response), retry_after(response))
+        elif status in (408, 429) or status >= 500:
+            self.reply = Reply("retry", _told(response), retry_after(response))
+        else:
+            self.reply = Reply("refused", _told(response))
+
+
+class Session(requests.Session):
+    """Sends each request once, follows no redirect, and reports every outcome to its listener."""
+
+    def __init__(self, listener: HttpListener) -> None:
+        super().__init__()
+        self._listener = listener
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send `request`, or the request that takes its place.
+
+        Raises:
+            requests.RequestException: For everything but 2xx; no kind of it that the exporters retry.
+        """
+        if self._listener.replacement is not None:
+            request.headers.pop("Content-Encoding", None)
+            request.prepare_body(self._listener.replacement.SerializeToString(), None)
+        try:
+            response = super().send(request, **{**kwargs, "allow_redirects": False})
+        except requests.RequestException as error:
+            self._listener.reply = Reply("retry", _cause(error))
+            raise requests.RequestException(_cause(error)) from None
+        self._listener.hear(response)
+        assert self._listener.reply is not None
+        if self._listener.reply.verdict != "delivered":
+            raise requests.RequestException(self._listener.reply.reason)
+        return response
+
+
+def retry_after(response: requests.Response) -> float:
+    """Return the seconds that a Retry-After header asks to wait, given as a number or as a date; else 0."""
+    text = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except ValueError:
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+
+
+def _redirect(response: requests.Response) -> str:
+    # The host alone: the rest of a login page's address may hold a token.
+    host = shown(urlsplit(response.headers.get("Location", "")).hostname or "") or "nowhere"
+    return f"HTTP {response.status_code}, a redirect to {host}, which is not followed: something else answers there"
+
+
+def _told(response: requests.Response) -> str:
+    """Return the status, and what the collector says in the body: a google.rpc.Status, as OTLP asks."""
+    line = f"HTTP {response.status_code} {shown(response.reason or '')}".strip()
+    if "protobuf" not in response.headers.get("Content-Type", ""):
+        return line
+    try:
+        message = shown(Status.FromString(response.content).message)
+    except DecodeError:
+        return line
+    return f"{line}: {message}" if message else line
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost reason; the texts around it repeat the address, and a proxy's with its password."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        nested = next((arg for arg in inner.args if isinstance(arg, BaseException)), None)
+        inner = getattr(inner, "reason", None) if isinstance(getattr(inner, "reason", None), BaseException) else nested
+    return {"ReadTimeout": "no reply in time", "ConnectTimeout": "no connection in time"}.get(
+        type(error).__name__, "the connection was closed without a reply"
+    )

@@ -1,0 +1,69 @@
+"""A mark that a collector did not answer a moment ago, so that the next processes do not wait for it at their end.
+
+An empty file in a folder of the user's own in the host's temporary folder; nothing is written while all is well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+FRESH: Final = 30.0
+"""Seconds that a mark counts."""
+
+
+class Outage:
+    """The mark of one collector, by the host and port of `url`."""
+
+    def __init__(self, url: str) -> None:
+        # Not tempfile.gettempdir(): it tries the folder out by writing to it.
+        self._folder = Path(os.environ.get("TMPDIR") or "/tmp") / f"batchtel-{os.geteuid()}"
+        self._path = self._folder / (hashlib.sha256(urlsplit(url).netloc.encode()).hexdigest()[:16] + ".unreachable")
+        self._marked = self.is_fresh
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a process of this user has set the mark in the last 30 s."""
+        if not self._folder_is_ours():
+            return False
+        try:
+            found = self._path.lstat()
+        except OSError:
+            return False
+        return (
+            stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and 0 <= time.time() - found.st_mtime < FRESH
+        )
+
+    def mark(self) -> None:
+        """Set the mark, or set it anew."""
+        with suppress(OSError):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            if not self._folder_is_ours():
+                return
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.utime(descriptor)
+            finally:
+                os.close(descriptor)
+            self._marked = True
+
+    def clear(self) -> None:
+        """Take the mark away, if this process has seen or set it."""
+        if self._marked:
+            self._marked = False
+            with suppress(OSError):
+                self._path.unlink()
+
+    def _folder_is_ours(self) -> bool:
+        """Tell whether the folder is a real one that nobody else can write to."""
+        try:
+            found = self._folder.lstat()
+        except OSError:
+            return False
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchtel.guard import warn_once
-from batchtel.worker import THREAD_PREFIX
 
 if TYPE_CHECKING:
     from batchtel.endpoint import Endpoint, Signal
@@ -29,12 +28,14 @@ _TEXT_LIMIT = 200
 class Reply:
     """What became of one request; `retry_after` is how many seconds the collector asks to wait, 0 if it says nothing.
 
-    `refused` is for good: the same request would be refused again.
+    `refused` is for good: the same request would be refused again; `is_unsent` says that it never left the process,
+    for it cannot be encoded or is too large.
     """
 
     verdict: Verdict
     reason: str = ""
     retry_after: float = 0.0
+    is_unsent: bool = False
 
 
 class Listener:
@@ -84,19 +85,21 @@ class Delivery:
     def send(self, payload: Any) -> Reply:
         """Send spans, log records or metrics of the SDK once, and return what became of them."""
         self._build()
-        # After the exporter's module is loaded, for its logger is what is listened to.
         with ExporterLog() as log:
             if self._listener is not None:
                 self._listener.reply = None
             try:
                 delivered = self._exporter.export(payload).name == "SUCCESS"
             except Exception as error:
-                return Reply("refused", f"it cannot be encoded: {shown(f'{type(error).__name__}: {error}')}")
+                reason = f"it cannot be encoded: {shown(f'{type(error).__name__}: {error}')}"
+                return Reply("refused", reason, is_unsent=True)
         if self._listener is None:
             # A credential provider's session, or an SDK that changed: all that is known is success or failure.
             return Reply("delivered") if delivered else Reply("retry", log.last or "the collector refused it")
         # No reply and no success: the exporter sent nothing, because the request is too large or cannot be encoded.
-        return self._listener.reply or Reply("delivered" if delivered else "refused", log.last)
+        if self._listener.reply is not None:
+            return self._listener.reply
+        return Reply("delivered") if delivered else Reply("refused", log.last, is_unsent=True)
 
     def resend(self, request: Any) -> Reply:
         """Send a request as it was encoded before; `request` is an ExportServiceRequest of the signal."""
@@ -160,16 +163,13 @@ def shown(text: str) -> str:
 
 
 class ExporterLog:
-    """Keeps what the stock exporters log in our threads off the job's log; `last` is the latest text, the reason."""
+    """Keeps what an export of ours logs off the job's log; `last` is the latest text of the exporter, the reason."""
 
     def __init__(self) -> None:
         self.last = ""
 
     def __enter__(self) -> ExporterLog:
         _local.log = self
-        # Filters of a logger see only what is logged to it directly, so each exporter module's logger needs its own.
-        for name in [name for name in logging.root.manager.loggerDict if name.startswith("opentelemetry.exporter.")]:
-            logging.getLogger(name).addFilter(_divert)
         return self
 
     def __exit__(self, *unused: object) -> None:
@@ -179,9 +179,14 @@ class ExporterLog:
 _local = threading.local()
 
 
-def _divert(record: logging.LogRecord) -> bool:
+def diverted(record: logging.LogRecord) -> bool:
+    """Tell whether `record` was logged by an export of ours, in this thread: the job's handlers must not see it then.
+
+    That is the exporters' own log, and the connections that urllib3 tells of at DEBUG.
+    """
     log = getattr(_local, "log", None)
-    if log is None or not (record.threadName or "").startswith(THREAD_PREFIX):
-        return True
-    log.last = record.getMessage()
-    return False
+    if log is None:
+        return False
+    if record.name.startswith("opentelemetry."):
+        log.last = record.getMessage()
+    return True

@@ -18,6 +18,7 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, Readable
 from opentelemetry.sdk.resources import Resource
 
 from batchtel import current
+from batchtel.delivery import diverted
 from batchtel.guard import harmless
 from batchtel.signals import BODY_LIMIT
 from batchtel.values import cut, text_of
@@ -70,8 +71,9 @@ class LogCapture:
 
     def _make(self, original: Any) -> Any:
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802  # shows in tracebacks
-            original(logger, record)
-            self._copy(record)
+            if not diverted(record):
+                original(logger, record)
+                self._copy(record)
 
         # logging prints the stack of a record that a handler fails on from the first frame outside of its own file.
         callHandlers.__code__ = callHandlers.__code__.replace(co_filename=logging.__file__, co_firstlineno=1)

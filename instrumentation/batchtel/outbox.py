@@ -54,6 +54,7 @@ class Outbox:
         self._flying: list[Any] | None = None
         self._flying_file: Path | None = None
         self._failures = 0
+        self._one_by_one = 0
         self.is_spared = self._outage.is_fresh
         """Whether another process found the collector away less than 30 s ago, and this one has not found it back."""
         self.swept = threading.Event()
@@ -120,7 +121,9 @@ class Outbox:
 
     def _oldest(self) -> list[Any]:
         """Take the items of one request off the queue, the oldest."""
-        return [self._items.popleft() for _ in range(min(BATCH_LIMIT, len(self._items)))]
+        limit = 1 if self._one_by_one else BATCH_LIMIT
+        self._one_by_one = max(0, self._one_by_one - 1)
+        return [self._items.popleft() for _ in range(min(limit, len(self._items)))]
 
     def _next(self) -> list[Any]:
         """Take the items of the next request off the queue."""
@@ -147,7 +150,8 @@ class Outbox:
             reply = self._delivery.send(self._payload(batch))
         finally:
             self._landed(batch, reply)
-        self._note(reply)
+        if not (reply.is_unsent and len(batch) > 1):
+            self._note(reply)
         return reply
 
     def _landed(self, batch: list[Any], reply: Reply) -> None:
@@ -158,6 +162,10 @@ class Outbox:
                 if reply.verdict == "delivered":
                     file.unlink(missing_ok=True)
             elif reply.verdict == "retry":
+                self._put_back(batch)
+            elif reply.is_unsent and len(batch) > 1:
+                # One of them cannot be encoded; the others are not to go with it.
+                self._one_by_one = len(batch)
                 self._put_back(batch)
 
     def _put_back(self, batch: list[Any]) -> None:
@@ -235,7 +243,6 @@ class MetricsOutbox(Outbox):
         self, endpoint: Endpoint, interval: float, timeout: float, spool: Spool | None, collect: Callable[[], None]
     ) -> None:
         self._collect = collect
-        self._one_by_one = 0
         super().__init__(endpoint, interval, timeout, spool)
 
     def give_up(self, until: float) -> None:

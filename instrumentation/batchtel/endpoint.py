@@ -45,22 +45,29 @@ class Endpoint:
         say (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port).
 
         Raises:
-            ValueError: The protocol is unknown, or the address has no scheme; the text names the variable and the fix.
+            ValueError: The protocol is unknown, or the address is none; the text names the variable and the fix.
         """
         url: str = getattr(settings, f"{signal}_endpoint")
         protocol: str = getattr(settings, f"{signal}_protocol").lower()
         if not url:
             return None
+        everywhere = len({getattr(settings, f"{other}_endpoint") for other in SIGNALS}) == 1
+        variable = "OTEL_EXPORTER_OTLP_ENDPOINT" if everywhere else f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
         if not url.startswith(("http://", "https://")):
-            raise ValueError(
-                f"the OTLP endpoint {url!r} has no scheme, so no {signal} are sent; "
-                f"set OTEL_EXPORTER_OTLP_ENDPOINT=http://{url.removeprefix('//')}"
-            )
+            fix = f"http://{url.removeprefix('//')}"
+            raise ValueError(f"{variable}={url!r} has no scheme, so nothing is sent there; set {variable}={fix}")
+        try:
+            port, host = urlsplit(url).port, urlsplit(url).hostname
+        except ValueError as error:
+            raise ValueError(f"{variable}={url!r} is no address ({error}), so nothing is sent there") from None
+        if not host:
+            raise ValueError(f"{variable}={url!r} names no host, so nothing is sent there")
         if not protocol:
-            protocol = GRPC if urlsplit(url).port == 4317 else HTTP
+            protocol = GRPC if port == 4317 else HTTP
         if protocol not in (GRPC, HTTP):
             raise ValueError(
-                f"OTEL_EXPORTER_OTLP_PROTOCOL={protocol!r} is not one of grpc, http/protobuf, so no {signal} are sent"
+                f"OTEL_EXPORTER_OTLP_PROTOCOL={protocol!r} is not one of grpc, http/protobuf, so nothing is sent; set "
+                "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or grpc for port 4317"
             )
         return cls(signal, url, protocol)
 

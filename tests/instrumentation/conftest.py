@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,3 +21,10 @@ def sink() -> Iterator[sinks.Sink]:
 def refused(free_ports: Callable[[int], list[int]]) -> str:
     """An endpoint where nobody listens."""
     return f"http://127.0.0.1:{free_ports(1)[0]}"
+
+
+@pytest.fixture
+def hanging() -> Iterator[str]:
+    """An endpoint where connections are accepted, by the kernel, and nothing is ever read or written."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"

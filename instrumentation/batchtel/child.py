@@ -96,7 +96,9 @@ class Child:
     def _is_to_be_sent(self, received: signal.struct_siginfo) -> bool:
         number = received.si_signo
         if received.si_code == _SI_KERNEL:
-            return number not in _OF_THE_TERMINAL | _OURS
+            # A terminal that hangs up tells the leader of its session alone, which ends and so tells the others.
+            told = number == signal.SIGHUP and os.getsid(0) == os.getpid()
+            return told or number not in _OF_THE_TERMINAL | _OURS
         if number == signal.SIGCHLD and received.si_code > 0:
             return False
         if number == signal.SIGCONT and self._resumed:
@@ -146,8 +148,9 @@ class Child:
 def _stop_by(number: int) -> None:
     """Stop this process by `number`, one of job control, until somebody continues it."""
     before = signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    # While it still is blocked: one that the terminal has sent us, too, is the same one then.
     os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     signal.signal(number, before)
 

@@ -101,5 +101,7 @@ class Talking:
             self.process.kill()
             self.process.wait()
         self._reader.join(1)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         if self.process.stdout is not None and not self._reader.is_alive():
             self.process.stdout.close()

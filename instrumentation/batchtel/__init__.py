@@ -12,10 +12,10 @@ Nothing here raises into the job, prints to stdout, or keeps the process alive.
 """
 
 from batchtel.definition import Job, Step, current_job, current_step, job, step
+from batchtel.process import flush
 from batchtel.retry import retry
 from batchtel.run import JobRun
 from batchtel.step_run import StepRun
-from batchtel.telemetry import flush
 from batchtel.version import __version__
 
 __all__ = [

@@ -167,7 +167,7 @@ class _Recorder:
     @harmless(None)
     def finish(self, ended: Ended, error: OSError | None = None) -> None:
         """Record how the command ended, or did not start, and send everything, within the deadline of the settings."""
-        from batchtel.telemetry import flush
+        from batchtel.process import flush
         from batchtel.usage import Usage
 
         if self._thread is not None:

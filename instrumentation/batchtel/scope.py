@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from batchtel import current
+from batchtel.ending import is_child_process
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
+from batchtel.process import telemetry
 from batchtel.retry import Attempt
-from batchtel.telemetry import Telemetry, telemetry
+from batchtel.telemetry import Telemetry
 from batchtel.termination import TERMINATION
 from batchtel.values import AttributeValue, exception_attributes, text_of
 
@@ -163,7 +165,9 @@ class Scope(ABC):
             current.closed(self)
             if not any(scope._process == self._process for scope in current.open_scopes()):
                 self._run_ended()
-                TERMINATION.remove()
+                # A worker of a pool is ended by SIGTERM while it waits for work, with counts that are not sent yet.
+                if not is_child_process():
+                    TERMINATION.remove()
 
     @harmless(None)
     def _run_ended(self) -> None:

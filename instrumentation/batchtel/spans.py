@@ -5,7 +5,7 @@ from __future__ import annotations
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
-from batchtel import telemetry
+from batchtel import process
 from batchtel.guard import harmless
 
 
@@ -19,9 +19,9 @@ class QueueProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a sampled span."""
         if span.context is not None and span.context.trace_flags.sampled:
-            process = telemetry.telemetry()
-            if process is not None:
-                process.put_span(span)
+            telemetry = process.telemetry()
+            if telemetry is not None:
+                telemetry.put_span(span)
 
 
 class PresetIds(RandomIdGenerator):

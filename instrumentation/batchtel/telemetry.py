@@ -1,23 +1,15 @@
-"""The telemetry of this process: built when the first run starts, flushed when the process ends, never inherited.
-
-A forked child must not send what its parent recorded (the stock SDK turns 100 into 200), so the child starts with none
-and builds its own.
-"""
+"""Everything that leaves one process: providers, instruments and the way out."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from batchtel import settings as settings_table
-from batchtel.ending import at_end, is_child_process
+from batchtel.ending import is_child_process
 from batchtel.endpoint import Endpoint, Signal
-from batchtel.guard import harmless, warn_once
+from batchtel.guard import warn_once
 from batchtel.handover import INHERITED_TRACE
 from batchtel.outbox import MetricsOutbox, Outbox
 from batchtel.settings import Settings
@@ -38,10 +30,6 @@ SPARED: Final = 0.5
 SPOOLING: Final = 1.0
 """Seconds that writing to the spool may take on top."""
 
-NO_ENDPOINT: Final = (
-    "OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded; set it to the collector, "
-    "for example http://127.0.0.1:4318, or set OTEL_SDK_DISABLED=true to turn batchtel off without this warning"
-)
 NO_ENVIRONMENT: Final = (
     "deployment.environment.name is not set, so nothing tells production from a test; "
     "set OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production"
@@ -230,86 +218,6 @@ class Telemetry:
 
 
 _NEVER: Final = threading.TIMEOUT_MAX
-_lock = threading.Lock()
-_telemetry: Telemetry | None = None
-_built = False
-
-
-def telemetry() -> Telemetry | None:
-    """Return the telemetry of this process, built at the first call; None if it is off or cannot be built."""
-    global _telemetry, _built
-    if not _built:
-        with _lock:
-            if not _built:
-                _telemetry = _build()
-                _built = True
-    return _telemetry
-
-
-@contextlib.contextmanager
-def replaced(replacement: Telemetry) -> Iterator[None]:
-    """Use `replacement` as the telemetry of this process for a while."""
-    global _telemetry, _built
-    before = _telemetry, _built
-    _telemetry, _built = replacement, True
-    try:
-        yield
-    finally:
-        _telemetry, _built = before
-        replacement.release_logging()
-
-
-@harmless(False)
-def flush(timeout: float | None = None) -> bool:
-    """Send everything recorded until now, all three signals at the same time.
-
-    Happens at the end of the process by itself; call it before `os._exit` or a kill. False if the collector had not
-    acknowledged all of it within `timeout` seconds (by default BATCHTEL_EXIT_TIMEOUT); what is on its way then may
-    still arrive.
-    """
-    if _telemetry is None:
-        return True
-    return _telemetry.flush(_telemetry.deadline if timeout is None else timeout)
-
-
-@harmless(None)
-def _build() -> Telemetry | None:
-    settings = settings_table.read()
-    if settings.disabled:
-        return None
-    for problem in settings.problems:
-        warn_once(problem, "%s", problem)
-    if not settings.has_endpoint:
-        warn_once("endpoint", NO_ENDPOINT)
-        return None
-    built = Telemetry(settings)
-    at_end(_stop, os.getpid())
-    return built
-
-
-@harmless(None)
-def _stop(pid: int) -> None:
-    if pid == os.getpid() and _telemetry is not None:
-        _telemetry.stop()
-        _keep_interrupt()
-
-
-def _keep_interrupt() -> None:
-    """Let a process that a KeyboardInterrupt has ended die by SIGINT, which a shell shows as 130.
-
-    The interpreter forgets about the interrupt when exec() runs text at exit, as it does in the imports of the last
-    flush (dataclasses, namedtuples), and would exit with 1. An interrupt out of exec() reminds it.
-    """
-    if getattr(sys, "last_type", None) is KeyboardInterrupt:
-        with contextlib.suppress(KeyboardInterrupt):
-            exec("raise KeyboardInterrupt")
-
-
-def _forget() -> None:
-    global _telemetry, _built, _lock
-    if _telemetry is not None:
-        _telemetry.release_logging()
-    _telemetry, _built, _lock = None, False, threading.Lock()
 
 
 def _undelayed(force_flush: Callable[[], object]) -> Callable[[], float]:
@@ -329,6 +237,3 @@ def _is_ours(provider: object) -> bool:
 
     processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
     return any(isinstance(processor, QueueProcessor) for processor in processors)
-
-
-os.register_at_fork(after_in_child=_forget)

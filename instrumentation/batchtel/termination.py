@@ -19,7 +19,7 @@ from typing import Any, Final
 from batchtel import current, settings
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
-from batchtel.telemetry import flush, telemetry
+from batchtel.process import flush, telemetry
 from batchtel.worker import THREAD_PREFIX
 
 

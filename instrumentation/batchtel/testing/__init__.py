@@ -23,8 +23,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from batchtel import settings
 from batchtel.endpoint import Signal
+from batchtel.process import replaced
 from batchtel.spans import QueueProcessor
-from batchtel.telemetry import Telemetry, replaced
+from batchtel.telemetry import Telemetry
 
 __all__ = ["Captured", "capture"]
 

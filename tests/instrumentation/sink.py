@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-Mode = Literal["ok", "unavailable", "hang"]
+Mode = Literal["ok", "unavailable", "hang", "redirect", "swallow", "partial", "bad_request", "unauthorized"]
+
+_STATUS: Final = {"unavailable": 503, "redirect": 302, "bad_request": 400, "unauthorized": 401}
+_ACCEPTING: Final = {"ok", "swallow", "partial"}
 
 REQUESTS: dict[str, Any] = {
     "/v1/traces": ExportTraceServiceRequest,
@@ -73,10 +76,15 @@ class Point:
 
 
 class Sink:
-    """What has arrived so far; `mode` may be changed at any time."""
+    """What has arrived so far; `mode` may be changed at any time.
+
+    `swallow` keeps the request and closes the connection without a reply; `partial` replies that it left 2 items out.
+    """
 
     def __init__(self) -> None:
         self.mode: Mode = "ok"
+        self.retry_after = ""
+        self.location = "https://login.example:8443/sso?token=secret"
         self.requests: list[tuple[str, Any]] = []
         self.refused: list[tuple[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -168,6 +176,13 @@ class Sink:
         return sum(values)
 
 
+def _partial() -> bytes:
+    """Encode field 1, partial_success, of every response: 2 rejected items, and why."""
+    why = b"two points are too old"
+    inner = bytes((8, 2, 18, len(why))) + why
+    return bytes((10, len(inner))) + inner
+
+
 def _points(metric: Any, request: int) -> Iterator[Point]:
     kind = metric.WhichOneof("data")
     data = getattr(metric, kind)
@@ -203,8 +218,8 @@ def _value(value: Any) -> Any:
 
 
 @contextmanager
-def running() -> Iterator[Sink]:
-    """Listen until the block ends."""
+def running(port: int = 0) -> Iterator[Sink]:
+    """Listen on `port`, by default any free one, until the block ends."""
     sink = Sink()
 
     class Handler(BaseHTTPRequestHandler):
@@ -218,11 +233,21 @@ def running() -> Iterator[Sink]:
                 sink.release.wait()
                 self.close_connection = True
                 return
-            accepted = sink.mode == "ok"
-            (sink.requests if accepted else sink.refused).append((self.path, message))
-            self.send_response(200 if accepted else 503)
-            self.send_header("Content-Length", "0")
+            mode = sink.mode
+            (sink.requests if mode in _ACCEPTING else sink.refused).append((self.path, message))
+            if mode == "swallow":
+                self.close_connection = True
+                return
+            body = _partial() if mode == "partial" else b""
+            self.send_response(_STATUS.get(mode, 200))
+            if mode == "redirect":
+                self.send_header("Location", sink.location)
+            if sink.retry_after:
+                self.send_header("Retry-After", sink.retry_after)
+            self.send_header("Content-Type", "application/x-protobuf")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name that http.server gives it
             """Print nothing."""
@@ -233,7 +258,7 @@ def running() -> Iterator[Sink]:
         def handle_error(self, request: Any, client_address: Any) -> None:
             """Print nothing: a job that gives up on a hanging collector closes its connection."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     sink.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="sink", daemon=True)
     thread.start()

@@ -81,7 +81,7 @@ def test_a_stopped_command_is_continued_through_the_wrapper(sink: Sink) -> None:
     with Talking(wrapped(*python(script)), sink, stdin=subprocess.PIPE, process_group=0) as talking:
         command = int(talking.line("the process id"))
         talking.process.send_signal(signal.SIGTSTP)
-        pid, status = os.waitpid(talking.process.pid, os.WUNTRACED)
+        _, status = os.waitpid(talking.process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
         assert os.WSTOPSIG(status) == signal.SIGTSTP
         assert _state(command) == "T"
@@ -169,7 +169,8 @@ def test_the_command_runs_before_telemetry_is_imported(sink: Sink) -> None:
         import os, sys
         spawn = os.posix_spawnp
         def watched(*arguments, **options):
-            early = sorted(name for name in sys.modules if name.partition(".")[0] in ("opentelemetry", "google", "grpc", "requests"))
+            libraries = {"opentelemetry", "google", "grpc", "requests"}
+            early = sorted(name for name in sys.modules if name.partition(".")[0] in libraries)
             print("loaded at the start:", early, flush=True)
             return spawn(*arguments, **options)
         os.posix_spawnp = watched

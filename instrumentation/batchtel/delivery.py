@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchtel.guard import warn_once
+from batchtel.guard import LOGGER, warn_once
 
 if TYPE_CHECKING:
     from batchtel.endpoint import Endpoint, Signal
@@ -185,7 +185,7 @@ def diverted(record: logging.LogRecord) -> bool:
     That is the exporters' own log, and the connections that urllib3 tells of at DEBUG.
     """
     log = getattr(_local, "log", None)
-    if log is None:
+    if log is None or record.name == LOGGER.name:
         return False
     if record.name.startswith("opentelemetry."):
         log.last = record.getMessage()

@@ -120,4 +120,6 @@ def flush(workers: Iterable[Worker], timeout: float) -> bool:
     """Let all `workers` export at the same time; False if one has not delivered all it had within `timeout` seconds."""
     deadline = time.monotonic() + timeout
     requests = [worker.request(deadline) for worker in workers]
-    return all(request.wait() for request in requests)
+    # A list first: one that failed early must not end the wait for the others.
+    delivered = [request.wait() for request in requests]
+    return all(delivered)

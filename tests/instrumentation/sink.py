@@ -176,7 +176,7 @@ class Sink:
         return sum(values)
 
 
-def _partial() -> bytes:
+def partial() -> bytes:
     """Encode field 1, partial_success, of every response: 2 rejected items, and why."""
     why = b"two points are too old"
     inner = bytes((8, 2, 18, len(why))) + why
@@ -238,7 +238,7 @@ def running(port: int = 0) -> Iterator[Sink]:
             if mode == "swallow":
                 self.close_connection = True
                 return
-            body = _partial() if mode == "partial" else b""
+            body = partial() if mode == "partial" else b""
             self.send_response(_STATUS.get(mode, 200))
             if mode == "redirect":
                 self.send_header("Location", sink.location)

@@ -1,0 +1,127 @@
+"""What each reply of a collector means, over HTTP and gRPC: delivered, again later, or refused for good."""
+
+from __future__ import annotations
+
+from tests.instrumentation.process import run, start, succeed
+from tests.instrumentation.sink import Sink
+
+JOB = """
+    import batchtel
+    with batchtel.job("replied") as run:
+        run.records(processed=5)
+    print(batchtel.flush(float(__import__("sys").argv[1])))
+    """
+
+
+def test_a_redirect_is_a_failure(sink: Sink) -> None:
+    """A 302 is told once, with the host it leads to and nothing else of its address, and is not followed."""
+    sink.mode = "redirect"
+    finished = run(JOB, sink, "0.3", BATCHTEL_EXIT_TIMEOUT="0.3")
+    assert (finished.code, finished.stdout) == (0, "False\n")
+    assert finished.stderr == (
+        f"cannot send telemetry to {sink.url}: HTTP 302, a redirect to login.example, which is not followed: "
+        "something else answers there; it is kept and sent again\n"
+    )
+    assert len(sink.refused) >= 3
+
+
+def test_what_was_left_out_is_told(sink: Sink) -> None:
+    """A partial success is delivered, and one warning a signal says how many items were left out, and why."""
+    sink.mode = "partial"
+    finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20")
+    assert (finished.code, finished.stdout) == (0, "True\n")
+    assert sorted(finished.stderr.splitlines()) == [
+        f"the collector took a request of {signal} but rejected 2 items in it, which are lost: two points are too old"
+        for signal in ("logs", "metrics", "traces")
+    ]
+    assert sink.total("batch.job.records.processed") == 5
+
+
+def test_what_is_refused_for_good_is_dropped(sink: Sink) -> None:
+    """A 400 is not sent again; one warning a signal gives the reason, and what comes later is delivered."""
+    sink.mode = "bad_request"
+    script = """
+        import batchtel, sys
+        with batchtel.job("refused") as run:
+            run.records(processed=5)
+        print(batchtel.flush(20), flush=True)
+        sys.stdin.readline()
+        with batchtel.job("taken") as run:
+            run.records(processed=7)
+        print(batchtel.flush(20), flush=True)
+        """
+    with start(script, sink) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n"
+        requests = len(sink.refused)
+        sink.mode = "ok"
+        output, errors = process.communicate("\n", timeout=30)
+    assert (process.returncode, output) == (0, "True\n")
+    assert sorted(errors.splitlines()) == [
+        f"{sink.url} refuses {signal} for good, so they are lost: HTTP 400 Bad Request"
+        for signal in ("logs", "metrics", "traces")
+    ]
+    assert 3 <= requests == len(sink.refused)
+    assert {point.attributes["job_name"] for point in sink.points("batch.job.records.processed")} >= {"taken"}
+    assert sink.total("batch.job.records.processed", job_name="taken") == 7
+
+
+def test_retry_after_is_waited_for_within_the_deadline(sink: Sink) -> None:
+    """With `Retry-After: 1` no second request comes within that second; a flush of 5 s waits for it and delivers."""
+    sink.mode, sink.retry_after = "unavailable", "1"
+    script = """
+        import batchtel, sys
+        with batchtel.job("patient") as run:
+            run.records(processed=5)
+            first = batchtel.flush(0.9)
+            print(first, flush=True)
+            sys.stdin.readline()
+            print(batchtel.flush(20))
+        """
+    with start(script, sink) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "False\n"
+        assert [path for path, _ in sink.refused].count("/v1/logs") <= 2, "the start's own request, and the flush's"
+        sink.mode = "ok"
+        output, _ = process.communicate("\n", timeout=30)
+    assert output == "True\n"
+    assert sink.total("batch.job.records.processed") == 5
+
+
+def test_retry_after_never_outlasts_the_deadline(sink: Sink) -> None:
+    """With `Retry-After: 3600` a process ends at once: it tries a last time and does not wait."""
+    sink.mode, sink.retry_after = "unavailable", "3600"
+    script = """
+        import time, batchtel
+        with batchtel.job("brief"):
+            pass
+        started = time.monotonic()
+        assert not batchtel.flush(60)
+        print(time.monotonic() - started)
+        """
+    finished = run(script, sink)
+    assert finished.code == 0, finished.stderr
+    assert float(finished.stdout) < 30
+
+
+def test_stock_exporters_are_heard(refused: str) -> None:
+    """The places of the SDK that this relies on are there: a session is taken, a gRPC stub can be wrapped."""
+    succeed(
+        """
+        import logging, os
+        from batchtel.delivery import nothing
+        from batchtel.endpoint import Endpoint, SIGNALS
+        logging.disable()
+        for signal in SIGNALS:
+            for protocol in ("http/protobuf", "grpc"):
+                endpoint = Endpoint(signal, os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"], protocol)
+                exporter, listener = endpoint.exporter(5)
+                assert listener is not None, (signal, protocol)
+                exporter.export(nothing(signal))
+                assert listener.reply.verdict == "retry", (signal, protocol, listener.reply)
+        """,
+        None,
+        OTEL_EXPORTER_OTLP_ENDPOINT=refused,
+    )

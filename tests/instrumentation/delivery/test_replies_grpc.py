@@ -1,0 +1,72 @@
+"""The same over gRPC, with a server of grpcio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc  # type: ignore[import-untyped]
+import pytest
+
+from tests.instrumentation.delivery import grpc_sink
+from tests.instrumentation.delivery.grpc_sink import Answer
+from tests.instrumentation.delivery.test_replies import JOB
+from tests.instrumentation.process import run
+from tests.instrumentation.sink import Sink
+
+GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+
+
+@pytest.fixture
+def listening() -> Iterator[tuple[Sink, Answer]]:
+    """A receiver that answers OK."""
+    with grpc_sink.running() as both:
+        yield both
+
+
+def test_what_was_left_out_is_told(listening: tuple[Sink, Answer]) -> None:
+    """A partial success is delivered, and one warning a signal tells it."""
+    sink, answer = listening
+    answer.leave_some_out()
+    finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20", **GRPC)
+    assert (finished.code, finished.stdout) == (0, "True\n")
+    assert sorted(finished.stderr.splitlines()) == [
+        f"the collector took a request of {signal} but rejected 2 items in it, which are lost: two points are too old"
+        for signal in ("logs", "metrics", "traces")
+    ]
+    assert sink.total("batch.job.records.processed") == 5
+
+
+@pytest.mark.parametrize(
+    "code", ["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "RESOURCE_EXHAUSTED"]
+)
+def test_what_is_refused_for_good_is_dropped(listening: tuple[Sink, Answer], code: str) -> None:
+    """Each such code drops the request at once, with one warning a signal."""
+    sink, answer = listening
+    answer.code = grpc.StatusCode[code]
+    finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20", **GRPC)
+    assert (finished.code, finished.stdout) == (0, "True\n")
+    assert sorted(finished.stderr.splitlines()) == [
+        f"{sink.url} refuses {signal} for good, so they are lost: gRPC {code}: busy"
+        for signal in ("logs", "metrics", "traces")
+    ]
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"])
+def test_what_may_pass_is_sent_again(listening: tuple[Sink, Answer], code: str) -> None:
+    """Each such code keeps the request: one warning, several tries."""
+    sink, answer = listening
+    answer.code = grpc.StatusCode[code]
+    finished = run(JOB, sink, "1.5", BATCHTEL_EXIT_TIMEOUT="0.2", **GRPC)
+    assert (finished.code, finished.stdout) == (0, "False\n")
+    assert finished.stderr == f"cannot send telemetry to {sink.url}: gRPC {code}: busy; it is kept and sent again\n"
+    assert answer.calls > 3
+
+
+def test_retry_info_is_waited_for(listening: tuple[Sink, Answer]) -> None:
+    """RESOURCE_EXHAUSTED with RetryInfo is for later, and a time beyond the deadline ends a flush at once."""
+    sink, answer = listening
+    answer.code, answer.retry_after = grpc.StatusCode.RESOURCE_EXHAUSTED, 3600
+    finished = run(JOB, sink, "60", BATCHTEL_EXIT_TIMEOUT="0.2", **GRPC)
+    assert (finished.code, finished.stdout) == (0, "False\n")
+    assert finished.seconds < 45
+    assert "it is kept and sent again" in finished.stderr

@@ -7,11 +7,13 @@ environment.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 from collections.abc import Collection
 from typing import Any
 
+from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from batchtel import handover
@@ -29,6 +31,7 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
     BATCHTEL_JOB, else OTEL_SERVICE_NAME, else the CronJob of the pod, else the script.
     """
 
+    _mark: handover.Marked | None = None
     _run: JobRun | None = None
     _end: ProgramEnd | None = None
     _process = 0
@@ -40,6 +43,7 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
     @harmless(None)
     def _instrument(self, **kwargs: Any) -> None:
         self._process = os.getpid()
+        self._mark = _keep_off_the_root_logger()
         self._run = _run_of_this_program()
         self._run.begin()
         self._end = ProgramEnd()
@@ -57,6 +61,27 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
         self._run.close(self._end.outcome())
         self._end.stop()
         self._run = None
+        if self._mark is not None:
+            self._mark.restore()
+
+
+def _keep_off_the_root_logger() -> handover.Marked | None:
+    """Leave the root logger of a program without handlers as it is, unless the program has a log pipeline of its own.
+
+    opentelemetry-instrumentation-logging, which comes with us, instruments itself, too: its handler on the root logger,
+    with nowhere to send to, would silence the program's warnings (`logging.lastResort`) and its basicConfig(). It may
+    be loaded before or after us.
+    """
+    variable = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
+    sdk = sys.modules.get("opentelemetry.sdk._logs")
+    if variable in os.environ or (sdk is not None and isinstance(get_logger_provider(), sdk.LoggerProvider)):
+        return None
+    loaded = sys.modules.get("opentelemetry.instrumentation.logging.handler")
+    if loaded is not None:
+        for handler in logging.root.handlers[:]:
+            if isinstance(handler, loaded.LoggingHandler):
+                logging.root.removeHandler(handler)
+    return handover.Marked({variable: "false"})
 
 
 def _run_of_this_program() -> JobRun:

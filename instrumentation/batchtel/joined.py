@@ -25,6 +25,9 @@ class JoinedRun(JobRun):
     def _zeros(self) -> dict[str, Any]:
         return {}
 
+    def beat(self) -> None:
+        """Nothing: the process that opened the run tells that it lives."""
+
     def _announce(self, process: Telemetry, at: float) -> None:
         """Nothing: the run was started elsewhere."""
 

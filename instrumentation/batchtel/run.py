@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from batchtel import current, handover, settings
@@ -51,6 +51,9 @@ class JobRun(Scope):
         self._logged = 0
         self._quality: dict[str, Any] = {}
         self.executable = ""
+        self._done = 0.0
+        self._total: float | None = None
+        self._progress_of: Callable[[], float] | None = None
         self._usage_before = Usage.now()
         self.usage: Usage | None = None
         self._attributes: dict[str, Any] = {}
@@ -104,6 +107,39 @@ class JobRun(Scope):
         self._quality["batch.data_quality.score"] = known
         if schema_version is not None:
             self._quality["batch.schema.version"] = text_of(schema_version)
+
+    @harmless(None)
+    def progress(self, done: float | Callable[[], float], total: float | None = None) -> None:
+        """Tell how far the run has come, in records or any other unit of work.
+
+        Args:
+            done: Work done until now; or a function that returns it, which is asked at each heartbeat.
+            total: Work in all, if it is known.
+        """
+        if total is not None:
+            self._total = float(total)
+        if callable(done):
+            self._progress_of = done
+        else:
+            self._progressed(done)
+
+    def beat(self) -> None:
+        """Tell that the run lives and, where a function was given for it, how far it has come."""
+        super().beat()
+        self._ask_progress()
+
+    @harmless(None)
+    def _ask_progress(self) -> None:
+        if self._progress_of is not None and self.recorder is not None:
+            self._progressed(self._progress_of())
+
+    def _progressed(self, done: float) -> None:
+        more = float(done) - self._done
+        if not 0 <= more < float("inf"):
+            warn_once("progress", "progress %.60s is below what was done before; it is not counted", text_of(done))
+            return
+        self._done += more
+        self.add("progress", more)
 
     @harmless(None)
     def set(self, attributes: Mapping[str, object] | None = None, /, **more: object) -> None:
@@ -187,7 +223,7 @@ class JobRun(Scope):
         return f"run {self.run_id} of {self.name}{attempt}"
 
     def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
-        counters = ("runs.started", "records.processed", "records.failed", "retries")
+        counters = ("runs.started", "records.processed", "records.failed", "retries", "alive.time", "progress")
         zeros = {f"batch.job.{counter}": (self.labels,) for counter in counters}
         return {**zeros, "batch.job.completions": self._completion_zeros()}
 
@@ -217,7 +253,10 @@ class JobRun(Scope):
         counts = {"batch.records.processed": self._processed, "batch.records.failed": self._failed}
         usage = {"batch.cpu.time": self._usage().cpu_seconds, "batch.memory.peak": self._usage().peak_memory}
         executable = {"process.executable.name": self.executable} if self.executable else {}
-        return {**self._attributes, **counts, **self._quality, **usage, **executable}
+        progress = {"batch.progress.done": self._done} if self._done or self._total is not None else {}
+        if self._total is not None:
+            progress["batch.progress.total"] = self._total
+        return {**self._attributes, **counts, **progress, **self._quality, **usage, **executable}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return {**self.labels, "status": outcome.status}

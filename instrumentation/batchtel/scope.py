@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -62,6 +63,8 @@ class Scope(ABC):
         self._context: Any = None
         self._previous_context: Any = None
         self._process = os.getpid()
+        self._beat_lock = threading.Lock()
+        self._last_beat = 0.0
         self._started = time.perf_counter()
 
     @property
@@ -100,14 +103,14 @@ class Scope(ABC):
         self._previous_context = context.get_current()
         self._context = trace.set_span_in_context(self._span, parent)
         self._telemetry = process
-        current.opened(self)
         TERMINATION.install()
         # Before the span becomes current: an exemplar of the value 0 would take the place of a telling one.
         process.zero(self._zeros(), (self.level, *self.labels.values()))
         context.attach(self._context)
         ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
         self._announce(process, time.time() - ago)
-        self._started = time.perf_counter() - ago
+        self._started = self._last_beat = time.perf_counter() - ago
+        current.opened(self)
 
     def _around(self) -> Scope | None:
         return current.scope()
@@ -174,6 +177,16 @@ class Scope(ABC):
         if self.level == "job" and self._telemetry is not None and self._process == os.getpid():
             self._telemetry.run_ended()
 
+    @harmless(None)
+    def beat(self) -> None:
+        """Add the seconds since the last beat to `alive.time`: over all live runs its rate is their number."""
+        if self._process != os.getpid() or self._telemetry is None:
+            return
+        with self._beat_lock:
+            now = time.perf_counter()
+            since, self._last_beat = now - self._last_beat, now
+        self.add("alive.time", since)
+
     @property
     def _final_event(self) -> str:
         return "batch.run.finished" if self.level == "job" else "batch.step.finished"
@@ -214,6 +227,7 @@ class Scope(ABC):
         self._span.end()
 
     def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
+        self.beat()
         ended = {**self.labels, "status": outcome.status}
         if outcome.error_type:
             ended["error_type"] = outcome.error_type

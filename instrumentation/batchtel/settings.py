@@ -7,11 +7,12 @@ exporters read certificates, headers and compression themselves: those rows are 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-SettingType = Literal["string", "boolean", "seconds", "milliseconds", "integer", "pairs"]
+SettingType = Literal["pattern", "string", "boolean", "seconds", "milliseconds", "integer", "pairs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,13 @@ SETTINGS: Final = {
     "queued_at": Setting(("BATCHTEL_QUEUED_AT",), "string", "", "When the run began to wait for its start."),
     "job_type": Setting(("BATCHTEL_JOB_TYPE",), "string", "batch", "Kind of the jobs that do not name theirs."),
     "attempt": Setting(("BATCHTEL_ATTEMPT",), "integer", "1", "Number of this attempt, for schedulers that retry."),
+    "redact": Setting(
+        ("BATCHTEL_REDACT",),
+        "pattern",
+        "",
+        "A regular expression of your own: what its first group matches, or all it matches where it has none, is "
+        "redacted beside passwords, tokens and keys.",
+    ),
     "service_name": Setting(
         ("OTEL_SERVICE_NAME",), "string", "unknown_service:python", "service.name of all signals.", "opentelemetry"
     ),
@@ -157,6 +165,7 @@ class Settings:
     queued_at: str
     job_type: str
     attempt: int
+    redact: str
     problems: tuple[str, ...] = ()
 
     @property
@@ -197,6 +206,11 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def _convert(kind: SettingType, text: str) -> object:
+    if kind == "pattern":
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(text) from error
     if kind == "boolean":
         return text.lower() == "true"
     if kind == "integer":
@@ -214,6 +228,7 @@ def _convert(kind: SettingType, text: str) -> object:
 
 _LONGEST: Final = 7 * 86400.0
 _EXPECTED: Final = {
+    "pattern": "a regular expression",
     "integer": "a whole number above 0",
     "seconds": "a number of seconds above 0",
     "milliseconds": "a number of milliseconds above 0",

@@ -141,6 +141,8 @@ ATTRIBUTES: Final = (
     Attribute("batch.records.failed", "int", "Records that failed."),
     Attribute("batch.records.read", "int", "Records the step read."),
     Attribute("batch.records.written", "int", "Records the step wrote."),
+    Attribute("batch.progress.done", "double", "Work done, as the job has told it."),
+    Attribute("batch.progress.total", "double", "Work in all, as the job has told it."),
     Attribute("batch.record.id", "string", "Id of one record that failed."),
     Attribute("batch.data_quality.score", "double", "Data-quality score of the run, 0 to 1."),
     Attribute("batch.schema.version", "string", "Version of the schema that the data was held against."),
@@ -181,6 +183,8 @@ METRICS: Final = (
     Metric("batch.job.total", "s", "histogram", "Time from scheduled to the end.", _JOB, SECONDS_BOUNDS),
     Metric("batch.job.records.processed", "{record}", "counter", "Records processed; excludes the failed ones.", _JOB),
     Metric("batch.job.records.failed", "{record}", "counter", "Records that failed.", _JOB),
+    Metric("batch.job.progress", "{record}", "counter", "Work done, as `progress` tells it.", _JOB),
+    Metric("batch.job.alive.time", "s", "counter", "Seconds that runs were alive; its rate is how many are.", _JOB),
     Metric("batch.job.retries", "{retry}", "counter", "Attempts after the first.", _JOB),
     Metric("batch.job.data_quality.score", "1", "histogram", "Data-quality scores of runs.", _JOB, SCORE_BOUNDS),
     Metric("batch.job.cpu.time", "s", "counter", "CPU seconds of runs.", _JOB),
@@ -204,6 +208,7 @@ METRICS: Final = (
     Metric("batch.step.records.read", "{record}", "counter", "Records the step read.", _STEP),
     Metric("batch.step.records.written", "{record}", "counter", "Records the step wrote.", _STEP),
     Metric("batch.step.records.failed", "{record}", "counter", "Records that failed in the step.", _STEP),
+    Metric("batch.step.alive.time", "s", "counter", "Seconds that steps were alive; its rate is how many are.", _STEP),
     Metric("batch.step.retries", "{retry}", "counter", "Attempts of the step after the first.", _STEP),
     Metric(
         "batch.step.state.timestamp",
@@ -220,7 +225,10 @@ _IDENTITY = (
     *("batch.scheduled_at", "batch.queued_at"),
 )
 _STEP_IDENTITY = (*_IDENTITY, "batch.step.name", "batch.step.attempt")
-_JOB_RESULT = ("batch.records.processed", "batch.records.failed", "batch.data_quality.score", "batch.schema.version")
+_JOB_RESULT = (
+    *("batch.records.processed", "batch.records.failed", "batch.progress.done", "batch.progress.total"),
+    *("batch.data_quality.score", "batch.schema.version"),
+)
 _STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed")
 _END = ("batch.status", "batch.status.reason", "process.exit.code", "error.type")
 _USAGE = ("batch.cpu.time", "batch.memory.peak", "process.executable.name")

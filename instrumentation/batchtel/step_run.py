@@ -56,7 +56,7 @@ class StepRun(Scope):
         return f"step {self.name} of {self._job.name}, run {self._job.run_id},"
 
     def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
-        counters = ("runs.started", "records.read", "records.written", "records.failed", "retries")
+        counters = ("runs.started", "records.read", "records.written", "records.failed", "retries", "alive.time")
         zeros = {f"batch.step.{counter}": (self.labels,) for counter in counters}
         return {**zeros, "batch.step.completions": self._completion_zeros()}
 

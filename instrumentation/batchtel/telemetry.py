@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from batchtel import current
 from batchtel.ending import is_child_process
 from batchtel.endpoint import Endpoint, Signal
 from batchtel.guard import warn_once
 from batchtel.handover import INHERITED_TRACE
-from batchtel.outbox import MetricsOutbox, Outbox
+from batchtel.metrics_outbox import MetricsOutbox
+from batchtel.outbox import Outbox
+from batchtel.redaction import Redaction
 from batchtel.settings import Settings
 from batchtel.spool import Spool
 from batchtel.version import __version__
@@ -65,6 +68,7 @@ class Telemetry:
         from batchtel.metrics import Meter
 
         self.settings = settings
+        self.redaction = Redaction(settings.redact)
         self._way_out = way_out
         self._workers: list[Worker] = []
         self._outboxes: list[Outbox] = []
@@ -101,13 +105,19 @@ class Telemetry:
         timeout, folder = self.settings.export_timeout, self.settings.spool_folder
         spool = Spool(folder, self.settings.spool_limit, signal) if folder else None
         outbox = (
-            MetricsOutbox(endpoint, interval, timeout, spool, self.meter.collect)
+            MetricsOutbox(endpoint, interval, timeout, spool, self.redaction, self._beat_and_collect)
             if signal == "metrics"
-            else Outbox(endpoint, interval, timeout, spool)
+            else Outbox(endpoint, interval, timeout, spool, self.redaction)
         )
         self._outboxes.append(outbox)
         self._workers.append(outbox.worker)
         return outbox
+
+    def _beat_and_collect(self) -> None:
+        """Let every open run tell that it lives, then collect: a heartbeat needs no thread of its own."""
+        for scope in current.open_scopes():
+            scope.beat()
+        self.meter.collect()
 
     def _tracer(self, resource: Any) -> Any:
         """Use the global TracerProvider if the job has one, else become it, so that library spans nest in the run."""

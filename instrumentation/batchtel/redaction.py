@@ -1,0 +1,102 @@
+"""Credentials are taken out of everything before it leaves the process.
+
+Out of text by their shape, out of attributes by their key too. What is replaced is the secret alone: a reader still
+sees which user, host, header or setting it belonged to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+REDACTED: Final = "[redacted]"
+
+_NAMES: Final = (
+    r"pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key(?:[_-]?id)?|account[_-]?key"
+    r"|private[_-]?key|secret[_-]?key|auth(?:orization)?|cookie|session[_-]?id|sig(?:nature)?"
+)
+_VALUE: Final = r"""(?:(?:bearer|basic|digest|token)\s+)?(?:"[^"]*"|'[^']*'|[^\s"'&,;)}\]]+)"""
+
+
+def _rule(hints: str, pattern: str) -> tuple[tuple[str, ...], re.Pattern[str]]:
+    return tuple(hints.split()), re.compile(pattern, re.IGNORECASE)
+
+
+# Each rule: text that has to be there, in lower case, for the pattern to be worth its price (many times that of the
+# search for the text); then the pattern, whose first group stays.
+_RULES: Final = (
+    _rule("private", r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    # scheme://user:password@host, where the password may hold an @ of its own.
+    _rule("://", r"(://[^\s/:@]*:)[^\s/]+(?=@)"),
+    # name=value, name: value, "name": "value"; the name may be the end of one, as in DB_PASSWORD.
+    _rule(
+        "pass pwd secret token credential key auth cookie session sig",
+        rf"""((?:{_NAMES})["']?\s*(?:=>?|:(?!//))\s*){_VALUE}""",
+    ),
+    _rule("--", rf"""(--[a-z0-9-]*(?:{_NAMES})\s+)(?:"[^"]*"|'[^']*'|[^\s"'-][^\s"']*)"""),
+    _rule("bearer", r"(\bbearer\s+)[A-Za-z0-9._~+/=-]{12,}"),
+    _rule("basic", r"(\bbasic\s+)(?:[A-Za-z0-9+/]{6,}={1,2}|[A-Za-z0-9+/]{20,})"),
+    # Tokens that tell by themselves what they are: of JSON Web Tokens, AWS, Google, GitHub, GitLab, Slack, Stripe, npm,
+    # PyPI, SendGrid.
+    _rule("eyj", r"(\b)eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
+    _rule("akia asia", r"(\b)A(?:KIA|SIA)[A-Z0-9]{16}"),
+    _rule("aiza ya29.", r"(\b)(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,})"),
+    _rule("gh github_pat_", r"(\b)(?:gh[opsur]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
+    _rule("glpat- xox k_live_ npm_", r"(\b)(?:glpat-|xox[abeoprs]-|[rs]k_live_|npm_)[A-Za-z0-9_-]{10,}"),
+    _rule("pypi- sg.", r"(\b)(?:pypi-[A-Za-z0-9_-]{50,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"),
+)
+_KEY: Final = re.compile(rf"(?:^|[._-])(?:{_NAMES})$", re.IGNORECASE)
+
+
+class Redaction:
+    """Takes secrets out of text and attributes.
+
+    Args:
+        own: A regular expression of the user's: what its first group matches is replaced too, or all where it has none.
+
+    Raises:
+        re.error: `own` is no regular expression.
+    """
+
+    def __init__(self, own: str = "") -> None:
+        self._own = re.compile(own) if own else None
+
+    def text(self, text: str) -> str:
+        """Return `text` without its secrets."""
+        lower = text.lower()
+        for hints, pattern in _RULES:
+            for hint in hints:
+                if hint in lower:
+                    text = pattern.sub(rf"\g<1>{REDACTED}", text)
+                    break
+        return text if self._own is None else self._own.sub(_replace_own, text)
+
+    def value(self, key: str, value: Any) -> Any:
+        """Return an attribute value without its secrets; where the key says so, all of it is one."""
+        if _is_secret(key):
+            return REDACTED
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list | tuple):
+            return [self.text(item) if isinstance(item, str) else item for item in value]
+        if isinstance(value, Mapping):
+            return {name: self.value(str(name), item) for name, item in value.items()}
+        return value
+
+    def attributes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return attributes without their secrets."""
+        return {key: self.value(key, value) for key, value in attributes.items()}
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(key: str) -> bool:
+    return _KEY.search(key) is not None
+
+
+def _replace_own(found: re.Match[str]) -> str:
+    if found.re.groups == 0 or found[1] is None:
+        return REDACTED
+    start, end = found.span(1)
+    return found[0][: start - found.start()] + REDACTED + found[0][end - found.start() :]

@@ -37,7 +37,7 @@ class Recorded:
     def points(self) -> int:
         """Metric data points in all requests."""
         return sum(
-            len(getattr(metric, metric.WhichOneof("data")).data_points)
+            len(getattr(metric, metric.WhichOneof("data") or "gauge").data_points)
             for path, body in self.requests
             if path == METRICS
             for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics

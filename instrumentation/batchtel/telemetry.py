@@ -215,12 +215,14 @@ class Telemetry:
             self.flush(min(SOON, self.deadline) if failing else self.deadline)
 
     def stop(self) -> None:
-        """Flush, by the deadline of the settings, and leave the process as it was."""
+        """Flush, by the deadline of the settings.
+
+        The job's logging is not given back: an export that goes on beyond the deadline would be heard there.
+        """
         end = time.monotonic() + self.deadline
         if self.flush(self.deadline):
             for outbox in self._outboxes:
                 outbox.swept.wait(max(0.0, end - time.monotonic()))
-        self.release_logging()
 
     def release_logging(self) -> None:
         """Give the standard library's logging back as it was."""

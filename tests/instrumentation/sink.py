@@ -14,10 +14,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-Mode = Literal["ok", "unavailable", "hang", "redirect", "swallow", "partial", "bad_request", "unauthorized"]
+Mode = Literal["ok", "unavailable", "hang", "redirect", "late", "swallow", "partial", "bad_request", "unauthorized"]
 
 _STATUS: Final = {"unavailable": 503, "redirect": 302, "bad_request": 400, "unauthorized": 401}
-_ACCEPTING: Final = {"ok", "swallow", "partial"}
+_ACCEPTING: Final = {"ok", "late", "swallow", "partial"}
 
 REQUESTS: dict[str, Any] = {
     "/v1/traces": ExportTraceServiceRequest,
@@ -78,7 +78,7 @@ class Point:
 class Sink:
     """What has arrived so far; `mode` may be changed at any time.
 
-    `swallow` keeps the request and closes the connection without a reply; `partial` replies that it left 2 items out.
+    `hang` never answers; `late` takes the request and answers when `release` is set; `swallow` keeps the request and closes the connection without a reply; `partial` replies that it left 2 items out.
     """
 
     def __init__(self) -> None:
@@ -234,6 +234,8 @@ def running(port: int = 0) -> Iterator[Sink]:
                 self.close_connection = True
                 return
             mode = sink.mode
+            if mode == "late":
+                sink.release.wait()
             (sink.requests if mode in _ACCEPTING else sink.refused).append((self.path, message))
             if mode == "swallow":
                 self.close_connection = True

@@ -1,0 +1,223 @@
+"""The spool: what is in it, who sends it, and what it may grow to."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from batchtel import otlp_json
+from batchtel.delivery import new_request
+from batchtel.spool import Spool
+from tests.instrumentation.delivery.ledger import received
+from tests.instrumentation.process import run, start, succeed
+from tests.instrumentation.sink import Sink
+from tests.instrumentation.test_protocol import CONFIGURATION
+from tests.pipeline.program import Program
+
+JOB = """
+    import sys, batchtel
+    with batchtel.job("spooled") as run, batchtel.step("only"):
+        run.records(processed=int(sys.argv[1]))
+    """
+
+
+@pytest.fixture
+def variables(tmp_path: Path) -> dict[str, str]:
+    """A spool, and a host's temporary folder of its own."""
+    (tmp_path / "host").mkdir()
+    return {
+        "BATCHTEL_SPOOL_DIR": str(tmp_path / "spool"),
+        "BATCHTEL_EXIT_TIMEOUT": "0.5",
+        "TMPDIR": str(tmp_path / "host"),
+    }
+
+
+def test_nothing_is_written_while_all_is_well(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """Neither the spool nor the temporary folder has a file after a delivered run."""
+    succeed(JOB, sink, "5", **variables | {"BATCHTEL_EXIT_TIMEOUT": "20"})
+    assert not (tmp_path / "spool").exists()
+    assert list((tmp_path / "host").iterdir()) == []
+
+
+def test_files_are_private(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """The folder has mode 0700 and each file 0600; each holds one line, and no unfinished file stays."""
+    sink.mode = "unavailable"
+    run(JOB, sink, "5", **variables)
+    folder = tmp_path / "spool"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    files = sorted(folder.iterdir())
+    assert {file.name.split(".", 1)[1] for file in files} == {"traces.json", "metrics.json", "logs.json"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert {file.read_text().count("\n") for file in files} == {1}
+
+
+def test_a_real_collector_takes_the_files(
+    sink: Sink,
+    tmp_path: Path,
+    variables: dict[str, str],
+    collector_program: Path,
+    free_ports: Callable[[int], list[int]],
+) -> None:
+    """Each file is a request of OTLP/JSON: a collector passes it on with ids, times and counts as they were."""
+    sink.mode = "unavailable"
+    run(JOB, sink, "5", **variables)
+    sink.mode = "ok"
+    grpc, http, health = free_ports(3)
+    configuration = tmp_path / "collector.yaml"
+    configuration.write_text(CONFIGURATION.format(grpc=grpc, http=http, health=health, sink=sink.url))
+    program: list[str | Path] = [collector_program, "--config", configuration]
+    with Program(program, tmp_path / "collector.log", f"http://127.0.0.1:{health}"):
+        for file in (tmp_path / "spool").iterdir():
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{http}/v1/{file.name.split('.')[1]}",
+                file.read_bytes(),
+                {"Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request, timeout=20) as response:
+                assert response.status == 200
+    assert sink.total("batch.job.records.processed") == 5
+    job, step = sink.span("batch_job.spooled"), sink.span("batch_step.only")
+    assert (step.trace_id, step.parent_id) == (job.trace_id, job.span_id)
+    assert sink.event("batch.run.finished").trace_id == job.trace_id
+    refused = dict(sink.refused)
+    sent = dict(sink.requests)
+    assert refused["/v1/traces"] == sent["/v1/traces"]
+
+
+def test_json_comes_back_as_it_was(sink: Sink) -> None:
+    """Every request of a job is the same after it was written as JSON and read again."""
+    succeed(JOB, sink, "5")
+    assert len(sink.requests) >= 3
+    for path, message in sink.requests:
+        line = otlp_json.dump(message)
+        tree = json.loads(line)
+        assert otlp_json.load(line, type(message)()) == message
+        if path == "/v1/traces":
+            span = tree["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+            assert (len(span["traceId"]), len(span["spanId"])) == (32, 16)
+
+
+def test_processes_share_the_work(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """Four processes that start at once send 20 files once each, and leave none."""
+    sink.mode = "unavailable"
+    run(JOB, sink, "1", **variables)
+    metrics = next((tmp_path / "spool").glob("*.metrics.json"))
+    template = metrics.read_bytes()
+    for number in range(20):
+        # Another time, another point.
+        changed = re.sub(rb'"timeUnixNano":"\d{4}', b'"timeUnixNano":"%d' % (1000 + number), template)
+        (tmp_path / "spool" / f"{number:03}-1-1.metrics.json").write_bytes(changed)
+        assert changed != template
+    metrics.unlink()
+    sink.mode = "ok"
+    for mark in (tmp_path / "host").rglob("*.unreachable"):
+        mark.unlink()
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(succeed, JOB, sink, "0", **variables | {"BATCHTEL_EXIT_TIMEOUT": "20"}) for _ in range(4)]
+        for job in jobs:
+            job.result()
+    assert received(sink, repeated=True)["spooled"] == received(sink)["spooled"] == 20
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_spooled_is_not_carried(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """A process that goes on after a flush that failed sends what it spooled itself, once, when it can."""
+    sink.mode = "unavailable"
+    script = """
+        import sys, batchtel
+        with batchtel.job("spooled") as run:
+            run.records(processed=5)
+            print(batchtel.flush(0.5), flush=True)
+            sys.stdin.readline()
+            run.records(processed=7)
+            print(batchtel.flush(20), flush=True)
+        """
+    with start(script, sink, **variables | {"BATCHTEL_EXIT_TIMEOUT": "20"}) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "False\n"
+        assert list((tmp_path / "spool").glob("*.metrics.json"))
+        sink.mode = "ok"
+        output, _ = process.communicate("\n", timeout=60)
+    assert (process.returncode, output) == (0, "True\n")
+    assert received(sink, repeated=True)["spooled"] == 12
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_late_reply_takes_the_file_away(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """What was on its way when a flush gave up is spooled; when its reply comes after all, the file goes."""
+    sink.mode = "late"
+    script = """
+        import sys, batchtel
+        with batchtel.job("spooled") as run:
+            run.records(processed=5)
+        print(batchtel.flush(0.5), flush=True)
+        sys.stdin.readline()
+        print(batchtel.flush(20), flush=True)
+        """
+    with start(script, sink, **variables | {"BATCHTEL_EXIT_TIMEOUT": "20"}) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "False\n"
+        assert list((tmp_path / "spool").glob("*.metrics.json"))
+        sink.mode = "ok"
+        sink.release.set()
+        output, _ = process.communicate("\n", timeout=60)
+    assert (process.returncode, output) == (0, "True\n")
+    assert received(sink, repeated=True)["spooled"] == 5
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_the_oldest_make_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond its size the spool drops its oldest files, of whichever signal, and says so once."""
+    big = new_request("traces")
+    big.resource_spans.add().resource.attributes.add(key="k").value.string_value = "x" * 400_000
+    spans, logs = Spool(str(tmp_path), 1, "traces"), Spool(str(tmp_path), 1, "logs")
+    oldest, second = spans.write(big), logs.write(big)
+    third = spans.write(big)
+    fourth = spans.write(big)
+    assert (oldest.exists(), second.exists(), third.exists(), fourth.exists()) == (False, False, True, True)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the spool {tmp_path} is full; its oldest files are dropped"
+    ]
+
+
+def test_a_file_in_work_is_nobody_elses(tmp_path: Path) -> None:
+    """While one holds a file another does not get it; nor one that is no file, or a link."""
+    spool = Spool(str(tmp_path), 1, "traces")
+    first = spool.write(new_request("traces"))
+    os.symlink(first, tmp_path / "0-1-1.traces.json")
+    (tmp_path / "1-1-1.traces.json").mkdir()
+    with spool.oldest(set()) as held, Spool(str(tmp_path), 1, "traces").oldest(set()) as other:
+        assert held is not None
+        assert (held.path, other) == (first, None)
+        held.delete()
+    with spool.oldest(set()) as left:
+        assert left is None
+
+
+def test_what_is_no_request_is_dropped(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """A file that is not OTLP JSON is deleted with a warning, and holds up no other."""
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "0-1-1.metrics.json").write_text("{no json")
+    finished = run(JOB, sink, "5", **variables | {"BATCHTEL_EXIT_TIMEOUT": "20"})
+    assert finished.code == 0
+    assert "0-1-1.metrics.json is not OTLP JSON, so it is deleted: " in finished.stderr
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_spool_that_cannot_be_written_harms_nothing(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """The job ends as ever, and one warning names the variable and the reason."""
+    (tmp_path / "spool").write_text("a file")
+    sink.mode = "unavailable"
+    finished = run(JOB, sink, "5", **variables)
+    assert finished.code == 0
+    assert finished.stderr.count("cannot write to the spool BATCHTEL_SPOOL_DIR: ") == 1

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from batchtel.guard import LOGGER, warn_once
 
@@ -24,8 +23,7 @@ _TEXT_LIMIT = 200
 """Characters of the collector's own words in a warning."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What became of one request; `retry_after` is how many seconds the collector asks to wait, 0 if it says nothing.
 
     `refused` is for good: the same request would be refused again; `is_unsent` says that it never left the process,

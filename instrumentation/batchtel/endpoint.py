@@ -6,8 +6,7 @@ import importlib
 import os
 import socket
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ _PROVIDER: Final = "_CREDENTIAL_PROVIDER"
 _importing = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where one signal goes: the address as the variable gives it, and the protocol to speak there."""
 
     signal: Signal

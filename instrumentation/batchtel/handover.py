@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 TRACE_VARIABLES: Final = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
 """https://opentelemetry.io/docs/specs/otel/context/env-carriers/"""
@@ -18,8 +17,7 @@ OPEN_RUN: Final = "BATCHTEL_OPEN_RUN"
 """Holds the id of the run that is open. BATCHTEL_RUN_ID alone says only which id the next run is to have."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRun:
+class OpenRun(NamedTuple):
     """A run that another process has opened and will close."""
 
     job: str

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from batchtel.identity import UNKNOWN, bounded
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Status (one of `signals.STATUSES`) with what explains it.
 
     `error_type` is set for failures only; `exit_code` where the process asked for one; `exception` is what to record;

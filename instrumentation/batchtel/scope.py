@@ -7,8 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchtel import current
 from batchtel.ending import is_child_process
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from batchtel.run import JobRun
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """A start that lies before telemetry was there: Unix time in ns, and the ids that were handed out for it."""
 
     time: int
@@ -151,7 +149,7 @@ class Scope(ABC):
         """Close it as `exception`, if any, says."""
         outcome = Outcome.of(exception)
         if self.retry is not None and self.retry.goes_on(exception):
-            outcome = replace(outcome, goes_on=True)
+            outcome = outcome._replace(goes_on=True)
         self.close(outcome)
 
     @harmless(None)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """CPU seconds, user and system, and bytes of memory at the highest, with the children that were waited for."""
 
     cpu_seconds: float

@@ -7,7 +7,8 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -32,16 +33,47 @@ def start(
         environment: the whole environment; the current one when None.
         tied: let the kernel kill it when the thread that started it ends, however that happens (SIGKILL included).
     """
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        cwd=folder,
-        env=environment,
-        start_new_session=True,
-        preexec_fn=_Tie(os.getpid()) if tied else None,
-    )
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        with _held_back():
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=_Tie(os.getpid()) if tied else None,
+            )
+    except BaseException:
+        if child is not None:
+            kill_group(child.pid, signal.SIGKILL)
+            child.wait()
+        raise
+    return child
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait for the end of the block.
+
+    Python drops a KeyboardInterrupt that arrives in the hooks it runs around a fork (measured: 3 of 300), and one that
+    arrives later in Popen leaves a child that nobody knows.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread runs handlers
+        return
+    arrived: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda number, frame: arrived.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in arrived:
+            signal.raise_signal(late)
 
 
 class _Tie:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Final, NoReturn
 
+from batchtel.guard import harmless
 from batchtel.outcome import Outcome
 
 _TOOL_NAME: Final = "batchtel"
@@ -41,7 +42,7 @@ def program_name(arguments: Sequence[str]) -> str:
             value = argument[takes + 1 :] or (rest.pop(0) if takes and rest else "")
             if takes and argument[takes] == "c":
                 break
-            if takes and argument[takes] == "m":
+            if takes and argument[takes] == "m" and value:
                 return value
     return "python"
 
@@ -76,6 +77,7 @@ class ProgramEnd:
 
         def excepthook(kind: type[BaseException], exception: BaseException, trace: TracebackType | None) -> None:
             self._exception = exception
+            _hide_exit(exception)
             before(kind, exception, trace)
 
         def restore() -> None:
@@ -126,6 +128,21 @@ class ProgramEnd:
         monitoring.set_events(tool, monitoring.events.PY_UNWIND)
         self._restore.append(lambda: monitoring.free_tool_id(tool))
         return True
+
+
+@harmless(None)
+def _hide_exit(exception: BaseException | None) -> None:
+    """Take our frame off the SystemExits that the traceback of `exception` will show as what was handled before."""
+    seen: list[BaseException] = []
+    while exception is not None and not any(exception is one for one in seen):
+        seen.append(exception)
+        entry = exception.__traceback__
+        while entry is not None:
+            below = entry.tb_next
+            if below is not None and below.tb_frame.f_code.co_name == "exit" and below.tb_frame.f_globals is globals():
+                entry.tb_next = below = None
+            entry = below
+        exception = exception.__cause__ or exception.__context__
 
 
 def _is_the_program(frame: FrameType) -> bool:

@@ -21,6 +21,7 @@ from batchtel.values import text_of
 
 if TYPE_CHECKING:
     from batchtel.outcome import Outcome
+    from batchtel.output import Output
     from batchtel.run import JobRun
 
 _CANCELS: Final = {"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"}
@@ -61,6 +62,11 @@ def _moment(context: click.Context, option: click.Parameter, value: str | None) 
     metavar="KEY=VALUE",
     help="An attribute of the span and its events, never a label; repeatable.",
 )
+@click.option(
+    "--capture-output",
+    is_flag=True,
+    help="Record the lines of stdout and stderr as log records. CMD then sees pipes in place of a terminal.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARGS]...")
 def run(
     job: str | None,
@@ -68,6 +74,7 @@ def run(
     attempt: int | None,
     scheduled_at: str | None,
     attributes: dict[str, str],
+    capture_output: bool,
     command: tuple[str, ...],
 ) -> None:
     """Run a command and record it: start, end, exit code, CPU seconds, peak memory.
@@ -80,6 +87,7 @@ def run(
       batchtel run -- ./nightly.sh
       batchtel run --job nightly_etl --type etl -- python etl.py --full
       batchtel run --attribute region=eu -- pg_dump -Fc shop
+      batchtel run --capture-output -- make report
     """
     recorder = _Recorder(
         clean_name(job or default_job(command[0]), "job"),
@@ -89,16 +97,21 @@ def run(
         {**attributes},
         text_of(os.path.basename(command[0])),
     )
+    output = recorder.capture() if capture_output else None
     try:
-        child = Child(command, recorder.environment())
+        child = Child(command, recorder.environment(), output and output.descriptors)
     except OSError as error:
         click.echo(f"batchtel run: {text_of(command[0])}: {error.strerror}", err=True)
         ended = Ended(127 if isinstance(error, FileNotFoundError) else 126, None, 0.0, 0)
         recorder.start(time.time_ns())
         recorder.finish(ended, error)
     else:
+        if output is not None:
+            output.start()
         recorder.start(child.started)
         ended = child.wait()
+        if output is not None:
+            output.finish()
         recorder.finish(ended)
     end_like(ended)
 
@@ -136,6 +149,7 @@ class _Recorder:
         self._memory_before = _oom_kills()
         self._run: JobRun | None = None
         self._thread: threading.Thread | None = None
+        self._output: Output | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the command: ours, and what lets it join the run, if that is recorded."""
@@ -145,6 +159,14 @@ class _Recorder:
             if self._type:
                 own["BATCHTEL_JOB_TYPE"] = self._type
         return own
+
+    def capture(self) -> Output | None:
+        """Return what is to stand between the command and our output; None if nothing is recorded."""
+        if self._recorded:
+            from batchtel.output import Output
+
+            self._output = Output()
+        return self._output
 
     def start(self, started: int) -> None:
         """Load telemetry in the background and record the start, which was at `started`, Unix time in ns."""
@@ -163,6 +185,8 @@ class _Recorder:
         run.set(self._attributes)
         run.begin(Start(started, int(self._trace_id, 16), int(self._span_id, 16)))
         self._run = run
+        if self._output is not None:
+            self._output.record()
 
     @harmless(None)
     def finish(self, ended: Ended, error: OSError | None = None) -> None:
@@ -173,6 +197,8 @@ class _Recorder:
         if self._thread is not None:
             self._thread.join()
         if self._run is not None:
+            if self._output is not None:
+                self._output.record_rest()
             self._run.usage = Usage(ended.cpu_seconds, ended.peak_memory)
             self._run.close(outcome_of(ended, error, out_of_memory=_oom_kills() > self._memory_before))
             flush()

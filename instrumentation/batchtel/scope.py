@@ -17,7 +17,7 @@ from batchtel.process import telemetry
 from batchtel.retry import Attempt
 from batchtel.telemetry import Telemetry
 from batchtel.termination import TERMINATION
-from batchtel.values import AttributeValue, exception_attributes, text_of
+from batchtel.values import AttributeValue, exception_attributes
 
 if TYPE_CHECKING:
     from batchtel.run import JobRun
@@ -213,12 +213,15 @@ class Scope(ABC):
             attributes["process.exit.code"] = outcome.exit_code
         if outcome.reason:
             attributes["batch.status.reason"] = outcome.reason
+        # Here, and not only on the way out: a job's own tracer provider exports our spans by itself.
+        attributes = process.redaction.attributes(attributes)
+        failure = process.redaction.attributes(exception_attributes(outcome.exception))
         self._span.set_attributes(attributes)
-        self._span_status(outcome)
+        self._span_status(outcome, failure)
         process.event(
             self._final_event if not outcome.goes_on else "batch.attempt.failed",
             ", ".join(filter(None, (f"{self._title()} ended: {outcome.status}", outcome.error_type, outcome.reason))),
-            {**self.identity, **attributes, "batch.duration": duration, **exception_attributes(outcome.exception)},
+            {**self.identity, **attributes, "batch.duration": duration, **failure},
             severity=_SEVERITY.get(outcome.status, "ERROR"),
             context=self._context,
         )
@@ -238,16 +241,16 @@ class Scope(ABC):
         if outcome.status == "failure" and self.retry is not None and self.retry.used_up:
             self._entered("dead_letter", time.time())
 
-    def _span_status(self, outcome: Outcome) -> None:
+    def _span_status(self, outcome: Outcome, failure: Mapping[str, str]) -> None:
         from opentelemetry.trace import Status, StatusCode
 
-        if outcome.exception is not None:
+        if failure:
             # record_exception() would add exception.escaped, which is deprecated, and fail where str(exception) does.
-            self._span.add_event("exception", exception_attributes(outcome.exception))
+            self._span.add_event("exception", failure)
         if outcome.status == "success":
             self._span.set_status(Status(StatusCode.OK))
         elif outcome.status in ("failure", "lost"):
-            explanation = text_of(outcome.exception if outcome.exception is not None else outcome.reason)
+            explanation = failure.get("exception.message", outcome.reason)
             self._span.set_status(Status(StatusCode.ERROR, f"{outcome.error_type or outcome.status}: {explanation}"))
 
     def _leave(self) -> None:

@@ -110,6 +110,14 @@ SETTINGS: Final = {
     "service_name": Setting(
         ("OTEL_SERVICE_NAME",), "string", "unknown_service:python", "service.name of all signals.", "opentelemetry"
     ),
+    "log_handler": Setting(
+        ("OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION",),
+        "boolean",
+        "",
+        "Whether `opentelemetry-instrument` puts a handler on the root logger. Unset, batchtel leaves it out "
+        "where it has nowhere to send to, because a handler there silences logging.basicConfig.",
+        "opentelemetry",
+    ),
     "resource_attributes": Setting(
         ("OTEL_RESOURCE_ATTRIBUTES",),
         "pairs",
@@ -212,6 +220,8 @@ def _convert(kind: SettingType, text: str) -> object:
         except re.error as error:
             raise ValueError(text) from error
     if kind == "boolean":
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
         return text.lower() == "true"
     if kind == "integer":
         number = int(text)
@@ -228,6 +238,7 @@ def _convert(kind: SettingType, text: str) -> object:
 
 _LONGEST: Final = 7 * 86400.0
 _EXPECTED: Final = {
+    "boolean": "true or false",
     "pattern": "a regular expression",
     "integer": "a whole number above 0",
     "seconds": "a number of seconds above 0",

@@ -231,7 +231,8 @@ _JOB_RESULT = (
 )
 _STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed")
 _END = ("batch.status", "batch.status.reason", "process.exit.code", "error.type")
-_USAGE = ("batch.cpu.time", "batch.memory.peak", "process.executable.name")
+_COST = ("batch.cpu.time", "batch.memory.peak")
+_USAGE = (*_COST, "process.executable.name")
 _EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
 
 SPANS: Final = (
@@ -250,7 +251,7 @@ EVENTS: Final = (
     Event(
         "batch.run.reported",
         "A process within a run told what it knows of it; the run was opened by another process, which ends it.",
-        (*_IDENTITY, *_JOB_RESULT, *_USAGE),
+        (*_IDENTITY, *_JOB_RESULT, *_COST),
     ),
     Event(
         "batch.attempt.failed",

@@ -1,0 +1,110 @@
+"""A live run beats with each collection of metrics, and tells how far it has come."""
+
+from __future__ import annotations
+
+import pytest
+
+import batchtel
+from batchtel.testing import Captured
+from tests.instrumentation.process import start, succeed
+from tests.instrumentation.sink import Sink
+from tests.pipeline.polling import until
+
+pytest_plugins = ["batchtel.testing.fixture"]
+
+HUNG = """
+    import sys, threading, batchtel
+    done = 0
+    with batchtel.job("hung") as job:
+        job.progress(lambda: done, total=10)
+        done = 4
+        with batchtel.step("wait"):
+            print("waiting", flush=True)
+            sys.stdin.read()
+    """
+
+
+def _sum(sink: Sink, metric: str) -> float:
+    return sum(point.value for point in sink.points() if point.metric == metric)
+
+
+def _wait_for_life(sink: Sink, metric: str, seconds: float) -> None:
+    until(f"{seconds:g} s of {metric}", lambda: _sum(sink, metric) > seconds or None, timeout=20)
+
+
+def test_a_run_beats_while_its_main_thread_hangs(sink: Sink) -> None:
+    """Beats go on without progress: what tells a hung loop from a dead process and from a busy one."""
+    process = start(HUNG, sink, OTEL_METRIC_EXPORT_INTERVAL="100")
+    try:
+        _wait_for_life(sink, "batch.job.alive.time", 1.0)
+        _wait_for_life(sink, "batch.step.alive.time", 1.0)
+        assert _sum(sink, "batch.job.progress") == 4
+        assert _sum(sink, "batch.job.completions") == 0
+    finally:
+        _, errors = process.communicate("", timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    (duration,) = (p.sum for p in sink.points() if p.metric == "batch.job.duration")
+    assert _sum(sink, "batch.job.alive.time") == pytest.approx(duration, abs=0.2)
+    assert [log.attributes["batch.progress.total"] for log in sink.logs() if log.event == "batch.run.finished"] == [10]
+
+
+def test_a_killed_run_stops_beating(sink: Sink) -> None:
+    """After SIGKILL nothing is added any more, so the rate goes to 0 by itself."""
+    process = start(HUNG, sink, OTEL_METRIC_EXPORT_INTERVAL="100")
+    _wait_for_life(sink, "batch.job.alive.time", 0.3)
+    process.kill()
+    process.communicate(timeout=30)
+    before = _sum(sink, "batch.job.alive.time")
+    # Another process outlives ten of its intervals.
+    succeed("import batchtel, time\nwith batchtel.job('other'): time.sleep(1)", sink)
+    assert _sum(sink, "batch.job.alive.time") - before == pytest.approx(
+        sum(
+            p.value
+            for p in sink.points()
+            if p.attributes.get("job_name") == "other" and p.metric.endswith("alive.time")
+        )
+    )
+
+
+def test_a_forked_child_does_not_beat_for_its_parent(sink: Sink) -> None:
+    """Two processes hold the run, one beats."""
+    succeed(
+        """
+        import os, time, batchtel
+        with batchtel.job("forks") as job:
+            child = os.fork()
+            if child == 0:
+                job.records(processed=1)
+                time.sleep(0.5)
+                batchtel.flush()
+                os._exit(0)
+            os.waitpid(child, 0)
+        """,
+        sink,
+        OTEL_METRIC_EXPORT_INTERVAL="50",
+    )
+    (duration,) = (p.sum for p in sink.points() if p.metric == "batch.job.duration")
+    assert _sum(sink, "batch.job.records.processed") == 1
+    assert _sum(sink, "batch.job.alive.time") == pytest.approx(duration, abs=0.2)
+
+
+def test_progress_counts_what_was_added(captured: Captured, caplog: pytest.LogCaptureFixture) -> None:
+    """Progress is told as a total and counted as increments; one that goes back is reported once and not counted."""
+    with batchtel.job("load") as job:
+        job.progress(10, total=100)
+        job.progress(25)
+        job.progress(5)
+        job.progress(float("nan"))
+        job.progress(30)
+    assert captured.counter("batch.job.progress", job_name="load") == 30
+    assert captured.event("batch.run.finished")["batch.progress.done"] == 30
+    assert [record.getMessage() for record in caplog.records if record.name == "batchtel"] == [
+        "progress 5 is below what was done before; it is not counted"
+    ]
+
+
+def test_a_broken_progress_function_harms_nothing(captured: Captured) -> None:
+    """The function is the job's own code, called in a thread of ours: what it raises ends there."""
+    with batchtel.job("broken") as job:
+        job.progress(lambda: 1 / 0)
+    assert captured.counter("batch.job.completions", status="success") == 1

@@ -99,7 +99,7 @@ def run(
     )
     output = recorder.capture() if capture_output else None
     try:
-        child = Child(command, recorder.environment(), output and output.descriptors)
+        child = Child(command, recorder.environment(), output.descriptors if output is not None else None)
     except OSError as error:
         click.echo(f"batchtel run: {text_of(command[0])}: {error.strerror}", err=True)
         ended = Ended(127 if isinstance(error, FileNotFoundError) else 126, None, 0.0, 0)

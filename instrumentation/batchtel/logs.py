@@ -60,11 +60,21 @@ class QueueProcessor(LogRecordProcessor):
         """Do nothing, for the same reason."""
 
 
+class _Handler(LoggingHandler):
+    """The stock handler, without the thread that it starts to flush.
+
+    `logging.shutdown` flushes every handler at exit, where CPython 3.12 starts no thread and prints a traceback.
+    """
+
+    def flush(self) -> None:
+        """Do nothing: a flush is `batchtel.flush`."""
+
+
 class LogCapture:
     """Copies the standard library's log records that belong to a run to `provider`, until `stop`."""
 
     def __init__(self, provider: LoggerProvider) -> None:
-        self._handler = LoggingHandler(logger_provider=provider)
+        self._handler = _Handler(logger_provider=provider)
         self._original: Any = logging.Logger.callHandlers
         self._replacement = self._make(self._original)
         logging.Logger.callHandlers = self._replacement  # type: ignore[method-assign]

@@ -20,6 +20,7 @@ from batchtel import current, settings
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
 from batchtel.process import flush, telemetry
+from batchtel.telemetry import SPOOLING
 from batchtel.worker import THREAD_PREFIX
 
 
@@ -105,7 +106,7 @@ class Termination:
             return self._before(number, frame)
         if self._pipe is not None:
             os.write(self._pipe[1], bytes((number,)))
-        self._finished.wait(settings.read().deadline + 0.5)
+        self._finished.wait(settings.read().deadline + SPOOLING + 0.5)
         self._handled.set()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)

@@ -165,7 +165,7 @@ def test_name_rules(sink: Sink, tmp_path: Path, variables: dict[str, str], name:
 @pytest.mark.parametrize(("number", "reason"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "KeyboardInterrupt")])
 def test_a_script_that_is_told_to_end(sink: Sink, tmp_path: Path, number: signal.Signals, reason: str) -> None:
     """SIGTERM and SIGINT: the script dies by the signal, and its run is cancelled."""
-    file = script(tmp_path, "import time; print('ready', flush=True); time.sleep(1000)")
+    file = script(tmp_path, "import time; print('ready', flush=True); time.sleep(100)")
     with Talking(instrumented(file), sink, stderr=subprocess.DEVNULL) as talking:
         assert talking.line("the start") == "ready"
         until(sink, "batch.run.started")

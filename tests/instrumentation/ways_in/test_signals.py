@@ -66,7 +66,7 @@ def test_a_command_that_signals_its_own_group(sink: Sink) -> None:
 def test_an_alarm_that_was_set_before(sink: Sink) -> None:
     """`alarm N; exec CMD`, the old way to a time limit, ends the command and not only the wrapper's wait."""
     line = "import signal, os, sys; signal.setitimer(signal.ITIMER_REAL, 2); os.execvp(sys.argv[1], sys.argv[1:])"
-    with Talking([sys.executable, "-c", line, *wrapped("sh", "-c", "echo $$; exec sleep 1000")], sink) as talking:
+    with Talking([sys.executable, "-c", line, *wrapped("sh", "-c", "echo $$; exec sleep 100")], sink) as talking:
         command = int(talking.line("the process id"))
         assert talking.end() == -signal.SIGALRM
     with pytest.raises(ProcessLookupError):
@@ -145,7 +145,7 @@ def test_nohup_and_background(sink: Sink) -> None:
 
 def test_timeout_in_front(sink: Sink) -> None:
     """`timeout` ends the command, and shows it by its own exit code."""
-    finished = call(["timeout", "2", *wrapped("sleep", "1000")], sink, start_new_session=True)
+    finished = call(["timeout", "2", *wrapped("sleep", "100")], sink, start_new_session=True)
     assert finished.returncode == 124
     assert sink.total("batch.job.completions", job_name="sleep", status="cancelled") == 1
 

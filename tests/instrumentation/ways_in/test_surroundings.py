@@ -169,7 +169,7 @@ def test_a_reader_that_goes_away(sink: Sink) -> None:
 
 def test_a_daemon_that_is_left_behind(sink: Sink) -> None:
     """The wrapper ends with the command, and what the command has left in the background lives on."""
-    with Talking(wrapped("sh", "-c", "(sleep 1000 </dev/null >/dev/null 2>&1 & echo $!); exit 3"), sink) as talking:
+    with Talking(wrapped("sh", "-c", "(sleep 100 </dev/null >/dev/null 2>&1 & echo $!); exit 3"), sink) as talking:
         daemon = int(talking.line("the daemon's process id"))
         assert talking.end() == 3
         os.kill(daemon, signal.SIGKILL)

@@ -180,7 +180,7 @@ def test_background_and_reading(terminal: Terminal, way: str) -> None:
 def test_interrupting_at_the_terminal(terminal: Terminal, sink: Sink) -> None:
     """Ctrl-C ends command and wrapper by SIGINT: a script around them ends, too, and the run is cancelled."""
     terminal.type(
-        shlex.join(["sh", "-c", f"{shlex.join(wrapped('sh', '-c', 'echo ready; exec sleep 1000'))}; echo next"])
+        shlex.join(["sh", "-c", f"{shlex.join(wrapped('sh', '-c', 'echo ready; exec sleep 100'))}; echo next"])
     )
     terminal.type("\n")
     terminal.shows("\nready")

@@ -24,7 +24,7 @@ def prepare_nothing() -> None:
 
 def prepare_much() -> None:
     """Change everything that a process inherits and may change for the next."""
-    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD, signal.SIGQUIT, signal.SIGTSTP):
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2, signal.SIGALRM, signal.SIGTERM, signal.SIGRTMIN})
     os.umask(0o027)
@@ -34,6 +34,12 @@ def prepare_much() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (4 << 20, 4 << 20))
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     os.chdir("/usr")
+
+
+def prepare_more() -> None:
+    """Ignore the ends of children, too, which takes another way to start the command."""
+    prepare_much()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
 def facts(of: str) -> dict[str, str]:
@@ -58,7 +64,7 @@ def facts(of: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("prepare", [prepare_nothing, prepare_much])
+@pytest.mark.parametrize("prepare", [prepare_nothing, prepare_much, prepare_more])
 def test_what_a_process_inherits(sink: Sink, prepare: Callable[[], None]) -> None:
     """Blocked, ignored and caught signals, umask, limits, capabilities, niceness, session, folder are the same."""
     status = ["cat", "/proc/self/status", "/proc/self/limits"]
@@ -67,7 +73,7 @@ def test_what_a_process_inherits(sink: Sink, prepare: Callable[[], None]) -> Non
     )
     assert through == direct
     ignores_children = bool(int(direct["SigIgn"], 16) & 1 << signal.SIGCHLD - 1)
-    assert ignores_children is (prepare is prepare_much)
+    assert ignores_children is (prepare is prepare_more)
     line = ["sh", "-c", "pwd; nice; ps -o pgid=,sid=,tty= -p $$"]
     options = {"preexec_fn": prepare, "process_group": os.getpgrp()}
     direct_line, through_line = (call(command, sink, **options).stdout for command in (line, wrapped(*line)))  # type: ignore[arg-type]

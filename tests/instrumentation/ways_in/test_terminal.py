@@ -21,12 +21,24 @@ from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import python, wrapped
 
 ACTOR = """
-    import os, signal, sys
+    import os, signal, sys, threading
     log = open(sys.argv[1], "a", buffering=1)
+    # Written by the C handler: Python's own is called once for two deliveries in a row.
+    deliveries, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    signal.set_wakeup_fd(wakeup)
+    def write_down():
+        while True:
+            [number] = os.read(deliveries, 1)
+            size = os.get_terminal_size() if number == signal.SIGWINCH else ""
+            print(signal.Signals(number).name, *size, file=log)
+            if number == signal.SIGTSTP:
+                written.set()
+    written = threading.Event()
+    threading.Thread(target=write_down, daemon=True).start()
     def note(number, frame):
-        size = os.get_terminal_size() if number == signal.SIGWINCH else ""
-        print(signal.Signals(number).name, *size, file=log)
         if number == signal.SIGTSTP:
+            written.wait()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             signal.signal(number, note)

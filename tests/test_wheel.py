@@ -87,11 +87,12 @@ def test_runs_a_job_without_extras(installed: Path, sink: Sink) -> None:
     """A job, a command and an instrumented program are recorded, over HTTP; gRPC is there to be imported."""
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test"}
     code = "import batchtel\nwith batchtel.job('plain') as job: job.records(processed=1)"
-    for command in (
+    commands: list[list[str | Path]] = [
         [installed / "python", "-c", code],
         [installed / "batchtel", "run", "--job", "command", "--", "true"],
         [installed / "opentelemetry-instrument", installed / "python", "-c", "pass"],
-    ):
+    ]
+    for command in commands:
         ended = _call(*command, **endpoint, BATCHTEL_JOB="instrumented")
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", ""), command
     assert {span.name for span in sink.spans()} == {"batch_job.plain", "batch_job.command", "batch_job.instrumented"}

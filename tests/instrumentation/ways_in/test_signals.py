@@ -93,6 +93,31 @@ def test_a_stopped_command_is_continued_through_the_wrapper(sink: Sink) -> None:
         assert talking.end() == 0
 
 
+def test_a_command_is_continued_once(sink: Sink) -> None:
+    """A continuation that the command has got itself, as from a shell's fg, is not handed on a second time."""
+    script = """
+        import os, signal
+        def note(number, frame):
+            print(signal.Signals(number).name, flush=True)
+        for number in (signal.SIGCONT, signal.SIGUSR1):
+            signal.signal(number, note)
+        print(os.getpid(), flush=True)
+        while True:
+            signal.pause()
+        """
+    with Talking(wrapped(*python(script)), sink, process_group=0) as talking:
+        command = int(talking.line("the process id"))
+        talking.process.send_signal(signal.SIGTSTP)
+        assert os.WIFSTOPPED(os.waitpid(talking.process.pid, os.WUNTRACED)[1])
+        os.kill(command, signal.SIGCONT)
+        assert talking.line("the continuation of the command") == "SIGCONT"
+        talking.process.send_signal(signal.SIGCONT)
+        talking.process.send_signal(signal.SIGUSR1)
+        assert talking.line("the signal after it") == "SIGUSR1"
+        talking.process.send_signal(signal.SIGTERM)
+        assert talking.end() == -signal.SIGTERM
+
+
 def test_a_command_that_is_stopped_by_its_id_leaves_the_wrapper_alone(sink: Sink) -> None:
     """What limits a process by stopping and continuing it (cpulimit) does not leave the wrapper stopped."""
     with Talking(wrapped("sh", "-c", "echo $$; exec sleep 0.5"), sink) as talking:

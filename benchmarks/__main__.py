@@ -15,16 +15,18 @@ from rich.console import Console
 
 from batchtel.version import __version__
 from batchtel_stack import terminate
-from benchmarks import build, collector, jobs, leave
+from benchmarks import build, calls, collector, command, jobs, leave
 from benchmarks.report import Report
 
 GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "jobs": jobs.measure,
     "exit": leave.measure,
+    "calls": calls.measure,
+    "command": command.measure,
     "collector": collector.measure,
     "build": build.measure,
 }
-BY_DEFAULT: Final = ("jobs", "exit", "collector")
+BY_DEFAULT: Final = ("jobs", "exit", "calls", "command", "collector")
 _FILE_WIDTH: Final = 140
 
 
@@ -38,6 +40,8 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
     Groups (without any: all but build):
       jobs       a short job: bare, with the plain SDK, with batchtel, with a Pushgateway    2 minutes
       exit       what a dead or a hanging collector costs a job at its end                   6 minutes
+      calls      one records() and one step(), with the plain SDK, with prometheus_client    4 minutes
+      command    how much later a command starts; a job with telemetry turned off            1 minute
       collector  points per CPU second and memory, by number of runs and of series          10 minutes
       build      the first build of the four programs, in caches of its own             12 minutes, 12 GB
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 SettingType = Literal["pattern", "string", "boolean", "seconds", "milliseconds", "integer", "pairs"]
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One option: its variables in order of precedence, type, default as written in the variable, and meaning."""
 
     variables: tuple[str, ...]
@@ -149,8 +147,7 @@ SETTINGS: Final = {
 """Every option of the job side, by its name in code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings of one process, with durations in seconds; `problems` names the values that are wrong."""
 
     traces_endpoint: str

@@ -11,8 +11,7 @@ result; see the data model's section on temporality
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 # fmt: off
 SECONDS_BOUNDS: Final = (
@@ -58,8 +57,7 @@ Kind = Literal["counter", "histogram", "maximum"]
 AttributeType = Literal["string", "int", "double", "boolean", "string[]"]
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One attribute key, as written on the wire.
 
     `label` says that metrics may carry the key and Prometheus stores it as a label; every other key stays on spans and
@@ -72,8 +70,7 @@ class Attribute:
     label: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """One metric: OpenTelemetry name, UCUM unit, kind, and exactly the attributes its data points carry.
 
     `bounds` are the bucket bounds of a histogram in `unit`, fixed within a major version, because series with other
@@ -97,8 +94,7 @@ class Metric:
         return self.name.replace(".", "_") + suffix + ("_total" if self.kind == "counter" else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One kind of span: its name, where `<...>` stands for a bounded name, and the attributes it can carry."""
 
     name: str
@@ -106,8 +102,7 @@ class Span:
     attributes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One log record with an event name and the attributes it can carry."""
 
     name: str

@@ -13,9 +13,8 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchtel.guard import warn_once
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 _MEBIBYTE: Final = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Spooled:
+class Spooled(NamedTuple):
     """One request in the folder, locked by this process."""
 
     path: Path

@@ -76,6 +76,8 @@ class Endpoint(NamedTuple):
         is imported: requests costs 87 ms of start-up, grpcio 59 ms and 12 MB.
         """
         with _importing:
+            if os.environ.get("BATCHTEL_SPOOL_DIR"):
+                importlib.import_module("batchtel.otlp_json")
             module, _, name = _EXPORTERS[self.protocol, self.signal].partition(":")
             make = getattr(importlib.import_module("opentelemetry.exporter.otlp.proto." + module), name)
             if self.protocol == GRPC:
@@ -132,8 +134,8 @@ def _protocol_of(host: str, port: int, timeout: float) -> str:
     return GRPC if len(answer) > 3 and answer[3] == 4 else ""
 
 
-_FORK_PATIENCE: Final = 2.0
-"""Longest time that a fork waits for an import; it takes 0.1 to 0.5 s."""
+_FORK_PATIENCE: Final = 10.0
+"""Longest time that a fork waits for an import; it takes 0.1 to 0.5 s, and took over 2 s on a machine at load 10."""
 
 
 def _before_fork() -> None:

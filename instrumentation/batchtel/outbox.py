@@ -104,7 +104,7 @@ class Outbox:
             while self._items and time.monotonic() < until:
                 batch = self._oldest()
                 if self._write(batch) is None:
-                    self._items.extendleft(reversed(batch))
+                    self._put_back(batch)
                     return
         if self._items:
             warn_once("spool:late", "%d %s could not be spooled in time", len(self._items), self._endpoint.signal)
@@ -113,7 +113,8 @@ class Outbox:
         assert self._spool is not None
         try:
             return self._spool.write(encode(self._endpoint.signal, self._payload(batch)))
-        except OSError as error:
+        except Exception as error:
+            # Not only OSError: what cannot be encoded must not keep the other signals from the spool.
             warn_once("spool", "cannot write to the spool BATCHTEL_SPOOL_DIR: %s", error)
             return None
 
@@ -184,7 +185,9 @@ class Outbox:
             self._failures = 0
             self.is_spared = False
         elif reply.verdict == "refused":
+            self._outage.clear()
             self._failures = 0
+            self.is_spared = False
             warn_once(
                 f"refused:{signal}:{reply.reason[:40]}",
                 "%s refuses %s for good, so they are lost: %s",

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -28,6 +29,7 @@ def work(name: str = f"{START}.{EXIT}") -> None:
         leave()
     if EXIT == "_exit":
         batchtel.flush()
+    if EXIT.startswith("_exit"):
         os._exit(0)
 
 
@@ -107,6 +109,17 @@ def main() -> None:
         with batchtel.job(f"{START}.{EXIT}") as run, multiprocessing.get_context("fork").Pool(2) as pool:
             count(f"{START}.{EXIT}", 10, run)
             pool.map(work_in_a_step, [f"{START}.{EXIT}"] * 4)
+    elif START == "Process inside":
+        with batchtel.job(f"{START}.{EXIT}") as run:
+            count(f"{START}.{EXIT}", 10, run)
+            process = multiprocessing.get_context("fork").Process(target=work_in_a_step, args=(f"{START}.{EXIT}",))
+            process.start()
+            process.join()
+    elif START.startswith("thread"):
+        if START == "thread":
+            in_parent()
+        # The main thread ends first: the interpreter waits for this one, and calls the exit handlers after it.
+        threading.Timer(0.3, work).start()
     elif START == "executor":
         in_parent()
         with ProcessPoolExecutor(2, multiprocessing.get_context("forkserver")) as executor:

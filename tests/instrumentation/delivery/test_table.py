@@ -19,17 +19,24 @@ JOB = Path(__file__).parent / "job.py"
 WATCHDOG = 60
 """Seconds after which a job counts as hung; the longest takes 5 on two busy cores."""
 
-EXITS = ["normal", "exception", "sys.exit", "SIGTERM", "SIGINT", "_exit", "SIGKILL"]
+EXITS = ["normal", "exception", "sys.exit", "SIGTERM", "SIGINT", "_exit", "_exit without flush", "SIGKILL"]
 CELLS = (
     [("main", way) for way in EXITS]
     + [(start, way) for start in ("fork", "fork after use", "fork inside") for way in ("normal", "_exit", "SIGTERM")]
     + [(start, way) for start in ("fork", "spawn", "forkserver") for way in ("sys.exit", "exception")]
-    + [(start, "normal") for start in ("prefork", "Pool", "Pool inside", "executor")]
+    + [
+        (start, "normal")
+        for start in ("prefork", "Pool", "Pool inside", "Process inside", "executor", "thread", "thread, first run")
+    ]
 )
 SOME = [("main", "normal"), ("main", "SIGTERM"), ("main", "_exit"), ("fork after use", "SIGTERM"), ("Pool", "normal")]
 
-NOT_COVERED = {"SIGKILL": "what was counted since the last export is lost with the process: at most 15 s of metrics"}
-"""Ways to end that lose counts, whatever the collector does; they never make more of them."""
+NOT_COVERED = {
+    "SIGKILL": "what was counted since the last export is lost with the process: at most 15 s of metrics",
+    "_exit without flush": "the same, for no exit handler runs; call batchtel.flush() first",
+    "thread, first run": "the first run of a process begins after its main thread has ended: too late to load the SDK",
+}
+"""Ways to end and to start that lose counts, whatever the collector does; they never make more of them."""
 
 REPEATED: set[Mode] = {"swallow"}
 """States in which a request arrives more than once: the reply was lost, so nobody can know that it had arrived. It
@@ -60,7 +67,7 @@ def _variables(url: str, folder: Path) -> dict[str, str]:
 
 def _check(sink: Sink, ledger: Path, cells: list[tuple[str, str]], *, repeated: bool) -> None:
     wrote, got = written(ledger), received(sink, repeated=repeated)
-    covered = {f"{start}.{way}" for start, way in cells if way not in NOT_COVERED}
+    covered = {f"{start}.{way}" for start, way in cells if not NOT_COVERED.keys() & {start, way}}
     assert all(wrote[job] >= 100 for job in covered), f"some jobs did not work: {wrote}"
     assert {job: got[job] for job in covered} == {job: wrote[job] for job in covered}
     assert all(got[job] <= wrote[job] for job in wrote)

@@ -11,13 +11,11 @@ import inspect
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-@dataclass
 class Attempt:
     """One attempt of several; the first run or step that opens within it takes it and fills in the rest.
 
@@ -25,11 +23,12 @@ class Attempt:
     to the next.
     """
 
-    retry: Retry
-    number: int = 1
-    run_id: str | None = None
-    first_started: float | None = None
-    before: Any = None
+    def __init__(self, retry: Retry, number: int = 1) -> None:
+        self.retry = retry
+        self.number = number
+        self.run_id: str | None = None
+        self.first_started: float | None = None
+        self.before: Any = None
 
     def goes_on(self, exception: BaseException | None) -> bool:
         """Tell whether another attempt follows one that ended with `exception`."""
@@ -47,7 +46,9 @@ class Attempt:
 
     def next(self) -> Attempt:
         """Return the attempt after this one."""
-        return Attempt(self.retry, self.number + 1, self.run_id, self.first_started, self.before)
+        following = Attempt(self.retry, self.number + 1)
+        following.run_id, following.first_started, following.before = self.run_id, self.first_started, self.before
+        return following
 
 
 _offered: Final[ContextVar[Attempt | None]] = ContextVar("batchtel_attempt", default=None)
@@ -61,15 +62,17 @@ def take() -> Attempt | None:
     return attempt
 
 
-@dataclass(frozen=True)
 class Retry:
     """How often and when to call a function again; a decorator for functions and coroutine functions."""
 
-    attempts: int
-    delay: float
-    factor: float
-    longest: float
-    on: tuple[type[BaseException], ...]
+    def __init__(
+        self, attempts: int, delay: float, factor: float, longest: float, on: tuple[type[BaseException], ...]
+    ) -> None:
+        self.attempts = attempts
+        self.delay = delay
+        self.factor = factor
+        self.longest = longest
+        self.on = on
 
     def __call__(self, function: Function) -> Function:
         """Decorate `function`."""

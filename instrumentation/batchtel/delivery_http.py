@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import requests
 from google.protobuf.message import DecodeError
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from batchtel.delivery import Listener, Reply, shown
 
@@ -95,6 +94,8 @@ def _told(response: requests.Response) -> str:
     line = f"HTTP {response.status_code} {shown(response.reason or '')}".strip()
     if "protobuf" not in response.headers.get("Content-Type", ""):
         return line
+    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
     try:
         message = shown(Status.FromString(response.content).message)
     except DecodeError:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.resources import Resource
 
@@ -21,6 +20,7 @@ from batchtel import current
 from batchtel.delivery import diverted
 from batchtel.guard import harmless
 from batchtel.signals import BODY_LIMIT
+from batchtel.stock_handler import LoggingHandler
 from batchtel.values import cut, text_of
 from batchtel.worker import THREAD_PREFIX
 

@@ -172,8 +172,13 @@ class Scope(ABC):
 
     @harmless(None)
     def _run_ended(self) -> None:
-        if self.level == "job" and self._telemetry is not None and self._process == os.getpid():
+        if self._telemetry is None or self._process != os.getpid():
+            return
+        if self.level == "job":
             self._telemetry.run_ended()
+        elif is_child_process():
+            # A step of the parent's run: billiard's workers leave by os._exit, a second after their last task.
+            self._telemetry.send_soon()
 
     @harmless(None)
     def beat(self) -> None:

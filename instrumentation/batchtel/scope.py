@@ -177,7 +177,7 @@ class Scope(ABC):
         if self.level == "job":
             self._telemetry.run_ended()
         elif is_child_process():
-            # A step of the parent's run: billiard's workers leave by os._exit, a second after their last task.
+            # A step of the parent's run: billiard's workers leave by os._exit, with a second's notice at most.
             self._telemetry.send_soon()
 
     @harmless(None)

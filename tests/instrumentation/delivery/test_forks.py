@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from tests.instrumentation.delivery import grpc_sink
@@ -35,6 +38,7 @@ def test_fork_while_an_export_runs(sink: Sink) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "hanging\n"
+        _until_all_signals_hang(sink)
         sink.mode = "ok"
         process.stdin.write("\n")
         process.stdin.flush()
@@ -44,6 +48,13 @@ def test_fork_while_an_export_runs(sink: Sink) -> None:
         _, errors = process.communicate("\n", timeout=60)
     assert process.returncode == 0, errors
     assert received(sink, repeated=True) == {"child": 7, "parent": 10}
+
+
+def _until_all_signals_hang(sink: Sink, timeout: float = 20.0) -> None:
+    deadline, pause = time.monotonic() + timeout, threading.Event()
+    while len(sink.headers) < 3:
+        assert time.monotonic() < deadline, f"waited {timeout:g} s for 3 requests; {len(sink.headers)} have come"
+        pause.wait(0.02)
 
 
 def test_fork_while_the_exporter_is_imported(sink: Sink) -> None:

@@ -87,5 +87,5 @@ def _keep_off_the_root_logger() -> handover.Marked | None:
 def _run_of_this_program() -> JobRun:
     elsewhere = handover.INHERITED
     if elsewhere is not None:
-        return JoinedRun(elsewhere.job, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
+        return JoinedRun(elsewhere.job, elsewhere.type, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
     return JobRun(default_job(program_name(sys.orig_argv)))

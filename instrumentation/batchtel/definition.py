@@ -140,7 +140,7 @@ class Job(Definition[JobRun]):
             return Opened(outer.job, joined=True)
         elsewhere = handover.INHERITED
         if outer is None and elsewhere is not None and self._is(elsewhere.job, elsewhere.run_id, run):
-            run = JoinedRun(self._name, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
+            run = JoinedRun(self._name, elsewhere.type, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
         run.begin()
         return Opened(run, joined=False)
 

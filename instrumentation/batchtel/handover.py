@@ -16,6 +16,9 @@ TRACE_VARIABLES: Final = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
 OPEN_RUN: Final = "BATCHTEL_OPEN_RUN"
 """Holds the id of the run that is open. BATCHTEL_RUN_ID alone says only which id the next run is to have."""
 
+OPEN_TYPE: Final = "BATCHTEL_OPEN_TYPE"
+"""Holds the type of the job whose run is open, so that all its processes count under one."""
+
 
 class OpenRun(NamedTuple):
     """A run that another process has opened and will close."""
@@ -23,6 +26,7 @@ class OpenRun(NamedTuple):
     job: str
     run_id: str
     attempt: int
+    type: str
 
 
 def open_run(environ: Mapping[str, str] = os.environ) -> OpenRun | None:
@@ -31,7 +35,8 @@ def open_run(environ: Mapping[str, str] = os.environ) -> OpenRun | None:
     if not run_id or run_id != environ.get("BATCHTEL_RUN_ID"):
         return None
     attempt = environ.get("BATCHTEL_ATTEMPT", "")
-    return OpenRun(environ.get("BATCHTEL_JOB", ""), run_id, int(attempt) if attempt.isdecimal() else 1)
+    number = int(attempt) if attempt.isdecimal() else 1
+    return OpenRun(environ.get("BATCHTEL_JOB", ""), run_id, number, environ.get(OPEN_TYPE, ""))
 
 
 def unmarked(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
@@ -46,13 +51,14 @@ def trace_carrier(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {key.lower(): environ[key] for key in TRACE_VARIABLES if environ.get(key)}
 
 
-def variables(job: str, run_id: str, attempt: int, trace: Mapping[str, str]) -> dict[str, str]:
+def variables(run: OpenRun, trace: Mapping[str, str]) -> dict[str, str]:
     """Return what a child of the run is to find in its environment; `trace` is a propagator's carrier."""
-    own = {"BATCHTEL_JOB": job, "BATCHTEL_RUN_ID": run_id, "BATCHTEL_ATTEMPT": str(attempt), OPEN_RUN: run_id}
+    own = {"BATCHTEL_JOB": run.job, "BATCHTEL_RUN_ID": run.run_id, "BATCHTEL_ATTEMPT": str(run.attempt)}
+    own |= {OPEN_RUN: run.run_id, OPEN_TYPE: run.type}
     return own | {key.upper(): value for key, value in trace.items() if key.upper() in TRACE_VARIABLES}
 
 
-_OF_A_RUN: Final = {"BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT", OPEN_RUN}
+_OF_A_RUN: Final = {"BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT", OPEN_RUN, OPEN_TYPE}
 
 INHERITED: Final = open_run()
 """The run that was open when this process started: a mark that appears later is this process's own."""

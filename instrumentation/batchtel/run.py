@@ -194,7 +194,11 @@ class JobRun(Scope):
         """Mark the run open for the processes that it starts, if it is the outermost one here."""
         if self._telemetry is not None and current.open_scopes() == [self]:
             trace = {"traceparent": self.traceparent}
-            self._mark = handover.Marked(handover.variables(self.name, self.run_id, self.attempt, trace))
+            self._mark = handover.Marked(handover.variables(self._as_open, trace))
+
+    @property
+    def _as_open(self) -> handover.OpenRun:
+        return handover.OpenRun(self.name, self.run_id, self.attempt, self.labels["job_type"])
 
     def close(self, outcome: Outcome) -> None:
         """Close the run."""

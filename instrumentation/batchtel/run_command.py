@@ -155,9 +155,9 @@ class _Recorder:
         """Return the environment of the command: ours, and what lets it join the run, if that is recorded."""
         own = original_environment()
         if self._recorded:
-            own.update(handover.variables(self._job, self._run_id, self._attempt, self._carrier))
-            if self._type:
-                own["BATCHTEL_JOB_TYPE"] = self._type
+            job_type = self._type or os.environ.get("BATCHTEL_JOB_TYPE") or "batch"
+            run = handover.OpenRun(self._job, self._run_id, self._attempt, job_type)
+            own.update(handover.variables(run, self._carrier))
         return own
 
     def capture(self) -> Output | None:

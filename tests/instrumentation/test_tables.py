@@ -100,7 +100,7 @@ def test_attributes_have_the_type_of_the_table(sink: Sink) -> None:
             assert type(value) is table[key], (key, value)
 
 
-NO_SETTINGS = {"BATCHTEL_OPEN_RUN": "a mark between processes, not for users"}
+NO_SETTINGS = dict.fromkeys(("BATCHTEL_OPEN_RUN", "BATCHTEL_OPEN_TYPE"), "a mark between processes, not for users")
 
 
 def _trees() -> Iterator[tuple[str, ast.Module]]:

@@ -255,3 +255,22 @@ def test_a_parent_that_is_nonsense(sink: Sink, parent: str) -> None:
     assert (finished.returncode, finished.stderr) == (0, b"")
     span = sink.span("batch_job.printenv")
     assert finished.stdout.decode().strip() == f"00-{span.trace_id}-{span.span_id}-01"
+
+
+def test_a_joined_job_counts_under_the_type_of_the_run(sink: Sink) -> None:
+    """The outer process says what kind of job it is; one further in that says nothing does not split its series."""
+    succeed(
+        """
+        import subprocess, sys, batchtel
+        inner = "import batchtel\\nwith batchtel.job('same') as job: job.records(processed=3)"
+        with batchtel.job("same", type="etl"):
+            subprocess.run([sys.executable, "-c", inner], check=True)
+        """,
+        sink,
+    )
+    counted = {
+        (point.attributes["job_name"], point.attributes["job_type"], point.value)
+        for point in sink.points()
+        if point.metric == "batch.job.records.processed" and point.value
+    }
+    assert counted == {("same", "etl", 3)}

@@ -15,7 +15,10 @@ from tests.instrumentation.process import environment
 from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import Talking, call, python, wrapped
 
-DOCUMENTED = {"BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT", "BATCHTEL_OPEN_RUN", "TRACEPARENT"}
+DOCUMENTED = {
+    *("BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT"),
+    *("BATCHTEL_OPEN_RUN", "BATCHTEL_OPEN_TYPE", "TRACEPARENT"),
+}
 
 
 def prepare_nothing() -> None:
@@ -215,7 +218,7 @@ def test_options_are_recorded(sink: Sink) -> None:
         "2026-03-01T22:30:00Z",
     )
     options += ("--attribute", "region=eu", "--attribute", "note=a=b")
-    finished = call(wrapped("printenv", "BATCHTEL_JOB_TYPE", options=options), sink)
+    finished = call(wrapped("printenv", "BATCHTEL_OPEN_TYPE", options=options), sink)
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, b"etl\n", b"")
     assert sink.total("batch.job.completions", job_name="nightly", job_type="etl", status="success") == 1
     assert sink.total("batch.job.retries", job_name="nightly") == 1

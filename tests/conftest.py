@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from batchtel_stack import binaries
+from batchtel_stack import binaries, ports
 
 
 def _program(name: str) -> Path:
@@ -34,12 +32,4 @@ def prometheus_program() -> Path:
 @pytest.fixture(scope="session")
 def free_ports() -> Callable[[int], list[int]]:
     """A function that returns `count` different ports on loopback that were free a moment ago."""
-
-    def find(count: int) -> list[int]:
-        with ExitStack() as held:
-            sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-            for one in sockets:
-                one.bind(("127.0.0.1", 0))
-            return [one.getsockname()[1] for one in sockets]
-
-    return find
+    return ports.free

@@ -52,14 +52,8 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        """Return ports that nothing uses right now, below the range that the kernel gives to outgoing connections."""
-        taken: list[int] = []
-        for number in random.sample(range(20000, 32000), 12000):
-            if not _occupied(number):
-                taken.append(number)
-            if len(taken) == len(cls.names()):
-                return cls(**dict(zip(cls.names(), taken, strict=True)))
-        raise Failure(f"fewer than {len(cls.names())} ports between 20000 and 32000 are free", 3)
+        """Return ports that nothing uses right now."""
+        return cls(**dict(zip(cls.names(), free(len(cls.names())), strict=True)))
 
     def changed(self, settings: Iterable[str]) -> Ports:
         """Return a copy with `name=number` settings applied.
@@ -105,6 +99,21 @@ class Ports:
         if problems:
             count = "a port is" if len(problems) == 1 else f"{len(problems)} ports are"
             raise Failure(f"{count} in use, nothing was started:\n" + "\n".join(problems), 3)
+
+
+def free(count: int) -> list[int]:
+    """Return `count` ports that nothing uses right now, below those that the kernel gives to outgoing connections.
+
+    Raises:
+        Failure: There are not so many (exit code 3).
+    """
+    taken: list[int] = []
+    for number in random.sample(range(20000, 32000), 12000):
+        if not _occupied(number):
+            taken.append(number)
+        if len(taken) == count:
+            return taken
+    raise Failure(f"fewer than {count} ports between 20000 and 32000 are free", 3)
 
 
 def _occupied(number: int) -> bool:

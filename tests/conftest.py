@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from batchtel_stack import binaries, ports
+
+
+# A shell starts background jobs with SIGINT ignored, which every process of these tests would inherit: a Ctrl-C that is
+# sent to one of them would do nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _program(name: str) -> Path:

@@ -11,7 +11,6 @@ import pytest
 
 from batchtel_stack import binaries, ports
 
-
 # A shell starts background jobs with SIGINT ignored, which every process of these tests would inherit: a Ctrl-C that is
 # sent to one of them would do nothing.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -37,7 +37,7 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> R
     report = Report("command", f"Starting a command, and a job turned off (medians of {rounds} rounds)", _COLUMNS)
     with programs.sink(folder) as sink:
         variables = sink.variables("http/protobuf")
-        wrapper = (sys.executable, "-m", "batchtel.command", "run", "--")
+        wrapper = (str(Path(sys.executable).with_name("batchtel")), "run", "--")
         variants = {
             "exec": partial(_start, _SAYS_WHEN, variables),
             "batchtel run": partial(_start, (*wrapper, *_SAYS_WHEN), variables),

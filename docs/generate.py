@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from batchtel.detail import EVENTS, SPANS
 from batchtel.settings import SETTINGS
-from batchtel.signals import ATTRIBUTES, EVENTS, METRICS, RESOURCE_LABELS, SPANS
+from batchtel.signals import ATTRIBUTES, METRICS, RESOURCE_LABELS
 from batchtel_collector.environment import load, shipped
 from batchtel_collector.render import render
 from batchtel_dashboards import rules
@@ -22,7 +23,7 @@ def reference() -> str:
 
 def _reference() -> Iterator[str]:
     yield "# Reference\n"
-    yield "Generated from the tables in `instrumentation/batchtel/signals.py` and `settings.py` by `make generate`.\n"
+    yield "Made from the tables `signals.py`, `detail.py` and `settings.py` in `instrumentation/batchtel/` by `make generate`.\n"
     yield "## Settings\n"
     yield "Where a row names several variables, the first that is set counts.\n"
     yield from _table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from batchtel.identity import UNKNOWN, bounded
 
@@ -44,6 +44,16 @@ class Outcome(NamedTuple):
             return cls("cancelled", reason=type(exception).__name__)
         # A class can be made with any name, and the type is a label.
         return cls("failure", bounded(type(exception).__name__) or UNKNOWN, exception=exception)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes that tell it, on spans and events."""
+        told = {
+            "batch.status": self.status,
+            "batch.status.reason": self.reason or None,
+            "process.exit.code": self.exit_code,
+            "error.type": self.error_type or None,
+        }
+        return {key: value for key, value in told.items() if value is not None}
 
 
 def _exit_code(exception: SystemExit) -> int:

@@ -210,19 +210,14 @@ class Scope(ABC):
         self._telemetry.meter.reach(f"batch.{self.level}.state.timestamp", at, {**self.labels, "state": state})
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
+        from batchtel.spans import set_status
+
         self._measure(process, outcome, duration)
-        attributes: dict[str, Any] = {**self._result(), "batch.status": outcome.status}
-        if outcome.error_type:
-            attributes["error.type"] = outcome.error_type
-        if outcome.exit_code is not None:
-            attributes["process.exit.code"] = outcome.exit_code
-        if outcome.reason:
-            attributes["batch.status.reason"] = outcome.reason
         # Here, and not only on the way out: a job's own tracer provider exports our spans by itself.
-        attributes = process.redaction.attributes(attributes)
+        attributes = process.redaction.attributes({**self._result(), **outcome.attributes()})
         failure = process.redaction.attributes(exception_attributes(outcome.exception))
         self._span.set_attributes(attributes)
-        self._span_status(outcome, failure)
+        set_status(self._span, outcome, failure)
         process.event(
             self._final_event if not outcome.goes_on else "batch.attempt.failed",
             ", ".join(filter(None, (f"{self._title()} ended: {outcome.status}", outcome.error_type, outcome.reason))),
@@ -245,18 +240,6 @@ class Scope(ABC):
         self._entered(outcome.status, time.time())
         if outcome.status == "failure" and self.retry is not None and self.retry.used_up:
             self._entered("dead_letter", time.time())
-
-    def _span_status(self, outcome: Outcome, failure: Mapping[str, str]) -> None:
-        from opentelemetry.trace import Status, StatusCode
-
-        if failure:
-            # record_exception() would add exception.escaped, which is deprecated, and fail where str(exception) does.
-            self._span.add_event("exception", failure)
-        if outcome.status == "success":
-            self._span.set_status(Status(StatusCode.OK))
-        elif outcome.status in ("failure", "lost"):
-            explanation = failure.get("exception.message", outcome.reason)
-            self._span.set_status(Status(StatusCode.ERROR, f"{outcome.error_type or outcome.status}: {explanation}"))
 
     def _leave(self) -> None:
         current.leave(self)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import Span, Status, StatusCode
 
 from batchtel import process
 from batchtel.guard import harmless
+from batchtel.outcome import Outcome
 
 
 class QueueProcessor(SpanProcessor):
@@ -40,3 +44,15 @@ class PresetIds(RandomIdGenerator):
             return super().generate_span_id()
         preset, self.preset = self.preset, None
         return preset[1]
+
+
+def set_status(span: Span, outcome: Outcome, failure: Mapping[str, str]) -> None:
+    """Tell on `span` how it ended; `failure` are the attributes of the exception, if there was one."""
+    if failure:
+        # record_exception() would add exception.escaped, which is deprecated, and fail where str(exception) does.
+        span.add_event("exception", failure)
+    if outcome.status == "success":
+        span.set_status(Status(StatusCode.OK))
+    elif outcome.status in ("failure", "lost"):
+        explanation = failure.get("exception.message", outcome.reason)
+        span.set_status(Status(StatusCode.ERROR, f"{outcome.error_type or outcome.status}: {explanation}"))

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import batchtel
+from batchtel.detail import EVENTS, SPANS
 from batchtel.settings import SETTINGS, read
-from batchtel.signals import ATTRIBUTES, EVENTS, METRICS, SPANS
+from batchtel.signals import ATTRIBUTES, METRICS
 from tests.instrumentation.process import environment, run, succeed
 from tests.instrumentation.sink import Sink
 

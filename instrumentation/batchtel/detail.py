@@ -1,0 +1,84 @@
+"""The table of signals, its spans and events: which attributes each of them can carry.
+
+Apart from the metrics, because no job reads it: documentation is generated from it, and tests compare what leaves a job
+with it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from batchtel.signals import RUN_LOG_LIMIT
+
+
+class Span(NamedTuple):
+    """One kind of span: its name, where `<...>` stands for a bounded name, and the attributes it can carry."""
+
+    name: str
+    description: str
+    attributes: tuple[str, ...]
+
+
+class Event(NamedTuple):
+    """One log record with an event name and the attributes it can carry."""
+
+    name: str
+    description: str
+    attributes: tuple[str, ...]
+
+
+_IDENTITY = (
+    *("batch.job.name", "batch.job.type", "batch.run.id", "batch.run.attempt"),
+    *("batch.scheduled_at", "batch.queued_at"),
+)
+_STEP_IDENTITY = (*_IDENTITY, "batch.step.name", "batch.step.attempt")
+_JOB_RESULT = (
+    *("batch.records.processed", "batch.records.failed", "batch.progress.done", "batch.progress.total"),
+    *("batch.data_quality.score", "batch.schema.version"),
+)
+_STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed")
+_END = ("batch.status", "batch.status.reason", "process.exit.code", "error.type")
+_COST = ("batch.cpu.time", "batch.memory.peak")
+_USAGE = (*_COST, "process.executable.name")
+_EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
+
+SPANS: Final = (
+    Span("batch_job.<job>", "One run of a job.", (*_IDENTITY, *_JOB_RESULT, *_USAGE, *_END)),
+    Span("batch_step.<step>", "One execution of a step.", (*_STEP_IDENTITY, *_STEP_RESULT, *_END)),
+)
+"""Every span that leaves a job; both are INTERNAL."""
+
+EVENTS: Final = (
+    Event("batch.run.started", "A run started; sent at once, so that a long run is visible before it ends.", _IDENTITY),
+    Event(
+        "batch.run.finished",
+        "A run ended: the audit record.",
+        (*_IDENTITY, "batch.duration", *_JOB_RESULT, *_USAGE, *_END, *_EXCEPTION),
+    ),
+    Event(
+        "batch.run.reported",
+        "A process within a run told what it knows of it; the run was opened by another process, which ends it.",
+        (*_IDENTITY, *_JOB_RESULT, *_COST),
+    ),
+    Event(
+        "batch.attempt.failed",
+        "An attempt of a run or a step failed and another one follows, by `retry`.",
+        (*_STEP_IDENTITY, "batch.duration", *_JOB_RESULT, *_STEP_RESULT, *_USAGE, *_END, *_EXCEPTION),
+    ),
+    Event(
+        "batch.step.finished",
+        "A step ended: the audit record.",
+        (*_STEP_IDENTITY, "batch.duration", *_STEP_RESULT, *_END, *_EXCEPTION),
+    ),
+    Event(
+        "batch.log.limit",
+        f"The run has logged more than {RUN_LOG_LIMIT:,} records; the rest is not sent.",
+        _IDENTITY,
+    ),
+    Event(
+        "batch.record.failed",
+        "One record failed; the first 100 of a run are logged, then one record says that the rest is only counted.",
+        (*_STEP_IDENTITY, "batch.record.id", *_EXCEPTION),
+    ),
+)
+"""Every event that leaves a job, as a log record of the scope `batchtel`."""

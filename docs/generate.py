@@ -23,7 +23,7 @@ def reference() -> str:
 
 def _reference() -> Iterator[str]:
     yield "# Reference\n"
-    yield "Made from the tables `signals.py`, `detail.py` and `settings.py` in `instrumentation/batchtel/` by `make generate`.\n"
+    yield "Made by `make generate` from `signals.py`, `detail.py` and `settings.py` of `instrumentation/batchtel`.\n"
     yield "## Settings\n"
     yield "Where a row names several variables, the first that is set counts.\n"
     yield from _table(

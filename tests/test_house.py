@@ -27,7 +27,12 @@ MAY_IMPORT = {
     "batchtel_stack": {"batchtel", "batchtel_collector", "batchtel_dashboards", "batchtel_stack"},
 }
 
-OUTSIDE_OF_JOBS = {"command.py": "click", "run_command.py": "click", "fixture.py": "pytest"}
+OUTSIDE_OF_JOBS = {
+    "command.py": "click",
+    "run_command.py": "click",
+    "catalogue_command.py": "click",
+    "fixture.py": "pytest",
+}
 """Modules of the job side that no job imports, and what they are for: commands, and tests of jobs."""
 
 JOB_SIDE = {"opentelemetry", "grpc", "google", "requests"}

@@ -114,3 +114,12 @@ def test_renders_as_the_checkout_does(platform: Path) -> None:
     committed = ROOT / "collector" / "batchtel_collector" / "rendered" / "local.yaml"
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == committed.read_text()
+
+
+def test_the_catalogue_needs_no_extra(installed: Path, tmp_path: Path) -> None:
+    """Who runs jobs can begin and check a catalogue with the wheel alone."""
+    begun = _call(installed / "batchtel", "catalogue", "init", tmp_path / "jobs.toml")
+    assert (begun.returncode, begun.stderr) == (0, "")
+    checked = _call(installed / "batchtel", "catalogue", "check", tmp_path / "jobs.toml")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout == f"{tmp_path}/jobs.toml is right: 3 jobs, 2 with an SLA\n"

@@ -98,6 +98,12 @@ SETTINGS: Final = {
     "queued_at": Setting(("BATCHTEL_QUEUED_AT",), "string", "", "When the run began to wait for its start."),
     "job_type": Setting(("BATCHTEL_JOB_TYPE",), "string", "batch", "Kind of the jobs that do not name theirs."),
     "attempt": Setting(("BATCHTEL_ATTEMPT",), "integer", "1", "Number of this attempt, for schedulers that retry."),
+    "catalogue": Setting(
+        ("BATCHTEL_CATALOGUE",),
+        "string",
+        "",
+        "File with what is expected of each job, `jobs.toml`; `batchtel catalogue init` writes one to begin with.",
+    ),
     "redact": Setting(
         ("BATCHTEL_REDACT",),
         "pattern",
@@ -170,6 +176,7 @@ class Settings(NamedTuple):
     queued_at: str
     job_type: str
     attempt: int
+    catalogue: str
     redact: str
     problems: tuple[str, ...] = ()
 

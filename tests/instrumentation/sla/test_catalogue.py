@@ -1,0 +1,295 @@
+"""The job catalogue is read strictly: every problem at once, each with its line and what to write instead."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
+
+from batchtel.catalogue import CatalogueError, parse, read
+from batchtel.catalogue_command import START
+from batchtel.catalogue_keys import JOB, Kind, Table
+from batchtel.command import main
+from batchtel.cron import Cron
+from batchtel.deadline import Deadline
+
+DEADLINE = "jobs.a.sla.must_complete_by"
+
+
+def batchtel(*arguments: str | Path, **variables: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], env=variables)
+
+
+def problems(text: str) -> list[tuple[int, str]]:
+    """Return line and message of everything that is wrong with a catalogue."""
+    with pytest.raises(CatalogueError) as refused:
+        parse(text)
+    return [(problem.line, problem.message) for problem in refused.value.problems]
+
+
+def test_everything_that_can_be_said_about_a_job() -> None:
+    """The catalogue of `init` becomes records: durations in seconds, days from Monday, the schedule's time zone."""
+    jobs = read(START)
+    assert list(jobs) == ["nightly_etl", "weekly_report", "hourly_aggregation"]
+    nightly = jobs["nightly_etl"]
+    assert nightly[:6] == (
+        "etl",
+        "ada@example.com",
+        "sales",
+        "critical",
+        "https://wiki.example/runbooks/nightly_etl",
+        False,
+    )
+    assert nightly.schedule is not None
+    assert nightly.schedule == (Cron.of("30 22 * * *"), "Europe/Berlin", None, 600)
+    assert nightly.sla == (5400, Deadline((6, 0), "Europe/Berlin"), 0.01, 100_000, 26 * 3600)
+    weekly = jobs["weekly_report"]
+    assert weekly.sla is not None
+    assert weekly.sla.must_complete_by == ((8, 0), "Europe/Berlin", frozenset({0}))
+    assert (weekly.schedule, weekly.type, weekly.sla.min_records) == (None, "", None)
+    hourly = jobs["hourly_aggregation"]
+    assert hourly.schedule is not None
+    assert (hourly.schedule.every, hourly.schedule.cron, hourly.sla) == (3600, None, None)
+
+
+def test_a_deadline_without_a_zone_is_in_that_of_its_schedule() -> None:
+    """The schedule's time zone, else UTC."""
+    sla = "sla.must_complete_by.time = '06:00'"
+    jobs = parse(f"[jobs.a]\n{sla}\nschedule = {{ cron = '@daily', timezone = 'Asia/Tokyo' }}\n[jobs.b]\n{sla}\n")
+    zones = [job.sla.must_complete_by.timezone for job in jobs.values() if job.sla and job.sla.must_complete_by]
+    assert zones == ["Asia/Tokyo", "UTC"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("15m", 900), ("1h30m", 5400), ("2d", 172_800), ("0.5s", 0.5), ("1d1s", 86401)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    """Numbers with units, the larger ones first."""
+    sla = parse(f"[jobs.a.sla]\nmax_duration = '{text}'")["a"].sla
+    assert sla is not None
+    assert sla.max_duration == seconds
+
+
+NO_DURATION = 'is not a duration above 0; write numbers with units, such as "90s", "1h30m" or "2d"'
+NO_TIME = 'is not a time of day; write "00:00" to "23:59", in quotes'
+NO_ZONE = 'is not a time zone; write for example "Europe/Berlin" or "UTC"'
+NO_DAYS = 'is not a list of days; write for example ["mon", "fri"], of mon, tue, wed, thu, fri, sat, sun'
+NO_SHARE = "is not a share from 0 to 1; write for example 0.01 for one record in a hundred"
+NO_COUNT = "is not a whole number above 0; write for example 100_000"
+NO_TEXT = 'is not a text of 1 to 120 printable characters; write for example "sales"'
+NO_LINK = 'is not a link; write for example "https://wiki.example/runbooks/nightly"'
+
+MISTAKES = {
+    'sla.max_duration = "0s"': f'jobs.a.sla.max_duration: "0s" {NO_DURATION}',
+    'sla.max_duration = "30m1h"': f'jobs.a.sla.max_duration: "30m1h" {NO_DURATION}',
+    "sla.max_duration = 90": f"jobs.a.sla.max_duration: 90 {NO_DURATION}",
+    'sla.max_duration = ""': f'jobs.a.sla.max_duration: "" {NO_DURATION}',
+    'sla.max_data_age = "1w"': f'jobs.a.sla.max_data_age: "1w" {NO_DURATION}',
+    'sla.max_duraton = "1h"': "jobs.a.sla.max_duraton is not a key here (did you mean max_duration?)",
+    "sla.max_failure_rate = 5": f"jobs.a.sla.max_failure_rate: 5 {NO_SHARE}",
+    "sla.max_failure_rate = nan": f"jobs.a.sla.max_failure_rate: NaN {NO_SHARE}",
+    "sla.max_failure_rate = true": f"jobs.a.sla.max_failure_rate: true {NO_SHARE}",
+    "sla.min_records = 0": f"jobs.a.sla.min_records: 0 {NO_COUNT}",
+    "sla.min_records = 1e3": f"jobs.a.sla.min_records: 1000.0 {NO_COUNT}",
+    'sla.must_complete_by = "06:00"': f'{DEADLINE}: "06:00" is not a table; its keys are time, timezone, weekdays',
+    "sla.must_complete_by = {}": f"{DEADLINE} has no time; it is needed",
+    'sla.must_complete_by.time = "25:00"': f'{DEADLINE}.time: "25:00" {NO_TIME}',
+    'sla.must_complete_by.time = "6:00"': f'{DEADLINE}.time: "6:00" {NO_TIME}',
+    "sla.must_complete_by.time = 06:00:00": f'{DEADLINE}.time: "06:00:00" {NO_TIME}',
+    'sla.must_complete_by = { time = "06:00", timezone = "Europe/Belin" }': (
+        f'{DEADLINE}.timezone: "Europe/Belin" {NO_ZONE}'
+    ),
+    'sla.must_complete_by = { time = "06:00", timezone = "Europe" }': f'{DEADLINE}.timezone: "Europe" {NO_ZONE}',
+    'sla.must_complete_by = { time = "06:00", weekdays = ["Monday"] }': f'{DEADLINE}.weekdays: ["Monday"] {NO_DAYS}',
+    'sla.must_complete_by = { time = "06:00", weekdays = [] }': f"{DEADLINE}.weekdays: [] {NO_DAYS}",
+    'sla.must_complete_by = { time = "06:00", weekdays = [1] }': f"{DEADLINE}.weekdays: [1] {NO_DAYS}",
+    'schedule.cron = "61 * * * *"': (
+        "jobs.a.schedule.cron: \"61 * * * *\" is not a cron expression: minute: '61' is not one of 0 to 59"
+    ),
+    "schedule = {}": 'jobs.a.schedule: needs either cron or every; write for example cron = "30 22 * * *"',
+    'schedule = { cron = "@daily", every = "1h" }': (
+        'jobs.a.schedule: needs either cron or every; write for example cron = "30 22 * * *"'
+    ),
+    'schedule = { every = "1h", timezone = "UTC" }': (
+        "jobs.a.schedule: timezone has no meaning without cron; remove it"
+    ),
+    'schedule = { every = "1h", grace = 60 }': f"jobs.a.schedule.grace: 60 {NO_DURATION}",
+    'severity = "urgent"': 'jobs.a.severity: "urgent" is not one of critical, warning, info',
+    'paused = "yes"': 'jobs.a.paused: "yes" is not true or false',
+    "team = 7": f"jobs.a.team: 7 {NO_TEXT}",
+    'owner = ""': f'jobs.a.owner: "" {NO_TEXT}',
+    'runbook = "wiki/nightly"': f'jobs.a.runbook: "wiki/nightly" {NO_LINK}',
+    "colour = 1": (
+        "jobs.a.colour is not a key here; known here: type, owner, team, severity, runbook, paused, schedule, sla"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_each_mistake_has_its_line_and_its_cure(line: str) -> None:
+    """The whole message, and the line of the statement that is wrong."""
+    assert problems(f'# a catalogue\n[jobs.a]\ntype = "etl"\n\n{line}\n[jobs.b]\n') == [(5, MISTAKES[line])]
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
+    """Lines are those of the statements, whatever stands within and between them."""
+    assert problems(
+        """owner = "top"
+[jobs.a]
+runbook = \"\"\"
+[jobs.fake]
+\"\"\"
+[ jobs . "b c" ] # a header may look like this
+sla = { max_duration = "1h", min_record = 1 }
+schedule.every = "often"
+
+[jobs.c.sla.must_complete_by]
+time = "06:00"
+
+weekdays = [
+  "mon",
+  # a comment
+  "someday",
+]
+timezone = "Mars"
+[jobs."new\\nline"]
+[jobs]
+d = 3
+"""
+    ) == [
+        (1, "owner is not a key of a catalogue; known here: jobs"),
+        (3, f'jobs.a.runbook: "[jobs.fake]\\n" {NO_LINK}'),
+        (7, 'jobs."b c".sla.min_record is not a key here (did you mean min_records?)'),
+        (8, f'jobs."b c".schedule.every: "often" {NO_DURATION}'),
+        (13, f'jobs.c.sla.must_complete_by.weekdays: ["mon", "someday"] {NO_DAYS}'),
+        (18, f'jobs.c.sla.must_complete_by.timezone: "Mars" {NO_ZONE}'),
+        (19, 'jobs."new\\nline" is no name of a job: 1 to 120 printable characters'),
+        (
+            21,
+            "jobs.d: 3 is not a table; its keys are type, owner, team, severity, runbook, paused, schedule, sla",
+        ),
+    ]
+
+
+def test_windows_lines_and_a_byte_order_mark(tmp_path: Path) -> None:
+    """A file from Windows has the same lines."""
+    file = tmp_path / "jobs.toml"
+    file.write_bytes(b'\xef\xbb\xbf[jobs.a]\r\ntype = "etl"\r\nteam = 7\r\n')
+    with pytest.raises(CatalogueError) as refused:
+        read(file)
+    assert refused.value.problems == ((3, f"jobs.a.team: 7 {NO_TEXT}"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[jobs.a]\ntype = etl\n", (2, "not TOML: Invalid value (column 8)")),
+        ("[jobs.a]\n[jobs.a]\n", (2, "not TOML: Cannot declare ('jobs', 'a') twice (column 8)")),
+        ("[jobs.a]\ntype = '''etl\n\n", (2, "not TOML: Expected \"'''\" (at the end)")),
+    ],
+)
+def test_what_is_not_toml(text: str, problem: tuple[int, str]) -> None:
+    """The parser's own words, with line and column."""
+    assert problems(text) == [problem]
+
+
+def test_what_is_not_text(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 have a line, too."""
+    file = tmp_path / "jobs.toml"
+    file.write_bytes(b'[jobs.a]\nteam = "M\xfcnchen"\n')
+    with pytest.raises(CatalogueError) as refused:
+        read(file)
+    assert refused.value.problems == ((2, "not UTF-8 text; save the file as UTF-8"),)
+
+
+def test_a_long_catalogue_finds_its_line() -> None:
+    """Lines are looked for by halves: 3,000 jobs take no longer to wait for."""
+    text = "".join(f'[jobs.job_{number}]\nteam = "a"\n\n' for number in range(3000))
+    wrong = text.replace('[jobs.job_2500]\nteam = "a"', "[jobs.job_2500]\nteam = 1")
+    assert problems(wrong) == [(7502, f"jobs.job_2500.team: 1 {NO_TEXT}")]
+
+
+def test_check_says_that_all_is_right(tmp_path: Path) -> None:
+    """Exit code 0; the file is the one given, else that of BATCHTEL_CATALOGUE."""
+    file = tmp_path / "mine.toml"
+    file.write_text("[jobs.a]\n[jobs.b.sla]\nmin_records = 1\n")
+    for result in (batchtel("catalogue", "check", file), batchtel("catalogue", "check", BATCHTEL_CATALOGUE=str(file))):
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout == f"{file} is right: 2 jobs, 1 with an SLA\n"
+    shown = batchtel("catalogue", "check", file, "--json")
+    assert shown.exit_code == 0
+    assert json.loads(shown.stdout) == {"ok": True, "file": str(file), "jobs": ["a", "b"], "problems": []}
+
+
+def test_check_names_all_problems(tmp_path: Path) -> None:
+    """Exit code 1, one line a problem, as file:line: message; the same as JSON."""
+    file = tmp_path / "mine.toml"
+    file.write_text("[jobs.a]\nteam = 7\n[jobs.b.sla]\nmin_records = 0\n")
+    result = batchtel("catalogue", "check", file)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"error: 2 problems in the catalogue {file}\n"
+        f"  {file}:2: jobs.a.team: 7 {NO_TEXT}\n"
+        f"  {file}:4: jobs.b.sla.min_records: 0 {NO_COUNT}\n"
+    )
+    shown = batchtel("catalogue", "check", file, "--json")
+    assert shown.exit_code == 1
+    assert json.loads(shown.stdout) == {
+        "ok": False,
+        "file": str(file),
+        "jobs": [],
+        "problems": [
+            {"line": 2, "message": f"jobs.a.team: 7 {NO_TEXT}"},
+            {"line": 4, "message": f"jobs.b.sla.min_records: 0 {NO_COUNT}"},
+        ],
+    }
+
+
+def test_init_writes_a_catalogue_that_check_accepts(tmp_path: Path) -> None:
+    """It shows every key there is, and is never written over another file; without it `check` says how to begin."""
+    file = tmp_path / "jobs.toml"
+    missing = batchtel("catalogue", "check", file)
+    assert missing.exit_code == 2
+    assert missing.stderr == (
+        f"error: cannot read the catalogue {file}: No such file or directory; "
+        "begin one with `batchtel catalogue init`\n"
+    )
+    begun = batchtel("catalogue", "init", file)
+    assert (begun.exit_code, begun.stderr) == (0, "")
+    assert begun.stdout == f"wrote {file}; jobs read it with BATCHTEL_CATALOGUE={file}\n"
+    assert batchtel("catalogue", "check", file).exit_code == 0
+    words = set(re.findall(r"\w+", file.read_text()))
+    assert set(_keys(JOB)) <= words
+
+    again = batchtel("catalogue", "init", file)
+    assert again.exit_code == 2
+    assert again.stderr == f"error: {file} is there already; name another file, or remove it\n"
+    nowhere = batchtel("catalogue", "init", tmp_path / "no" / "jobs.toml")
+    assert nowhere.exit_code == 2
+    assert nowhere.stderr == f"error: cannot write {tmp_path}/no/jobs.toml: No such file or directory\n"
+
+
+def _keys(table: Table) -> list[str]:
+    inner = [_keys(kind) for kind, _ in table.keys.values() if not isinstance(kind, Kind)]
+    return [*table.keys, *(key for keys in inner for key in keys)]
+
+
+BEYOND_SCHEMA = ("Europe", "61 * * * *", "nan", "1e3")
+"""What the schema cannot know: which time zones there are, cron expressions, and how TOML writes a number."""
+
+
+def test_the_schema_says_what_the_reader_says() -> None:
+    """It accepts what is right, and refuses every mistake but those that need knowledge of zones and cron."""
+    shown = json.loads(batchtel("catalogue", "schema").stdout)
+    validator = Draft202012Validator(shown)
+    validator.check_schema(shown)
+    assert list(validator.iter_errors(tomllib.loads(START.read_text()))) == []
+    accepted = [line for line in MISTAKES if validator.is_valid(tomllib.loads(f"[jobs.a]\n{line}"))]
+    assert [line for line in accepted if not any(part in line for part in BEYOND_SCHEMA)] == []
+    assert accepted != []

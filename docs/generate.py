@@ -9,8 +9,10 @@ from pathlib import Path
 from batchtel.detail import EVENTS, SPANS
 from batchtel.settings import SETTINGS
 from batchtel.signals import ATTRIBUTES, METRICS, RESOURCE_LABELS
-from batchtel_collector.environment import load, shipped
+from batchtel_collector import schema
+from batchtel_collector.environment import load
 from batchtel_collector.render import render
+from batchtel_collector.variants import Variant, variants
 from batchtel_dashboards import rules
 
 ROOT = Path(__file__).parent.parent
@@ -85,14 +87,15 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 
 
-def _rendered(name: str) -> Callable[[], str]:
-    return lambda: render(load(name))
+def _rendered(variant: Variant) -> Callable[[], str]:
+    return lambda: render(load(variant.name, role=variant.role))
 
 
 OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference.md": reference,
     "dashboards/batchtel_dashboards/generated/rules.yaml": rules.text,
-    **{f"collector/batchtel_collector/rendered/{name}.yaml": _rendered(name) for name in shipped()},
+    "collector/batchtel_collector/environment.schema.json": schema.text,
+    **{f"collector/batchtel_collector/rendered/{variant.stem}.yaml": _rendered(variant) for variant in variants()},
 }
 """Every committed output, by path from the root, and what makes it."""
 

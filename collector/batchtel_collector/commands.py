@@ -104,7 +104,7 @@ def _document(name: str, problem: Problem) -> dict[str, Any]:
     place = problem.place
     return {
         "message": problem.message,
-        "file": name,
+        "file": place.file if place else name,
         "line": place.line if place else None,
         "column": place.column if place else None,
     }

@@ -11,12 +11,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from batchtel_collector.document import Path, dotted
+from batchtel_collector.values import is_sensitive
 
 
 def complaint(detail: Any, model: type[BaseModel]) -> str:
     """Turn one entry of `ValidationError.errors()` into one line for the user."""
     path: Path = detail["loc"]
+    if path[-1:] == ("[key]",):
+        return f"{dotted(path[:-2])}: {_shown(path[-2])} {detail['ctx']['error']}"
     name, given, kind = dotted(path), _shown(detail["input"]), detail["type"]
+    if any(is_sensitive(str(part)) for part in path):
+        given = "the value (not shown)"
     if kind == "missing":
         return f"{name} is missing; write {path[-1]}: {_example(model, path)}"
     if kind == "extra_forbidden":
@@ -26,7 +31,7 @@ def complaint(detail: Any, model: type[BaseModel]) -> str:
         about_parts = isinstance(detail["input"], dict)
         return (f"{name}: {reason}" if name else reason) if about_parts else f"{name}: {given} {reason}"
     if kind == "literal_error":
-        choices = typing.get_args(_field(model, path).annotation)
+        choices = _choices(_field(model, path).annotation)
         near = difflib.get_close_matches(str(detail["input"]), choices, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         return f"{name}: {given} is not a choice{hint}; write {' or '.join(choices)}"
@@ -36,12 +41,21 @@ def complaint(detail: Any, model: type[BaseModel]) -> str:
     return f"{name}: {given} is not {_expected(kind, detail)}; write {example}"
 
 
+def _choices(annotation: Any) -> list[str]:
+    """Return the texts of a Literal, also of one within a list."""
+    arguments = typing.get_args(annotation)
+    texts = [argument for argument in arguments if isinstance(argument, str)]
+    return texts or [text for argument in arguments for text in _choices(argument)]
+
+
 def _expected(kind: str, detail: Any) -> str:
     if kind == "greater_than_equal":
         return f"{detail['ctx']['ge']} or more"
     return {
         "string_type": "text",
         "int_type": "a whole number",
+        "bool_type": "true or false",
+        "too_short": "long enough",
         "list_type": "a list",
         "model_type": "a group of keys",
         "model_attributes_type": "a group of keys",
@@ -64,15 +78,34 @@ def _near(key: str, section: type[BaseModel]) -> str:
 
 
 def _section(model: type[BaseModel], path: Path) -> type[BaseModel]:
+    """Return the group of keys at `path`, or the whole environment if there is none."""
+    found: Any = model
     for part in path:
-        annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
-    return model
+        inner = found.model_fields.get(str(part)) if _is_section(found) else None
+        found = _inside(inner.annotation) if inner is not None else _values_of(found)
+    return found if _is_section(found) else model
+
+
+def _inside(annotation: Any) -> Any:
+    """Take the None out of `Section | None`."""
+    choices = [choice for choice in typing.get_args(annotation) if choice is not type(None)]
+    is_optional = type(None) in typing.get_args(annotation)
+    return choices[0] if is_optional else annotation
+
+
+def _values_of(annotation: Any) -> Any:
+    arguments = typing.get_args(annotation)
+    return arguments[1] if typing.get_origin(annotation) is dict else None
+
+
+def _is_section(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, BaseModel)
 
 
 def _field(model: type[BaseModel], path: Path) -> FieldInfo:
+    """Return the field at `path`, or the nearest one above that has a name of its own."""
+    while len(path) > 1 and str(path[-1]) not in _section(model, path[:-1]).model_fields:
+        path = path[:-1]
     return _section(model, path[:-1]).model_fields[str(path[-1])]
 
 

@@ -18,10 +18,11 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Line and column in a file, both counted from 1."""
+    """Line and column in a file, both counted from 1, and the name of the file where several are read as one."""
 
     line: int
     column: int
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Problem:
 
     def located(self, name: str) -> str:
         """Return `<name>:<line>:<column>: <message>`, without numbers if there is no place."""
-        where = f"{name}:{self.place.line}:{self.place.column}" if self.place else name
+        where = f"{self.place.file or name}:{self.place.line}:{self.place.column}" if self.place else name
         return f"{where}: {self.message}"
 
 
@@ -47,25 +48,29 @@ class Document:
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    file: str = ""
 
 
-def read(text: str) -> Document:
-    """Read one YAML document; everything that is wrong is in `problems`, never raised."""
-    document = Document()
+def read(text: str, file: str = "") -> Document:
+    """Read one YAML document; everything that is wrong is in `problems`, never raised.
+
+    `file` is what the places name as their file.
+    """
+    document = Document(file=file)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = ", ".join(part for part in (error.context, error.problem) if part)
-        document.problems.append(Problem(f"not YAML: {message}", place=_place(mark) if mark else None))
+        document.problems.append(Problem(f"not YAML: {message}", place=_place(mark, file) if mark else None))
         return document
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
-        place = Place(before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
+        place = Place(before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1, file)
         document.problems.append(Problem(f"not YAML: character U+{error.character:04X} is not allowed", place=place))
         return document
     if root is None:
-        document.problems.append(Problem("the file is empty", place=Place(1, 1)))
+        document.problems.append(Problem("the file is empty", place=Place(1, 1, file)))
         return document
     document.data = _Reader(document).value(root, ())
     return document
@@ -75,6 +80,40 @@ def merge(document: Document, overrides: Mapping[str, object]) -> None:
     """Put `overrides` over the document's data, mappings key by key; what they replace loses its place."""
     if isinstance(document.data, dict):
         _merge(document, document.data, overrides, ())
+
+
+def overlay(below: Document, above: Document) -> None:
+    """Put a document over another one: mappings key by key, everything else whole; places come along."""
+    if isinstance(below.data, dict) and isinstance(above.data, dict):
+        _overlay(below, below.data, above, above.data, ())
+        below.problems += above.problems
+
+
+def lift(document: Document, path: Path) -> None:
+    """Take the mapping at `path` out of the document and put it over the whole, with its places."""
+    part = Document(file=document.file)
+    inner = document.data
+    for key in path:
+        assert isinstance(inner, dict)
+        inner = inner[str(key)]
+    part.data = inner
+    for places, lifted in ((document.values, part.values), (document.keys, part.keys)):
+        lifted |= {known[len(path) :]: place for known, place in places.items() if known[: len(path)] == path}
+    overlay(document, part)
+
+
+def _overlay(below: Document, data: dict[str, object], above: Document, more: dict[str, object], path: Path) -> None:
+    for key, value in more.items():
+        here = (*path, key)
+        under = data.get(key)
+        if isinstance(value, dict) and isinstance(under, dict):
+            _overlay(below, under, above, value, here)
+            continue
+        data[key] = value
+        for places, new in ((below.values, above.values), (below.keys, above.keys)):
+            for known in [known for known in places if known[: len(here)] == here]:
+                del places[known]
+            places.update({known: place for known, place in new.items() if known[: len(here)] == here})
 
 
 def _merge(document: Document, data: dict[str, object], overrides: Mapping[str, object], path: Path) -> None:
@@ -97,7 +136,7 @@ class _Reader:
         self._seen: set[int] = set()
 
     def value(self, node: yaml.Node, path: Path) -> object:
-        place = _place(node.start_mark)
+        place = _place(node.start_mark, self._document.file)
         self._document.values[path] = place
         if id(node) in self._seen:
             self._refuse("an alias (*name) is not allowed; write the value out", path, place)
@@ -113,7 +152,7 @@ class _Reader:
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
         data: dict[str, object] = {}
         for key_node, value_node in node.value:
-            place = _place(key_node.start_mark)
+            place = _place(key_node.start_mark, self._document.file)
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
                 self._refuse("a key must be plain text", path, place)
                 continue
@@ -131,7 +170,7 @@ class _Reader:
         text = str(node.value)
         if node.style is not None:
             return text
-        place = _place(node.start_mark)
+        place = _place(node.start_mark, self._document.file)
         kind = node.tag.removeprefix("tag:yaml.org,2002:")
         plain = _PLAIN.get(kind)
         if plain is not None and plain.fullmatch(text):
@@ -163,8 +202,8 @@ def _reading(node: yaml.ScalarNode) -> object:
     return str(value).lower()
 
 
-def _place(mark: yaml.Mark) -> Place:
-    return Place(mark.line + 1, mark.column + 1)
+def _place(mark: yaml.Mark, file: str) -> Place:
+    return Place(mark.line + 1, mark.column + 1, file)
 
 
 # What means the same in YAML 1.1, YAML 1.2 and JSON; every other reading surprises somebody.

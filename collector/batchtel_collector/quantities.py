@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """Units of a duration, in seconds."""
@@ -47,8 +47,16 @@ def _split(text: object, units: dict[str, int], expected: str) -> tuple[int, str
     return int(found[1]), found[2]
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": "string", "description": "such as 15s or 35d", "pattern": "^[0-9]{1,9}[smhd]$"}),
+]
 """A field that is written as `15s` and read as a timedelta."""
 
-Size = Annotated[int, BeforeValidator(parse_size)]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "description": "such as 1GiB", "pattern": "^[0-9]{1,9}[MGT]iB$"}),
+]
 """A field that is written as `1GiB` and read as a number of bytes."""

@@ -9,17 +9,15 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from batchtel_collector.environment import Environment as Settings
 from batchtel_collector.environment import load
+from batchtel_collector.quantities import go_duration
 from batchtel_collector.render import render
 from batchtel_dashboards import rules
 from batchtel_stack.ports import HOST, Ports
 
 PROGRAMS: Final = ("prometheus", "loki", "tempo", "collector")
 """Their names, in the order of their start: backends before the collector, which would only retry."""
-
-METRICS_RETENTION: Final = "35d"
-DETAIL_RETENTION: Final = "2160h"
-"""90 days, in the unit that Loki and Tempo both read."""
 
 _BACKENDS: Final = Path(__file__).parent / "backends"
 
@@ -76,16 +74,23 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
     Raises:
         Failure: the environment or its rendering is wrong (exit code 2).
     """
-    return (_prometheus(options), _loki(options), _tempo(options), _collector(options, boot))
+    environment = load(options.environment, _merged(_settings(options), options.overrides))
+    retention = environment.retention
+    return (
+        _prometheus(options, go_duration(retention.metrics)),
+        _loki(options, go_duration(retention.detail)),
+        _tempo(options, go_duration(retention.detail)),
+        _collector(options, environment, boot),
+    )
 
 
-def _prometheus(options: Options) -> Program:
+def _prometheus(options: Options, retention: str) -> Program:
     file = options.data / "prometheus" / "prometheus.yml"
     port = options.ports.prometheus
     arguments = [
         f"--config.file={file}",
         f"--storage.tsdb.path={options.data / 'prometheus' / 'tsdb'}",
-        f"--storage.tsdb.retention.time={METRICS_RETENTION}",
+        f"--storage.tsdb.retention.time={retention}",
         f"--web.listen-address={HOST}:{port}",
         "--web.enable-remote-write-receiver",
         "--enable-feature=exemplar-storage",
@@ -99,7 +104,7 @@ def _prometheus(options: Options) -> Program:
     )
 
 
-def _loki(options: Options) -> Program:
+def _loki(options: Options, retention: str) -> Program:
     file = options.data / "loki" / "loki.yaml"
     port = options.ports.loki
     text = _template(
@@ -108,14 +113,14 @@ def _loki(options: Options) -> Program:
         http_port=port,
         grpc_port=options.ports.loki_grpc,
         data=str(options.data / "loki"),
-        retention=DETAIL_RETENTION,
+        retention=retention,
     )
     return Program(
         "loki", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready"
     )
 
 
-def _tempo(options: Options) -> Program:
+def _tempo(options: Options, retention: str) -> Program:
     file = options.data / "tempo" / "tempo.yaml"
     port = options.ports.tempo
     text = _template(
@@ -125,20 +130,19 @@ def _tempo(options: Options) -> Program:
         grpc_port=options.ports.tempo_grpc,
         otlp_port=options.ports.tempo_otlp,
         data=str(options.data / "tempo"),
-        retention=DETAIL_RETENTION,
+        retention=retention,
     )
     return Program(
         "tempo", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready"
     )
 
 
-def _collector(options: Options, boot: int) -> Program:
+def _collector(options: Options, environment: Settings, boot: int) -> Program:
     file = options.data / "collector" / "collector.yaml"
-    text = render(load(options.environment, _merged(_settings(options), options.overrides)))
     return Program(
         "collector",
         ("--config", str(file)),
-        {file: text},
+        {file: render(environment)},
         f"http://{HOST}:{options.ports.otlp_http}",
         f"http://{HOST}:{options.ports.collector_health}",
         {"BATCHTEL_BOOT": str(boot)},

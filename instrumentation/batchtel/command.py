@@ -21,6 +21,10 @@ SUBCOMMANDS: Final = {
     "logs": ("batchtel_stack.commands:logs", "Show what the programs of the stack have logged."),
     "down": ("batchtel_stack.commands:down", "Stop the stack and leave no process."),
     "render": ("batchtel_collector.commands:render", "Print the collector's configuration for an environment."),
+    "environments": (
+        "batchtel_collector.environment_commands:environments",
+        "List the environments that can be rendered, and show what is in them.",
+    ),
     "check": ("batchtel_collector.commands:check", "Check an environment and its rendered configuration."),
 }
 """Name of the subcommand -> where its click command lives, and its line in `batchtel --help`."""

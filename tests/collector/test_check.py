@@ -74,7 +74,7 @@ def test_a_wrong_environment_is_an_input_error_in_json_too(tmp_path: Path) -> No
             {
                 "message": 'name: NO is read as false in YAML; write "NO" in quotes for text, or true or false',
                 "file": str(mine),
-                "line": 4,
+                "line": 5,
                 "column": 7,
             }
         ],

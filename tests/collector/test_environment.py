@@ -50,7 +50,12 @@ def test_every_key_of_a_shipped_file_is_described(name: str) -> None:
         if re.match(r"[a-z_]+:", line) and not above.startswith("#")
     ]
     assert bare == []
-    assert {line.split(":")[0] for line in lines if re.match(r"[a-z_]+:", line)} == set(Environment.model_fields)
+
+
+def test_local_shows_every_key_there_is() -> None:
+    """Whoever reads one file knows all keys."""
+    keys = {line.split(":")[0] for line in LOCAL.splitlines() if re.match(r"[a-z_]+:", line)}
+    assert keys == set(Environment.model_fields)
 
 
 def test_overrides_replace_single_keys_and_whole_lists() -> None:
@@ -85,7 +90,7 @@ MISTAKES = {
         "expiry",
         "cadence: 15s",
         1,
-        "cadence is given twice, first in line 31; remove one",
+        "cadence is given twice, first in line 49; remove one",
     ),
     "NO": ("name", "name: NO", 7, 'name: NO is read as false in YAML; write "NO" in quotes for text, or true or false'),
     "on in a list": (
@@ -199,15 +204,15 @@ def test_a_mistake_gets_one_error_with_its_place(mistake: str) -> None:
 
 def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
     """Nobody mends a file in as many rounds as it has mistakes."""
-    text = LOCAL.replace("role: standalone", "role: agent").replace("expiry: 35d", "expiry: fast")
+    text = LOCAL.replace("role: standalone", "role: agnt").replace("expiry: 35d", "expiry: fast")
     text = text.replace("shard: standalone-0\n", "").replace("jobs: []", "jobs: [yes]")
     assert refusal(text) == (
         "4 problems in the environment mine.yaml\n"
-        "  mine.yaml:4:1: shard is missing; write shard: standalone-0\n"
-        '  mine.yaml:7:7: role: "agent" is not a choice; write standalone\n'
-        '  mine.yaml:34:9: expiry: "fast" is not a duration; write a whole number and a unit, '
+        "  mine.yaml:5:1: shard is missing; write shard: standalone-0\n"
+        '  mine.yaml:9:7: role: "agnt" is not a choice (did you mean agent?); write standalone or agent or gateway\n'
+        '  mine.yaml:52:9: expiry: "fast" is not a duration; write a whole number and a unit, '
         'such as "15s", "5m", "12h" or "35d"\n'
-        '  mine.yaml:47:8: jobs[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
+        '  mine.yaml:65:8: jobs[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
     )
 
 
@@ -216,7 +221,7 @@ def test_a_text_in_place_of_a_group_is_told_what_a_group_looks_like() -> None:
     text = LOCAL.replace("tempo:\n  endpoint:", "tempo:")
     assert refusal(text) == (
         "1 problem in the environment mine.yaml\n"
-        '  mine.yaml:26:8: tempo: "127.0.0.1:4327" is not a group of keys; '
+        '  mine.yaml:38:8: tempo: "127.0.0.1:4327" is not a group of keys; '
         'write for example tempo: {endpoint: "127.0.0.1:4327"}'
     )
 
@@ -240,7 +245,7 @@ def test_an_unknown_name_lists_the_shipped_ones() -> None:
     result = CliRunner().invoke(main, ["render", "--env", "locl"])
     assert result.exit_code == 2
     assert result.stderr == (
-        "error: unknown environment 'locl' (did you mean local?); shipped: local; "
+        f"error: unknown environment 'locl' (did you mean local?); shipped: {', '.join(environment.shipped())}; "
         "or give a file, for example ./production.yaml\n"
     )
     assert result.stdout == ""
@@ -254,3 +259,89 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     assert refused.value.format_message() == (
         f"cannot read the environment {tmp_path}/none.yaml: No such file or directory"
     )
+
+
+CONTRADICTIONS = {
+    "an open listener": (
+        {"otlp_http: 127.0.0.1:4318": "otlp_http: 0.0.0.0:4318"},
+        '14:14: listen.otlp_http: "0.0.0.0:4318" would be open to other machines without a password; '
+        'write "127.0.0.1:4318", or set tls and token',
+    ),
+    "an open listener with a token only": (
+        {"otlp_http: 127.0.0.1:4318": "otlp_http: 0.0.0.0:4318", "\ntoken: null": "\ntoken: /etc/token"},
+        '14:14: listen.otlp_http: "0.0.0.0:4318" would be open to other machines without encryption; '
+        'write "127.0.0.1:4318", or set tls',
+    ),
+    "a long cadence": (
+        {"cadence: 15s": "cadence: 3m"},
+        "49:10: cadence is longer than 2m, so series would have gaps; write 2m or less",
+    ),
+    "little memory": (
+        {"memory_limit: 1GiB": "memory_limit: 64MiB"},
+        "83:15: memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more",
+    ),
+    "a short expiry": (
+        {"expiry: 35d": "expiry: 30m"},
+        "52:9: expiry is shorter than 1h, so series would end between two runs; write 1h or more",
+    ),
+    "plaintext to another machine": (
+        {"http://127.0.0.1:3100": "http://loki:3100"},
+        '35:13: loki.endpoint: "http://loki:3100/otlp" would be sent to in plaintext; write https://, '
+        "or loki.plaintext: true where the network is trusted",
+    ),
+    "an agent without gateways": (
+        {"role: standalone": "role: agent"},
+        "5:1: gateways is missing, which an agent sends to; write gateways: {endpoints: [...]}",
+    ),
+    "nowhere to send": (
+        {"prometheus:\n  endpoint: http://127.0.0.1:9090/api/v1/write": "prometheus: null"},
+        "5:1: metrics have nowhere to go; write prometheus: {endpoint: ...}, or vendor",
+    ),
+    "a literal secret": (
+        {"\ntoken: null": "\ntoken: hunter2"},
+        "23:8: token: the value (not shown) is not a reference to a secret; "
+        'write "${env:NAME}", or the path of a file that holds it',
+    ),
+    "a literal secret in a header": (
+        {"4327": '4327\n  headers: {Authorization: "Bearer hunter2"}'},
+        '40:28: tempo.headers.Authorization has a secret in it; write "${env:NAME}" in its place',
+    ),
+    "a literal secret in an exporter": (
+        {"exporters: {}": "exporters: {kafka: {signals: [logs], settings: {auth: {password: hunter2}}}}"},
+        '101:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
+    ),
+    "half a pair of keys": (
+        {"4327": "4327\n  certificate: /etc/tls.crt"},
+        "39:3: tempo: certificate and key belong together; write both or none",
+    ),
+    "a run id as label": (
+        {"\nlabels: []": "\nlabels: [run_id]"},
+        '68:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make series '
+        "without end; take it out",
+    ),
+    "a rule for a metric of ours": (
+        {"metrics: {}": "metrics: {batch.job.duration: {labels: [region]}}"},
+        "71:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; take it out",
+    ),
+    "values of a label that is not kept": (
+        {"metrics: {}": "metrics: {shop.orders: {values: {region: [eu]}}}"},
+        "71:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
+    ),
+    "a pipeline that there is not": (
+        {"receivers: {}": "receivers: {jaeger: {signals: [spans]}}"},
+        '98:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
+    ),
+}
+
+
+@pytest.mark.parametrize("contradiction", CONTRADICTIONS)
+def test_a_contradiction_has_its_place(contradiction: str) -> None:
+    """What is wrong only beside another key is told with the line of the one to change, and no secret is repeated."""
+    replaced, message = CONTRADICTIONS[contradiction]
+    text = LOCAL
+    for old, new in replaced.items():
+        assert old in text
+        text = text.replace(old, new)
+    told = refusal(text)
+    assert told == f"1 problem in the environment mine.yaml\n  mine.yaml:{message}"
+    assert "hunter2" not in told

@@ -13,6 +13,7 @@ from batchtel import signals
 from batchtel_collector import environment
 from batchtel_collector.environment import load
 from batchtel_collector.render import RENDERED, TEMPLATES, render
+from batchtel_collector.variants import Variant, variants
 
 MANIFEST = Path(environment.__file__).parent / "distribution" / "builder.yaml"
 
@@ -39,16 +40,23 @@ MODULES = {
 SECTIONS = ("extensions", "receivers", "processors", "exporters")
 
 
-@pytest.fixture(params=environment.shipped())
-def name(request: pytest.FixtureRequest) -> str:
-    """Each shipped environment."""
-    return str(request.param)
+@pytest.fixture(params=variants(), ids=lambda variant: variant.stem)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    """Each shipped environment in each of its roles."""
+    found: Variant = request.param
+    return found
 
 
 @pytest.fixture
-def configuration(name: str) -> Any:
+def rendered(variant: Variant) -> str:
+    """The rendered configuration of a shipped environment."""
+    return render(load(variant.name, role=variant.role))
+
+
+@pytest.fixture
+def configuration(rendered: str) -> Any:
     """The rendered configuration of a shipped environment, read back as YAML."""
-    return yaml.safe_load(render(load(name)))
+    return yaml.safe_load(rendered)
 
 
 def metric_pipelines(configuration: Any) -> dict[str, Any]:
@@ -57,16 +65,16 @@ def metric_pipelines(configuration: Any) -> dict[str, Any]:
     return {name: parts for name, parts in pipelines.items() if name.startswith("metrics")}
 
 
-def test_committed_rendering_is_current(name: str) -> None:
+def test_committed_rendering_is_current(variant: Variant, rendered: str) -> None:
     """What reviewers read in rendered/ is what this version renders."""
-    committed = (RENDERED / f"{name}.yaml").read_text(encoding="utf-8")
-    repair = f"batchtel render --env {name} -o collector/batchtel_collector/rendered/{name}.yaml"
-    assert render(load(name)) == committed, f"rendered/{name}.yaml is out of date; repair it with: {repair}"
+    committed = (RENDERED / f"{variant.stem}.yaml").read_text(encoding="utf-8")
+    repair = f"batchtel render --env {variant.name} --role {variant.role} -o collector/batchtel_collector/rendered/"
+    assert rendered == committed, f"rendered/{variant.stem}.yaml is out of date; repair it with: {repair}"
 
 
 def test_every_rendering_belongs_to_an_environment() -> None:
     """A file left over from an environment that is gone would be read as if it counted."""
-    assert sorted(path.stem for path in RENDERED.iterdir()) == environment.shipped()
+    assert {path.stem for path in RENDERED.glob("*.yaml")} == {variant.stem for variant in variants()}
 
 
 def test_every_component_is_used(configuration: Any) -> None:

@@ -1,0 +1,110 @@
+"""What is wrong in an environment though each of its values is right by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from batchtel import signals
+from batchtel_collector.document import Path
+from batchtel_collector.values import has_reference, is_loopback, is_sensitive
+
+if TYPE_CHECKING:
+    from batchtel_collector.environment import Environment
+
+_LONGEST_CADENCE: Final = timedelta(minutes=2)
+"""Prometheus forgets a series 5 minutes after its last sample; two of them have to fit in."""
+
+_SHORTEST_EXPIRY: Final = timedelta(hours=1)
+_LEAST_MEMORY: Final = 128 * 2**20
+"""An idle collector takes 95 MiB; below its limit by too little it refuses everything."""
+
+
+def contradictions(environment: Environment) -> Iterator[tuple[Path, str]]:
+    """Yield the path and the message of everything that cannot be as it is."""
+    yield from _quantities(environment)
+    yield from _listeners(environment)
+    yield from _destinations(environment)
+    yield from _metrics(environment)
+    yield from _secrets(environment)
+
+
+def _quantities(environment: Environment) -> Iterator[tuple[Path, str]]:
+    if environment.cadence > _LONGEST_CADENCE:
+        yield ("cadence",), "cadence is longer than 2m, so series would have gaps; write 2m or less"
+    if environment.memory_limit < _LEAST_MEMORY:
+        message = "memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more"
+        yield ("memory_limit",), message
+    if environment.expiry < _SHORTEST_EXPIRY:
+        yield ("expiry",), "expiry is shorter than 1h, so series would end between two runs; write 1h or more"
+
+
+def _listeners(environment: Environment) -> Iterator[tuple[Path, str]]:
+    authenticated = environment.token is not None or (environment.tls is not None and environment.tls.client_ca)
+    for key in ("otlp_grpc", "otlp_http"):
+        address = getattr(environment.listen, key)
+        if is_loopback(address) or (environment.tls is not None and authenticated):
+            continue
+        missing = "tls" if authenticated else "token" if environment.tls else "tls and token"
+        yield (
+            ("listen", key),
+            f'listen.{key}: "{address}" would be open to other machines without '
+            f"{'encryption' if missing == 'tls' else 'a password'}; "
+            f'write "127.0.0.1:{address.rpartition(":")[2]}", or set {missing}',
+        )
+
+
+def _destinations(environment: Environment) -> Iterator[tuple[Path, str]]:
+    if environment.role == "agent":
+        if environment.gateways is None:
+            yield (), "gateways is missing, which an agent sends to; write gateways: {endpoints: [...]}"
+    else:
+        for signal, store in (("metrics", "prometheus"), ("log records", "loki"), ("spans", "tempo")):
+            if getattr(environment, store) is None and environment.vendor is None:
+                yield (), f"{signal} have nowhere to go; write {store}: {{endpoint: ...}}, or vendor"
+    for key, destination in environment.destinations.items():
+        for address in destination.addresses:
+            plain = address.startswith("http://") or ("://" not in address and not destination.encrypted)
+            if plain and not is_loopback(address) and not destination.plaintext:
+                yield (
+                    (key, "endpoint"),
+                    f'{key}.endpoint: "{address}" would be sent to in plaintext; write https://, '
+                    f"or {key}.plaintext: true where the network is trusted",
+                )
+        if (destination.certificate is None) != (destination.key is None):
+            yield (key,), f"{key}: certificate and key belong together; write both or none"
+
+
+def _metrics(environment: Environment) -> Iterator[tuple[Path, str]]:
+    known = {metric.name for metric in signals.METRICS}
+    for name, rule in environment.metrics.items():
+        if name in known:
+            yield ("metrics", name), f"metrics.{name}: the labels of batchtel's own metrics are fixed; take it out"
+        for label in set(rule.values) - {*rule.labels, *signals.labels()}:
+            path = ("metrics", name, "values", label)
+            yield path, f"metrics.{name}.values.{label}: {label} is not among its labels; write labels: [{label}]"
+
+
+def _secrets(environment: Environment) -> Iterator[tuple[Path, str]]:
+    for key, destination in environment.destinations.items():
+        for header, value in destination.headers.items():
+            if is_sensitive(header) and not has_reference(value):
+                path: Path = (key, "headers", header)
+                yield path, f'{key}.headers.{header} has a secret in it; write "${{env:NAME}}" in its place'
+    for section in ("receivers", "exporters"):
+        for name, component in getattr(environment, section).items():
+            yield from _bare((section, name, "settings"), component.settings)
+
+
+def _bare(path: Path, settings: object) -> Iterator[tuple[Path, str]]:
+    """Yield the settings below `path` that are secrets by their name and text by their value."""
+    if isinstance(settings, dict):
+        for key, value in settings.items():
+            if isinstance(value, str) and is_sensitive(key) and not has_reference(value) and "file" not in key:
+                dotted = ".".join(map(str, (*path, key)))
+                yield (*path, key), f'{dotted} has a secret in it; write "${{env:NAME}}" in its place'
+            yield from _bare((*path, key), value)
+    elif isinstance(settings, list):
+        for index, value in enumerate(settings):
+            yield from _bare((*path, index), value)

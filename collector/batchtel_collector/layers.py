@@ -1,0 +1,137 @@
+"""The layers of an environment: its base, its own file, what differs for one role, and overrides of the caller's.
+
+Each is put over the one before, mappings key by key and everything else whole, so an empty value (`null`) takes away
+what the base has. A base has none itself: whoever reads a file reads one more and knows everything.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from batchtel.command import Failure
+from batchtel_collector import document
+from batchtel_collector.document import Document, Problem
+
+SHIPPED: Final = Path(__file__).parent / "environments"
+"""Folder of the environments that come with batchtel, one YAML file each."""
+
+ROLES: Final = ("standalone", "agent", "gateway")
+"""What a collector can be."""
+
+ABOUT_LAYERS: Final = ("base", "roles")
+"""The keys that say which layers there are; all others are values."""
+
+
+def shipped() -> list[str]:
+    """Return the names of the environments that come with batchtel."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def find(name_or_path: str, beside: Path | None = None) -> Path:
+    """Return the file of a shipped environment, or the path itself; relative to the folder `beside`.
+
+    Raises Failure, exit code 2, for a name that is not shipped.
+    """
+    if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
+        return (beside or Path()) / name_or_path
+    if name_or_path in shipped():
+        return SHIPPED / f"{name_or_path}.yaml"
+    near = difflib.get_close_matches(name_or_path, shipped(), 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise Failure(
+        f"unknown environment {name_or_path!r}{hint}; shipped: {', '.join(shipped())}; "
+        "or give a file, for example ./production.yaml",
+        2,
+    )
+
+
+def read(path: Path, text: str | None = None, name: str | None = None) -> Document:
+    """Read a file and its base as one document, in which `roles` is still a key.
+
+    Args:
+        path: the file; what it names is looked for beside it.
+        text: its content, if it need not be read.
+        name: what messages call it.
+
+    Raises:
+        Failure: a file cannot be read, exit code 2. What is wrong in a file is in `problems`.
+    """
+    own = document.read(_text(path) if text is None else text, name or shown(path))
+    if not isinstance(own.data, dict):
+        return own
+    _resolve_extras(own, path.parent)
+    base = own.data.pop("base", None)
+    if base is None:
+        return own
+    if not isinstance(base, str):
+        own.problems.append(Problem("base: must be a name or a file; write base: local", ("base",), _place(own)))
+        return own
+    below_path = find(base, path.parent)
+    below = document.read(_text(below_path), shown(below_path))
+    if isinstance(below.data, dict) and "base" in below.data:
+        message = (
+            f"base: {base} has the base {below.data['base']} itself, and inheritance is one level; "
+            f"write base: {below.data['base']}, and what {base} changes here"
+        )
+        own.problems.append(Problem(message, ("base",), _place(own)))
+        return own
+    _resolve_extras(below, below_path.parent)
+    below.file = own.file
+    document.overlay(below, own)
+    return below
+
+
+def roles(merged: Document) -> list[str]:
+    """Return the roles that an environment is made for: those of its key `roles`, else its own."""
+    data = merged.data if isinstance(merged.data, dict) else {}
+    parts = data.get("roles")
+    named = [role for role in ROLES if isinstance(parts, dict) and role in parts]
+    return named or [str(data.get("role", ROLES[0]))]
+
+
+def settle(merged: Document, role: str | None, overrides: Mapping[str, object]) -> None:
+    """Put the part of the chosen role and the overrides over a document that `read` has returned."""
+    if not isinstance(merged.data, dict):
+        return
+    chosen = role or overrides.get("role") or merged.data.get("role")
+    parts = merged.data.get("roles", {})
+    if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
+        message = "roles: must be keys and values per role; write roles: {agent: {memory_limit: 512MiB}}"
+        merged.problems.append(Problem(message, ("roles",), _place(merged, "roles")))
+        parts = {}
+    for unknown in set(parts) - set(ROLES):
+        message = f"roles.{unknown} is not a role; write {', '.join(ROLES[:-1])} or {ROLES[-1]}"
+        merged.problems.append(Problem(message, ("roles", unknown), merged.keys.get(("roles", unknown))))
+    if chosen in parts:
+        document.lift(merged, ("roles", str(chosen)))
+    merged.data.pop("roles", None)
+    if role is not None:
+        overrides = {**overrides, "role": role}
+    document.merge(merged, overrides)
+
+
+def shown(path: Path) -> str:
+    """Return how messages call a file: a shipped one by its name alone."""
+    return path.name if path.parent == SHIPPED else str(path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise Failure(f"cannot read the environment {path}: {reason}", 2) from None
+
+
+def _place(merged: Document, key: str = "base") -> document.Place | None:
+    return merged.values.get((key,)) or merged.keys.get((key,))
+
+
+def _resolve_extras(own: Document, folder: Path) -> None:
+    """A file that is named in a file is looked for beside it, whatever the current folder is."""
+    assert isinstance(own.data, dict)
+    if isinstance(own.data.get("extras"), str):
+        own.data["extras"] = str((folder / str(own.data["extras"])).resolve())

@@ -1,0 +1,95 @@
+"""The groups of keys of an environment file, other than destinations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from batchtel_collector.quantities import Duration, Size
+from batchtel_collector.section import Section
+from batchtel_collector.values import Address, File, Folder, LabelName, LabelValue, Listener, Variable, WebAddress
+
+
+class Listen(Section):
+    """What the collector opens, as host:port."""
+
+    otlp_grpc: Address = Field(examples=["127.0.0.1:4317"], description="where jobs send, OTLP over gRPC")
+    otlp_http: Address = Field(examples=["127.0.0.1:4318"], description="where jobs send, OTLP over HTTP")
+    health: Address = Field(examples=["127.0.0.1:13133"], description="answers 200 while the collector works")
+    metrics: Listener = Field(examples=["127.0.0.1:8888"], description="the collector's own metrics, on loopback")
+    series: Listener = Field(
+        examples=["127.0.0.1:8889"], description="the sums over all runs, read back at every cadence, on loopback"
+    )
+
+    @model_validator(mode="after")
+    def _each_port_once(self) -> Self:
+        seen: dict[str, str] = {}
+        for key in type(self).model_fields:
+            port = getattr(self, key).rpartition(":")[2]
+            if port in seen:
+                raise ValueError(f"{key} and {seen[port]} have the same port {port}; give each its own")
+            seen[port] = key
+        return self
+
+
+class Tls(Section):
+    """What the collector shows to those who send, and wants to see of them."""
+
+    certificate: File = Field(examples=["/etc/batchtel/tls/tls.crt"], description="its certificate, PEM")
+    key: File = Field(examples=["/etc/batchtel/tls/tls.key"], description="private key of the certificate, PEM")
+    client_ca: File | None = Field(
+        default=None, examples=["/etc/batchtel/tls/ca.crt"], description="senders need a certificate of this CA"
+    )
+
+
+class Queue(Section):
+    """Where data waits on disk for who takes it next."""
+
+    folder: Folder = Field(examples=["/var/lib/batchtel/queue"], description="absolute folder of the queues")
+    size: Size = Field(examples=["1GiB"], description="most bytes that wait for one destination")
+
+
+class Retention(Section):
+    """How long the stores of `batchtel up` keep what they have."""
+
+    metrics: Duration = Field(examples=["35d"], description="Prometheus")
+    detail: Duration = Field(examples=["90d"], description="Loki and Tempo")
+
+
+class Sender(Section):
+    """What jobs are told: `batchtel env` prints it."""
+
+    endpoint: WebAddress = Field(
+        examples=["http://127.0.0.1:4318"], description="where jobs reach this environment, OTLP over HTTP"
+    )
+    token: Variable | None = Field(
+        default=None, examples=['"${env:BATCHTEL_TOKEN}"'], description="variable with the token that jobs show"
+    )
+    ca: File | None = Field(
+        default=None, examples=["/etc/batchtel/tls/ca.crt"], description="CA of the endpoint, in the jobs' eyes"
+    )
+    spool: Folder | None = Field(
+        default=None, examples=["/var/spool/batchtel"], description="folder for what cannot be delivered at exit"
+    )
+
+
+class MetricRule(Section):
+    """What is kept of one metric that is not on batchtel's table."""
+
+    labels: list[LabelName] = Field(default=[], examples=["[region]"], description="the labels it keeps, all others go")
+    values: dict[LabelName, list[LabelValue]] = Field(
+        default={}, examples=["{region: [eu, us]}"], description="per label the values it keeps; others become `other`"
+    )
+    drop: bool = Field(default=False, examples=["true"], description="true: the metric is dropped, and counted")
+
+
+class Component(Section):
+    """One more receiver or exporter of the collector."""
+
+    signals: Annotated[list[Literal["metrics", "traces", "logs"]], Field(min_length=1)] = Field(
+        examples=["[traces, logs]"], description="the pipelines that it joins"
+    )
+    settings: dict[str, Any] = Field(
+        default={}, examples=['{endpoint: "127.0.0.1:9411"}'], description="its own settings, secrets as ${env:NAME}"
+    )

@@ -1,0 +1,174 @@
+"""The texts that an environment file is made of: addresses, names, folders, references to secrets.
+
+Each type checks its text and tells what to write instead; its JSON schema is what editors show.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from batchtel.signals import NAME_LIMIT
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+"""Hosts that only this machine reaches."""
+
+REFERENCE: Final = r"\$\{env:[A-Za-z_][A-Za-z0-9_]*(:-[^${}]*)?\}"
+"""Regular expression of a variable that the collector reads when it starts."""
+
+NEVER_LABELS: Final = {
+    **dict.fromkeys(("job", "instance", "boot", "le", "quantile"), "belongs to the pipeline"),
+    **dict.fromkeys(
+        ("run_id", "dag_run_id", "trace_id", "span_id", "attempt", "pod", "host", "hostname", "pid"),
+        "is another one for each run, and would make series without end",
+    ),
+}
+"""Names that no label of a user's may have, and why."""
+
+_SENSITIVE: Final = re.compile(r"authorization|token|secret|password|passwd|api.?key|cookie|credential", re.IGNORECASE)
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether `host:port` or a web address can be reached from this machine only."""
+    host = urlsplit(address).hostname if "://" in address else address.rpartition(":")[0].strip("[]")
+    return host in LOOPBACK
+
+
+def has_reference(text: str) -> bool:
+    """Tell whether the text has a `${env:NAME}` in it."""
+    return re.search(REFERENCE, text) is not None
+
+
+def is_sensitive(key: str) -> bool:
+    """Tell whether a header or setting of this name holds a credential."""
+    return _SENSITIVE.search(key) is not None
+
+
+def host_and_port(text: str) -> str:
+    """Return `text` if it is `host:port` (IPv6 in brackets); ValueError says what to write instead."""
+    found = re.fullmatch(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})", text)
+    if found is None or not 1 <= int(found[2]) <= 65535:
+        raise ValueError('is not host:port; write for example "127.0.0.1:4317" with a port from 1 to 65535')
+    return text
+
+
+def _loopback(text: str) -> str:
+    if not is_loopback(host_and_port(text)):
+        port = text.rpartition(":")[2]
+        raise ValueError(f'would be open to other machines without a password; write "127.0.0.1:{port}"')
+    return text
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    try:
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:
+        valid = False
+    if not valid or not re.fullmatch(r"[!-~]+", text) or "$" in text:
+        raise ValueError('is not a web address; write for example "http://127.0.0.1:9090/api/v1/write"')
+    if parts.username is not None:
+        raise ValueError("has a password in it, which would be printed with the configuration; take it out")
+    return text
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?", text) or len(text) > NAME_LIMIT:
+        raise ValueError(
+            f'is not a name; write up to {NAME_LIMIT} lower-case letters, digits, - and _, such as "standalone-0"'
+        )
+    return text
+
+
+def _shard(text: str) -> str:
+    return text if re.fullmatch(REFERENCE, text) else _name(text)
+
+
+def _label_value(text: str) -> str:
+    if not text.strip() or len(text) > NAME_LIMIT or not text.isprintable():
+        raise ValueError(f"is not a label value; write 1 to {NAME_LIMIT} printable characters")
+    return text
+
+
+def _label_name(text: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]*", text) or len(text) > NAME_LIMIT:
+        raise ValueError('is not the name of a label; write letters, digits and _, such as "region"')
+    if reason := NEVER_LABELS.get(text):
+        raise ValueError(f"cannot be a label, because it {reason}; take it out")
+    return text
+
+
+def _metric_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_./-]{0,254}", text):
+        raise ValueError('is not the name of a metric; write it as the job does, such as "shop.orders"')
+    return text
+
+
+def _path(text: str) -> str:
+    plain = re.sub(REFERENCE, "/variable", text)
+    if "$" in plain or not plain.startswith("/") or not plain.isprintable():
+        raise ValueError("is not an absolute path")
+    return text
+
+
+def _folder(text: str) -> str:
+    try:
+        return _path(text)
+    except ValueError:
+        raise ValueError(
+            'is not an absolute folder; write for example "/var/lib/batchtel/queue" or "${env:HOME}/queue"'
+        ) from None
+
+
+def _file(text: str) -> str:
+    try:
+        return _path(text)
+    except ValueError:
+        raise ValueError('is not the absolute path of a file; write for example "/etc/batchtel/tls/ca.crt"') from None
+
+
+def _secret(text: str) -> str:
+    if re.fullmatch(REFERENCE, text) or (text.startswith("/") and text.isprintable() and "$" not in text):
+        return text
+    # The message is printed, so it may not repeat what could be the secret itself.
+    raise ValueError('is not a reference to a secret; write "${env:NAME}", or the path of a file that holds it')
+
+
+def _variable(text: str) -> str:
+    if re.fullmatch(r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}", text):
+        return text
+    raise ValueError('is not a reference to a variable; write "${env:NAME}"')
+
+
+def _header_value(text: str) -> str:
+    plain = re.sub(REFERENCE, "", text)
+    if "$" in plain or not text or not text.isprintable():
+        raise ValueError('is not the value of a header; write printable text, and secrets as "${env:NAME}"')
+    return text
+
+
+def _described(description: str, pattern: str | None = None) -> Any:
+    schema: dict[str, Any] = {"type": "string", "description": description}
+    return WithJsonSchema(schema | ({"pattern": pattern} if pattern else {}))
+
+
+Listener = Annotated[str, AfterValidator(_loopback), _described("host:port on loopback", r":[0-9]{1,5}$")]
+Address = Annotated[str, AfterValidator(host_and_port), _described("host:port", r":[0-9]{1,5}$")]
+WebAddress = Annotated[str, AfterValidator(_web_address), _described("http:// or https:// address", "^https?://")]
+Name = Annotated[
+    str, AfterValidator(_name), _described("lower-case letters, digits, - and _", "^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$")
+]
+Shard = Annotated[str, AfterValidator(_shard), _described("a name, or ${env:NAME}")]
+LabelValue = Annotated[str, AfterValidator(_label_value), _described("printable characters", r"\S")]
+LabelName = Annotated[str, AfterValidator(_label_name), _described("letters, digits and _", "^[a-zA-Z][a-zA-Z0-9_]*$")]
+MetricName = Annotated[str, AfterValidator(_metric_name), _described("name of a metric as the job writes it")]
+Folder = Annotated[str, AfterValidator(_folder), _described("absolute folder; may hold ${env:NAME}", r"^(/|\$\{env:)")]
+File = Annotated[str, AfterValidator(_file), _described("absolute path; may hold ${env:NAME}", r"^(/|\$\{env:)")]
+Secret = Annotated[
+    str, AfterValidator(_secret), _described("${env:NAME}, or the path of a file with the secret", r"^(/|\$\{env:)")
+]
+Variable = Annotated[str, AfterValidator(_variable), _described("${env:NAME}", r"^\$\{env:[A-Za-z_][A-Za-z0-9_]*\}$")]
+HeaderValue = Annotated[str, AfterValidator(_header_value), _described("text; secrets as ${env:NAME}")]

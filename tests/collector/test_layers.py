@@ -1,0 +1,148 @@
+"""Environments with a base and with roles: what wins, where it came from, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from batchtel.command import main
+from batchtel_collector import schema
+from batchtel_collector.environment import WrongEnvironment, load, shipped
+
+MINE = """\
+base: local
+name: mine
+queue: {size: 2GiB}
+gateways: {endpoints: ["127.0.0.1:5317"]}
+roles:
+  agent:
+    memory_limit: 256MiB
+    shard: agent-0
+  gateway:
+    memory_limit: 2GiB
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A file with a base, and with parts for two roles."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(MINE, encoding="utf-8")
+    return file
+
+
+def batchtel(*arguments: str | Path) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def refusal(file: Path) -> str:
+    """Return the whole message about a file that must be refused."""
+    with pytest.raises(WrongEnvironment) as refused:
+        load(str(file))
+    return refused.value.format_message()
+
+
+def test_a_file_changes_single_keys_of_its_base(mine: Path) -> None:
+    """Keys of groups are put over one by one, and all the rest is the base's."""
+    environment = load(str(mine))
+    assert (environment.name, environment.cadence) == ("mine", timedelta(seconds=15))
+    assert (environment.queue.size, environment.queue.folder) == (2 * 2**30, "${env:HOME}/.local/state/batchtel/queue")
+    assert environment.memory_limit == 2**30
+
+
+def test_a_role_has_what_differs_for_it(mine: Path) -> None:
+    """The part of the chosen role is put over the rest, overrides over that, and the other part has no say."""
+    agent = load(str(mine), role="agent")
+    assert (agent.role, agent.memory_limit, agent.shard) == ("agent", 256 * 2**20, "agent-0")
+    gateway = load(str(mine), {"shard": "gateway-7"}, role="gateway")
+    assert (gateway.role, gateway.memory_limit, gateway.shard) == ("gateway", 2 * 2**30, "gateway-7")
+
+
+def test_null_takes_away_what_the_base_has(tmp_path: Path) -> None:
+    """A vendor instead of a store: the store of the base is gone."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("base: local\nname: mine\nloki: null\nvendor: {endpoint: https://otlp.example.com}\n")
+    assert list(load(str(file)).destinations) == ["prometheus", "tempo", "vendor"]
+
+
+def test_origin_is_file_and_line(mine: Path) -> None:
+    """Each value names the file and line that has set it, also one of a role's part."""
+    rows = json.loads(batchtel("environments", "show", mine, "--role", "agent", "--origin", "--json").stdout)
+    origins = {row["key"]: (row["value"], row["origin"]) for row in rows}
+    assert origins["name"] == ('"mine"', f"{mine}:2")
+    assert origins["memory_limit"] == ('"256MiB"', f"{mine}:7")
+    assert origins["queue.size"] == ('"2GiB"', f"{mine}:3")
+    assert origins["cadence"][1].startswith("local.yaml:")
+    assert origins["role"] == ('"agent"', "--role")
+    assert "roles.agent.memory_limit" not in origins
+    plain = batchtel("environments", "show", mine, "--role", "agent", "--origin").stdout
+    assert any(line.split() == ["memory_limit", '"256MiB"', f"{mine}:7"] for line in plain.splitlines())
+
+
+def test_a_mistake_is_told_in_its_own_file(mine: Path) -> None:
+    """The base is right; the line is that of the file with the mistake, whose part for a role counts too."""
+    mine.write_text(MINE.replace("256MiB", "256MB"), encoding="utf-8")
+    load(str(mine))
+    with pytest.raises(WrongEnvironment) as refused:
+        load(str(mine), role="agent")
+    assert refused.value.format_message() == (
+        f"1 problem in the environment {mine}\n"
+        f'  {mine}:7:19: memory_limit: "256MB" is not a size; write a whole number and a unit, '
+        'such as "512MiB" or "1GiB"'
+    )
+
+
+def test_a_base_has_no_base(mine: Path, tmp_path: Path) -> None:
+    """Two files are all that anybody has to read."""
+    above = tmp_path / "above.yaml"
+    above.write_text("name: above\nbase: ./mine.yaml\n", encoding="utf-8")
+    assert refusal(above) == (
+        f"1 problem in the environment {above}\n"
+        f"  {above}:2:7: base: ./mine.yaml has the base local itself, and inheritance is one level; "
+        "write base: local, and what ./mine.yaml changes here"
+    )
+
+
+def test_an_unknown_role_is_told(mine: Path) -> None:
+    """A part that no role ever takes would be read as if it counted."""
+    mine.write_text(MINE.replace("  gateway:", "  gatway:"), encoding="utf-8")
+    assert refusal(mine) == (
+        f"1 problem in the environment {mine}\n"
+        f"  {mine}:9:3: roles.gatway is not a role; write standalone, agent or gateway"
+    )
+
+
+def test_list_names_every_shipped_environment() -> None:
+    """One line each, with roles and a sentence; in JSON too."""
+    lines = batchtel("environments", "list").stdout.splitlines()
+    rows = json.loads(batchtel("environments", "list", "--json").stdout)
+    assert [line.split()[0] for line in lines] == [row["name"] for row in rows] == shipped()
+    assert all(row["roles"] and len(row["about"]) > 20 for row in rows)
+
+
+def test_show_is_an_environment_that_can_be_read(tmp_path: Path) -> None:
+    """What is shown is complete: written to a file it needs no base."""
+    shown = tmp_path / "shown.yaml"
+    shown.write_text(batchtel("environments", "show", "ci").stdout, encoding="utf-8")
+    assert load(str(shown)) == load("ci")
+
+
+def test_published_schema_is_current() -> None:
+    """Editors check files against what this version reads."""
+    repair = "batchtel environments schema > collector/batchtel_collector/environment.schema.json"
+    assert batchtel("environments", "schema").stdout == schema.text()
+    assert schema.FILE.read_text(encoding="utf-8") == schema.text(), f"out of date; repair it with: {repair}"
+
+
+@pytest.mark.parametrize("command", [("list",), ("show",), ("schema",), ()])
+def test_help_has_examples(command: tuple[str, ...]) -> None:
+    """Whoever asks for help sees what to type."""
+    result = batchtel("environments", *command, "--help")
+    assert result.exit_code == 0
+    assert "batchtel environments " + " ".join(command) in result.stdout
+    assert "Examples:" in result.stdout

@@ -32,12 +32,15 @@ _IDENTITY = (
     *("batch.scheduled_at", "batch.queued_at"),
 )
 _STEP_IDENTITY = (*_IDENTITY, "batch.step.name", "batch.step.attempt")
+_SOURCES = ("batch.inputs", "batch.outputs")
 _JOB_RESULT = (
-    *("batch.records.processed", "batch.records.failed", "batch.progress.done", "batch.progress.total"),
-    *("batch.data_quality.score", "batch.schema.version"),
+    *("batch.records.processed", "batch.records.failed", "batch.records.outcome"),
+    *("batch.progress.done", "batch.progress.total"),
+    *("batch.data_quality.score", "batch.schema.version", "batch.data.timestamp", *_SOURCES),
 )
-_STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed")
+_STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed", *_SOURCES)
 _END = ("batch.status", "batch.status.reason", "process.exit.code", "error.type")
+_TIMES = ("batch.started_at", "batch.duration")
 _COST = ("batch.cpu.time", "batch.memory.peak")
 _USAGE = (*_COST, "process.executable.name")
 _EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
@@ -53,7 +56,7 @@ EVENTS: Final = (
     Event(
         "batch.run.finished",
         "A run ended: the audit record.",
-        (*_IDENTITY, "batch.duration", *_JOB_RESULT, *_USAGE, *_END, *_EXCEPTION),
+        (*_IDENTITY, *_TIMES, *_JOB_RESULT, *_USAGE, *_END, *_EXCEPTION),
     ),
     Event(
         "batch.run.reported",
@@ -63,12 +66,12 @@ EVENTS: Final = (
     Event(
         "batch.attempt.failed",
         "An attempt of a run or a step failed and another one follows, by `retry`.",
-        (*_STEP_IDENTITY, "batch.duration", *_JOB_RESULT, *_STEP_RESULT, *_USAGE, *_END, *_EXCEPTION),
+        (*_STEP_IDENTITY, *_TIMES, *_JOB_RESULT, *_STEP_RESULT, *_USAGE, *_END, *_EXCEPTION),
     ),
     Event(
         "batch.step.finished",
         "A step ended: the audit record.",
-        (*_STEP_IDENTITY, "batch.duration", *_STEP_RESULT, *_END, *_EXCEPTION),
+        (*_STEP_IDENTITY, *_TIMES, *_STEP_RESULT, *_END, *_EXCEPTION),
     ),
     Event(
         "batch.log.limit",

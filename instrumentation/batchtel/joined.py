@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from batchtel.guard import warn_once
 from batchtel.outcome import Outcome
 from batchtel.run import JobRun
 from batchtel.scope import Start
@@ -24,6 +25,9 @@ class JoinedRun(JobRun):
 
     def _zeros(self) -> dict[str, Any]:
         return {}
+
+    def _ends_as(self, status: str, reason: object) -> None:
+        warn_once(f"joined:{status}", "the run was opened by another process; only that one can end it as %s", status)
 
     def beat(self) -> None:
         """Nothing: the process that opened the run tells that it lives."""

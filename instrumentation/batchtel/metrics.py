@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,6 +37,8 @@ class Meter:
         provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
         meter = provider.get_meter("batchtel", __version__)
         self._instruments = {row.name: _instrument(meter, row) for row in METRICS}
+        self._reached: dict[tuple[str, ...], float] = {}
+        self._lock = threading.Lock()
 
     def collect(self) -> None:
         """Hand over what was recorded since the last time."""
@@ -50,8 +53,12 @@ class Meter:
         self._instruments[name].record(value, attributes)
 
     def reach(self, name: str, time: float, attributes: Mapping[str, str]) -> None:
-        """Raise a maximum to `time`, a Unix time in seconds."""
-        self._instruments[name].set(time, attributes)
+        """Raise a maximum to `time`, a Unix time in seconds; an earlier one than before changes nothing."""
+        # The SDK keeps the last value of an interval, and two runs of one process may tell theirs in either order.
+        with self._lock:
+            key = (name, *attributes.values())
+            self._reached[key] = max(time, self._reached.get(key, 0.0))
+            self._instruments[name].set(self._reached[key], attributes)
 
 
 def _instrument(meter: Any, row: Metric) -> Any:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from batchtel import current, handover, settings
+from batchtel.data import Data
 from batchtel.guard import harmless, warn_once
 from batchtel.identity import clean_name, new_run_id
 from batchtel.moment import iso, unix_time
 from batchtel.outcome import Outcome
 from batchtel.retry import Attempt
 from batchtel.scope import Scope, Start
-from batchtel.signals import ATTRIBUTE_LIMIT, ATTRIBUTES, RUN_EVENT_LIMIT, RUN_LOG_LIMIT
+from batchtel.signals import RUN_EVENT_LIMIT, RUN_LOG_LIMIT
 from batchtel.telemetry import Telemetry
 from batchtel.usage import Usage
-from batchtel.values import attribute_value, count_of, exception_attributes, score_of, text_of
-
-_OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
+from batchtel.values import exception_attributes, text_of
 
 
 class JobRun(Scope):
@@ -45,18 +45,15 @@ class JobRun(Scope):
             self.attempt += retry.number - 1
         self._scheduled_at = unix_time(scheduled_at or own.scheduled_at, "scheduled_at")
         self._queued_at = unix_time(queued_at or own.queued_at, "queued_at")
-        self._processed = 0
-        self._failed = 0
+        self.data = Data()
         self._failed_logged = 0
         self._logged = 0
-        self._quality: dict[str, Any] = {}
         self.executable = ""
         self._done = 0.0
         self._total: float | None = None
         self._progress_of: Callable[[], float] | None = None
         self._usage_before = Usage.now()
         self.usage: Usage | None = None
-        self._attributes: dict[str, Any] = {}
         self._mark: handover.Marked | None = None
         label, kind = clean_name(name, "job"), clean_name(type or own.job_type, "job type")
         super().__init__(
@@ -81,16 +78,20 @@ class JobRun(Scope):
         """The run itself."""
         return self
 
+    @property
+    def newest_data(self) -> float | None:
+        """Unix time of the newest data that the run has seen, by `watermark`; None if it has told none."""
+        return self.data.newest
+
     @harmless(None)
-    def records(self, *, processed: int = 0, failed: int = 0) -> None:
-        """Count records of the run: `processed` without failure, and `failed`; call it as often as you like."""
-        processed, failed = count_of(processed, "processed"), count_of(failed, "failed")
-        self._processed += processed
-        self._failed += failed
-        if processed:
-            self.add("records.processed", processed)
-        if failed:
-            self.add("records.failed", failed)
+    def records(self, *, processed: int | None = None, failed: int | None = None) -> None:
+        """Count records of the run: `processed` without failure, and `failed`; call it as often as you like.
+
+        0 is worth telling: a run that has processed none is told apart from one that never says.
+        """
+        for counter, amount in self.data.count(processed, failed).items():
+            if amount:
+                self.add(counter, amount)
 
     @harmless(None)
     def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
@@ -101,12 +102,18 @@ class JobRun(Scope):
     @harmless(None)
     def quality(self, score: float, *, schema_version: str | None = None) -> None:
         """Set the data-quality score of the run, from 0 to 1, and the version of the schema it was held against."""
-        known = score_of(score)
-        if known is None:
-            return
-        self._quality["batch.data_quality.score"] = known
-        if schema_version is not None:
-            self._quality["batch.schema.version"] = text_of(schema_version)
+        self.data.judge(score, schema_version)
+
+    @harmless(None)
+    def watermark(self, time: datetime | float | str) -> None:
+        """Tell how new the data is that the run has seen: of several times the newest counts.
+
+        Args:
+            time: A datetime with a timezone, Unix time in seconds, or ISO 8601.
+        """
+        newest, process = self.data.reach(time), self.recorder
+        if newest is not None and process is not None:
+            process.meter.reach("batch.job.data.timestamp", newest, self.labels)
 
     @harmless(None)
     def progress(self, done: float | Callable[[], float], total: float | None = None) -> None:
@@ -140,18 +147,6 @@ class JobRun(Scope):
             return
         self._done += more
         self.add("progress", more)
-
-    @harmless(None)
-    def set(self, attributes: Mapping[str, object] | None = None, /, **more: object) -> None:
-        """Put attributes of your own on the run's span and its finished event; they never become labels."""
-        for given, value in {**(attributes or {}), **more}.items():
-            key = text_of(given)
-            if key in _OWN_KEYS:
-                warn_once(f"set:{key}", "set(): %s is batchtel's own attribute; it is not changed", key)
-            elif len(self._attributes) >= ATTRIBUTE_LIMIT and key not in self._attributes:
-                warn_once("set", "set(): a run keeps %d attributes; %.60s is left out", ATTRIBUTE_LIMIT, key)
-            else:
-                self._attributes[text_of(key)] = attribute_value(value)
 
     def log_failed_record(self, scope: Scope, id: object, error: BaseException | str) -> None:  # noqa: A002
         """Log one failed record of `scope`, a step of this run or the run itself, if fewer than 100 have been."""
@@ -215,12 +210,20 @@ class JobRun(Scope):
         super()._announce(process, at)
         if self.retry is None and self.attempt > 1:
             self.add("retries", 1)
-        if self._queued_at is not None and (self.retry is None or self.retry.number == 1):
-            self._measure_wait("queue_wait", self._queued_at, at)
+        if self.retry is None or self.retry.number == 1:
+            self._tell_wait(at)
         process.event(
             "batch.run.started", f"{self._title()} started", self.identity, severity="INFO", context=self._context
         )
         process.send_soon()
+
+    def _tell_wait(self, started: float) -> None:
+        """Tell of the states before the start, where the scheduler has told their times and its clock is not ahead."""
+        for state, entered in (("scheduled", self._scheduled_at), ("queued", self._queued_at)):
+            if entered is not None and entered <= started:
+                self._entered(state, entered)
+        if self._queued_at is not None:
+            self._measure_wait("queue_wait", self._queued_at, started)
 
     def _title(self) -> str:
         attempt = f", attempt {self.attempt}" if self.attempt > 1 else ""
@@ -249,18 +252,16 @@ class JobRun(Scope):
             process.meter.record(f"batch.job.{name}", until - since, self.labels)
 
     def _measure_quality(self, process: Telemetry) -> None:
-        if "batch.data_quality.score" in self._quality:
-            score = self._quality["batch.data_quality.score"]
-            process.meter.record("batch.job.data_quality.score", score, self.labels)
+        if self.data.score is not None:
+            process.meter.record("batch.job.data_quality.score", self.data.score, self.labels)
 
     def _result(self) -> dict[str, Any]:
-        counts = {"batch.records.processed": self._processed, "batch.records.failed": self._failed}
         usage = {"batch.cpu.time": self._usage().cpu_seconds, "batch.memory.peak": self._usage().peak_memory}
         executable = {"process.executable.name": self.executable} if self.executable else {}
         progress = {"batch.progress.done": self._done} if self._done or self._total is not None else {}
         if self._total is not None:
             progress["batch.progress.total"] = self._total
-        return {**self._attributes, **counts, **progress, **self._quality, **usage, **executable}
+        return {**self.described(), **self.data.attributes(), **progress, **usage, **executable}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return {**self.labels, "status": outcome.status}

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from batchtel.output import Output
     from batchtel.run import JobRun
 
+_TIMED_OUT: Final = 124
+"""Exit code by which coreutils' `timeout` tells that the time was up."""
+
 _CANCELS: Final = {"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"}
 
 
@@ -200,7 +203,10 @@ class _Recorder:
             if self._output is not None:
                 self._output.record_rest()
             self._run.usage = Usage(ended.cpu_seconds, ended.peak_memory)
-            self._run.close(outcome_of(ended, error, out_of_memory=_oom_kills() > self._memory_before))
+            outcome = outcome_of(ended, error, out_of_memory=_oom_kills() > self._memory_before)
+            if self._executable == "timeout" and outcome.exit_code == _TIMED_OUT:
+                outcome = outcome._replace(status="timeout", error_type="")
+            self._run.close(outcome)
             flush()
             logging.shutdown()
 

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchtel import current
+from batchtel.description import Description
 from batchtel.ending import is_child_process
 from batchtel.guard import harmless
+from batchtel.moment import iso
 from batchtel.outcome import Outcome
 from batchtel.process import telemetry
 from batchtel.retry import Attempt
@@ -31,10 +33,10 @@ class Start(NamedTuple):
     span_id: int
 
 
-_SEVERITY: Final = {"success": "INFO", "cancelled": "WARN"}
+_SEVERITY: Final = {"success": "INFO", "skipped": "INFO", "cancelled": "WARN"}
 
 
-class Scope(ABC):
+class Scope(Description, ABC):
     """One run of a job or one execution of a step, open from `begin` to `end`.
 
     `identity` is what every log record of it carries; `labels` is what its metrics carry.
@@ -50,6 +52,7 @@ class Scope(ABC):
         identity: Mapping[str, AttributeValue],
         retry: Attempt | None = None,
     ) -> None:
+        super().__init__()
         self.name = name
         self.retry = retry
         self.labels = dict(labels)
@@ -64,6 +67,7 @@ class Scope(ABC):
         self._beat_lock = threading.Lock()
         self._last_beat = 0.0
         self._started = time.perf_counter()
+        self._started_at = time.time()
 
     @property
     @abstractmethod
@@ -106,7 +110,8 @@ class Scope(ABC):
         process.zero(self._zeros(), (self.level, *self.labels.values()))
         context.attach(self._context)
         ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
-        self._announce(process, time.time() - ago)
+        self._started_at = time.time() - ago
+        self._announce(process, self._started_at)
         self._started = self._last_beat = time.perf_counter() - ago
         current.opened(self)
 
@@ -160,7 +165,7 @@ class Scope(ABC):
         self.closed = True
         try:
             if self._telemetry is not None and self._process == os.getpid():
-                self._finish(self._telemetry, outcome, time.perf_counter() - self._started)
+                self._finish(self._telemetry, self.ending(outcome), time.perf_counter() - self._started)
         finally:
             self._leave()
             current.closed(self)
@@ -215,13 +220,14 @@ class Scope(ABC):
         self._measure(process, outcome, duration)
         # Here, and not only on the way out: a job's own tracer provider exports our spans by itself.
         attributes = process.redaction.attributes({**self._result(), **outcome.attributes()})
+        times = {"batch.started_at": iso(self._started_at), "batch.duration": duration}
         failure = process.redaction.attributes(exception_attributes(outcome.exception))
         self._span.set_attributes(attributes)
         set_status(self._span, outcome, failure)
         process.event(
             self._final_event if not outcome.goes_on else "batch.attempt.failed",
             ", ".join(filter(None, (f"{self._title()} ended: {outcome.status}", outcome.error_type, outcome.reason))),
-            {**self.identity, **attributes, "batch.duration": duration, **failure},
+            {**self.identity, **times, **attributes, **failure},
             severity=_SEVERITY.get(outcome.status, "ERROR"),
             context=self._context,
         )
@@ -238,7 +244,7 @@ class Scope(ABC):
             return
         process.meter.add(f"batch.{self.level}.completions", 1, ended)
         self._entered(outcome.status, time.time())
-        if outcome.status == "failure" and self.retry is not None and self.retry.used_up:
+        if outcome.status in ("failure", "timeout") and self.retry is not None and self.retry.used_up:
             self._entered("dead_letter", time.time())
 
     def _leave(self) -> None:

@@ -47,6 +47,15 @@ VALUE_LIMIT: Final = 16_384
 ATTRIBUTE_LIMIT: Final = 64
 """Attributes of the user's own that a run keeps; the SDK drops from 128 in all, the oldest first."""
 
+SOURCE_LIMIT: Final = 100
+"""Inputs, and outputs, of a run or a step that are named."""
+
+SOURCE_LENGTH: Final = 256
+"""Characters of the name of an input or output that are kept; 100 of each are 50 KiB, of the 64 that Loki takes."""
+
+RECORDS_OUTCOMES: Final = ("unknown", "zero", "insufficient", "sufficient")
+"""What a run has said of its processed records: nothing, 0, fewer than the catalogue wants, or any other number."""
+
 CUT_MARKER: Final = "...[truncated]..."
 """Stands where something was cut."""
 
@@ -115,8 +124,12 @@ ATTRIBUTES: Final = (
     Attribute("batch.step.attempt", "int", "Number of the step's own attempt, where `retry` calls it."),
     # What happened.
     Attribute("batch.status", "string", "How the run or step ended."),
+    Attribute("batch.started_at", "string", "When the run or step started, ISO 8601 in UTC."),
     Attribute("batch.duration", "double", "Seconds from start to end, by a monotonic clock."),
-    Attribute("batch.records.processed", "int", "Records the run processed without failure."),
+    Attribute("batch.records.processed", "int", "Records the run processed without failure; only if it told any."),
+    Attribute(
+        "batch.records.outcome", "string", "Whether records were processed: " + ", ".join(RECORDS_OUTCOMES) + "."
+    ),
     Attribute("batch.records.failed", "int", "Records that failed."),
     Attribute("batch.records.read", "int", "Records the step read."),
     Attribute("batch.records.written", "int", "Records the step wrote."),
@@ -125,6 +138,9 @@ ATTRIBUTES: Final = (
     Attribute("batch.record.id", "string", "Id of one record that failed."),
     Attribute("batch.data_quality.score", "double", "Data-quality score of the run, 0 to 1."),
     Attribute("batch.schema.version", "string", "Version of the schema that the data was held against."),
+    Attribute("batch.data.timestamp", "string", "Time of the newest data the run has seen, ISO 8601 in UTC."),
+    Attribute("batch.inputs", "string[]", "Names of what was read."),
+    Attribute("batch.outputs", "string[]", "Names of what was written."),
     Attribute("batch.status.reason", "string", "Why, where the status alone does not tell: a signal, out of memory."),
     Attribute("batch.cpu.time", "double", "CPU seconds of the run, with the children that were waited for."),
     Attribute("batch.memory.peak", "int", "Bytes of memory at the highest, of the process or of one child."),
@@ -166,6 +182,9 @@ METRICS: Final = (
     Metric("batch.job.alive.time", "s", "counter", "Seconds that runs were alive; its rate is how many are.", _JOB),
     Metric("batch.job.retries", "{retry}", "counter", "Attempts after the first.", _JOB),
     Metric("batch.job.data_quality.score", "1", "histogram", "Data-quality scores of runs.", _JOB, SCORE_BOUNDS),
+    Metric(
+        "batch.job.data.timestamp", "s", "maximum", "Unix time of the newest data that the job's runs have seen.", _JOB
+    ),
     Metric("batch.job.cpu.time", "s", "counter", "CPU seconds of runs.", _JOB),
     Metric("batch.job.memory.peak", "By", "histogram", "Peak memory of runs.", _JOB, MEMORY_BOUNDS),
     Metric(

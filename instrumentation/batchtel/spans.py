@@ -53,6 +53,6 @@ def set_status(span: Span, outcome: Outcome, failure: Mapping[str, str]) -> None
         span.add_event("exception", failure)
     if outcome.status == "success":
         span.set_status(Status(StatusCode.OK))
-    elif outcome.status in ("failure", "lost"):
+    elif outcome.status in ("failure", "timeout", "lost"):
         explanation = failure.get("exception.message", outcome.reason)
         span.set_status(Status(StatusCode.ERROR, f"{outcome.error_type or outcome.status}: {explanation}"))

@@ -21,9 +21,7 @@ class StepRun(Scope):
 
     def __init__(self, name: str, job: JobRun, retry: Attempt | None = None) -> None:
         self._job = job
-        self._read = 0
-        self._written = 0
-        self._failed = 0
+        self._counts: dict[str, int] = {}
         label = clean_name(name, "step")
         identity = {**job.identity, "batch.step.name": label}
         if retry is not None:
@@ -36,13 +34,12 @@ class StepRun(Scope):
         return self._job
 
     @harmless(None)
-    def records(self, *, read: int = 0, written: int = 0, failed: int = 0) -> None:
+    def records(self, *, read: int | None = None, written: int | None = None, failed: int | None = None) -> None:
         """Count records of the step; call it as often as you like."""
-        read, written, failed = count_of(read, "read"), count_of(written, "written"), count_of(failed, "failed")
-        self._read += read
-        self._written += written
-        self._failed += failed
-        for counter, amount in (("read", read), ("written", written), ("failed", failed)):
+        for counter, given in (("read", read), ("written", written), ("failed", failed)):
+            amount = None if given is None else count_of(given, counter)
+            if amount is not None:
+                self._counts[counter] = self._counts.get(counter, 0) + amount
             if amount:
                 self.add(f"records.{counter}", amount)
 
@@ -61,11 +58,7 @@ class StepRun(Scope):
         return {**zeros, "batch.step.completions": self._completion_zeros()}
 
     def _result(self) -> dict[str, Any]:
-        return {
-            "batch.records.read": self._read,
-            "batch.records.written": self._written,
-            "batch.records.failed": self._failed,
-        }
+        return {**self.described(), **{f"batch.records.{name}": count for name, count in self._counts.items()}}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return self.labels

@@ -46,14 +46,14 @@ def attribute_value(value: object) -> AttributeValue:
     return cut(text_of(value))
 
 
-def count_of(value: object, what: str) -> int:
-    """Return `value` as a number of records; what is not a whole number from 0 up counts 0 and is reported once."""
+def count_of(value: object, what: str) -> int | None:
+    """Return `value` as a number of records; None, reported once, for what is not a whole number from 0 up."""
     count = _whole(value)
     if count is not None and 0 <= count <= _COUNT_LIMIT:
         return count
     shown = text_of(value)
     warn_once(f"count:{what}", "%s=%.60s is not a whole number of records from 0 up; it is not counted", what, shown)
-    return 0
+    return None
 
 
 def _whole(value: object) -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from datetime import datetime
 
 from tests.instrumentation.process import start, succeed
 from tests.instrumentation.sink import Sink, until
@@ -61,7 +63,10 @@ def test_the_audit_records(sink: Sink) -> None:
     assert duration > 0
     assert run.attributes.pop("batch.cpu.time") > 0
     assert run.attributes.pop("batch.memory.peak") > 2**20
+    started = datetime.fromisoformat(run.attributes.pop("batch.started_at"))
+    assert 0 <= time.time() - started.timestamp() < 60
     assert run.attributes == identity | {
+        "batch.records.outcome": "sufficient",
         "batch.records.processed": 9,
         "batch.records.failed": 1,
         "batch.data_quality.score": 0.9,
@@ -70,6 +75,7 @@ def test_the_audit_records(sink: Sink) -> None:
     assert (run.body, run.severity) == ("run r-1 of audited, attempt 2 ended: success", "INFO")
     step = sink.event("batch.step.finished")
     assert 0 < step.attributes.pop("batch.duration") <= duration
+    assert started <= datetime.fromisoformat(step.attributes.pop("batch.started_at"))
     assert step.attributes == identity | {
         "batch.step.name": "load",
         "batch.records.read": 10,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -20,12 +21,15 @@ PACKAGE = Path(batchtel.__file__).parent
 EVERYTHING = """
     import os, subprocess, sys, batchtel
     opens = "import batchtel\\nwith batchtel.job('everything', type='etl') as job: "
-    joins = opens + "job.quality(1, schema_version='7'); job.progress(1, total=1)"
+    joins = opens + "job.records(processed=1); job.quality(1, schema_version='7'); job.progress(1, total=1); "
+    joins += "job.watermark(1700000000); job.inputs('in'); job.outputs('out')"
     command = [sys.executable, "-c", "from batchtel.command import main; main()", "run", "--", sys.executable]
     with batchtel.job("everything", type="etl", attempt=2) as job:
         subprocess.run([sys.executable, "-c", joins], check=True)
         with batchtel.step("good") as step:
             step.records(read=3, written=2, failed=1)
+            step.inputs("in")
+            step.outputs("out")
             try:
                 raise ValueError("no customer")
             except ValueError as error:
@@ -34,6 +38,9 @@ EVERYTHING = """
         job.failed_record("row-2", "no date")
         job.quality(0.97, schema_version="7")
         job.progress(2, total=3)
+        job.watermark(1700000000)
+        job.inputs("in")
+        job.outputs("out")
     for ending in (SystemExit(3), KeyError("k"), KeyboardInterrupt()):
         try:
             with batchtel.job("everything", type="etl"), batchtel.step("bad"):
@@ -88,10 +95,34 @@ def test_every_row_is_produced_and_nothing_else(sink: Sink) -> None:
     assert {name for span in sink.spans() for name, _ in span.events} == {"exception"}
 
 
+APART: Final = {
+    "batch.step.name": "of steps",
+    "batch.step.attempt": "of steps",
+    "batch.records.read": "of steps",
+    "batch.records.written": "of steps",
+    "batch.record.id": "of one record",
+}
+"""Attributes that are not in the audit record of a run, and what they are of."""
+
+
+def test_the_audit_record_is_whole() -> None:
+    """batch.run.finished can carry every attribute of the table that is of a run, and batch.step.finished of a step."""
+    rows = {row.name: set(row.attributes) for row in EVENTS}
+    everything = {row.key for row in ATTRIBUTES if not row.label}
+    assert everything - rows["batch.run.finished"] == set(APART)
+    spans = {row.name: set(row.attributes) for row in SPANS}
+    assert spans["batch_job.<job>"] <= rows["batch.run.finished"]
+    assert spans["batch_step.<step>"] <= rows["batch.step.finished"]
+    assert set(APART) - rows["batch.step.finished"] == {"batch.record.id"}
+    assert {"batch.inputs", "batch.outputs", "batch.started_at", "batch.status.reason", "exception.stacktrace"} <= rows[
+        "batch.step.finished"
+    ]
+
+
 def test_attributes_have_the_type_of_the_table(sink: Sink) -> None:
     """Each attribute arrives in the type that the table promises."""
     succeed(EVERYTHING, sink)
-    types = {"string": str, "int": int, "double": float, "boolean": bool}
+    types = {"string": str, "int": int, "double": float, "boolean": bool, "string[]": list}
     table = {row.key: types[row.type] for row in ATTRIBUTES}
     records = [record.attributes for record in sink.spans()]
     records += [record.attributes for record in sink.logs()]

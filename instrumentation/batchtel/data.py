@@ -1,0 +1,99 @@
+"""What a run tells of its data: how many records, how good, how new."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime
+from typing import Any, Final
+
+from batchtel.guard import warn_once
+from batchtel.moment import iso, unix_time
+from batchtel.values import count_of, score_of, text_of
+
+_AHEAD: Final = 86_400.0
+"""Seconds that data may be newer than now: a day, for data that is dated by the day of some timezone."""
+
+
+class Data:
+    """The data of one run, as its code has told it.
+
+    `processed` and `failed` are numbers of records, None as long as nothing was told of them; `newest` is the Unix time
+    of the newest data; `minimum` is how many processed records the job's catalogue wants, if it does.
+    """
+
+    def __init__(self) -> None:
+        self.processed: int | None = None
+        self.failed: int | None = None
+        self.newest: float | None = None
+        self.score: float | None = None
+        self.schema_version: str | None = None
+        self.minimum: int | None = None
+        self._lock = threading.Lock()
+
+    def count(self, processed: object, failed: object) -> dict[str, int]:
+        """Count records, None for what is not told; return what is to be added to which counter."""
+        told = {"processed": processed, "failed": failed}
+        known = {name: count for name, value in told.items() if (count := _count(value, name)) is not None}
+        with self._lock:
+            for name, count in known.items():
+                setattr(self, name, (getattr(self, name) or 0) + count)
+        return {f"records.{name}": count for name, count in known.items()}
+
+    def judge(self, score: object, schema_version: object) -> None:
+        """Keep a data-quality score, from 0 to 1, and the version of the schema that the data was held against."""
+        known = score_of(score)
+        if known is None:
+            return
+        self.score = known
+        if schema_version is not None:
+            self.schema_version = text_of(schema_version)
+
+    def reach(self, moment: object) -> float | None:
+        """Keep the time of the newest data, if `moment` is newer; return the newest as Unix time, None if unknown."""
+        told = _newest(moment)
+        with self._lock:
+            if told is not None:
+                self.newest = max(told, self.newest or 0.0)
+            return self.newest
+
+    @property
+    def outcome(self) -> str:
+        """Whether the run has processed records: `unknown` where it never said, which is another thing than `zero`.
+
+        `insufficient` is fewer than `minimum`, `sufficient` anything else.
+        """
+        if self.processed is None:
+            return "unknown"
+        if self.processed == 0:
+            return "zero"
+        return "insufficient" if self.processed < (self.minimum or 0) else "sufficient"
+
+    def attributes(self) -> dict[str, Any]:
+        """Return all that was told; of records that nothing was told of, nothing but that."""
+        told = {
+            "batch.records.processed": self.processed,
+            "batch.records.failed": (self.failed or 0) if self.processed is not None else self.failed,
+            "batch.records.outcome": self.outcome,
+            "batch.data_quality.score": self.score,
+            "batch.schema.version": self.schema_version,
+            "batch.data.timestamp": iso(self.newest) if self.newest is not None else None,
+        }
+        return {key: value for key, value in told.items() if value is not None}
+
+
+def _count(value: object, what: str) -> int | None:
+    return None if value is None else count_of(value, what)
+
+
+def _newest(moment: object) -> float | None:
+    if isinstance(moment, datetime) and moment.utcoffset() is None:
+        shown = text_of(moment)
+        warn_once("watermark:zone", "watermark %.60s has no timezone, so it is no point in time; not recorded", shown)
+        return None
+    newest = unix_time(moment, "watermark")
+    if newest is not None and not 0 < newest < time.time() + _AHEAD:
+        shown = text_of(moment)
+        warn_once("watermark:range", "watermark %.60s is before 1970 or after tomorrow; it is not recorded", shown)
+        return None
+    return newest

@@ -1,0 +1,198 @@
+"""What a run tells of its data: whether there were records, how new it is, where it came from and went to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import batchtel
+from batchtel.data import Data
+from batchtel.signals import RECORDS_OUTCOMES
+from batchtel.testing import Captured
+from tests.instrumentation.process import run
+from tests.instrumentation.sink import Sink
+
+pytest_plugins = ["batchtel.testing.fixture"]
+
+OUTCOMES = {
+    # processed, failed, minimum of the catalogue: outcome, and what the record shows as processed and failed
+    "never said": (None, None, None, "unknown", None, None),
+    "only failures said": (None, 3, None, "unknown", None, 3),
+    "no number": (-1, "many", None, "unknown", None, None),
+    "no number among numbers": (2, float("nan"), None, "sufficient", 2, 0),
+    "none": (0, None, None, "zero", 0, 0),
+    "none, and failures": (0, 5, None, "zero", 0, 5),
+    "none, where some are wanted": (0, None, 10, "zero", 0, 0),
+    "one": (1, None, None, "sufficient", 1, 0),
+    "one less than wanted": (9, None, 10, "insufficient", 9, 0),
+    "as many as wanted": (10, None, 10, "sufficient", 10, 0),
+}
+
+
+@pytest.mark.parametrize("case", OUTCOMES)
+def test_whether_there_were_records(case: str) -> None:
+    """Zero, too few, and never said are three facts, each with a word of its own."""
+    processed, failed, minimum, outcome, shown_processed, shown_failed = OUTCOMES[case]
+    data = Data()
+    data.minimum = minimum
+    data.count(processed, failed)
+    attributes = data.attributes()
+    assert attributes["batch.records.outcome"] == outcome in RECORDS_OUTCOMES
+    assert attributes.get("batch.records.processed") == shown_processed
+    assert attributes.get("batch.records.failed") == shown_failed
+
+
+def test_a_green_tick_is_told_apart(captured: Captured) -> None:
+    """Of three runs that end as success, span and audit record say which one had no records and which never said."""
+    with batchtel.job("green_zero") as job:
+        job.records(processed=0)
+    with batchtel.job("green_silent"):
+        pass
+    with batchtel.job("good") as job:
+        job.records(processed=2)
+        job.records(processed=0, failed=1)
+    told = {event["batch.job.name"]: event for event in captured.events("batch.run.finished")}
+    assert {event["batch.status"] for event in told.values()} == {"success"}
+    outcomes = {name: event["batch.records.outcome"] for name, event in told.items()}
+    assert outcomes == {"green_zero": "zero", "green_silent": "unknown", "good": "sufficient"}
+    for name, outcome in outcomes.items():
+        attributes = captured.span(f"batch_job.{name}").attributes or {}
+        assert attributes["batch.records.outcome"] == outcome
+    assert told["good"]["batch.records.failed"] == 1
+    assert "batch.records.processed" not in told["green_silent"]
+
+
+def test_a_step_shows_what_it_was_told(captured: Captured) -> None:
+    """A step that never said what it wrote shows nothing of it, and one that wrote none shows 0."""
+    with batchtel.job("partly"):
+        with batchtel.step("first") as step:
+            step.records(read=3)
+        with batchtel.step("second") as step:
+            step.records(written=0)
+    shown = [
+        {key: value for key, value in event.items() if key.startswith("batch.records.")}
+        for event in captured.events("batch.step.finished")
+    ]
+    assert shown == [{"batch.records.read": 3}, {"batch.records.written": 0}]
+
+
+WATERMARKS: dict[str, datetime | float | str] = {
+    "aware datetime": datetime(2026, 3, 1, 22, 30, tzinfo=UTC),
+    "another zone": datetime(2026, 3, 2, 0, 30, tzinfo=timezone(timedelta(hours=2))),
+    "Unix seconds": 1772404200,
+    "ISO 8601": "2026-03-01T22:30:00Z",
+}
+
+
+@pytest.mark.parametrize("form", WATERMARKS)
+def test_the_newest_data(captured: Captured, form: str) -> None:
+    """A watermark is one point in time, in whichever form; an older one after it changes nothing."""
+    with batchtel.job("dated") as job:
+        job.watermark(1600000000)
+        job.watermark(WATERMARKS[form])
+        job.watermark(1500000000)
+        assert job.newest_data == 1772404200
+    assert captured.event("batch.run.finished")["batch.data.timestamp"] == "2026-03-01T22:30:00.000+00:00"
+    assert (captured.span("batch_job.dated").attributes or {})[
+        "batch.data.timestamp"
+    ] == "2026-03-01T22:30:00.000+00:00"
+    assert captured.maximum("batch.job.data.timestamp", job_name="dated") == 1772404200
+
+
+def test_the_newest_data_of_several_runs(captured: Captured) -> None:
+    """A run over older data, as a backfill is, does not take back how new the data of the job is."""
+    for moment in (1700000000, 1600000000):
+        with batchtel.job("refilled") as job:
+            job.watermark(moment)
+    assert captured.maximum("batch.job.data.timestamp", job_name="refilled") == 1700000000
+    first, second = captured.events("batch.run.finished")
+    assert first["batch.data.timestamp"] > second["batch.data.timestamp"]
+
+
+def test_a_run_that_tells_no_watermark(captured: Captured) -> None:
+    """Where nothing was told of the data's age there is no attribute and no series."""
+    with batchtel.job("undated") as job:
+        assert job.newest_data is None
+    assert "batch.data.timestamp" not in captured.event("batch.run.finished")
+    assert captured.series("batch.job.data.timestamp") == []
+
+
+NO_TIMES = {
+    "no timezone": (datetime(2026, 3, 1), "watermark 2026-03-01 00:00:00 has no timezone"),
+    "before 1970": (datetime(1969, 1, 1, tzinfo=UTC), "watermark 1969-01-01 00:00:00+00:00 is before 1970"),
+    "the end of time": (datetime(9999, 12, 31, tzinfo=UTC), "after tomorrow; it is not recorded"),
+    "milliseconds": (1772404200000, "watermark=1772404200000 is no point in time"),
+    "a word": ("yesterday", "watermark=yesterday is no point in time"),
+    "an object": (object(), "is no point in time"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_TIMES)
+def test_no_time(
+    captured: Captured, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """What is no time of data is left out with one warning, and what was told before stays."""
+    monkeypatch.setattr("batchtel.guard._reported", set())
+    given, words = NO_TIMES[kind]
+    now = time.time()
+    with caplog.at_level(logging.WARNING, "batchtel"), batchtel.job("odd") as job:
+        job.watermark(now)
+        for _ in range(3):
+            job.watermark(given)  # type: ignore[arg-type]  # what users do
+        assert job.newest_data == now
+    messages = [record.getMessage() for record in caplog.records if "watermark" in record.getMessage()]
+    assert len(messages) == 1
+    assert words in messages[0]
+
+
+def test_where_the_data_came_from_and_went_to(captured: Captured) -> None:
+    """Inputs and outputs of run and step are lists on span and audit record, in order, each once."""
+    with batchtel.job("copied") as job:
+        job.inputs("s3://landing/2026-03-01", "shop.orders")
+        job.inputs("shop.orders", Path("/srv/prices.csv"))
+        job.outputs("warehouse.orders")
+        with batchtel.step("load") as step:
+            step.inputs("staging.orders")
+            step.outputs("postgresql://etl:hunter2@db/shop")
+            step.set(partition="2026-03-01")
+    run_event, step_event = captured.event("batch.run.finished"), captured.event("batch.step.finished")
+    assert list(run_event["batch.inputs"]) == ["s3://landing/2026-03-01", "shop.orders", "/srv/prices.csv"]
+    assert list(run_event["batch.outputs"]) == ["warehouse.orders"]
+    assert list(step_event["batch.inputs"]) == ["staging.orders"]
+    assert list(step_event["batch.outputs"]) == ["postgresql://etl:[redacted]@db/shop"]
+    assert step_event["partition"] == "2026-03-01"
+    for name, event in (("batch_job.copied", run_event), ("batch_step.load", step_event)):
+        attributes: Mapping[str, Any] = captured.span(name).attributes or {}
+        for key in ("batch.inputs", "batch.outputs"):
+            assert list(attributes[key]) == list(event[key])
+    assert not any("inputs" in str(labels) for labels in captured.series("batch.job.completions"))
+
+
+def test_names_are_bounded(sink: Sink) -> None:
+    """A run keeps 100 names of inputs, cut at 256 characters; what is no name is left out, each with one warning."""
+    finished = run(
+        """
+        import batchtel
+        with batchtel.job("wide") as job:
+            job.outputs("x" * 1000, ["a", "b"], None, "", b"bytes")
+            for number in range(1000):
+                job.inputs(f"table_{number}")
+        """,
+        sink,
+    )
+    assert (finished.code, finished.stdout) == (0, "")
+    assert sorted(finished.stderr.splitlines()) == [
+        "inputs(): a run or step keeps 100 names; table_100 is left out",
+        "outputs(): ['a', 'b'] is no name; give each name as text of its own",
+    ]
+    attributes = sink.event("batch.run.finished").attributes
+    assert attributes["batch.inputs"] == [f"table_{number}" for number in range(100)]
+    [output] = attributes["batch.outputs"]
+    assert len(output) < 300
+    assert output.startswith("xxx")

@@ -12,7 +12,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 
 from batchtel import signals
 from batchtel.version import __version__
-from batchtel_collector import quoting
+from batchtel_collector import airflow_metrics, airflow_parts, quoting
 from batchtel_collector.environment import Environment
 from batchtel_collector.quantities import go_duration
 
@@ -45,6 +45,7 @@ def render(environment: Environment) -> str:
         keep_trailing_newline=False,
     )
     templates.filters |= quoting.FILTERS | {"duration": go_duration}
+    from_airflow = environment.listen.statsd is not None
     return (
         templates.get_template("collector.yaml.j2").render(
             environment=environment,
@@ -60,9 +61,16 @@ def render(environment: Environment) -> str:
             closed_labels=_closed_labels(environment),
             name_limit=signals.NAME_LIMIT,
             kept_on_records=KEPT_ON_RECORDS,
+            airflow=airflow_parts if from_airflow else None,
+            or_airflow=airflow_parts.or_any if from_airflow else _nothing,
+            and_not_airflow=airflow_parts.and_not_any if from_airflow else _nothing,
         )
         + "\n"
     )
+
+
+def _nothing(*_: airflow_metrics.Kind) -> str:
+    return ""
 
 
 def _names(kind: signals.Kind) -> list[str]:

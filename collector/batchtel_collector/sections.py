@@ -21,13 +21,18 @@ class Listen(Section):
     series: Listener = Field(
         examples=["127.0.0.1:8889"], description="the sums over all runs, read back at every cadence, on loopback"
     )
+    statsd: Listener | None = Field(
+        default=None,
+        examples=["127.0.0.1:8125"],
+        description="where Airflow sends its own metrics, StatsD over UDP, on loopback; null: it does not",
+    )
 
     @model_validator(mode="after")
     def _each_port_once(self) -> Self:
         seen: dict[str, str] = {}
         for key in type(self).model_fields:
-            port = getattr(self, key).rpartition(":")[2]
-            if port in seen:
+            port = (getattr(self, key) or "").rpartition(":")[2]
+            if port and port in seen:
                 raise ValueError(f"{key} and {seen[port]} have the same port {port}; give each its own")
             seen[port] = key
         return self

@@ -182,7 +182,7 @@ class Collector:
             "cadence": "1s",
             "shard": self.folder.name,
         }
-        return render(load("local", {**overrides, **more}))
+        return render(load("local", {**overrides, **more, "listen": {**listen, **more.get("listen", {})}}))
 
     @contextmanager
     def running(self, configuration: str) -> Iterator[Bench]:

@@ -64,6 +64,7 @@ def render(environment: Environment) -> str:
             airflow=airflow_parts if from_airflow else None,
             or_airflow=airflow_parts.or_any if from_airflow else _nothing,
             and_not_airflow=airflow_parts.and_not_any if from_airflow else _nothing,
+            lists=[attribute.key for attribute in signals.ATTRIBUTES if attribute.type.endswith("[]")],
         )
         + "\n"
     )

@@ -81,7 +81,7 @@ def events(service: str, name: str | None = None, *, job: str | None = None, run
 
     Args:
         service: `service.name` of the job's process.
-        name: one of `signals.EVENTS`; the job's own log records too if not given.
+        name: one of `detail.EVENTS`; the job's own log records too if not given.
         job: name of the job; it is a stream label, so it makes the query fast.
         run_id: id of the run.
     """

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchtel.guard import harmless
+from batchtel.redaction import KeyLines
 
 LINE_LIMIT: Final = 8192
 """Bytes of one line that are recorded."""
@@ -84,6 +85,7 @@ class _Lines:
         self._last: deque[_Line] = deque(maxlen=LAST_LINES)
         self._count = 0
         self._recording = False
+        self._key_lines = {stream: KeyLines() for stream in STREAMS.values()}
         self._lock = threading.Lock()
         self._logger = logging.getLogger("batchtel.output")
         # Nobody's handler prints a line a second time, nor does logging.lastResort.
@@ -122,7 +124,7 @@ class _Lines:
             line = self._first.popleft()
             cut = f" [{line.cut} more bytes]" if line.cut else ""
             # Not WARN for stderr: most programs write their whole log there, whatever its severity.
-            text = line.content.decode("utf-8", "backslashreplace") + cut
+            text = self._key_lines[line.stream].line(line.content.decode("utf-8", "backslashreplace")) + cut
             self._log(text, logging.INFO, line.at, {"log.iostream": line.stream})
 
     def _log(self, text: str, level: int, at: float, attributes: dict[str, str]) -> None:

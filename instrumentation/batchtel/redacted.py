@@ -1,6 +1,6 @@
-"""Spans and log records without their secrets, as they leave the process.
+"""Spans, log records and their resource without secrets, as they leave the process.
 
-Called in the thread that exports, so that the job itself does not wait for it.
+Spans and records are called for in the thread that exports, so that the job itself does not wait for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from batchtel.redaction import Redaction
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event, ReadableSpan
+    from opentelemetry.trace import Link
+
+
+def resource(described: Resource, redaction: Redaction) -> Resource:
+    """Return what describes the process: a detector can put its whole command line there."""
+    from opentelemetry.sdk.resources import Resource
+
+    return Resource(redaction.attributes(described.attributes), described.schema_url)
 
 
 def spans(batch: Iterable[ReadableSpan], redaction: Redaction) -> list[ReadableSpan]:
@@ -28,9 +37,11 @@ def _span(span: ReadableSpan, redaction: Redaction) -> ReadableSpan:
     events = [_event(event, redaction) for event in span.events]
     description = redaction.text(span.status.description or "")
     name = redaction.text(span.name)
+    links = [_link(link, redaction) for link in span.links]
     if (
         attributes == dict(span.attributes or {})
         and all(new is old for new, old in zip(events, span.events, strict=True))
+        and all(new is old for new, old in zip(links, span.links, strict=True))
         and description == (span.status.description or "")
         and name == span.name
     ):
@@ -42,7 +53,7 @@ def _span(span: ReadableSpan, redaction: Redaction) -> ReadableSpan:
         resource=span.resource,
         attributes=attributes,
         events=events,
-        links=span.links,
+        links=links,
         kind=span.kind,
         status=Status(span.status.status_code, description or None),
         start_time=span.start_time,
@@ -57,6 +68,14 @@ def _event(event: Event, redaction: Redaction) -> Event:
     before = dict(event.attributes or {})
     attributes = redaction.attributes(before)
     return event if attributes == before else Event(event.name, attributes, event.timestamp)
+
+
+def _link(link: Link, redaction: Redaction) -> Link:
+    from opentelemetry.trace import Link
+
+    before = dict(link.attributes or {})
+    attributes = redaction.attributes(before)
+    return link if attributes == before else Link(link.context, attributes)
 
 
 def log_records(batch: Iterable[ReadableLogRecord], redaction: Redaction) -> list[ReadableLogRecord]:

@@ -7,7 +7,7 @@ sees which user, host, header or setting it belonged to.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, Final
 
@@ -36,15 +36,19 @@ _RULES: Final = (
     ("bearer", r"(\bbearer\s+)[A-Za-z0-9._~+/=-]{12,}"),
     ("basic", r"(\bbasic\s+)(?:[A-Za-z0-9+/]{6,}={1,2}|[A-Za-z0-9+/]{20,})"),
     # Tokens that tell by themselves what they are: of JSON Web Tokens, AWS, Google, GitHub, GitLab, Slack, Stripe, npm,
-    # PyPI, SendGrid.
+    # PyPI, SendGrid, Databricks, Vault, Hugging Face.
     ("eyj", r"(\b)eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
     ("akia asia", r"(\b)A(?:KIA|SIA)[A-Z0-9]{16}"),
     ("aiza ya29.", r"(\b)(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,})"),
     ("gh github_pat_", r"(\b)(?:gh[opsur]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
     ("glpat- xox k_live_ npm_", r"(\b)(?:glpat-|xox[abeoprs]-|[rs]k_live_|npm_)[A-Za-z0-9_-]{10,}"),
     ("pypi- sg.", r"(\b)(?:pypi-[A-Za-z0-9_-]{50,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"),
+    ("dapi hvs. hf_", r"(\b)(?:dapi[0-9a-f]{32}|hvs\.[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,})"),
+    ("hooks.slack.com", r"(hooks\.slack\.com/services/)[\w/]+"),
 )
 _KEY: Final = rf"(?:^|[._-])(?:{_NAMES})$"
+_KEY_BEGINS: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?!.*-----END )")
+_KEY_GOES_ON: Final = re.compile(r"\s*(?:[A-Za-z0-9+/=]*|(?:Proc-Type|DEK-Info|Comment): .*)\s*")
 
 
 class Redaction:
@@ -77,14 +81,37 @@ class Redaction:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list | tuple):
-            return [self.text(item) if isinstance(item, str) else item for item in value]
+            return self._items(value)
         if isinstance(value, Mapping):
             return {name: self.value(str(name), item) for name, item in value.items()}
         return value
 
+    def _items(self, values: Sequence[Any]) -> list[Any]:
+        """Return the items without secrets; of a command line's arguments also what follows `--password`."""
+        clean, before = [], None
+        for item in values:
+            secret = isinstance(before, str) and before.startswith("-") and _is_secret(before)
+            clean.append(REDACTED if secret else self.text(item) if isinstance(item, str) else item)
+            before = item
+        return clean
+
     def attributes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """Return attributes without their secrets."""
         return {key: self.value(key, value) for key, value in attributes.items()}
+
+
+class KeyLines:
+    """Takes private keys out of text that comes line by line, where no line but the first tells what it is part of."""
+
+    def __init__(self) -> None:
+        self._within = False
+
+    def line(self, line: str) -> str:
+        """Return the next line, without what is of a private key."""
+        if self._within and _KEY_GOES_ON.fullmatch(line):
+            return REDACTED
+        self._within = _KEY_BEGINS.search(line) is not None
+        return line
 
 
 @cache

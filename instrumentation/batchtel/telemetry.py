@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from batchtel import current
+from batchtel import current, redacted
 from batchtel.ending import is_child_process
 from batchtel.endpoint import Endpoint, Signal
 from batchtel.guard import warn_once
@@ -72,7 +72,7 @@ class Telemetry:
         self._way_out = way_out
         self._workers: list[Worker] = []
         self._outboxes: list[Outbox] = []
-        resource = Resource.create()
+        resource = redacted.resource(Resource.create(), self.redaction)
         if "deployment.environment.name" not in resource.attributes:
             warn_once("environment", NO_ENVIRONMENT)
         self._ids: PresetIds | None = None

@@ -7,43 +7,11 @@ import json
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from batchtel.redaction import REDACTED, Redaction
+from batchtel.redaction import REDACTED, KeyLines, Redaction
+from tests.instrumentation.planted import SECRETS, TOKENS
 from tests.instrumentation.process import run
 from tests.instrumentation.sink import Sink
 
-# What stands around each secret; {} is the secret itself.
-SECRETS = {
-    "url": "cannot connect to postgresql://etl:{}@db.internal:5432/shop",
-    "url with @": "amqp://guest:p@{}@queue/",
-    "password=": "dsn host=db password={} sslmode=require",
-    "PASSWORD:": "DB_PASSWORD: {}",
-    "json": '{{"user": "etl", "password": "{}", "rows": 3}}',
-    "python dict": "{{'api_key': '{}', 'rows': 3}}",
-    "query": "GET https://api.example/v1?api_key={}&page=2",
-    "signature": "https://bucket.example/x.csv?X-Amz-Signature={}&X-Amz-Date=20260301",
-    "Authorization": "Authorization: Bearer {}",
-    "authorization json": '{{"authorization": "Basic {}"}}',
-    "bearer": "sent bearer {}abcdefghijk",
-    "x-api-key": "x-api-key: {}",
-    "cookie": "Set-Cookie: session_id={}; Path=/",
-    "flag": "pg_restore --password {} --jobs 4",
-    "flag=": "run.sh --client-secret={}",
-    "token": "token={}",
-    "secret": "aws_secret_access_key = {}",
-    "account key": "AccountName=x;AccountKey={};EndpointSuffix=core.windows.net",
-    "private key": "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",
-    "connection": "Server=db;Uid=etl;Pwd={};",
-}
-TOKENS = {
-    "aws": "AKIAIOSFODNN7EXAMPLE",
-    "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
-    "google": "AIza" + "SyD4" * 8 + "abc",
-    "github": "ghp_" + "a1B2" * 9,
-    "gitlab": "glpat-" + "x1y2z3" * 4,
-    "slack": "xoxb-123456789012-abcdefghijkl",
-    "stripe": "sk_live_" + "4eC39H" * 4,
-    "npm": "npm_" + "Ab12" * 9,
-}
 PLAIN = [
     "the password is missing",
     "monkey: 3 keys, primary_key: 17, key=5",
@@ -77,6 +45,45 @@ def test_knows_tokens_by_their_shape(kind: str) -> None:
 def test_leaves_plain_text_alone(text: str) -> None:
     """Words that only sound like secrets stay."""
     assert Redaction().text(text) == text
+
+
+ARGUMENTS = [
+    (["etl.py", "--password", "hunter2", "--jobs", "4"], ["etl.py", "--password", REDACTED, "--jobs", "4"]),
+    (["--api-key", "-x", "-token", "abc"], ["--api-key", REDACTED, "-token", REDACTED]),
+    (["password", "is", 1, "--token"], ["password", "is", 1, "--token"]),
+    (["--url=https://etl:hunter2@db/shop"], [f"--url=https://etl:{REDACTED}@db/shop"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "clean"), ARGUMENTS)
+def test_takes_what_follows_its_flag(arguments: list[object], clean: list[object]) -> None:
+    """In a list, as sys.argv is, the secret is another item than its name."""
+    assert Redaction().value("process.command_args", arguments) == clean
+
+
+KEY = """\
+2026-03-01 loading -----BEGIN RSA PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+
+MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ==
+-----END RSA PRIVATE KEY-----
+loaded 3 rows
+-----BEGIN PRIVATE KEY-----MIIE-----END PRIVATE KEY-----
+done""".splitlines()
+
+
+def test_takes_a_key_that_comes_line_by_line() -> None:
+    """Between its first and its last line nothing of it is left, and what follows is."""
+    key_lines, redaction = KeyLines(), Redaction()
+    clean = [redaction.text(key_lines.line(line)) for line in KEY]
+    assert clean == [
+        f"2026-03-01 loading -----BEGIN RSA PRIVATE KEY-----{REDACTED}",
+        *[REDACTED] * 3,
+        "-----END RSA PRIVATE KEY-----",
+        "loaded 3 rows",
+        f"-----BEGIN PRIVATE KEY-----{REDACTED}",
+        "done",
+    ]
 
 
 def test_takes_patterns_of_the_user() -> None:

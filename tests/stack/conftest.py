@@ -40,6 +40,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         yield Played(stack, processes.ledger, since, witnesses)
 
 
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack for jobs that tests start themselves."""
+    with Stack.running(tmp_path_factory.mktemp("stack") / "stack", Ports.free(), cadence="1s") as running:
+        yield running
+
+
 @pytest.fixture
 def marked(tmp_path: Path) -> Iterator[Marked]:
     """Starts commands whose processes can be found; at the end none may be left."""

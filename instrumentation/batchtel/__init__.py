@@ -11,12 +11,16 @@ OpenTelemetry's own variables are the configuration: OTEL_EXPORTER_OTLP_ENDPOINT
 Nothing here raises into the job, prints to stdout, or keeps the process alive.
 """
 
-from batchtel.definition import Job, Step, current_job, current_step, job, step
-from batchtel.process import flush
-from batchtel.retry import retry
-from batchtel.run import JobRun
-from batchtel.step_run import StepRun
-from batchtel.version import __version__
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchtel.attempt import retry
+    from batchtel.definition import Job, Step, current_job, current_step, job, step
+    from batchtel.process import flush
+    from batchtel.run import JobRun
+    from batchtel.step_run import StepRun
+    from batchtel.version import __version__
 
 __all__ = [
     "Job",
@@ -31,3 +35,30 @@ __all__ = [
     "retry",
     "step",
 ]
+
+_HOMES = {
+    "Job": "definition",
+    "JobRun": "run",
+    "Step": "definition",
+    "StepRun": "step_run",
+    "__version__": "version",
+    "current_job": "definition",
+    "current_step": "definition",
+    "flush": "process",
+    "job": "definition",
+    "retry": "attempt",
+    "step": "definition",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it is first used (PEP 562): `batchtel run` starts its command before it needs any."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

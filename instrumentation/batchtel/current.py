@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import threading
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,8 @@ if TYPE_CHECKING:
 
 _scope: ContextVar[Scope | None] = ContextVar("batchtel_scope", default=None)
 _scopes: list[Scope] = []
-# Reentrant: a signal handler may begin or end a run while the main thread is in here.
-_lock = threading.RLock()
+# Without a lock: a signal handler may begin or end a run, or wait for a thread that does, while the main thread is in
+# here. Each operation on the list is atomic by itself.
 
 
 def here() -> Scope | None:
@@ -29,7 +28,7 @@ def scope() -> Scope | None:
     """
     found = here()
     if found is None:
-        jobs = [scope for scope in _scopes if scope is scope.job]
+        jobs = [scope for scope in open_scopes() if scope is scope.job]
         found = jobs[0] if len(jobs) == 1 else None
     return found
 
@@ -50,33 +49,21 @@ def leave(left: Scope) -> None:
 
 def open_scopes() -> list[Scope]:
     """Return the open runs and steps of the process, in the order of their start."""
-    with _lock:
-        return list(_scopes)
+    return list(_scopes)
 
 
 def opened(scope: Scope) -> None:
     """Count `scope` among the open ones of the process."""
-    with _lock:
-        _scopes.append(scope)
+    _scopes.append(scope)
 
 
 def closed(scope: Scope) -> None:
     """Take `scope` off the open ones of the process."""
-    with _lock:
-        if scope in _scopes:
-            _scopes.remove(scope)
+    with suppress(ValueError):
+        _scopes.remove(scope)
 
 
 def _open(scope: Scope | None) -> Scope | None:
     while scope is not None and scope.closed:
         scope = scope.outer
     return scope
-
-
-def _unlock() -> None:
-    # Another thread of the parent may have held it, and is not here to let go.
-    global _lock
-    _lock = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_unlock)

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, Final, Generic, TypeVar, cast
 
 from batchtel import current, handover
+from batchtel.attempt import take
 from batchtel.guard import warn_once
 from batchtel.joined import JoinedRun
-from batchtel.retry import take
 from batchtel.run import JobRun
 from batchtel.scope import Scope
 from batchtel.step_run import StepRun

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from batchtel import current, handover, settings
+from batchtel.attempt import Attempt
 from batchtel.data import Data
 from batchtel.guard import harmless, warn_once
 from batchtel.identity import clean_name, new_run_id
 from batchtel.moment import iso, unix_time
 from batchtel.outcome import Outcome
-from batchtel.retry import Attempt
 from batchtel.scope import Scope, Start
 from batchtel.signals import RUN_EVENT_LIMIT, RUN_LOG_LIMIT
 from batchtel.telemetry import Telemetry

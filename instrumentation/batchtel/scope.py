@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchtel import current
+from batchtel.attempt import Attempt
 from batchtel.description import Description
 from batchtel.ending import is_child_process
 from batchtel.guard import harmless
 from batchtel.moment import iso
 from batchtel.outcome import Outcome
 from batchtel.process import telemetry
-from batchtel.retry import Attempt
 from batchtel.telemetry import Telemetry
 from batchtel.termination import TERMINATION
 from batchtel.values import AttributeValue, exception_attributes
@@ -190,9 +190,14 @@ class Scope(Description, ABC):
         """Add the seconds since the last beat to `alive.time`: over all live runs its rate is their number."""
         if self._process != os.getpid() or self._telemetry is None:
             return
-        with self._beat_lock:
+        # Not longer: a SIGTERM may have interrupted whoever holds it, and waits for the caller. The next beat adds it.
+        if not self._beat_lock.acquire(timeout=0.1):
+            return
+        try:
             now = time.perf_counter()
             since, self._last_beat = now - self._last_beat, now
+        finally:
+            self._beat_lock.release()
         self.add("alive.time", since)
 
     @property

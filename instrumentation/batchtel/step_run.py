@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from batchtel.attempt import Attempt
 from batchtel.guard import harmless
 from batchtel.identity import clean_name
 from batchtel.outcome import Outcome
-from batchtel.retry import Attempt
 from batchtel.run import JobRun
 from batchtel.scope import Scope
 from batchtel.values import count_of

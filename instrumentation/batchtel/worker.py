@@ -3,10 +3,14 @@
 The SDK's batch processors and metric reader start a thread to flush, join for 30 s, and wait for locks that a hanging
 export holds (opentelemetry-python #4568, #3307); since CPython 3.12 no thread can be started at interpreter exit.
 Here the thread exists from the start, a flush is a request to it, and only the waiting is bounded.
+
+Whoever asks holds no lock that Python code could be interrupted with: a SIGTERM in the middle of the last flush has its
+handler wait for a flush of its own, which would wait for that lock until its deadline.
 """
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -24,16 +28,19 @@ class Flush:
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.delivered = False
-        self._done = threading.Event()
+        # Released at the end. Not an Event: its wait() holds a lock that its set() needs.
+        self._open = threading.Lock()
+        self._open.acquire()
 
     def finish(self, delivered: bool) -> None:
         """Tell whoever waits."""
         self.delivered = delivered
-        self._done.set()
+        self._open.release()
 
     def wait(self) -> bool:
         """Wait for the end, at most until the deadline; True if everything was delivered."""
-        return self._done.wait(max(0.0, self.deadline - time.monotonic())) and self.delivered
+        left = min(max(0.0, self.deadline - time.monotonic()), threading.TIMEOUT_MAX)
+        return self._open.acquire(timeout=left) and self.delivered
 
 
 class Worker:
@@ -49,11 +56,10 @@ class Worker:
         self._export = export
         self._afterwards = afterwards
         self._interval = interval
-        # Reentrant, because a signal handler of the job may log while the main thread is in here.
-        self._condition = threading.Condition(threading.RLock())
+        # Flushes, and times (monotonic) of an export at the latest. Its put() may be interrupted and called again.
+        self._inbox: queue.SimpleQueue[Flush | float] = queue.SimpleQueue()
         self._due = time.monotonic() + interval
         self._not_before = 0.0
-        self._waiting: list[Flush] = []
         self._retrying: list[Flush] = []
         # A daemon: a hanging export must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name=THREAD_PREFIX + name, daemon=True)
@@ -61,22 +67,18 @@ class Worker:
 
     def wake(self, after: float = 0.0) -> None:
         """Export within `after` seconds instead of at the next interval, but not before a retry is due."""
-        with self._condition:
-            self._due = min(self._due, time.monotonic() + after)
-            self._condition.notify()
+        self._inbox.put(time.monotonic() + after)
 
     def request(self, deadline: float) -> Flush:
         """Ask for an export of everything recorded until now, at once, whatever a retry waits for."""
         flush = Flush(deadline)
-        with self._condition:
-            self._waiting.append(flush)
-            self._condition.notify()
+        self._inbox.put(flush)
         return flush
 
     @property
     def is_wanted(self) -> bool:
-        """Whether a flush waits."""
-        return bool(self._waiting)
+        """Whether somebody has asked for an export since the last one began."""
+        return not self._inbox.empty()
 
     def _run(self) -> None:
         # Library instrumentations must not make spans of our own requests; the context of this thread is ours alone.
@@ -84,9 +86,9 @@ class Worker:
 
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         while True:
-            waiting = self._wait()
+            asking = self._wait()
             delay = self._guarded(self._export) or 0.0
-            self._settle(waiting, delay)
+            self._settle(asking, delay)
             if not delay:
                 self._guarded(self._afterwards)
 
@@ -98,22 +100,34 @@ class Worker:
             return None
 
     def _wait(self) -> list[Flush]:
-        with self._condition:
-            while not self._waiting and (left := max(self._due, self._not_before) - time.monotonic()) > 0:
-                self._condition.wait(min(left, threading.TIMEOUT_MAX))
-            waiting, self._waiting, self._retrying = self._retrying + self._waiting, [], []
-        return waiting
+        """Wait until an export is due or asked for; return the flushes that ask."""
+        asking: list[Flush] = []
+        while True:
+            left = 0.0 if asking else max(self._due, self._not_before) - time.monotonic()
+            try:
+                asked = (
+                    self._inbox.get(timeout=min(left, threading.TIMEOUT_MAX)) if left > 0 else self._inbox.get_nowait()
+                )
+            except queue.Empty:
+                if left <= 0:
+                    break
+                continue
+            if isinstance(asked, Flush):
+                asking.append(asked)
+            else:
+                self._due = min(self._due, asked)
+        asking, self._retrying = self._retrying + asking, []
+        return asking
 
-    def _settle(self, waiting: list[Flush], delay: float) -> None:
-        with self._condition:
-            now = time.monotonic()
-            self._not_before = now + delay if delay else 0.0
-            self._due = now + (delay or self._interval)
-            for flush in waiting:
-                if delay and self._not_before < flush.deadline:
-                    self._retrying.append(flush)
-                else:
-                    flush.finish(not delay)
+    def _settle(self, asking: list[Flush], delay: float) -> None:
+        now = time.monotonic()
+        self._not_before = now + delay if delay else 0.0
+        self._due = now + (delay or self._interval)
+        for flush in asking:
+            if delay and self._not_before < flush.deadline:
+                self._retrying.append(flush)
+            else:
+                flush.finish(not delay)
 
 
 def flush(workers: Iterable[Worker], timeout: float) -> bool:

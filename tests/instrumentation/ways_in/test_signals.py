@@ -190,13 +190,14 @@ def _state(pid: int) -> str:
 
 
 def test_the_command_runs_before_telemetry_is_imported(sink: Sink) -> None:
-    """When the command is started no module of OpenTelemetry is loaded yet."""
+    """When the command is started no module of OpenTelemetry is loaded yet, nor any that the public names live in."""
     spy = """
         import os, sys
         spawn = os.posix_spawnp
         def watched(*arguments, **options):
             libraries = {"opentelemetry", "google", "grpc", "requests"}
-            early = sorted(name for name in sys.modules if name.partition(".")[0] in libraries)
+            public = {"batchtel.attempt", "batchtel.definition", "batchtel.process", "batchtel.run"}
+            early = sorted(name for name in sys.modules if name.partition(".")[0] in libraries or name in public)
             print("loaded at the start:", early, flush=True)
             return spawn(*arguments, **options)
         os.posix_spawnp = watched

@@ -91,6 +91,7 @@ def _closed_labels(environment: Environment) -> list[tuple[str, list[str]]]:
         ("job_type", [*environment.job_types, "other"]),
         ("status", list(signals.STATUSES)),
         ("state", list(signals.STATES)),
+        ("violation_type", list(signals.VIOLATION_TYPES)),
     ]
     if environment.unknown_jobs == "other":
         closed.insert(0, ("job_name", [*environment.jobs, "other"]))

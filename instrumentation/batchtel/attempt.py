@@ -19,8 +19,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Attempt:
     """One attempt of several; the first run or step that opens within it takes it and fills in the rest.
 
-    `run_id`, `first_started` (Unix time) and `before` (the span context of the attempt before) pass from each attempt
-    to the next.
+    `run_id`, `first_started` (Unix time), `before` (the span context of the attempt before) and `owed` (by its
+    SLA, with its start) pass from each attempt to the next.
     """
 
     def __init__(self, retry: Retry, number: int = 1) -> None:
@@ -29,6 +29,7 @@ class Attempt:
         self.run_id: str | None = None
         self.first_started: float | None = None
         self.before: Any = None
+        self.owed: Any = None
 
     def goes_on(self, exception: BaseException | None) -> bool:
         """Tell whether another attempt follows one that ended with `exception`."""
@@ -48,6 +49,7 @@ class Attempt:
         """Return the attempt after this one."""
         following = Attempt(self.retry, self.number + 1)
         following.run_id, following.first_started, following.before = self.run_id, self.first_started, self.before
+        following.owed = self.owed
         return following
 
 

@@ -88,4 +88,6 @@ def _run_of_this_program() -> JobRun:
     elsewhere = handover.INHERITED
     if elsewhere is not None:
         return JoinedRun(elsewhere.job, elsewhere.type, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
-    return JobRun(default_job(program_name(sys.orig_argv)))
+    run = JobRun(default_job(program_name(sys.orig_argv)))
+    run.expected.code_tells = False
+    return run

@@ -38,6 +38,7 @@ _JOB_RESULT = (
     *("batch.progress.done", "batch.progress.total"),
     *("batch.data_quality.score", "batch.schema.version", "batch.data.timestamp", *_SOURCES),
 )
+_SLA = ("batch.sla.met", "batch.sla.violations")
 _STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed", *_SOURCES)
 _END = ("batch.status", "batch.status.reason", "process.exit.code", "error.type")
 _TIMES = ("batch.started_at", "batch.duration")
@@ -46,7 +47,7 @@ _USAGE = (*_COST, "process.executable.name")
 _EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
 
 SPANS: Final = (
-    Span("batch_job.<job>", "One run of a job.", (*_IDENTITY, *_JOB_RESULT, *_USAGE, *_END)),
+    Span("batch_job.<job>", "One run of a job.", (*_IDENTITY, *_JOB_RESULT, *_SLA, *_USAGE, *_END)),
     Span("batch_step.<step>", "One execution of a step.", (*_STEP_IDENTITY, *_STEP_RESULT, *_END)),
 )
 """Every span that leaves a job; both are INTERNAL."""
@@ -56,7 +57,7 @@ EVENTS: Final = (
     Event(
         "batch.run.finished",
         "A run ended: the audit record.",
-        (*_IDENTITY, *_TIMES, *_JOB_RESULT, *_USAGE, *_END, *_EXCEPTION),
+        (*_IDENTITY, *_TIMES, *_JOB_RESULT, *_SLA, *_USAGE, *_END, *_EXCEPTION),
     ),
     Event(
         "batch.run.reported",
@@ -66,7 +67,12 @@ EVENTS: Final = (
     Event(
         "batch.attempt.failed",
         "An attempt of a run or a step failed and another one follows, by `retry`.",
-        (*_STEP_IDENTITY, *_TIMES, *_JOB_RESULT, *_STEP_RESULT, *_USAGE, *_END, *_EXCEPTION),
+        (*_STEP_IDENTITY, *_TIMES, *_JOB_RESULT, *_SLA, *_STEP_RESULT, *_USAGE, *_END, *_EXCEPTION),
+    ),
+    Event(
+        "batch.sla.violated",
+        "A run violated a rule of its SLA; sent once a run and rule, for limits of time as soon as they are passed.",
+        (*_IDENTITY, "batch.sla.violation", "batch.sla.limit", "batch.sla.observed"),
     ),
     Event(
         "batch.step.finished",

@@ -29,6 +29,9 @@ class JoinedRun(JobRun):
     def _ends_as(self, status: str, reason: object) -> None:
         warn_once(f"joined:{status}", "the run was opened by another process; only that one can end it as %s", status)
 
+    def _expect(self, started: float) -> None:
+        """Nothing: the process that opened the run watches its SLA."""
+
     def beat(self) -> None:
         """Nothing: the process that opened the run tells that it lives."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from batchtel import current, handover, settings
 from batchtel.attempt import Attempt
 from batchtel.data import Data
+from batchtel.expected import Expected
 from batchtel.guard import harmless, warn_once
 from batchtel.identity import clean_name, new_run_id
 from batchtel.moment import iso, unix_time
@@ -55,7 +56,9 @@ class JobRun(Scope):
         self._usage_before = Usage.now()
         self.usage: Usage | None = None
         self._mark: handover.Marked | None = None
-        label, kind = clean_name(name, "job"), clean_name(type or own.job_type, "job type")
+        label = clean_name(name, "job")
+        self.expected = Expected(own.catalogue, label)
+        kind = clean_name(type or self.expected.type or own.job_type, "job type")
         super().__init__(
             label,
             {"job_name": label, "job_type": kind},
@@ -134,6 +137,7 @@ class JobRun(Scope):
         """Tell that the run lives and, where a function was given for it, how far it has come."""
         super().beat()
         self._ask_progress()
+        self.expected.beat(self)
 
     @harmless(None)
     def _ask_progress(self) -> None:
@@ -177,8 +181,12 @@ class JobRun(Scope):
 
     def begin(self, start: Start | None = None) -> None:
         """Open the run; with `start`, as of then."""
+        self._expect(start.time / 1e9 if start is not None else time.time())
         super().begin(start)
         self._hand_over()
+
+    def _expect(self, started: float) -> None:
+        self.expected.begin(self, started, self._scheduled_at)
 
     def _around(self) -> Scope | None:
         # The run of another thread is not around this one: two at the same time would be parent and child by chance.
@@ -232,7 +240,7 @@ class JobRun(Scope):
     def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
         counters = ("runs.started", "records.processed", "records.failed", "retries", "alive.time", "progress")
         zeros = {f"batch.job.{counter}": (self.labels,) for counter in counters}
-        return {**zeros, "batch.job.completions": self._completion_zeros()}
+        return {**zeros, **self.expected.zeros(self.labels), "batch.job.completions": self._completion_zeros()}
 
     def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         super()._measure(process, outcome, duration)
@@ -240,6 +248,7 @@ class JobRun(Scope):
         process.meter.record("batch.job.memory.peak", self._usage().peak_memory, self.labels)
         self._measure_quality(process)
         if not outcome.goes_on:
+            self.expected.end(self, outcome)
             if self.retry is not None and self.retry.first_started is not None:
                 self._measure_wait("execution", self.retry.first_started, time.time())
             if self._scheduled_at is not None:
@@ -261,7 +270,8 @@ class JobRun(Scope):
         progress = {"batch.progress.done": self._done} if self._done or self._total is not None else {}
         if self._total is not None:
             progress["batch.progress.total"] = self._total
-        return {**self.described(), **self.data.attributes(), **progress, **usage, **executable}
+        told = {**self.described(), **self.data.attributes(), **self.expected.attributes()}
+        return {**told, **progress, **usage, **executable}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return {**self.labels, "status": outcome.status}

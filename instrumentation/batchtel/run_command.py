@@ -158,7 +158,9 @@ class _Recorder:
         """Return the environment of the command: ours, and what lets it join the run, if that is recorded."""
         own = original_environment()
         if self._recorded:
-            job_type = self._type or os.environ.get("BATCHTEL_JOB_TYPE") or "batch"
+            own_settings = settings.read()
+            # The catalogue may name the type; reading it would keep the command waiting, and the child finds the same.
+            job_type = self._type or ("" if own_settings.catalogue else own_settings.job_type)
             run = handover.OpenRun(self._job, self._run_id, self._attempt, job_type)
             own.update(handover.variables(run, self._carrier))
         return own
@@ -185,6 +187,7 @@ class _Recorder:
         kind = JoinedRun if self._joins else JobRun
         run = kind(self._job, self._type, self._run_id, self._attempt, scheduled_at=self._scheduled_at)
         run.executable = self._executable
+        run.expected.code_tells = False
         run.set(self._attributes)
         run.begin(Start(started, int(self._trace_id, 16), int(self._span_id, 16)))
         self._run = run

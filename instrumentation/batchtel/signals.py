@@ -29,6 +29,12 @@ STATUSES: Final = ("success", "failure", "timeout", "cancelled", "skipped", "los
 STATES: Final = ("scheduled", "queued", "running", "retrying", *STATUSES, "dead_letter")
 """Where a job or a step can be; the latest state is the one entered last."""
 
+VIOLATION_TYPES: Final = (
+    *("duration_exceeded", "deadline_missed"),
+    *("failure_rate_exceeded", "insufficient_records", "data_stale"),
+)
+"""What of its SLA a run can violate."""
+
 MEMORY_BOUNDS: Final = tuple(16.0 * 2**20 * 4**power for power in range(7))
 """Upper bounds of peak memory, in bytes: powers of four from 16 MiB to 64 GiB."""
 
@@ -113,6 +119,7 @@ ATTRIBUTES: Final = (
     Attribute("status", "string", "How the run or step ended: " + ", ".join(STATUSES) + ".", label=True),
     Attribute("state", "string", "State that was entered: " + ", ".join(STATES) + ".", label=True),
     Attribute("error_type", "string", "Class of the exception that ended it, or `unknown`; failures only.", label=True),
+    Attribute("violation_type", "string", "Violated rule: " + ", ".join(VIOLATION_TYPES) + ".", label=True),
     # Who and which run: on spans and log records.
     Attribute("batch.job.name", "string", "Name of the job, as the job wrote it."),
     Attribute("batch.job.type", "string", "Kind of the job, as the job wrote it."),
@@ -141,6 +148,11 @@ ATTRIBUTES: Final = (
     Attribute("batch.data.timestamp", "string", "Time of the newest data the run has seen, ISO 8601 in UTC."),
     Attribute("batch.inputs", "string[]", "Names of what was read."),
     Attribute("batch.outputs", "string[]", "Names of what was written."),
+    Attribute("batch.sla.met", "boolean", "Whether the run kept its SLA; only where the catalogue has one."),
+    Attribute("batch.sla.violations", "string[]", "The rules that the run violated, in their order."),
+    Attribute("batch.sla.violation", "string", "One violated rule: " + ", ".join(VIOLATION_TYPES) + "."),
+    Attribute("batch.sla.limit", "double", "The rule's limit: seconds, Unix time, share or records."),
+    Attribute("batch.sla.observed", "double", "What was observed instead, in the limit's unit."),
     Attribute("batch.status.reason", "string", "Why, where the status alone does not tell: a signal, out of memory."),
     Attribute("batch.cpu.time", "double", "CPU seconds of the run, with the children that were waited for."),
     Attribute("batch.memory.peak", "int", "Bytes of memory at the highest, of the process or of one child."),
@@ -181,6 +193,13 @@ METRICS: Final = (
     Metric("batch.job.progress", "{record}", "counter", "Work done, as `progress` tells it.", _JOB),
     Metric("batch.job.alive.time", "s", "counter", "Seconds that runs were alive; its rate is how many are.", _JOB),
     Metric("batch.job.retries", "{retry}", "counter", "Attempts after the first.", _JOB),
+    Metric(
+        "batch.job.sla.violations",
+        "{violation}",
+        "counter",
+        "Rules of their SLA that runs violated, each once a run.",
+        (*_JOB, "violation_type"),
+    ),
     Metric("batch.job.data_quality.score", "1", "histogram", "Data-quality scores of runs.", _JOB, SCORE_BOUNDS),
     Metric(
         "batch.job.data.timestamp", "s", "maximum", "Unix time of the newest data that the job's runs have seen.", _JOB

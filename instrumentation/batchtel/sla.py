@@ -12,6 +12,7 @@ from batchtel import zones
 from batchtel.catalogue_keys import CatalogueJob, Schedule, Sla
 from batchtel.guard import warn_once
 from batchtel.moment import iso
+from batchtel.signals import VIOLATION_TYPES
 
 BACKFILL = "backfill"
 """Type of the jobs that make up for the past: they are due when they are run, so no deadline is theirs."""
@@ -116,7 +117,8 @@ class RunSla:
     @property
     def types(self) -> tuple[str, ...]:
         """The types of violation that there can be."""
-        return tuple(_TYPES[rule] for rule, limit in self.sla._asdict().items() if limit is not None)
+        rules = zip(VIOLATION_TYPES, self.sla, strict=True)
+        return tuple(kind for kind, limit in rules if limit is not None)
 
     @property
     def violated(self) -> list[str]:
@@ -157,15 +159,6 @@ class RunSla:
             new = [each for each in found if each and each.type not in self._violations and not self._ended]
             self._violations.update({violation.type: violation for violation in new})
         return new
-
-
-_TYPES = {
-    "max_duration": "duration_exceeded",
-    "must_complete_by": "deadline_missed",
-    "max_failure_rate": "failure_rate_exceeded",
-    "min_records": "insufficient_records",
-    "max_data_age": "data_stale",
-}
 
 
 def _previous(schedule: Schedule | None, until: float) -> float | None:

@@ -1,0 +1,116 @@
+"""What the job catalogue expects of one run, watched while the run lives: violations of its SLA are told at once.
+
+Most jobs have no catalogue, so what reads and judges one is imported where there is one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from batchtel.guard import harmless
+from batchtel.outcome import Outcome
+
+if TYPE_CHECKING:
+    from batchtel.catalogue_keys import CatalogueJob
+    from batchtel.run import JobRun
+    from batchtel.sla import RunSla, Violation
+
+
+class Expected:
+    """What the catalogue at `path`, which may be empty, expects of one run of a job.
+
+    `type` is the job's type there, empty if it is not said. `code_tells` is whether the run's own code could tell of
+    records, so that silence means none.
+    """
+
+    def __init__(self, path: str, job: str) -> None:
+        self._listed = _listed(path, job)
+        self.type = self._listed.type if self._listed is not None else ""
+        self.code_tells = True
+        self._owed: RunSla | None = None
+        self._started = 0.0
+        self._process = os.getpid()
+
+    @harmless(None)
+    def begin(self, run: JobRun, started: float, scheduled: float | None) -> None:
+        """Note what the run owes that has started at the Unix time `started`; further attempts go on with that."""
+        if self._listed is None:
+            return
+        from batchtel.sla import RunSla
+
+        retry = run.retry
+        self._owed, self._started = (retry and retry.owed) or (
+            RunSla.of(self._listed, started, scheduled, run.labels["job_type"]),
+            # By a clock that nobody sets while the run lasts.
+            time.perf_counter() - (time.time() - started),
+        )
+        if retry is not None:
+            retry.owed = (self._owed, self._started)
+        if self._owed is not None:
+            run.data.minimum = self._owed.sla.min_records
+
+    def zeros(self, labels: Mapping[str, str]) -> dict[str, tuple[Mapping[str, str], ...]]:
+        """Return the counter of violations with the label sets of those that there can be."""
+        types = self._owed.types if self._owed is not None else ()
+        return {"batch.job.sla.violations": tuple({**labels, "violation_type": each} for each in types)}
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what the run's span and finished event say of its SLA; nothing if it has none."""
+        if self._owed is None:
+            return {}
+        violated = self._owed.violated
+        return {"batch.sla.met": not violated, **({"batch.sla.violations": violated} if violated else {})}
+
+    @harmless(None)
+    def beat(self, run: JobRun) -> None:
+        """Tell which limits of time the run has passed since the last beat."""
+        # A forked child holds its parent's run, too, and leaves it to its parent.
+        if self._owed is not None and self._process == os.getpid():
+            _tell(run, self._owed.passed(time.perf_counter() - self._started, time.time()))
+
+    @harmless(None)
+    def end(self, run: JobRun, outcome: Outcome) -> None:
+        """Tell which rules of records and data the run, at its end, has violated.
+
+        Code that told of no records has processed none: a loop over no rows counts nothing. Of a command or a program
+        that nobody has changed nothing is known, and a run that was skipped had nothing to process.
+        """
+        if self._owed is None:
+            return
+        from batchtel.sla import Told
+
+        processed = run.data.processed
+        if processed is None and self.code_tells:
+            processed = 0
+        told = Told(None if outcome.status == "skipped" else processed, run.data.failed, run.data.newest)
+        _tell(run, self._owed.ended(told, time.time()))
+
+
+def _tell(run: JobRun, violations: Iterable[Violation]) -> None:
+    for violation in violations:
+        process = run.recorder
+        if process is None:
+            return
+        told = {
+            "batch.sla.violation": violation.type,
+            "batch.sla.limit": float(violation.limit),
+            "batch.sla.observed": float(violation.observed),
+        }
+        process.meter.add("batch.job.sla.violations", 1, {**run.labels, "violation_type": violation.type})
+        body = f"{run._title()} violates its SLA: {violation.type} ({violation.text})"
+        process.event("batch.sla.violated", body, {**run.identity, **told}, severity="WARN", context=run._context)
+        # A beat may come a moment after the end.
+        if run._span.is_recording():
+            run._span.add_event("batch.sla.violated", told)
+
+
+@harmless(None)
+def _listed(path: str, job: str) -> CatalogueJob | None:
+    if not path:
+        return None
+    from batchtel import catalogue
+
+    return catalogue.job(path, job)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from batchtel_collector import program
+from batchtel_collector.budget import budget
 from batchtel_collector.environment import Environment
 from batchtel_collector.render import render
+from batchtel_collector.secrets import secrets_in
 
 KEYS: Final = {
     "file_storage/queue": "queue.folder",
@@ -22,24 +23,39 @@ KEYS: Final = {
     "prometheus_remote_write": "prometheus.endpoint",
     "otlp_http/loki": "loki.endpoint",
     "otlp_grpc/tempo": "tempo.endpoint",
+    "otlp_grpc/gateway_[0-9]+": "gateways",
+    "otlp_http/vendor(_metrics)?": "vendor",
+    "bearertokenauth/senders": "token",
     "memory_limiter": "memory_limit",
     "delta_to_cumulative": "expiry or series_limit",
 }
-"""Component of the rendered configuration -> the keys of the environment that decide what it is told."""
+"""Component of the rendered configuration, as a regular expression -> the keys that decide what it is told."""
 
 
 def check(environment: Environment, collector: Path) -> list[str]:
-    """Render `environment` and return what `collector` has against the result, one message per problem; none is good.
+    """Render `environment` and return what is wrong with the result, one message per problem; none is good.
+
+    Secrets are looked for, the known jobs are held against the limit of series, and `collector` is asked whether it
+    would start. A variable that the configuration refers to and that is not set here stands as a placeholder.
 
     Raises Failure, exit code 3, when the collector cannot be run.
     """
     text = render(environment)
-    yaml.safe_load(text)
+    if problems := secrets_in(text):
+        # The collector's own words could repeat them.
+        return problems
+    if environment.role != "agent" and (problem := budget(environment).problem):
+        problems.append(problem)
     with tempfile.TemporaryDirectory(prefix="batchtel-check-") as folder:
         configuration = Path(folder) / f"{environment.name}.yaml"
         configuration.write_text(text, encoding="utf-8")
-        lines = program.complaints(collector, configuration)
-    return [_explained(line, collector) for line in _problems(lines)]
+        lines = program.complaints(collector, configuration, _placeholders(text))
+    return problems + [_explained(line, collector) for line in _problems(lines)]
+
+
+def _placeholders(text: str) -> dict[str, str]:
+    named = re.findall(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}", text)
+    return {name: "placeholder" for name in named if not os.environ.get(name)}
 
 
 def _problems(lines: list[str]) -> list[str]:
@@ -62,6 +78,6 @@ def _explained(problem: str, collector: Path) -> str:
             f"contrib {program.VERSION}: name such a collector with --collector PATH"
         )
     for component, keys in KEYS.items():
-        if re.search(rf"(::|\")({re.escape(component)})(::|:|\"|$)", problem):
+        if re.search(rf"(::|\")({component})(::|:|\"|$)", problem):
             return f"{problem}; the environment decides this by {keys}"
     return problem

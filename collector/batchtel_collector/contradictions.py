@@ -41,6 +41,9 @@ def _quantities(environment: Environment) -> Iterator[tuple[Path, str]]:
 
 
 def _listeners(environment: Environment) -> Iterator[tuple[Path, str]]:
+    if environment.listen.statsd is not None and environment.role == "agent":
+        message = "listen.statsd: an agent does not take StatsD; write null, and open it at one gateway"
+        yield ("listen", "statsd"), message
     authenticated = environment.token is not None or (environment.tls is not None and environment.tls.client_ca)
     for key in ("otlp_grpc", "otlp_http"):
         address = getattr(environment.listen, key)
@@ -65,8 +68,7 @@ def _destinations(environment: Environment) -> Iterator[tuple[Path, str]]:
                 yield (), f"{signal} have nowhere to go; write {store}: {{endpoint: ...}}, or vendor"
     for key, destination in environment.destinations.items():
         for address in destination.addresses:
-            plain = address.startswith("http://") or ("://" not in address and not destination.encrypted)
-            if plain and not is_loopback(address) and not destination.plaintext:
+            if address.startswith("http://") and not is_loopback(address) and not destination.plaintext:
                 yield (
                     (key, "endpoint"),
                     f'{key}.endpoint: "{address}" would be sent to in plaintext; write https://, '

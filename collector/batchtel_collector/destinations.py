@@ -41,10 +41,9 @@ class Destination(Section):
     @property
     def encrypted(self) -> bool:
         """Whether TLS is spoken: as the scheme says, and with host:port whenever it leaves the machine."""
-        first = self.addresses[0]
-        if "://" in first:
-            return first.startswith("https://")
-        return not (self.plaintext or is_loopback(first))
+        if any("://" in address for address in self.addresses):
+            return all(address.startswith("https://") for address in self.addresses)
+        return not (self.plaintext or all(is_loopback(address) for address in self.addresses))
 
 
 class Prometheus(Destination):

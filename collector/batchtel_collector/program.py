@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,12 +39,13 @@ def find() -> Path:
     )
 
 
-def complaints(collector: Path, configuration: Path) -> list[str]:
+def complaints(collector: Path, configuration: Path, variables: Mapping[str, str] | None = None) -> list[str]:
     """Return the lines with which `collector validate` refuses a configuration; none means that it is accepted.
 
-    Nothing is opened and nothing is started. Raises Failure, exit code 3, when the program cannot be run.
+    `variables` are added to the environment of the process. Nothing is opened and nothing is started. Raises Failure,
+    exit code 3, when the program cannot be run.
     """
-    finished = _run(collector, "validate", "--config", str(configuration))
+    finished = _run(collector, "validate", "--config", str(configuration), variables=variables)
     if finished.returncode == 0:
         return []
     lines = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
@@ -55,10 +57,18 @@ def version(collector: Path) -> str:
     return _run(collector, "--version").stdout.strip() or "of unknown version"
 
 
-def _run(collector: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    collector: Path, *arguments: str, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            [collector, *arguments], capture_output=True, text=True, errors="replace", timeout=_LONGEST, check=False
+            [collector, *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LONGEST,
+            check=False,
+            env={**os.environ, **(variables or {})},
         )
     except subprocess.TimeoutExpired:
         raise Failure(f"{collector} {arguments[0]} did not end in {_LONGEST:.0f} s; is it a collector?", 3) from None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
+
+import yaml
 
 
 def quote(value: str) -> str:
@@ -44,6 +47,18 @@ def go_list(bounds: Iterable[float]) -> str:
     return "[" + " ".join(repr(bound).removesuffix(".0") for bound in bounds) + "]"
 
 
+def compact(text: str) -> str:
+    """Take out the empty lines that parts without content have left."""
+    return "\n".join(line for line in text.splitlines() if line.strip())
+
+
+def settings(value: object) -> str:
+    """Write settings as YAML to stand behind the colon of their key: `{}`, or a block on the next lines."""
+    if not value:
+        return " {}"
+    return "\n" + textwrap.indent(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120), "  ")
+
+
 def host(address: str) -> str:
     """Return the host of `host:port`, without the brackets of IPv6."""
     return address.rpartition(":")[0].strip("[]")
@@ -66,6 +81,8 @@ FILTERS: Final = {
     "ottl": ottl,
     "any_of": any_of,
     "go_list": go_list,
+    "compact": compact,
+    "settings": settings,
     "host": host,
     "port": port,
 }

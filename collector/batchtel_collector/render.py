@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -12,9 +13,11 @@ from jinja2 import FileSystemLoader, StrictUndefined
 
 from batchtel import signals
 from batchtel.version import __version__
-from batchtel_collector import airflow_metrics, airflow_parts, quoting
+from batchtel_collector import airflow_metrics, airflow_parts, extras, quoting
+from batchtel_collector.destinations import Destination
 from batchtel_collector.environment import Environment
 from batchtel_collector.quantities import go_duration
+from batchtel_collector.sections import Component
 
 _Key = TypeVar("_Key")
 
@@ -24,11 +27,15 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 RENDERED: Final = Path(__file__).parent / "rendered"
 """Folder of the configurations of the shipped environments, as rendered by this version."""
 
+TENANT: Final = "X-Scope-OrgID"
+"""Header by which Mimir, Loki and Tempo tell tenants apart."""
+
 ENVIRONMENT_LABELS: Final = ("deployment_environment_name",)
 """Labels that the pipeline itself copies from the resource."""
 
 KEPT_ON_RECORDS: Final = (
     "event_name",
+    "batch.clock.time",
     *(attribute.key for attribute in signals.ATTRIBUTES if not attribute.label),
     "service.instance.id",
 )
@@ -36,25 +43,32 @@ KEPT_ON_RECORDS: Final = (
 
 
 def render(environment: Environment) -> str:
-    """Return the collector's configuration as YAML text."""
-    templates = Templates(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-    )
-    templates.filters |= quoting.FILTERS | {"duration": go_duration}
+    """Return the collector's configuration as YAML text.
+
+    Raises Failure, exit code 2, when the file that `extras` names cannot be merged over it.
+    """
     from_airflow = environment.listen.statsd is not None
-    return (
-        templates.get_template("collector.yaml.j2").render(
+    metrics = environment.metrics
+    ruled = {name: rule for name, rule in metrics.items() if not rule.drop}
+    labels = list(dict.fromkeys([*signals.labels(), *environment.labels]))
+    text = (
+        templates()
+        .get_template("collector.yaml.j2")
+        .render(
             environment=environment,
+            title=environment.name if environment.role == "standalone" else f"{environment.name}, {environment.role}",
+            command=f"batchtel render --env {environment.name} --role {environment.role}",
             version=__version__,
+            tokens=tokens(environment),
             five_minutes=timedelta(minutes=5),
             names=_names,
             all_names=[metric.name for metric in signals.METRICS],
             labels=signals.labels(),
+            all_labels=tuple(dict.fromkeys([*labels, *(label for rule in ruled.values() for label in rule.labels)])),
+            user_labels=tuple(labels),
             environment_labels=ENVIRONMENT_LABELS,
+            ruled=ruled,
+            dropped=[name for name, rule in metrics.items() if rule.drop],
             families=_grouped((metric.attributes, metric.name) for metric in signals.METRICS),
             layouts=_grouped((metric.bounds, metric.name) for metric in signals.METRICS if metric.bounds),
             units=_grouped((metric.unit, metric.name) for metric in signals.METRICS),
@@ -66,8 +80,38 @@ def render(environment: Environment) -> str:
             and_not_airflow=airflow_parts.and_not_any if from_airflow else _nothing,
             lists=[attribute.key for attribute in signals.ATTRIBUTES if attribute.type.endswith("[]")],
         )
-        + "\n"
     )
+    text = re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+    return extras.merged(text, Path(environment.extras)) if environment.extras else text
+
+
+def templates() -> Templates:
+    """Return the templates of the folder, in which a name without a value is an error."""
+    found = Templates(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    found.filters |= quoting.FILTERS | {"duration": go_duration, "headers": _headers, "joining": _joining}
+    return found
+
+
+def tokens(environment: Environment) -> dict[str, str]:
+    """Return the bearer tokens of an environment's role, by the name of what they open: references, all of them."""
+    found = {"senders": environment.token} | {
+        key: destination.token for key, destination in environment.destinations.items()
+    }
+    return {name: token for name, token in found.items() if token is not None}
+
+
+def _headers(destination: Destination, tenant: str | None) -> dict[str, str]:
+    return destination.headers | ({TENANT: tenant} if tenant else {})
+
+
+def _joining(components: Mapping[str, Component], signal: str) -> list[str]:
+    return [name for name, component in components.items() if signal in component.signals]
 
 
 def _nothing(*_: airflow_metrics.Kind) -> str:

@@ -10,7 +10,11 @@ from click.testing import CliRunner, Result
 
 from batchtel.command import main
 from batchtel_collector import check, environment, program
+from batchtel_collector.budget import budget
 from batchtel_collector.environment import load
+from batchtel_collector.render import render
+from batchtel_collector.secrets import secrets_in
+from batchtel_collector.variants import Variant, variants
 
 LOCAL = (environment.SHIPPED / "local.yaml").read_text(encoding="utf-8")
 
@@ -20,26 +24,92 @@ def batchtel(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("name", environment.shipped())
-def test_shipped_environments_are_right(name: str, collector_program: Path) -> None:
-    """The real collector would start with each of them; exit code 0."""
-    result = batchtel("check", "--env", name, "--collector", collector_program)
+@pytest.mark.parametrize("variant", variants(), ids=lambda variant: variant.stem)
+def test_shipped_environments_are_right(variant: Variant, collector_program: Path) -> None:
+    """The real collector would start with each of them in each role; exit code 0."""
+    result = batchtel("check", "--env", variant.name, "--role", variant.role, "--collector", collector_program)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == (
-        f"{name} is right: {collector_program} (batchtel-collector version 0.159.0) accepts its configuration\n"
+    assert result.stdout.startswith(
+        f"{variant.stem} is right: {collector_program} (batchtel-collector version 0.159.0) accepts its configuration"
     )
+
+
+def test_without_arguments_every_shipped_environment_is_checked(collector_program: Path) -> None:
+    """One line each, roles told apart."""
+    result = batchtel("check", "--collector", collector_program)
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [variant.stem for variant in variants()]
 
 
 def test_json_says_the_same(collector_program: Path) -> None:
     """One document on standard output, and nothing else there."""
-    result = batchtel("check", "--env", "local", "--collector", collector_program, "--json")
+    result = batchtel("check", "--env", "production", "--collector", collector_program, "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {
         "ok": True,
-        "environment": "local",
         "collector": str(collector_program),
-        "problems": [],
+        "environments": [
+            {"environment": "production", "role": "agent", "problems": []},
+            {"environment": "production", "role": "gateway", "problems": []},
+        ],
     }
+
+
+def test_more_jobs_than_the_limit_has_room_for_are_told(collector_program: Path, tmp_path: Path) -> None:
+    """The known jobs times the sums that one can have; exit code 1."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: local\nname: mine\nunknown_jobs: other\njobs: [a, b]\nseries_limit: 300\n", encoding="utf-8")
+    result = batchtel("check", "--env", mine, "--collector", collector_program)
+    sums = budget(load("local")).sums
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"error: the configuration of mine is wrong, says this check with {collector_program}\n"
+        f"  series_limit: 3 jobs (with `other`) of up to {sums} sums need {3 * sums}, more than 300; "
+        f"write series_limit: {3 * sums}, or fewer jobs\n",
+    )
+
+
+def test_the_budget_counts_what_one_job_makes() -> None:
+    """Two metrics of the table by hand, and a rule of the user's: 2 regions and `other`, with 10 unknown channels."""
+    own = load(
+        "local", {"metrics": {"shop.orders": {"labels": ["region", "channel"], "values": {"region": ["a", "b"]}}}}
+    )
+    assert (budget(own).others, budget(own).sums) == (30, budget(load("local")).sums)
+    by_job = load("local", {"metrics": {"shop.orders": {"labels": ["job_name", "channel"]}}})
+    assert budget(by_job).sums == budget(load("local")).sums + 10
+    statuses, steps = 6, 5
+    assert budget(load("local")).sums > statuses + 5 + 10 + steps * (statuses - 1 + 10)
+
+
+SECRETS = {
+    "exporters.kafka.auth.password": {"exporters": {"kafka": {"auth": {"password": "hunter2"}}}},
+    "exporters.otlp.headers.x-key": {"exporters": {"otlp": {"headers": {"x-key": "ghp_" + "a" * 36}}}},
+    "exporters.otlp.endpoint": {"exporters": {"otlp": {"endpoint": "https://me:hunter2@example.com"}}},
+    "exporters.otlp.headers.Authorization": {
+        "exporters": {"otlp": {"headers": {"Authorization": "Basic aHVudGVyMjpodW50ZXIy"}}}
+    },
+}
+
+
+@pytest.mark.parametrize("place", SECRETS)
+def test_a_secret_in_the_extras_is_told_and_not_repeated(place: str, collector_program: Path, tmp_path: Path) -> None:
+    """By the name of the setting or by its shape; the message has neither."""
+    (tmp_path / "extras.yaml").write_text(json.dumps(SECRETS[place]), encoding="utf-8")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: local\nname: mine\nextras: ./extras.yaml\n", encoding="utf-8")
+    result = batchtel("check", "--env", mine, "--collector", collector_program)
+    assert result.exit_code == 1
+    assert f'  {place} holds what looks like a secret; write "${{env:NAME}}" in its place\n' in result.stderr
+    for secret in ("hunter2", "ghp_a", "aHVudGVyM"):
+        assert secret not in result.output
+
+
+@pytest.mark.parametrize("variant", variants(), ids=lambda variant: variant.stem)
+def test_references_are_no_secrets(variant: Variant) -> None:
+    """What is shipped refers to its credentials and holds none."""
+    assert secrets_in(render(load(variant.name, role=variant.role))) == []
+    text = 'exporters: {otlp: {headers: {Authorization: "Bearer ${env:TOKEN}"}, auth: {token: "/etc/token"}}}'
+    assert secrets_in(text) == []
 
 
 def test_what_the_collector_refuses_is_traced_to_the_environment(collector_program: Path, tmp_path: Path) -> None:
@@ -50,14 +120,14 @@ def test_what_the_collector_refuses_is_traced_to_the_environment(collector_progr
     result = batchtel("check", "--env", mine, "--collector", collector_program)
     folder = f"{tmp_path}/file/state/batchtel/queue"
     assert result.stderr == (
-        f"error: the collector {collector_program} refuses the configuration of {mine}\n"
+        f"error: the configuration of local is wrong, says this check with {collector_program}\n"
         f"  extensions::file_storage/queue: problem accessing configured directory: {folder}, "
         f"err: stat {folder}: not a directory; the environment decides this by queue.folder\n"
     )
     assert result.exit_code == 1
     as_json = json.loads(batchtel("check", "--env", mine, "--collector", collector_program, "--json").stdout)
     assert as_json["ok"] is False
-    assert len(as_json["problems"]) == 1
+    assert len(as_json["environments"][0]["problems"]) == 1
 
 
 def test_a_wrong_environment_is_an_input_error_in_json_too(tmp_path: Path) -> None:
@@ -68,14 +138,19 @@ def test_a_wrong_environment_is_an_input_error_in_json_too(tmp_path: Path) -> No
     assert result.exit_code == 2
     assert json.loads(result.stdout) == {
         "ok": False,
-        "environment": str(mine),
         "collector": None,
-        "problems": [
+        "environments": [
             {
-                "message": 'name: NO is read as false in YAML; write "NO" in quotes for text, or true or false',
-                "file": str(mine),
-                "line": 5,
-                "column": 7,
+                "environment": str(mine),
+                "role": None,
+                "problems": [
+                    {
+                        "message": 'name: NO is read as false in YAML; write "NO" in quotes for text, or true or false',
+                        "file": str(mine),
+                        "line": 5,
+                        "column": 7,
+                    }
+                ],
             }
         ],
     }
@@ -144,6 +219,43 @@ def test_render_writes_the_same_to_a_file(tmp_path: Path) -> None:
     result = batchtel("render", "--env", "local", "-o", output)
     assert (result.exit_code, result.output) == (0, "")
     assert output.read_text(encoding="utf-8") == batchtel("render", "--env", "local").stdout
+
+
+def test_render_into_a_folder_gives_each_role_its_file(tmp_path: Path) -> None:
+    """The names are those of the committed files."""
+    for role in ("agent", "gateway"):
+        assert batchtel("render", "--env", "production", "--role", role, "-o", tmp_path).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["production-agent.yaml", "production-gateway.yaml"]
+    committed = environment.SHIPPED.parent / "rendered" / "production-agent.yaml"
+    assert (tmp_path / "production-agent.yaml").read_text() == committed.read_text()
+
+
+def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
+    """--check says whether a file is current, --diff also what would change; neither writes. Exit codes 0 and 1."""
+    output = tmp_path / "collector.yaml"
+    batchtel("render", "--env", "local", "-o", output)
+    assert batchtel("render", "--env", "local", "-o", output, "--check").exit_code == 0
+    assert batchtel("render", "--env", "local", "-o", output, "--diff").output == ""
+    changed = output.read_text(encoding="utf-8").replace("max_streams: 50000", "max_streams: 1")
+    output.write_text(changed, encoding="utf-8")
+    result = batchtel("render", "--env", "local", "-o", output, "--check")
+    assert (result.exit_code, result.output) == (
+        1,
+        f"error: {output} is not what is rendered; write it anew: leave out --check and --diff\n",
+    )
+    result = batchtel("render", "--env", "local", "-o", output, "--diff")
+    assert result.exit_code == 1
+    assert "-    max_streams: 1\n+    max_streams: 50000\n" in result.stdout
+    assert output.read_text(encoding="utf-8") == changed
+
+
+def test_render_needs_a_file_to_compare_with() -> None:
+    """Without --output there is nothing to compare; exit code 2."""
+    result = batchtel("render", "--env", "local", "--check")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: --check and --diff compare with a file; name it with --output\n",
+    )
 
 
 def test_render_cannot_write_into_nowhere(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,16 +72,18 @@ def budget(environment: Environment) -> Budget:
 
 def _combinations(metric: Metric) -> int:
     """Return the label sets that one job, of one type, can have of a metric."""
-    count = 1
-    for label in metric.attributes:
-        if label == "error_type":
-            # Only failures have one, and they are one of the statuses.
-            count = count // len(signals.STATUSES) * (len(signals.STATUSES) - 1 + OPEN_VALUES)
-        elif label not in ("job_name", "job_type"):
-            count *= {"step_name": STEPS, "status": len(signals.STATUSES), "state": len(signals.STATES)}.get(
-                label, OPEN_VALUES
-            )
-    return count
+    known = {
+        "job_name": 1,
+        "job_type": 1,
+        "step_name": STEPS,
+        "status": len(signals.STATUSES),
+        "state": len(signals.STATES),
+        "violation_type": len(signals.VIOLATION_TYPES),
+    }
+    if "error_type" in metric.attributes:
+        # Only failures have one, and they are one of the statuses.
+        known |= {"status": len(signals.STATUSES) - 1 + OPEN_VALUES, "error_type": 1}
+    return math.prod(known.get(label, OPEN_VALUES) for label in metric.attributes)
 
 
 def _own(labels: list[str], values: dict[str, list[str]]) -> int:

@@ -1,0 +1,72 @@
+"""What the three stores of a stack say about the only run of a job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from batchtel_dashboards import queries
+from batchtel_stack.stack import Stack
+from batchtel_stack.stores import Loki, Prometheus, Span, Tempo
+from tests.pipeline.polling import until
+
+SECONDS = 60.0
+"""How long a signal may take from a job into a store; it takes about 3 s here."""
+
+
+class Witness:
+    """The stores of `stack`, asked about jobs whose process has the service name `service`."""
+
+    def __init__(self, stack: Stack, service: str) -> None:
+        self._prometheus, self._loki, self._tempo = Prometheus(stack.prometheus), Loki(stack.loki), Tempo(stack.tempo)
+        self._service = service
+        self._since = time.time() - 60
+
+    def events(self, job: str, name: str) -> list[Mapping[str, str]]:
+        """Return the fields of the job's events called `name` that Loki has now."""
+        found = self._loki.records(queries.events(self._service, name, job=job), self._since, time.time() + 60)
+        return [record.fields for record in found]
+
+    def event(self, job: str, name: str) -> Mapping[str, str]:
+        """Return the fields of the job's only event called `name`, as soon as Loki has it."""
+        found = until(f"the event {name} of {job} in Loki", lambda: self.events(job, name) or None, SECONDS)
+        assert len(found) == 1, found
+        return found[0]
+
+    def stored_spans(self, job: str) -> list[Span]:
+        """Return the spans of the job's trace that Tempo has now; an open run has none."""
+        return self._tempo.trace(self.event(job, "batch.run.started")["trace_id"])
+
+    def spans(self, job: str, name: str) -> list[Span]:
+        """Return the spans of the job's trace, as soon as Tempo has one called `name`."""
+
+        def look() -> list[Span] | None:
+            spans = self.stored_spans(job)
+            return spans if name in [span.name for span in spans] else None
+
+        return until(f"the span {name} of {job} in Tempo", look, SECONDS)
+
+    def span(self, job: str) -> Span:
+        """Return the span of the job's run, as soon as Tempo has it."""
+        return next(span for span in self.spans(job, f"batch_job.{job}") if span.name == f"batch_job.{job}")
+
+    def added(self, metric: str, job: str, **labels: str) -> float:
+        """Return what the job has added to a counter until now, by Prometheus; the count of a histogram."""
+        return self._prometheus.value(queries.added(metric, "1h", labels={"job_name": job, **labels}))
+
+    def wait_added(self, metric: str, job: str, amount: float, **labels: str) -> None:
+        """Return when the job has added at least `amount`, and assert that it is no more."""
+        what = f"{amount:g} of {metric} {labels} of {job} in Prometheus"
+        seen: list[float] = []
+
+        def look() -> bool | None:
+            seen.append(self.added(metric, job, **labels))
+            return seen[-1] >= amount or None
+
+        until(what, look, SECONDS, lambda: f"last seen: {seen[-1:]}")
+        assert seen[-1] == amount, what
+
+    def newest_data(self, job: str) -> float:
+        """Return the Unix time of the newest data of the job, as soon as Prometheus has it."""
+        query = f'batch_job_data_timestamp_seconds:max{{job_name="{job}"}}'
+        return until(f"{query} in Prometheus", lambda: self._prometheus.value(query) or None, SECONDS)

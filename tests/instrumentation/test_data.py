@@ -82,6 +82,18 @@ def test_a_step_shows_what_it_was_told(captured: Captured) -> None:
     assert shown == [{"batch.records.read": 3}, {"batch.records.written": 0}]
 
 
+def test_too_few_by_the_catalogue(captured: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the catalogue wants ten records, nine are insufficient, and none are still zero."""
+    catalogue = tmp_path / "jobs.toml"
+    catalogue.write_text("[jobs.wanting.sla]\nmin_records = 10\n")
+    monkeypatch.setenv("BATCHTEL_CATALOGUE", str(catalogue))
+    for processed in (0, 9, 10):
+        with batchtel.job("wanting") as job:
+            job.records(processed=processed)
+    outcomes = [event["batch.records.outcome"] for event in captured.events("batch.run.finished")]
+    assert outcomes == ["zero", "insufficient", "sufficient"]
+
+
 WATERMARKS: dict[str, datetime | float | str] = {
     "aware datetime": datetime(2026, 3, 1, 22, 30, tzinfo=UTC),
     "another zone": datetime(2026, 3, 2, 0, 30, tzinfo=timezone(timedelta(hours=2))),

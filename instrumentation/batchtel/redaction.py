@@ -25,6 +25,8 @@ _VALUE: Final = r"""(?:(?:bearer|basic|digest|token)\s+)?(?:"[^"]*"|'[^']*'|[^\s
 # search for the text); then the pattern, whose first group stays.
 _RULES: Final = (
     ("private", r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    # The end of one whose beginning was cut off.
+    ("truncated]", r"(\[truncated\]\.\.\.)[A-Za-z0-9+/=\s]*-----END [A-Z ]*PRIVATE KEY-----"),
     # scheme://user:password@host, where the password may hold an @ of its own.
     ("://", r"(://[^\s/:@]*:)[^\s/]+(?=@)"),
     # name=value, name: value, "name": "value"; the name may be the end of one, as in DB_PASSWORD.

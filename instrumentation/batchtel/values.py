@@ -16,6 +16,7 @@ from batchtel.signals import CUT_MARKER, VALUE_LIMIT
 AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
 
 _LIST_LIMIT: Final = 100
+_LONGEST_WORD: Final = 4096
 _COUNT_LIMIT: Final = 2**53
 """Beyond it a float, which is what Prometheus stores, no longer holds every whole number."""
 
@@ -31,10 +32,19 @@ def text_of(value: object) -> str:
 
 
 def cut(text: str, limit: int = VALUE_LIMIT) -> str:
-    """Return `text` in at most `limit` characters and a marker; its end stays, where a stack trace is most telling."""
+    """Return `text` in at most `limit` characters and a marker; its end stays, where a stack trace is most telling.
+
+    The end begins with a whole word: the rest of one may be half a password, which by itself nothing tells.
+    """
     if len(text) <= limit:
         return text
-    return text[: limit // 2] + CUT_MARKER + text[-(limit - limit // 2) :]
+    end = text[-(limit - limit // 2) :]
+    return text[: limit // 2] + CUT_MARKER + end[_word_length(end) :]
+
+
+def _word_length(text: str) -> int:
+    """Return how many characters the word has that `text` begins with; 0 where it has no end in reach."""
+    return next((length for length, character in enumerate(text[:_LONGEST_WORD]) if character.isspace()), 0)
 
 
 def attribute_value(value: object) -> AttributeValue:

@@ -8,6 +8,8 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from batchtel.redaction import REDACTED, KeyLines, Redaction
+from batchtel.signals import CUT_MARKER
+from batchtel.values import cut
 from tests.instrumentation.planted import SECRETS, TOKENS
 from tests.instrumentation.process import run
 from tests.instrumentation.sink import Sink
@@ -84,6 +86,23 @@ def test_takes_a_key_that_comes_line_by_line() -> None:
         f"-----BEGIN PRIVATE KEY-----{REDACTED}",
         "done",
     ]
+
+
+HALVES = {
+    "password": "x" * 90 + " password=hunter2hunter2hunter2 " + "y" * 60,
+    "URL": "x" * 70 + " postgresql://etl:hunter2hunter2hunter2@db/shop " + "y" * 60,
+    "key": "-----BEGIN PRIVATE KEY-----" + "\nMIIEhunter2" * 20 + "\n-----END PRIVATE KEY----- " + "y" * 30,
+    "key, in the middle": "x" * 120 + "-----BEGIN PRIVATE KEY-----\n" + "hunter2\n" * 30 + "-----END PRIVATE KEY-----",
+}
+
+
+@pytest.mark.parametrize("kind", HALVES)
+@pytest.mark.parametrize("limit", range(100, 200, 7))
+def test_half_a_secret_is_one(kind: str, limit: int) -> None:
+    """Wherever a text is cut in the middle, no part of a secret is left on either side."""
+    clean = Redaction().text(cut(HALVES[kind], limit))
+    assert len(clean) <= limit + len(CUT_MARKER) + 2 * len(REDACTED)
+    assert [part for part in ("hunter", "unter2", "ter2hun") if part in clean] == []
 
 
 def test_takes_patterns_of_the_user() -> None:

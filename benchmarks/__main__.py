@@ -15,7 +15,7 @@ from rich.console import Console
 
 from batchtel.version import __version__
 from batchtel_stack import terminate
-from benchmarks import build, calls, collector, command, jobs, leave
+from benchmarks import build, calls, collector, command, guest, jobs, leave
 from benchmarks.report import Report
 
 GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
@@ -23,10 +23,11 @@ GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "exit": leave.measure,
     "calls": calls.measure,
     "command": command.measure,
+    "guest": guest.measure,
     "collector": collector.measure,
     "build": build.measure,
 }
-BY_DEFAULT: Final = ("jobs", "exit", "calls", "command", "collector")
+BY_DEFAULT: Final = ("jobs", "exit", "calls", "command", "guest", "collector")
 _FILE_WIDTH: Final = 140
 
 
@@ -42,6 +43,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       exit       what a dead or a hanging collector costs a job at its end                   6 minutes
       calls      one records() and one step(), with the plain SDK, with prometheus_client    4 minutes
       command    how much later a command starts; a job with telemetry turned off            1 minute
+      guest      heartbeat and redaction in a busy job, with and without                     6 minutes
       collector  points per CPU second and memory, by number of runs and of series          10 minutes
       build      the first build of the four programs, in caches of its own             12 minutes, 12 GB
 

@@ -11,7 +11,7 @@ import pytest
 
 from batchtel.command import Failure
 from batchtel_stack.binaries import COLLECTOR
-from benchmarks import build, collector, jobs, leave
+from benchmarks import build, collector, guest, jobs, leave
 from benchmarks.recorded import METRICS, record
 from benchmarks.report import Report
 from benchmarks.spent import Spent, python
@@ -76,6 +76,17 @@ def test_collector_counts_every_run_that_was_sent(tmp_path: Path, collector_prog
     assert [row["runs"] for row in report.rows] == [20, 2]
 
 
+def test_guest_measures_what_it_takes_away(tmp_path: Path, collector_program: Path) -> None:
+    """A small job is run whole, bare and timed; heartbeat and redaction have used some of its CPU, not all."""
+    report = guest.measure(tmp_path, silent, rounds=1, batches=12)
+    assert_complete(report)
+    assert [row["job"] for row in report.rows] == ["whole", "bare", "timed"]
+    timed = report.rows[2]
+    assert 0 < timed["heartbeat_s"] + timed["redaction_s"] < timed["cpu_s"]
+    assert timed["beats"] >= 2
+    assert len(report.goals) == 2
+
+
 def test_recorded_runs_differ_in_every_id_and_nothing_else() -> None:
     """Two runs of two jobs have requests of equal length, their own trace id, run id and job name."""
     recorded = record()
@@ -100,4 +111,4 @@ def test_the_command_names_its_groups() -> None:
     """A group that does not exist is an error of input that lists those that do."""
     outcome = subprocess.run([sys.executable, "-m", "benchmarks", "speed"], capture_output=True, text=True, check=False)
     assert outcome.returncode == 2
-    assert "'speed' is not one of 'jobs', 'exit', 'calls', 'command', 'collector', 'build'" in outcome.stderr
+    assert "'speed' is not one of 'jobs', 'exit', 'calls', 'command', 'guest', 'collector', 'build'" in outcome.stderr

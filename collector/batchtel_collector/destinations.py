@@ -40,10 +40,11 @@ class Destination(Section):
 
     @property
     def encrypted(self) -> bool:
-        """Whether TLS is spoken: as the scheme says, and with host:port whenever it leaves the machine."""
+        """Whether TLS is spoken: as the scheme says; with host:port whenever a CA is given or it leaves the machine."""
         if any("://" in address for address in self.addresses):
             return all(address.startswith("https://") for address in self.addresses)
-        return not (self.plaintext or all(is_loopback(address) for address in self.addresses))
+        on_this_machine = self.ca is None and all(is_loopback(address) for address in self.addresses)
+        return not (self.plaintext or on_this_machine)
 
 
 class Prometheus(Destination):

@@ -37,6 +37,8 @@ def test_a_broken_part_does_not_reach_the_job(sink: Sink, part: str) -> None:
                 with batchtel.job("harmless") as job:
                     job.records(processed=1)
                     job.quality(1.0)
+                    job.watermark(1700000000)
+                    job.inputs("a")
                     job.set(a=1)
                     job.failed_record(1, "bad")
                     with batchtel.step("inner") as step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -14,6 +15,7 @@ from batchtel.signals import STATES, STATUSES
 from batchtel.testing import Captured
 from tests.instrumentation.process import run
 from tests.instrumentation.sink import Sink
+from tests.instrumentation.ways_in.command import call, instrumented
 
 pytest_plugins = ["batchtel.testing.fixture"]
 
@@ -137,6 +139,15 @@ def test_a_command_under_timeout(sink: Sink, command: list[str], status: str) ->
     attributes = sink.event("batch.run.finished").attributes
     assert (attributes["batch.status"], attributes["process.exit.code"]) == (status, 124)
     assert sink.total("batch.job.completions", status=status) == 1
+
+
+def test_a_whole_program_skips(sink: Sink, tmp_path: Path) -> None:
+    """A program that is a run without a line of code can say that there was nothing to do, too."""
+    script = tmp_path / "nothing.py"
+    script.write_text("import batchtel; batchtel.current_job().skip('no files')")
+    assert call(instrumented(str(script)), sink).returncode == 0
+    attributes = sink.event("batch.run.finished").attributes
+    assert (attributes["batch.status"], attributes["batch.status.reason"]) == ("skipped", "no files")
 
 
 def test_a_part_of_a_run_cannot_end_it(sink: Sink) -> None:

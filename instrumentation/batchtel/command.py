@@ -20,6 +20,7 @@ SUBCOMMANDS: Final = {
     "status": ("batchtel_stack.commands:status", "Say which programs of the stack run, and why one does not."),
     "logs": ("batchtel_stack.commands:logs", "Show what the programs of the stack have logged."),
     "down": ("batchtel_stack.commands:down", "Stop the stack and leave no process."),
+    "doctor": ("batchtel_stack.doctor.commands:doctor", "Send a canary run and find it; name the fix for what fails."),
     "render": ("batchtel_collector.commands:render", "Print the collector's configuration for an environment."),
     "environments": (
         "batchtel_collector.environment_commands:environments",

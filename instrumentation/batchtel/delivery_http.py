@@ -58,6 +58,9 @@ class Session(requests.Session):
         if self._listener.replacement is not None:
             request.headers.pop("Content-Encoding", None)
             request.prepare_body(self._listener.replacement.SerializeToString(), None)
+        if isinstance(self.verify, str):
+            # requests lets REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE win over the CA that the exporter was given.
+            kwargs["verify"] = self.verify
         try:
             response = super().send(request, **{**kwargs, "allow_redirects": False})
         except requests.RequestException as error:

@@ -1,0 +1,51 @@
+"""A real run of a job of the doctor's own, in a process of its own with the caller's OTEL_* variables."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from batchtel.handover import TRACE_VARIABLES
+
+JOB: Final = "batchtel_doctor"
+"""Name of the job; its series are in Prometheus for as long as those of any job."""
+
+_PROGRAM: Final = f"""
+import logging
+import batchtel
+from opentelemetry import trace
+
+with batchtel.job({JOB!r}, type="maintenance"):
+    print(f"{{trace.get_current_span().get_span_context().trace_id:032x}}", flush=True)
+    with batchtel.step("look") as step:
+        step.records(read=1, written=1)
+        logging.getLogger({JOB!r}).warning("a line of the canary")
+"""
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A run that has ended: its ids, when it began, its service, and what telemetry said on stderr."""
+
+    run_id: str
+    trace_id: str
+    since: float
+    service: str
+    said: str
+
+    @classmethod
+    def send(cls, service: str = JOB) -> Canary:
+        """Run the job to its end. It waits up to 10 s for the collector, and never raises for its sake."""
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("BATCHTEL_")}
+        kept = {name: text for name, text in kept.items() if name not in TRACE_VARIABLES}
+        run_id, since = str(uuid.uuid4()), time.time()
+        own = {"BATCHTEL_RUN_ID": run_id, "BATCHTEL_EXIT_TIMEOUT": "10", "OTEL_SERVICE_NAME": service}
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, timeout=120, check=False, env=kept | own
+        )
+        return cls(run_id, done.stdout.strip()[:32], since, service, done.stderr.strip())

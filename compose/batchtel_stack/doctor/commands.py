@@ -1,0 +1,137 @@
+"""The command `batchtel doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from batchtel.endpoint import GRPC
+from batchtel_stack.doctor import clock, limits, reach, search, variables
+from batchtel_stack.doctor.canary import JOB, Canary
+from batchtel_stack.doctor.finding import Finding, exit_code
+from batchtel_stack.ports import HOST, Ports
+from batchtel_stack.stores import Loki, Prometheus, Tempo
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _address(name: str, port: int) -> Callable[[_F], _F]:
+    default = f"http://{HOST}:{port}"
+    return click.option(
+        f"--{name.lower()}", metavar="URL", default=default, show_default=True, help=f"Where {name} answers questions."
+    )
+
+
+@click.command()
+@_address("Prometheus", Ports().prometheus)
+@_address("Loki", Ports().loki)
+@_address("Tempo", Ports().tempo)
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Longest wait for the run in the stores; at least two cadences.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+def doctor(prometheus: str, loki: str, tempo: str, seconds: float, as_json: bool) -> None:
+    """Send a canary run through the configured endpoint and find it in all three stores.
+
+    The OTEL_* variables are those that jobs get: call it where a job would run, for example in its container. What
+    keeps the run from its stores is named, with what to type or to change.
+
+    Exits with 0 when all is well, 1 when something works otherwise than it should, 2 when a variable cannot be used, 3
+    when the endpoint or a store cannot be reached.
+
+    \b
+    Examples:
+      OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 batchtel doctor
+      batchtel doctor --prometheus http://prometheus:9090 --loki http://loki:3100 --tempo http://tempo:3200
+      batchtel doctor --timeout 120 --json
+    """
+    stores = search.Stores(Prometheus(prometheus), Loki(loki), Tempo(tempo))
+    examination = Examination(stores, seconds)
+    findings = []
+    for finding in examination.findings():
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    if as_json:
+        click.echo(json.dumps(_document(examination, findings), indent=2))
+    raise SystemExit(exit_code(findings))
+
+
+class Examination:
+    """All checks, in the order in which one explains the next."""
+
+    def __init__(self, stores: search.Stores, seconds: float) -> None:
+        self.canary: Canary | None = None
+        self._stores = stores
+        self._seconds = seconds
+        self._said = ""
+        self._console = Console(stderr=True, highlight=False)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield each finding when it is known."""
+        endpoints, problems = variables.endpoints(os.environ)
+        yield from problems
+        yield from variables.regrets(os.environ)
+        self._say("asking the endpoint")
+        reached = list(reach.reach(endpoints))
+        yield from reached
+        answers = list(self._stores.answer())
+        yield from answers
+        urls = {answer.check: getattr(self._stores, answer.check.lower()).url for answer in answers if answer.ok}
+        http = [endpoint.url for endpoint in endpoints if endpoint.protocol != GRPC]
+        if http and all(finding.ok for finding in reached):
+            yield from clock.compare({"the endpoint": http[0], **urls})
+        else:
+            yield from clock.compare(urls)
+        if not reached or not any(finding.ok for finding in reached):
+            yield Finding("canary", "skipped", "no run was sent: the endpoint takes none")
+            return
+        yield from self._send(set(urls))
+
+    def _send(self, answering: set[str]) -> Iterator[Finding]:
+        before = self._stores.totals()
+        discards = limits.Discards({limits.LOKI: self._stores.loki.url, limits.TEMPO: self._stores.tempo.url})
+        self._say("running the canary")
+        self.canary = Canary.send()
+        yield Finding("canary", "ok", f"run {self.canary.run_id} of job {JOB} has ended")
+        looking = search.Search(self.canary, self._stores, before)
+        found = []
+        for finding in looking.find(answering, self._seconds, self._say):
+            found.append(finding)
+            yield finding
+        yield from discards.since(limits.LOKI)
+        yield from discards.since(limits.TEMPO)
+        if "Prometheus" in answering and not all(finding.ok for finding in found):
+            yield from limits.of_collector(self._stores.prometheus)
+
+    def _say(self, what: str) -> None:
+        if what != self._said:
+            self._said = what
+            self._console.print(f"{what} ...", soft_wrap=True, markup=False)
+
+
+def _print(finding: Finding) -> None:
+    word = {"ok": "ok", "skipped": "-"}.get(finding.kind, "WRONG")
+    click.echo(f"{word:<6} {finding.check}: {finding.message}")
+    if finding.fix:
+        click.echo(f"       fix: {finding.fix}")
+
+
+def _document(examination: Examination, findings: list[Finding]) -> dict[str, Any]:
+    canary = examination.canary
+    sent = {"job": JOB, "run_id": canary.run_id, "trace_id": canary.trace_id} if canary else None
+    return {
+        "ok": all(finding.ok for finding in findings),
+        "canary": sent,
+        "findings": [finding.document() for finding in findings],
+    }

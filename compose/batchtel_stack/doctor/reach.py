@@ -1,0 +1,168 @@
+"""Whether an endpoint takes OTLP from here: connection, TLS, protocol, authentication, each with its own fix."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from typing import Final
+from urllib.parse import urlsplit
+
+from batchtel.delivery import Delivery, Reply, nothing
+from batchtel.endpoint import GRPC, Endpoint
+from batchtel_stack.doctor.finding import Finding
+
+CHECK: Final = "endpoint"
+TIMEOUT: Final = 5.0
+"""Seconds for one connection or one reply."""
+
+_CA: Final = "OTEL_EXPORTER_OTLP_CERTIFICATE"
+_CLIENT: Final = ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY")
+
+
+def reach(endpoints: Sequence[Endpoint]) -> Iterator[Finding]:
+    """Yield one finding for each signal's endpoint; those that are alike are told once."""
+    # The exporters log what the findings say, and a process without logging set up prints that.
+    logging.getLogger("opentelemetry.exporter").addHandler(logging.NullHandler())
+    told = set()
+    for endpoint in endpoints:
+        finding = _reach(endpoint)
+        if (finding.kind, finding.message) not in told:
+            told.add((finding.kind, finding.message))
+            yield finding
+
+
+def _reach(endpoint: Endpoint) -> Finding:
+    address = urlsplit(endpoint.url)
+    host, port = address.hostname or "", address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((host, port), timeout=TIMEOUT).close()
+    except OSError as error:
+        return _unreachable(endpoint, host, port, error)
+    problem = _transport(endpoint, host, port)
+    if problem is not None:
+        return problem
+    reply = Delivery(endpoint, TIMEOUT).send(nothing(endpoint.signal))
+    if reply.verdict == "delivered":
+        return Finding(CHECK, "ok", f"{endpoint.shown} takes {endpoint.protocol}")
+    return _refused(endpoint, reply)
+
+
+def _unreachable(endpoint: Endpoint, host: str, port: int, error: OSError) -> Finding:
+    if isinstance(error, socket.gaierror):
+        fix = f"the name {host} is not known here: correct OTEL_EXPORTER_OTLP_ENDPOINT, or the DNS of this machine"
+    elif isinstance(error, ConnectionRefusedError):
+        fix = f"nothing listens on {host}:{port}: start the collector (here: batchtel up), or correct the port"
+    else:
+        fix = f"let connections to {host}:{port} through (firewall, network policy), or correct the address"
+    reason = error.strerror or str(error) or type(error).__name__
+    return Finding(CHECK, "unreachable", f"{endpoint.shown} cannot be reached: {reason}", fix)
+
+
+def _transport(endpoint: Endpoint, host: str, port: int) -> Finding | None:
+    """Return what is wrong with TLS or protocol, None if nothing can be told."""
+    if endpoint.url.startswith("https://"):
+        return _tls(endpoint, host, port)
+    if _speaks_tls(host, port):
+        fix = f"write https: {endpoint.shown.replace('http://', 'https://', 1)}"
+        return Finding(CHECK, "unreachable", f"{endpoint.shown} speaks TLS, and is asked without", fix)
+    explained = endpoint.diagnose(TIMEOUT)
+    if explained:
+        message, _, fix = explained.partition(": ")
+        return Finding(CHECK, "unreachable", message, fix)
+    return None
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    asking = ssl.create_default_context()
+    asking.check_hostname, asking.verify_mode = False, ssl.CERT_NONE
+    try:
+        with closing(socket.create_connection((host, port), timeout=TIMEOUT)) as connection:
+            asking.wrap_socket(connection, server_hostname=host).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _tls(endpoint: Endpoint, host: str, port: int) -> Finding | None:
+    try:
+        context = ssl.create_default_context(cafile=os.environ.get(_CA) or None)
+    except OSError as error:
+        message = f"{_CA}={os.environ[_CA]} cannot be read: {error.strerror or error}"
+        return Finding(CHECK, "input", message, f"name a file with the CA's certificate in PEM: export {_CA}=FILE")
+    context.set_alpn_protocols(["h2"] if endpoint.protocol == GRPC else ["http/1.1"])
+    try:
+        if all(os.environ.get(name) for name in _CLIENT):
+            context.load_cert_chain(*(os.environ[name] for name in _CLIENT))
+        connection = socket.create_connection((host, port), timeout=TIMEOUT)
+        with closing(connection), context.wrap_socket(connection, server_hostname=host) as secured:
+            _wait_for_alert(secured)
+    except ssl.SSLError as error:
+        return _tls_failure(endpoint, error)
+    except OSError as error:
+        return Finding(CHECK, "unreachable", f"{endpoint.shown} ends the TLS handshake: {error}", "look at its log")
+    return None
+
+
+def _wait_for_alert(secured: ssl.SSLSocket) -> None:
+    # TLS 1.3 tells that a client's certificate is missing after the handshake; nothing else comes unasked in time.
+    secured.settimeout(0.5)
+    with suppress(TimeoutError):
+        secured.recv(1)
+
+
+def _tls_failure(endpoint: Endpoint, error: ssl.SSLError) -> Finding:
+    reason = getattr(error, "verify_message", "") or (error.reason or str(error)).replace("_", " ").lower()
+    text = reason.lower()
+    if "wrong version number" in text or "record layer" in text or "http request" in text:
+        fix = f"write http: {endpoint.shown.replace('https://', 'http://', 1)}; or turn TLS on in the collector"
+        return Finding(CHECK, "unreachable", f"{endpoint.shown} speaks plaintext, and is asked for TLS", fix)
+    if "expired" in text or "not yet valid" in text:
+        fix = "renew the collector's certificate; if it is valid, correct the clock of this machine"
+    elif "mismatch" in text or "not valid for" in text:
+        fix = "use a name that is in the certificate, or issue one for this name"
+    elif "certificate required" in text or "bad certificate" in text or "handshake failure" in text:
+        fix = f"show a client certificate: export {_CLIENT[0]}=FILE {_CLIENT[1]}=FILE"
+    else:
+        fix = f"name the CA that has signed the collector's certificate: export {_CA}=FILE"
+    return Finding(CHECK, "unreachable", f"TLS to {endpoint.shown} fails: {reason}", fix)
+
+
+def _refused(endpoint: Endpoint, reply: Reply) -> Finding:
+    """Tell what an answer that is not a success asks for."""
+    text = reply.reason
+    message = f"{endpoint.shown} refuses {endpoint.signal}: {text}"
+    for signs, fix in _ANSWERS:
+        if any(sign in text for sign in signs):
+            return Finding(CHECK, "unreachable", message, fix)
+    return Finding(CHECK, "unreachable", message, "look at the collector's log (here: batchtel logs collector)")
+
+
+_ANSWERS: Final = (
+    (
+        ("HTTP 401", "UNAUTHENTICATED"),
+        'send the token that the collector asks for: export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20TOKEN"',
+    ),
+    (("HTTP 403", "PERMISSION_DENIED"), "use credentials that may write, in OTEL_EXPORTER_OTLP_HEADERS"),
+    (
+        ("closed without a reply",),
+        "if this is the gRPC port (usually 4317): export OTEL_EXPORTER_OTLP_PROTOCOL=grpc; else look at its log",
+    ),
+    (
+        ("status: 404", "status: 415"),
+        "if this is the HTTP port (usually 4318): export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+    ),
+    (
+        ("HTTP 404", "HTTP 405", "UNIMPLEMENTED"),
+        "write scheme, host and port only, without /v1/traces: OTEL_EXPORTER_OTLP_ENDPOINT=http://host:4318",
+    ),
+    (("HTTP 30",), "a proxy or a login page answers there: set NO_PROXY, or correct the address"),
+    (("HTTP 413", "RESOURCE_EXHAUSTED"), "raise the size limit of what stands before the collector (8 MiB are enough)"),
+    (("HTTP 429", "HTTP 503", "UNAVAILABLE"), "the collector has too much to do or is starting: raise memory_limit"),
+    (("HTTP 502", "HTTP 504"), "a proxy answers, but not the collector behind it: start that"),
+    (("no reply in time", "DEADLINE_EXCEEDED"), "something accepts connections there and never answers: restart it"),
+)
+"""Signs in a reply -> what to do."""

@@ -1,0 +1,176 @@
+"""`batchtel doctor` on real stacks: a canary that arrives, and stores that throw it away."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from batchtel.command import main
+from batchtel_stack import binaries
+from batchtel_stack.ports import Ports
+from batchtel_stack.programs import Options, programs
+from batchtel_stack.stack import Stack
+from batchtel_stack.stores import Loki, Prometheus, Tempo
+from tests.pipeline.program import Program
+from tests.stack.conftest import Played
+
+
+def examine(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, *options: str, endpoint: str = "", **variables: str
+) -> tuple[Result, dict[str, Any]]:
+    """Run `batchtel doctor --json` against a stack; `options` win over its addresses."""
+    for name in [name for name in os.environ if name.startswith(("OTEL_", "BATCHTEL_"))]:
+        monkeypatch.delenv(name)
+    for name, text in {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint or stack.otlp_http, **variables}.items():
+        monkeypatch.setenv(name, text)
+    stores = ["--prometheus", stack.prometheus, "--loki", stack.loki, "--tempo", stack.tempo]
+    result = CliRunner().invoke(main, ["doctor", "--json", *stores, *options])
+    return result, json.loads(result.stdout)
+
+
+def wrong(report: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return check -> (message, fix) of all findings that ask for something."""
+    findings = [finding for finding in report["findings"] if finding["result"] not in ("ok", "skipped")]
+    return {finding["check"]: (finding["message"], finding["fix"]) for finding in findings}
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_all_is_well(played: Played, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A canary goes through, each store has it, the exit code is 0, and the ids of the report are those of the run."""
+    stack = played.stack
+    endpoint = stack.otlp_grpc if protocol == "grpc" else stack.otlp_http
+    result, report = examine(stack, monkeypatch, endpoint=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
+    assert (result.exit_code, wrong(report), report["ok"]) == (0, {}, True)
+    checks = [finding["check"] for finding in report["findings"] if finding["result"] == "ok"]
+    assert checks[:6] == ["variables", "endpoint", "Prometheus", "Loki", "Tempo", "clock"]
+    assert sorted(checks[6:]) == ["canary", "run in Loki", "run in Prometheus", "run in Tempo"]
+    spans = Tempo(stack.tempo).trace(report["canary"]["trace_id"])
+    assert {span.attributes["batch.run.id"] for span in spans} == {report["canary"]["run_id"]}
+
+
+def test_a_store_that_is_not_there(
+    played: Played, free_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that does not answer is named, the run is found in the others, and the exit code is 3."""
+    address = f"http://127.0.0.1:{free_ports(1)[0]}"
+    result, report = examine(played.stack, monkeypatch, "--loki", address)
+    assert result.exit_code == 3
+    assert list(wrong(report)) == ["Loki"]
+    assert wrong(report)["Loki"][1] == "start it (here: batchtel up), or name its address: --loki URL"
+    results = {finding["check"]: finding["result"] for finding in report["findings"]}
+    assert (results["run in Loki"], results["run in Tempo"], results["run in Prometheus"]) == ("skipped", "ok", "ok")
+
+
+class _Late(BaseHTTPRequestHandler):
+    """Answers whatever it is asked, two hours before the time that it is here."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the Date header of a machine whose clock is two hours ahead."""
+        import time
+
+        return super().date_time_string(time.time() + 7200)
+
+    def do_GET(self) -> None:
+        """Answer as Prometheus does when it has nothing."""
+        body = b'{"status":"success","data":{"resultType":"vector","result":[]}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def late() -> Iterator[str]:
+    """A real HTTP server whose clock is two hours ahead."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Late) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_clock_that_is_off(played: Played, late: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with another time is named, and that it is two hours."""
+    result, report = examine(played.stack, monkeypatch, "--prometheus", late, "--timeout", "5")
+    assert result.exit_code == 1
+    message, fix = wrong(report)["clock"]
+    assert message.startswith("this machine's clock is 7200 s behind that of Prometheus: ") or "7199" in message
+    assert fix == "set both clocks by NTP: timedatectl set-ntp true (containers have the clock of their host)"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Stack]:
+    """A stack whose stores and whose collector have limits that no run fits into."""
+    ports = Ports.free()
+    options = Options(tmp_path, ports, cadence="1s", overrides={"series_limit": 1})
+    tight = {
+        "loki": (("max_line_size_truncate: true ", "max_line_size: 5B #"),),
+        "tempo": (("max_bytes_per_trace: 50000000", "max_bytes_per_trace: 100"),),
+    }
+    with ExitStack() as running:
+        for program in programs(options, 0):
+            for file, text in program.files.items():
+                for old, new in tight.get(program.name, ()):
+                    assert old in text
+                    text = text.replace(old, new)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+            command: list[str | Path] = [binaries.find(program.name), *program.arguments]
+            variables = dict(program.variables)
+            running.enter_context(Program(command, tmp_path / f"{program.name}.log", program.ready, variables))
+        yield Stack(tmp_path, ports)
+
+
+def test_limits_that_are_too_small(small: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loki, Tempo and the collector throw the canary away: each reason is found, with the setting that is too small."""
+    result, report = examine(small, monkeypatch, "--timeout", "8")
+    assert result.exit_code == 1
+    found = wrong(report)
+    assert {"run in Prometheus", "run in Loki", "run in Tempo"} <= set(found)
+    assert found["limits of Loki"][0].endswith("items: line_too_long")
+    assert found["limits of Loki"][1] == "set limits_config.max_line_size_truncate: true"
+    assert found["limits of Tempo"][0].endswith("items: trace_too_large")
+    assert found["limits of Tempo"][1] == "raise overrides.defaults.global.max_bytes_per_trace"
+    fixes = {finding["fix"] for finding in report["findings"] if finding["check"] == "limits of the collector"}
+    assert "raise series_limit in the environment file" in fixes
+
+
+def test_a_prometheus_that_takes_no_writes(
+    played: Played, prometheus_program: Path, tmp_path: Path, free_ports: Callable[[int], list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A Prometheus without its remote-write receiver: the option that it lacks is named."""
+    (tmp_path / "prometheus.yml").write_text("{}")
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
+    command: list[str | Path] = [prometheus_program, f"--config.file={tmp_path / 'prometheus.yml'}"]
+    command += [f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address={url.removeprefix('http://')}"]
+    with Program(command, tmp_path / "log", f"{url}/-/ready"):
+        _, report = examine(played.stack, monkeypatch, "--prometheus", url, "--timeout", "2")
+    assert wrong(report)["run in Prometheus"] == (
+        "not there after 2 s",
+        "start Prometheus with --web.enable-remote-write-receiver",
+    )
+
+
+def test_the_stores_have_what_the_report_says(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report of a canary can be checked: its records are in Loki, its completion is counted in Prometheus."""
+    prometheus = Prometheus(played.stack.prometheus)
+    counted = 'sum(batch_job_completions_total{job_name="batchtel_doctor",status="success"})'
+    before = prometheus.value(counted)
+    _, report = examine(played.stack, monkeypatch)
+    assert prometheus.value(counted) == before + 1
+    query = f'{{service_name="batchtel_doctor"}} | batch_run_id="{report["canary"]["run_id"]}"'
+    lines = [record.line for record in Loki(played.stack.loki).records(query, played.since, played.since + 3600)]
+    assert "a line of the canary" in lines

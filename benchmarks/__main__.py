@@ -43,7 +43,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       exit       what a dead or a hanging collector costs a job at its end                   6 minutes
       calls      one records() and one step(), with the plain SDK, with prometheus_client    4 minutes
       command    how much later a command starts; a job with telemetry turned off            1 minute
-      guest      heartbeat and redaction in a busy job, with and without                     6 minutes
+      guest      heartbeat and redaction in a busy job, with and without                     7 minutes
       collector  points per CPU second and memory, by number of runs and of series          10 minutes
       build      the first build of the four programs, in caches of its own             12 minutes, 12 GB
 

@@ -69,7 +69,9 @@ class Sender(Section):
         examples=["http://127.0.0.1:4318"], description="where jobs reach this environment, OTLP over HTTP"
     )
     token: Variable | None = Field(
-        default=None, examples=['"${env:BATCHTEL_TOKEN}"'], description="variable with the token that jobs show"
+        default=None,
+        examples=['"${env:BATCHTEL_TOKEN}"'],
+        description="variable with the token that jobs show, encoded as in URLs",
     )
     ca: File | None = Field(
         default=None, examples=["/etc/batchtel/tls/ca.crt"], description="CA of the endpoint, in the jobs' eyes"

@@ -22,6 +22,7 @@ SUBCOMMANDS: Final = {
     "down": ("batchtel_stack.commands:down", "Stop the stack and leave no process."),
     "doctor": ("batchtel_stack.doctor.commands:doctor", "Send a canary run and find it; name the fix for what fails."),
     "render": ("batchtel_collector.commands:render", "Print the collector's configuration for an environment."),
+    "env": ("batchtel_collector.sender_command:env", "Print the variables that jobs need in an environment."),
     "environments": (
         "batchtel_collector.environment_commands:environments",
         "List the environments that can be rendered, and show what is in them.",

@@ -49,6 +49,12 @@ class Session(requests.Session):
         super().__init__()
         self._listener = listener
 
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Let OTEL_EXPORTER_OTLP_CERTIFICATE, which the exporter sets on the session, win over REQUESTS_CA_BUNDLE."""
+        if verify in (None, True) and isinstance(self.verify, str):
+            verify = self.verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send `request`, or the request that takes its place.
 

@@ -1,0 +1,134 @@
+"""The variables of a job's environment: where it sends, what it shows there, and how they are written down.
+
+A value may refer to other variables, which hold secrets: `${env:NAME}`. Each way of writing has its own way of
+referring, and where it has none, the whole variable has to come from elsewhere, and a comment says how.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from batchtel_collector.environment import Environment
+from batchtel_collector.values import is_loopback
+
+SECRET: Final = "batchtel"
+"""Name of the Kubernetes secret whose keys are the variables that are referred to."""
+
+SYSTEMD_FILE: Final = "/etc/batchtel/secrets.env"
+"""File from which systemd takes what it may not print."""
+
+_REFERENCE: Final = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-[^${}]*)?\}")
+
+
+def variables(environment: Environment) -> dict[str, str]:
+    """Return the variables of jobs in this environment, by name; values may hold `${env:NAME}`."""
+    sender = environment.sender
+    found = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": sender.endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
+        "OTEL_METRIC_EXPORT_INTERVAL": str(int(environment.cadence.total_seconds() * 1000)),
+        "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={environment.name}",
+    }
+    if not is_loopback(sender.endpoint):
+        found["OTEL_EXPORTER_OTLP_COMPRESSION"] = "gzip"
+    if sender.token:
+        # The specification has values of this variable encoded as in URLs.
+        found["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{sender.token}"
+    if sender.ca:
+        found["OTEL_EXPORTER_OTLP_CERTIFICATE"] = sender.ca
+    if sender.spool:
+        found["BATCHTEL_SPOOL_DIR"] = sender.spool
+    return found
+
+
+def airflow_variables(environment: Environment) -> dict[str, str]:
+    """Return the variables by which Airflow sends its own metrics, where the collector takes StatsD."""
+    if environment.listen.statsd is None:
+        return {}
+    host, _, port = environment.listen.statsd.rpartition(":")
+    return {
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": host.strip("[]"),
+        "AIRFLOW__METRICS__STATSD_PORT": port,
+        "AIRFLOW__METRICS__STATSD_PREFIX": environment.name,
+    }
+
+
+def _dotenv(environment: Environment) -> Iterator[str]:
+    yield from _shell(variables(environment), f"set -a; . ./{environment.name}.env")
+
+
+def _airflow(environment: Environment) -> Iterator[str]:
+    yield from _shell(
+        variables(environment) | airflow_variables(environment), "the environment of scheduler, workers and triggerer"
+    )
+
+
+def _shell(found: dict[str, str], use: str) -> Iterator[str]:
+    yield f"# Use: {use}"
+    for name, value in found.items():
+        escaped = re.sub(r'(["\\`])', r"\\\1", value)
+        yield f'{name}="{_as_in_a_shell(escaped)}"'
+
+
+def _as_in_a_shell(value: str) -> str:
+    return _REFERENCE.sub(r"${\1}", value)
+
+
+def _docker(environment: Environment) -> Iterator[str]:
+    yield f"# Use: docker run --env-file {environment.name}.env"
+    for name, value in variables(environment).items():
+        if _REFERENCE.search(value):
+            yield "# Docker expands nothing in this file; a name alone takes its value from where docker is called:"
+            yield f'#   export {name}="{_as_in_a_shell(value)}"'
+            yield name
+        else:
+            yield f"{name}={value}"
+
+
+def _kubernetes(environment: Environment) -> Iterator[str]:
+    found = variables(environment)
+    yield "# Use: env of the job's container"
+    for name in dict.fromkeys(name for value in found.values() for name in _REFERENCE.findall(value)):
+        yield f"- name: {name}"
+        yield f"  valueFrom: {{secretKeyRef: {{name: {SECRET}, key: {name}}}}}"
+    for name, value in found.items():
+        text = _REFERENCE.sub(r"$(\1)", value.replace("$(", "$$("))
+        yield f"- name: {name}"
+        yield f"  value: {json.dumps(text, ensure_ascii=False)}"
+
+
+def _systemd(environment: Environment) -> Iterator[str]:
+    found = variables(environment)
+    yield f"# Use: /etc/systemd/system/JOB.service.d/{environment.name}.conf"
+    yield "[Service]"
+    for name, value in found.items():
+        if not _REFERENCE.search(value):
+            escaped = re.sub(r'(["\\])', r"\\\1", value).replace("%", "%%")
+            yield f'Environment="{name}={escaped}"'
+    referring = [(name, value) for name, value in found.items() if _REFERENCE.search(value)]
+    if referring:
+        yield f"# {SYSTEMD_FILE}, which only root may read, has these lines, the variables put in:"
+        for name, value in referring:
+            yield f"#   {name}={_as_in_a_shell(value)}"
+        yield f"EnvironmentFile=-{SYSTEMD_FILE}"
+
+
+FORMATS: Final[dict[str, Callable[[Environment], Iterator[str]]]] = {
+    "dotenv": _dotenv,
+    "docker": _docker,
+    "kubernetes": _kubernetes,
+    "airflow": _airflow,
+    "systemd": _systemd,
+}
+"""Name of a format -> the lines of an environment in it."""
+
+
+def text(environment: Environment, form: str) -> str:
+    """Return the variables of an environment's jobs in one of `FORMATS`."""
+    head = f"# {environment.name}: what jobs are told. batchtel env --env {environment.name} --format {form}"
+    return "\n".join([head, *FORMATS[form](environment)]) + "\n"

@@ -1,0 +1,204 @@
+"""`batchtel env`: a job that is started with the variables of each format is found in the three stores.
+
+The collector of this stack speaks TLS and asks for a token, so nothing arrives without all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import pytest
+import trustme
+import yaml
+from click.testing import CliRunner
+
+from batchtel.command import main
+from batchtel_collector.sender_variables import SECRET, SYSTEMD_FILE
+from batchtel_stack.ports import Ports
+from batchtel_stack.stack import Stack
+from tests.instrumentation.process import environment as bare_environment
+from tests.stack.witness import Witness
+
+TOKEN: Final = "to+ken/with=50%~of.what-needs_care"
+ENCODED: Final = quote(TOKEN, safe="")
+SERVICE: Final = "told"
+
+JOB: Final = """
+import sys, batchtel
+with batchtel.job(sys.argv[1]) as job:
+    job.records(processed=3)
+"""
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Path]]:
+    """A stack behind TLS and a token, and the file of its environment."""
+    folder = tmp_path_factory.mktemp("guarded")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.crt"))
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(str(folder / "tls.crt"))
+    certificate.private_key_pem.write_to_path(str(folder / "tls.key"))
+    trustme.CA().cert_pem.write_to_path(str(folder / "another.crt"))
+    (folder / "token").write_text(TOKEN)
+    overrides = {
+        "tls": {"certificate": str(folder / "tls.crt"), "key": str(folder / "tls.key")},
+        "token": str(folder / "token"),
+    }
+    ports = Ports.free()
+    file = folder / "guarded.yaml"
+    sender = {
+        "endpoint": f"https://127.0.0.1:{ports.otlp_http}",
+        "token": "${env:TOLD_TOKEN}",
+        "ca": str(folder / "ca.crt"),
+        "spool": "${env:TOLD_FOLDER}/spool",
+    }
+    file.write_text(json.dumps({"base": "local", "name": "guarded", "sender": sender}), encoding="utf-8")
+    with Stack.running(folder / "stack", ports, cadence="1s", overrides=overrides) as stack:
+        yield stack, file
+
+
+Environ = dict[str, str]
+
+
+def _from_shell(text: str, outside: Environ) -> Environ:
+    """Let a shell read the lines, and export all of them."""
+    dump = "import json, os; print(json.dumps(dict(os.environ)))"
+    script = 'set -a; . /dev/stdin; exec "$0" -c "$1"'
+    finished = subprocess.run(
+        ["sh", "-c", script, sys.executable, dump], input=text, env=outside, capture_output=True, text=True, check=True
+    )
+    assert finished.stderr == ""
+    read: Environ = json.loads(finished.stdout)
+    return read
+
+
+def _from_docker(text: str, outside: Environ) -> Environ:
+    """Read lines as `docker run --env-file` does: nothing is quoted, nothing expanded, a bare name is passed on."""
+    for comment in re.findall(r"^#   export (.*)$", text, re.MULTILINE):
+        outside = _from_shell(comment, outside)
+    read: Environ = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, equals, value = line.partition("=")
+            read[name] = value if equals else outside[name]
+    return {**bare_environment(None, {}), **read}
+
+
+def _from_kubernetes(text: str, outside: Environ) -> Environ:
+    """Read `env` of a container: secrets by key, `$(NAME)` for what stands above it."""
+    read: Environ = {}
+    for entry in yaml.safe_load(text):
+        if "valueFrom" in entry:
+            reference = entry["valueFrom"]["secretKeyRef"]
+            assert reference["name"] == SECRET
+            read[entry["name"]] = outside[reference["key"]]
+        else:
+            read[entry["name"]] = re.sub(r"\$\((\w+)\)", lambda found: read[found[1]], entry["value"])
+    return {**bare_environment(None, {}), **read}
+
+
+def _from_systemd(text: str, outside: Environ) -> Environ:
+    """Read a drop-in: quoted assignments in which %% is %, and a file with what root has put into it."""
+    read: Environ = {}
+    lines = text.splitlines()
+    assert "[Service]" in lines
+    for line in lines:
+        if line.startswith("Environment="):
+            (assignment,) = shlex.split(line.removeprefix("Environment="))
+            name, _, value = assignment.partition("=")
+            read[name] = value.replace("%%", "%")
+    assert f"EnvironmentFile=-{SYSTEMD_FILE}" in lines
+    for line in re.findall(r"^#   (\w+=.*)$", text, re.MULTILINE):
+        name, _, value = line.partition("=")
+        read[name] = re.sub(r"\$\{(\w+)\}", lambda found: outside[found[1]], value)
+    return {**bare_environment(None, {}), **read}
+
+
+READERS: Final[dict[str, Callable[[str, Environ], Environ]]] = {
+    "dotenv": _from_shell,
+    "docker": _from_docker,
+    "kubernetes": _from_kubernetes,
+    "airflow": _from_shell,
+    "systemd": _from_systemd,
+}
+
+
+@pytest.mark.parametrize("form", READERS)
+def test_a_job_with_these_variables_arrives(form: str, guarded: tuple[Stack, Path], tmp_path: Path) -> None:
+    """Read as the tool of the format does, the variables bring a run into Prometheus, Loki and Tempo."""
+    stack, file = guarded
+    printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", form]).stdout
+    assert TOKEN not in printed
+    assert ENCODED not in printed
+    outside = bare_environment(None, {"TOLD_TOKEN": ENCODED, "TOLD_FOLDER": str(tmp_path)})
+    variables = READERS[form](printed, outside)
+    assert variables["BATCHTEL_SPOOL_DIR"] == f"{tmp_path}/spool"
+    job = f"told_by_{form}"
+    finished = subprocess.run(
+        [sys.executable, "-c", JOB, job],
+        # Other programs' certificates are none of ours.
+        env={**variables, "OTEL_SERVICE_NAME": SERVICE, "REQUESTS_CA_BUNDLE": str(file.with_name("another.crt"))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert not (tmp_path / "spool").exists()
+    witness = Witness(stack, SERVICE)
+    assert witness.event(job, "batch.run.finished")["batch_records_processed"] == "3"
+    assert witness.span(job).name == f"batch_job.{job}"
+    witness.wait_added("batch.job.records.processed", job, 3, deployment_environment_name="guarded")
+
+
+def test_a_job_without_the_token_does_not_arrive(guarded: tuple[Stack, Path], tmp_path: Path) -> None:
+    """The stack that the formats are tried on lets nobody in who has another token."""
+    _, file = guarded
+    printed = CliRunner().invoke(main, ["env", "--env", str(file)]).stdout
+    variables = _from_shell(printed, {**os.environ, "TOLD_TOKEN": "another", "TOLD_FOLDER": str(tmp_path)})
+    finished = subprocess.run(
+        [sys.executable, "-c", JOB, "told_nothing"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0
+    assert "401" in finished.stderr
+
+
+def test_airflow_is_told_where_its_own_metrics_go(tmp_path: Path) -> None:
+    """Where the collector takes StatsD."""
+    file = tmp_path / "mine.yaml"
+    file.write_text('base: local\nname: mine\nlisten: {statsd: "127.0.0.1:8125"}\n', encoding="utf-8")
+    printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", "airflow"]).stdout
+    read = _from_shell(printed, {})
+    assert {name: value for name, value in read.items() if name.startswith("AIRFLOW")} == {
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+        "AIRFLOW__METRICS__STATSD_PORT": "8125",
+        "AIRFLOW__METRICS__STATSD_PREFIX": "mine",
+    }
+
+
+@pytest.mark.parametrize("form", READERS)
+def test_what_needs_quoting_arrives_unchanged(form: str, tmp_path: Path) -> None:
+    """A folder with spaces, quotes and signs that shells, systemd and Kubernetes read as something else."""
+    awkward = "/var/$(spool)/a \"b\" 'c' `d` 50%"
+    file = tmp_path / "mine.yaml"
+    file.write_text(json.dumps({"base": "local", "name": "mine", "sender": {"ca": awkward.replace("$", "")}}))
+    printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", form]).stdout
+    if form == "systemd":
+        printed += f"EnvironmentFile=-{SYSTEMD_FILE}\n"
+    assert READERS[form](printed, {})["OTEL_EXPORTER_OTLP_CERTIFICATE"] == awkward.replace("$", "")

@@ -20,6 +20,10 @@ OPEN_TYPE: Final = "BATCHTEL_OPEN_TYPE"
 """Holds the type of the job whose run is open, so that all its processes count under one."""
 
 
+OPEN_TALLY: Final = "BATCHTEL_OPEN_TALLY"
+"""Holds the place of the tally to which all processes of the run add what they tell of its data, if there is one."""
+
+
 class OpenRun(NamedTuple):
     """A run that another process has opened and will close."""
 
@@ -27,6 +31,7 @@ class OpenRun(NamedTuple):
     run_id: str
     attempt: int
     type: str
+    tally: str = ""
 
 
 def open_run(environ: Mapping[str, str] = os.environ) -> OpenRun | None:
@@ -36,7 +41,9 @@ def open_run(environ: Mapping[str, str] = os.environ) -> OpenRun | None:
         return None
     attempt = environ.get("BATCHTEL_ATTEMPT", "")
     number = int(attempt) if attempt.isdecimal() else 1
-    return OpenRun(environ.get("BATCHTEL_JOB", ""), run_id, number, environ.get(OPEN_TYPE, ""))
+    return OpenRun(
+        environ.get("BATCHTEL_JOB", ""), run_id, number, environ.get(OPEN_TYPE, ""), environ.get(OPEN_TALLY, "")
+    )
 
 
 def unmarked(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
@@ -54,11 +61,11 @@ def trace_carrier(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 def variables(run: OpenRun, trace: Mapping[str, str]) -> dict[str, str]:
     """Return what a child of the run is to find in its environment; `trace` is a propagator's carrier."""
     own = {"BATCHTEL_JOB": run.job, "BATCHTEL_RUN_ID": run.run_id, "BATCHTEL_ATTEMPT": str(run.attempt)}
-    own |= {OPEN_RUN: run.run_id, OPEN_TYPE: run.type}
+    own |= {OPEN_RUN: run.run_id, OPEN_TYPE: run.type, OPEN_TALLY: run.tally}
     return own | {key.upper(): value for key, value in trace.items() if key.upper() in TRACE_VARIABLES}
 
 
-_OF_A_RUN: Final = {"BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT", OPEN_RUN, OPEN_TYPE}
+_OF_A_RUN: Final = {"BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT", OPEN_RUN, OPEN_TYPE, OPEN_TALLY}
 
 INHERITED: Final = open_run()
 """The run that was open when this process started: a mark that appears later is this process's own."""

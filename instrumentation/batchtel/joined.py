@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from batchtel import handover
 from batchtel.guard import warn_once
 from batchtel.outcome import Outcome
 from batchtel.run import JobRun
@@ -30,7 +31,9 @@ class JoinedRun(JobRun):
         warn_once(f"joined:{status}", "the run was opened by another process; only that one can end it as %s", status)
 
     def _expect(self, started: float) -> None:
-        """Nothing: the process that opened the run watches its SLA."""
+        """Nothing is expected here: the process that opened the run watches its SLA, and learns what this one tells."""
+        if handover.INHERITED is not None:
+            self.expected.join(handover.INHERITED.tally)
 
     def beat(self) -> None:
         """Nothing: the process that opened the run tells that it lives."""

@@ -92,9 +92,11 @@ class JobRun(Scope):
 
         0 is worth telling: a run that has processed none is told apart from one that never says.
         """
-        for counter, amount in self.data.count(processed, failed).items():
+        added = self.data.count(processed, failed)
+        for counter, amount in added.items():
             if amount:
                 self.add(counter, amount)
+        self.expected.told(added.get("records.processed"), added.get("records.failed"))
 
     @harmless(None)
     def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
@@ -117,6 +119,7 @@ class JobRun(Scope):
         newest, process = self.data.reach(time), self.recorder
         if newest is not None and process is not None:
             process.meter.reach("batch.job.data.timestamp", newest, self.labels)
+        self.expected.told(newest=newest)
 
     @harmless(None)
     def progress(self, done: float | Callable[[], float], total: float | None = None) -> None:
@@ -201,11 +204,13 @@ class JobRun(Scope):
 
     @property
     def _as_open(self) -> handover.OpenRun:
-        return handover.OpenRun(self.name, self.run_id, self.attempt, self.labels["job_type"])
+        place = self.expected.tally.place if self.expected.tally is not None else ""
+        return handover.OpenRun(self.name, self.run_id, self.attempt, self.labels["job_type"], place)
 
     def close(self, outcome: Outcome) -> None:
         """Close the run."""
         super().close(outcome)
+        self.expected.close()
         if self._mark is not None:
             self._mark.restore()
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from batchtel.outcome import Outcome
     from batchtel.output import Output
     from batchtel.run import JobRun
+    from batchtel.tally import Tally
 
 _TIMED_OUT: Final = 124
 """Exit code by which coreutils' `timeout` tells that the time was up."""
@@ -149,10 +150,20 @@ class _Recorder:
             own = settings.read(handover.unmarked())
             self._run_id, self._attempt = text_of(own.run_id or new_run_id()), attempt or own.attempt
             self._carrier = {**inherited, "traceparent": f"00-{self._trace_id}-{self._span_id}-{flags}"}
+        self._tally = self._shared(outer)
         self._memory_before = _oom_kills()
         self._run: JobRun | None = None
         self._thread: threading.Thread | None = None
         self._output: Output | None = None
+
+    @harmless(None)
+    def _shared(self, outer: handover.OpenRun | None) -> Tally | None:
+        """Return where the code within the command tells of the run's data, if there is a catalogue to judge it by."""
+        if not (self._recorded and settings.read().catalogue):
+            return None
+        from batchtel.tally import Tally
+
+        return Tally(outer.tally) if outer is not None and self._joins else Tally.new()
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the command: ours, and what lets it join the run, if that is recorded."""
@@ -161,7 +172,8 @@ class _Recorder:
             own_settings = settings.read()
             # The catalogue may name the type; reading it would keep the command waiting, and the child finds the same.
             job_type = self._type or ("" if own_settings.catalogue else own_settings.job_type)
-            run = handover.OpenRun(self._job, self._run_id, self._attempt, job_type)
+            place = self._tally.place if self._tally is not None else ""
+            run = handover.OpenRun(self._job, self._run_id, self._attempt, job_type, place)
             own.update(handover.variables(run, self._carrier))
         return own
 
@@ -188,6 +200,8 @@ class _Recorder:
         run = kind(self._job, self._type, self._run_id, self._attempt, scheduled_at=self._scheduled_at)
         run.executable = self._executable
         run.expected.code_tells = False
+        if not self._joins:
+            run.expected.tally = self._tally
         run.set(self._attributes)
         run.begin(Start(started, int(self._trace_id, 16), int(self._span_id, 16)))
         self._run = run

@@ -13,6 +13,7 @@ from batchtel.catalogue_keys import CatalogueJob, Schedule, Sla
 from batchtel.guard import warn_once
 from batchtel.moment import iso
 from batchtel.signals import VIOLATION_TYPES
+from batchtel.tally import Told
 
 BACKFILL = "backfill"
 """Type of the jobs that make up for the past: they are due when they are run, so no deadline is theirs."""
@@ -28,14 +29,6 @@ class Violation(NamedTuple):
     limit: float
     observed: float
     text: str
-
-
-class Told(NamedTuple):
-    """What a run has told of its records, and the Unix time of its newest data; None is not known."""
-
-    processed: int | None
-    failed: int | None
-    newest: float | None
 
 
 def duration_exceeded(limit: float, seconds: float) -> Violation | None:
@@ -115,6 +108,11 @@ class RunSla:
         return cls(job.sla, job.schedule, started, scheduled, backfill=job_type == BACKFILL)
 
     @property
+    def asks_for_data(self) -> bool:
+        """Whether there are rules of records or data."""
+        return (self.sla.max_failure_rate, self.sla.min_records, self.sla.max_data_age) != (None, None, None)
+
+    @property
     def types(self) -> tuple[str, ...]:
         """The types of violation that there can be."""
         rules = zip(VIOLATION_TYPES, self.sla, strict=True)
@@ -141,7 +139,7 @@ class RunSla:
         What was not told is not judged. From now on nothing is new.
         """
         found = []
-        if self.sla.max_failure_rate is not None and (told.processed, told.failed) != (None, None):
+        if self.sla.max_failure_rate is not None:
             found.append(failure_rate_exceeded(self.sla.max_failure_rate, told.processed or 0, told.failed or 0))
         if self.sla.min_records is not None and told.processed is not None:
             found.append(insufficient_records(self.sla.min_records, told.processed))

@@ -42,7 +42,7 @@ def _lookup(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        # OSError for `Europe`, a folder of the database.
+        # OSError for `Europe`, a folder of the database, on some versions of Python.
         return None
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from batchtel import catalogue
+from batchtel.signals import VIOLATION_TYPES
+
 PAGE = Path(__file__).parents[2] / "docs" / "jobs.md"
 
 
@@ -55,6 +58,32 @@ def test_the_cronjob_is_one() -> None:
     names = [variable["name"] for variable in container["env"]]
     assert len(names) == len(set(names))
     assert {name for name in names if name.startswith(("OTEL_", "BATCHTEL_"))} <= documented()
+
+
+def test_the_catalogue_is_one(tmp_path: Path) -> None:
+    """The catalogue parses, holds every rule that the page explains, and is read by a job as the page says."""
+    (text,) = blocks("toml")
+    file = tmp_path / "jobs.toml"
+    file.write_text(text)
+    nightly = catalogue.read(file)["nightly_etl"]
+    assert nightly.sla is not None
+    table = re.findall(r"^\| `(\w+)` \| `(\w+)`: ", PAGE.read_text(), re.MULTILINE)
+    assert table == list(zip(nightly.sla._fields, VIOLATION_TYPES, strict=True))
+    code = """
+from batchtel.testing import capture
+import batchtel
+with capture() as captured, batchtel.job("nightly_etl", scheduled_at="2026-03-01T22:30:00Z") as job:
+    job.records(processed=99_999, failed=1)
+print(captured.event("batch.run.finished")["batch.sla.violations"])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=environment(BATCHTEL_CATALOGUE=str(file), OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "('insufficient_records',)\n", "")
 
 
 def documented() -> set[str]:

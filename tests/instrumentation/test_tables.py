@@ -149,7 +149,9 @@ def test_attributes_have_the_type_of_the_table(sink: Sink, surroundings: dict[st
             assert type(value) is table[key], (key, value)
 
 
-NO_SETTINGS = dict.fromkeys(("BATCHTEL_OPEN_RUN", "BATCHTEL_OPEN_TYPE"), "a mark between processes, not for users")
+NO_SETTINGS = dict.fromkeys(
+    ("BATCHTEL_OPEN_RUN", "BATCHTEL_OPEN_TYPE", "BATCHTEL_OPEN_TALLY"), "a mark between processes, not for users"
+)
 
 
 def _trees() -> Iterator[tuple[str, ast.Module]]:

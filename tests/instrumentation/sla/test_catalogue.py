@@ -177,10 +177,22 @@ d = 3
     ]
 
 
+@pytest.mark.parametrize("rows", [1, 2, 7])
+@pytest.mark.parametrize("position", range(6))
+def test_a_line_is_found_between_long_values(rows: int, position: int) -> None:
+    """Whatever the number of lines of the values around it: a file cannot be cut within one."""
+    long = [f'runbook = """https://wiki.example/{number}' + "\\\n" * rows + '"""' for number in range(6)]
+    tables = [f"[jobs.job_{number}]\n{text}\n" for number, text in enumerate(long)]
+    tables[position] += "team = 7\n"
+    text = "".join(tables)
+    line = text[: text.index("team")].count("\n") + 1
+    assert problems(text) == [(line, f"jobs.job_{position}.team: 7 {NO_TEXT}")]
+
+
 def test_windows_lines_and_a_byte_order_mark(tmp_path: Path) -> None:
-    """A file from Windows has the same lines."""
+    """A file from Windows has the same lines; what else Unicode ends lines with is no end of a line in TOML."""
     file = tmp_path / "jobs.toml"
-    file.write_bytes(b'\xef\xbb\xbf[jobs.a]\r\ntype = "etl"\r\nteam = 7\r\n')
+    file.write_bytes(b'\xef\xbb\xbf[jobs.a] # \xe2\x80\xa8\r\ntype = "etl"\r\nteam = 7\r\n')
     with pytest.raises(CatalogueError) as refused:
         read(file)
     assert refused.value.problems == ((3, f"jobs.a.team: 7 {NO_TEXT}"),)

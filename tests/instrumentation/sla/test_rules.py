@@ -11,7 +11,8 @@ from batchtel import sla
 from batchtel.catalogue import parse
 from batchtel.cron import Cron
 from batchtel.deadline import Deadline
-from batchtel.sla import RunSla, Told
+from batchtel.sla import RunSla
+from batchtel.tally import Told
 
 MON_TO_FRI = frozenset(range(5))
 

@@ -1,0 +1,121 @@
+"""What all processes of one run have told of its data, for the one process that judges it.
+
+The code of a run may be in other processes than the one that opened it: in the command of `batchtel run`, in workers.
+They share a piece of memory, which the kernel takes back however they end.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import threading
+from typing import Final, NamedTuple
+
+from batchtel.guard import harmless
+
+_RECORD: Final = struct.Struct("=qqd")
+_NOTHING: Final = (-1, -1, 0.0)
+"""Records that were not told are -1, and the time of data that was not told is 0."""
+
+
+class Told(NamedTuple):
+    """Numbers of records, and the Unix time of the newest data; None is not known."""
+
+    processed: int | None = None
+    failed: int | None = None
+    newest: float | None = None
+
+    def __add__(self, other: object) -> Told:
+        """Return both together: records are added up, of two times the newest counts."""
+        if not isinstance(other, Told):
+            return NotImplemented
+        processed = [count for count in (self.processed, other.processed) if count is not None]
+        failed = [count for count in (self.failed, other.failed) if count is not None]
+        newest = [time for time in (self.newest, other.newest) if time is not None]
+        return Told(sum(processed) if processed else None, sum(failed) if failed else None, max(newest, default=None))
+
+
+class Tally:
+    """A piece of memory with one record for each process, which only that one writes: none waits for another.
+
+    `place` finds it from other processes of the same machine. Where they cannot reach it, from another container, they
+    tell nothing, and nothing happens.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self._path, _, self._name = place.partition(" ")
+        self._lock = threading.Lock()
+        self._process = 0
+        self._told = Told()
+        self._descriptor = self._position = -1
+
+    @classmethod
+    def new(cls) -> Tally:
+        """Make one; `close` gives it back."""
+        name = f"batchtel-{os.urandom(8).hex()}"
+        return cls(f"/proc/{os.getpid()}/fd/{os.memfd_create(name)} {name}")
+
+    @harmless(None)
+    def add(self, told: Told) -> None:
+        """Add to what this process has told."""
+        if self._process != os.getpid():
+            # In a forked child, where another thread of the parent may have held the lock.
+            self._lock, self._told = threading.Lock(), Told()
+            self._process = os.getpid()
+            self._open()
+        with self._lock:
+            self._told += told
+            # A program that closes all files, as daemons do, may have opened one of its own in this place.
+            if self._is_there(f"/proc/self/fd/{self._descriptor}"):
+                os.pwrite(self._descriptor, _packed(self._told), self._position)
+
+    def _open(self) -> None:
+        """Append a record of our own; its place stays ours."""
+        self._descriptor = -1
+        if not self._is_there(self._path):
+            return
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        os.write(self._descriptor, _RECORD.pack(*_NOTHING))
+        self._position = os.lseek(self._descriptor, 0, os.SEEK_CUR) - _RECORD.size
+        # Otherwise pwrite() appends, too, on Linux: pwrite(2), BUGS.
+        fcntl.fcntl(self._descriptor, fcntl.F_SETFL, 0)
+
+    def _is_there(self, path: str) -> bool:
+        # The number of a process may be that of another one in this container.
+        try:
+            return os.readlink(path) == f"/memfd:{self._name} (deleted)"
+        except OSError:
+            return False
+
+    def total(self) -> Told:
+        """Return what all processes have told by `add`."""
+        total = Told()
+        if self._is_there(self._path):
+            descriptor = int(self._path.rpartition("/")[2])
+            content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+            for processed, failed, newest in _RECORD.iter_unpack(
+                content[: len(content) // _RECORD.size * _RECORD.size]
+            ):
+                total += Told(
+                    processed if processed >= 0 else None, failed if failed >= 0 else None, newest if newest else None
+                )
+        return total
+
+    def close(self) -> None:
+        """Give the memory back; only in the process that has made it."""
+        self.leave()
+        if self._is_there(self._path):
+            os.close(int(self._path.rpartition("/")[2]))
+
+    def leave(self) -> None:
+        """Add no more in this process."""
+        if self._process == os.getpid() and self._is_there(f"/proc/self/fd/{self._descriptor}"):
+            os.close(self._descriptor)
+        self._process = 0
+
+
+def _packed(told: Told) -> bytes:
+    values = (nothing if value is None else value for value, nothing in zip(told, _NOTHING, strict=True))
+    return _RECORD.pack(*values)

@@ -1,0 +1,140 @@
+"""One run in several processes owes its records once: what all of them told is judged by the one that opened it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchtel.tally import Tally, Told
+from tests.instrumentation.process import succeed
+from tests.instrumentation.sink import Sink
+from tests.instrumentation.sla.test_watched import WRAPPED, violations, write
+
+SLA = "[jobs.shared.sla]\nmin_records = 100\nmax_failure_rate = 0.1\nmax_data_age = '1d'\n"
+
+PART = """
+import sys, time, batchtel
+processed, failed, age = map(float, sys.argv[1:])
+with batchtel.job("shared") as job:
+    job.records(processed=processed, failed=failed)
+    job.watermark(time.time() - age)
+"""
+
+
+def tallies() -> set[str]:
+    """Return the names of the tallies that this process has open."""
+    names = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            names.add(os.readlink(f"/proc/self/fd/{number}"))
+    return {name for name in names if "memfd:batchtel" in name}
+
+
+def test_processes_add_to_one_tally() -> None:
+    """Records add up, the newest data counts; who was killed has told what it has told."""
+    tally = Tally.new()
+    assert tally.total() == Told()
+    assert len(tallies()) == 1
+    for count in (1, 2):
+        if (child := os.fork()) == 0:
+            for _ in range(1000):
+                tally.add(Told(processed=count))
+            os.kill(os.getpid(), 9)
+        os.waitpid(child, 0)
+    code = "import sys; from batchtel.tally import Tally, Told; Tally(sys.argv[1]).add(Told(None, 5, 1700000000.5))"
+    subprocess.run([sys.executable, "-c", code, tally.place], check=True)
+    tally.add(Told(0, 0, 1600000000.0))
+    assert tally.total() == Told(3000, 5, 1700000000.5)
+    tally.close()
+    assert tally.total() == Told()
+    assert tallies() == set()
+
+
+@pytest.mark.parametrize("place", ["", "/proc/self/fd/0 batchtel-0", "/proc/0/fd/3 batchtel-0", "/etc/passwd passwd"])
+def test_a_place_that_is_something_else_is_left_alone(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    """In another container, or after a program has closed all files, the number may be that of any file."""
+    tally = Tally(place)
+    tally.add(Told(processed=1))
+    assert tally.total() == Told()
+    tally.close()
+    assert caplog.records == []
+
+
+def test_a_file_that_took_its_place_is_left_alone(tmp_path: Path) -> None:
+    """A program that closes all files, as daemons do, and opens its own, finds nothing of ours in them."""
+    tally = Tally.new()
+    tally.add(Told(processed=1))
+    own = tmp_path / "own"
+    for number in (int(tally.place.partition(" ")[0].rpartition("/")[2]), tally._descriptor):
+        with own.open("wb") as file:
+            os.dup2(file.fileno(), number)
+    tally.add(Told(processed=1))
+    assert tally.total() == Told()
+    tally.close()
+    assert own.read_bytes() == b""
+    for number in (int(tally.place.partition(" ")[0].rpartition("/")[2]), tally._descriptor):
+        os.close(number)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([(60, 0, 0), (40, 0, 172800)], {}),
+        ([(60, 0, 0), (39, 0, 0)], {"insufficient_records": 1}),
+        ([(100, 0, 172800), (10, 20, 172800)], {"failure_rate_exceeded": 1, "data_stale": 1}),
+        ([], {}),
+    ],
+)
+def test_a_command_owes_what_the_code_within_it_tells(
+    sink: Sink, tmp_path: Path, parts: list[tuple[int, int, int]], expected: dict[str, int]
+) -> None:
+    """`batchtel run` of a script that starts jobs of the same name: together they are the run."""
+    part = tmp_path / "part.py"
+    part.write_text(PART)
+    commands = [" ".join(map(str, (sys.executable, part, *numbers))) for numbers in parts]
+    command = [sys.executable, "-c", WRAPPED, "run", "--job", "shared", "--", "sh", "-c", "; ".join(commands) or "true"]
+    succeed(
+        f"import subprocess; subprocess.run({command!r}, check=True)",
+        sink,
+        BATCHTEL_CATALOGUE=write(tmp_path, SLA),
+    )
+    assert violations(sink) == expected
+    assert sink.total("batch.job.completions", job_name="shared") == 1
+    [finished] = sink.events("batch.run.finished")
+    assert list(finished.attributes.get("batch.sla.violations", [])) == list(expected)
+
+
+@pytest.mark.parametrize(("each", "expected"), [(25, {}), (24, {"insufficient_records": 1})])
+def test_workers_of_a_pool_count_for_the_run(sink: Sink, tmp_path: Path, each: int, expected: dict[str, int]) -> None:
+    """Forked workers tell the records of their parent's run; no file of it stays open there."""
+    succeed(
+        f"""
+        import multiprocessing, os, batchtel
+        def load(number):
+            batchtel.current_job().records(processed={each})
+        context = multiprocessing.get_context("fork")
+        for _ in range(2):
+            with batchtel.job("shared") as job:
+                job.records(processed=0)
+                with context.Pool(2) as pool:
+                    pool.map(load, range(4), chunksize=1)
+                    pool.close()
+                    pool.join()
+        open_still = []
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                open_still.append(os.readlink(f"/proc/self/fd/{{number}}"))
+            except FileNotFoundError:  # that of the listing, or of a thread that sends
+                pass
+        assert not [name for name in open_still if "memfd:batchtel" in name], open_still
+        """,
+        sink,
+        BATCHTEL_CATALOGUE=write(tmp_path, SLA),
+    )
+    assert violations(sink) == {kind: 2 * count for kind, count in expected.items()}
+    assert sink.total("batch.job.records.processed", job_name="shared") == 8 * each

@@ -47,8 +47,8 @@ def parse(text: str) -> dict[str, CatalogueJob]:
     found: list[tuple[_Path, str]] = []
     jobs = _jobs(data, found)
     if found:
-        lines = text.replace("\r\n", "\n").split("\n")
-        raise CatalogueError([Problem(_line(lines, path), f"{_dotted(path)}{message}") for path, message in found])
+        places = _places(text)
+        raise CatalogueError([Problem(places.get(path, 1), f"{_dotted(path)}{message}") for path, message in found])
     return jobs
 
 
@@ -122,53 +122,37 @@ def _syntax(message: str, text: str) -> Problem:
     return Problem(line, f"not TOML: {place[1]}{where}")
 
 
-def _line(lines: list[str], path: _Path) -> int:
-    """Return the number of the line that brings `path` into the file.
+def _places(text: str) -> dict[_Path, int]:
+    """Return the line that brings each key into the file, which is TOML.
 
-    The parser tells no places. But a file that is cut after a whole statement still is TOML, and one that is cut within
-    a value is not; so the first cut that has the path is the end of its statement, and the one before is its start.
+    The parser tells no places. But each statement is TOML by itself, and the lines of a longer one are not until it is
+    whole, so the file is read again statement by statement.
     """
-    low, high = 0, len(lines)
-    while high - low > 1:
-        middle = (low + high) // 2
-        cut, data = _before(lines, middle, low)
-        if cut > low and not _has(data, path):
-            low = cut
-        elif cut > low:
-            high = cut
-        else:
-            # Nothing but one long value lies between; its end is what is looked for, or lies above.
-            end = next((end for end in range(middle + 1, high + 1) if _parsed(lines, end) is not None), high)
-            if _has(_parsed(lines, end) or {}, path):
-                return low + 1
-            low = end
-    return low + 1
-
-
-def _before(lines: list[str], end: int, low: int) -> tuple[int, dict[str, Any]]:
-    """Return the last cut at or before `end`, and above `low`, that is TOML, with its data; else `low`."""
-    for cut in range(end, low, -1):
-        data = _parsed(lines, cut)
-        if data is not None:
-            return cut, data
-    return low, {}
-
-
-def _parsed(lines: list[str], end: int) -> dict[str, Any] | None:
     import tomllib
 
-    try:
-        return tomllib.loads("\n".join(lines[:end]))
-    except tomllib.TOMLDecodeError:
-        return None
+    lines = text.replace("\r\n", "\n").split("\n")
+    places: dict[_Path, int] = {}
+    start = 0
+    header: _Path = ()
+    for end in range(1, len(lines) + 1):
+        try:
+            data = tomllib.loads("\n".join(lines[start:end]))
+        except tomllib.TOMLDecodeError:
+            continue
+        is_header = lines[start].lstrip(" \t").startswith("[")
+        paths = list(_paths(data, () if is_header else header))
+        header = paths[-1] if is_header else header
+        for path in paths:
+            places.setdefault(path, start + 1)
+        start = end
+    return places
 
 
-def _has(data: Any, path: _Path) -> bool:
-    for key in path:
-        if not isinstance(data, dict) or key not in data:
-            return False
-        data = data[key]
-    return True
+def _paths(data: Mapping[str, Any], above: _Path) -> Iterator[_Path]:
+    for key, value in data.items():
+        yield (*above, key)
+        if isinstance(value, dict):
+            yield from _paths(value, (*above, key))
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, CatalogueJob]:

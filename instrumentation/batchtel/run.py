@@ -57,7 +57,7 @@ class JobRun(Scope):
         self.usage: Usage | None = None
         self._mark: handover.Marked | None = None
         label = clean_name(name, "job")
-        self.expected = Expected(own.catalogue, label)
+        self.expected = Expected("" if own.disabled else own.catalogue, label)
         kind = clean_name(type or self.expected.type or own.job_type, "job type")
         super().__init__(
             label,

@@ -46,7 +46,6 @@ class Tally:
     def __init__(self, place: str) -> None:
         self.place = place
         self._path, _, self._name = place.partition(" ")
-        self._lock = threading.Lock()
         self._process = 0
         self._told = Told()
         self._descriptor = self._position = -1
@@ -60,12 +59,11 @@ class Tally:
     @harmless(None)
     def add(self, told: Told) -> None:
         """Add to what this process has told."""
-        if self._process != os.getpid():
-            # In a forked child, where another thread of the parent may have held the lock.
-            self._lock, self._told = threading.Lock(), Told()
-            self._process = os.getpid()
-            self._open()
-        with self._lock:
+        with _lock:
+            if self._process != os.getpid():
+                # For the first time here, or in a forked child, which has a record of its own.
+                self._process, self._told = os.getpid(), Told()
+                self._open()
             self._told += told
             # A program that closes all files, as daemons do, may have opened one of its own in this place.
             if self._is_there(f"/proc/self/fd/{self._descriptor}"):
@@ -114,6 +112,19 @@ class Tally:
         if self._process == os.getpid() and self._is_there(f"/proc/self/fd/{self._descriptor}"):
             os.close(self._descriptor)
         self._process = 0
+
+
+# Reentrant: a signal handler of the job may tell of records while the main thread does.
+_lock = threading.RLock()
+
+
+def _unlock() -> None:
+    # Another thread of the parent may have held it, and is not here to let go.
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_unlock)
 
 
 def _packed(told: Told) -> bytes:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,25 @@ def test_processes_add_to_one_tally() -> None:
     tally.close()
     assert tally.total() == Told()
     assert tallies() == set()
+
+
+def test_threads_of_one_process_have_one_record() -> None:
+    """Whichever comes first."""
+    tally = Tally.new()
+    barrier = threading.Barrier(8)
+
+    def tell() -> None:
+        barrier.wait(10)
+        for _ in range(100):
+            tally.add(Told(processed=1))
+
+    threads = [threading.Thread(target=tell) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert tally.total() == Told(processed=800)
+    tally.close()
 
 
 @pytest.mark.parametrize("place", ["", "/proc/self/fd/0 batchtel-0", "/proc/0/fd/3 batchtel-0", "/etc/passwd passwd"])

@@ -161,7 +161,7 @@ def test_all_processes_of_a_run_count_under_one_type(sink: Sink, tmp_path: Path,
     assert sink.total("batch.job.records.processed", job_type=expected) == 3
 
 
-NOT_WITHOUT = ("catalogue", "catalogue_keys", "cron", "deadline", "sla", "zones")
+NOT_WITHOUT = ("catalogue", "catalogue_keys", "cron", "deadline", "sla", "tally", "zones")
 
 
 def test_who_has_no_catalogue_loads_nothing_of_it(sink: Sink, tmp_path: Path) -> None:
@@ -179,3 +179,5 @@ def test_who_has_no_catalogue_loads_nothing_of_it(sink: Sink, tmp_path: Path) ->
     having = run(script, sink, BATCHTEL_CATALOGUE=catalogue)
     assert having.stderr == ""
     assert having.stdout == f"{sorted([*(f'batchtel.{name}' for name in NOT_WITHOUT), 'tomllib'])}\n"
+    off = run(script, None, BATCHTEL_CATALOGUE=catalogue, OTEL_SDK_DISABLED="true")
+    assert (off.stdout, off.stderr) == ("[]\n", "")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from batchtel.catalogue_keys import JOB, Kind, Table
 from batchtel.detail import EVENTS, SPANS
 from batchtel.settings import SETTINGS
 from batchtel.signals import ATTRIBUTES, METRICS, RESOURCE_LABELS
@@ -40,6 +41,9 @@ def _reference() -> Iterator[str]:
             for row in SETTINGS.values()
         ],
     )
+    yield "\n## Job catalogue\n"
+    yield "Keys of `jobs.toml`, which BATCHTEL_CATALOGUE names.\n"
+    yield from _table(("key", "value", "meaning"), list(_catalogue(JOB, "jobs.NAME")))
     yield "\n## Metrics\n"
     yield "All counters and histograms are delta sums; a maximum is a gauge whose value is a Unix time.\n"
     yield from _table(
@@ -78,6 +82,16 @@ def _reference() -> Iterator[str]:
         ("attribute", "type", "label", "meaning"),
         [(f"`{row.key}`", row.type, "yes" if row.label else "", row.description) for row in ATTRIBUTES],
     )
+
+
+def _catalogue(table: Table, above: str) -> Iterator[tuple[str, ...]]:
+    for key, (kind, description) in table.keys.items():
+        path = f"{above}.{key}"
+        if isinstance(kind, Kind):
+            yield f"`{path}`", kind.name, description
+        else:
+            yield f"`{path}`", "table", description
+            yield from _catalogue(kind, path)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:

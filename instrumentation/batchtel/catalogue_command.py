@@ -19,7 +19,9 @@ START: Final = Path(__file__).parent / "jobs.toml"
 _FILE: Final = "jobs.toml"
 
 
-@click.group(epilog="Exit codes: 0 ok; 1 the catalogue has problems; 2 a file cannot be read or written.")
+@click.group(
+    epilog="Exit codes: 0 ok; 1 the catalogue has problems; 2 a file cannot be read or written; 3 no time zones here."
+)
 def catalogue() -> None:
     """Check, describe or begin the job catalogue, jobs.toml.
 

@@ -30,6 +30,7 @@ class WrongValueError(ValueError):
 class Kind(NamedTuple):
     """How a value is written: `read` converts it or raises WrongValueError; `schema` says the same in JSON Schema."""
 
+    name: str
     read: Callable[[Any], Any]
     schema: Mapping[str, Any]
 
@@ -171,17 +172,17 @@ def _job(**values: Any) -> CatalogueJob:
     return CatalogueJob(**values)
 
 
-TEXT: Final = Kind(_text, {"type": "string", "minLength": 1, "maxLength": 120})
-LINK: Final = Kind(_link, {"type": "string", "pattern": r"^https?://\S+$"})
-SEVERITY: Final = Kind(_severity, {"enum": list(SEVERITIES)})
-FLAG: Final = Kind(_flag, {"type": "boolean"})
-DURATION: Final = Kind(_duration, {"type": "string", "pattern": f"^(?=.*[1-9]){_DURATION}$"})
-RATE: Final = Kind(_rate, {"type": "number", "minimum": 0, "maximum": 1})
-COUNT: Final = Kind(_count, {"type": "integer", "minimum": 1})
-ZONE: Final = Kind(_zone, {"type": "string", "examples": ["Europe/Berlin", "UTC"]})
-TIME: Final = Kind(_time, {"type": "string", "pattern": f"^{_TIME}$"})
-DAYS: Final = Kind(_weekdays, {"type": "array", "minItems": 1, "items": {"enum": list(WEEKDAYS)}})
-CRON: Final = Kind(_cron, {"type": "string", "examples": ["30 22 * * *"]})
+TEXT: Final = Kind("text", _text, {"type": "string", "minLength": 1, "maxLength": 120})
+LINK: Final = Kind("link", _link, {"type": "string", "pattern": r"^https?://\S+$"})
+SEVERITY: Final = Kind("severity", _severity, {"enum": list(SEVERITIES)})
+FLAG: Final = Kind("true or false", _flag, {"type": "boolean"})
+DURATION: Final = Kind("duration", _duration, {"type": "string", "pattern": f"^(?=.*[1-9]){_DURATION}$"})
+RATE: Final = Kind("share", _rate, {"type": "number", "minimum": 0, "maximum": 1})
+COUNT: Final = Kind("whole number", _count, {"type": "integer", "minimum": 1})
+ZONE: Final = Kind("time zone", _zone, {"type": "string", "examples": ["Europe/Berlin", "UTC"]})
+TIME: Final = Kind("time of day", _time, {"type": "string", "pattern": f"^{_TIME}$"})
+DAYS: Final = Kind("list of days", _weekdays, {"type": "array", "minItems": 1, "items": {"enum": list(WEEKDAYS)}})
+CRON: Final = Kind("cron expression", _cron, {"type": "string", "examples": ["30 22 * * *"]})
 
 DEADLINE: Final = Table(
     {

@@ -263,6 +263,25 @@ def test_check_names_all_problems(tmp_path: Path) -> None:
     }
 
 
+def test_check_needs_time_zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody can say whether a zone exists, the check has not passed; exit code 3. UTC is there always."""
+    file = tmp_path / "mine.toml"
+    monkeypatch.setattr("batchtel.zones._lookup", lambda name: None)
+    for where in (
+        "schedule = { cron = '@daily', timezone = 'Mars/Base' }",
+        "sla.must_complete_by = { time = '06:00', timezone = 'Mars/Base' }",
+    ):
+        file.write_text(f"[jobs.a]\n{where}\n")
+        result = batchtel("catalogue", "check", file)
+        assert result.exit_code == 3
+        assert result.stderr == (
+            f"error: cannot check the time zones of {file}: "
+            "this machine has no time zone database; install the package tzdata (apt, apk or pip)\n"
+        )
+    file.write_text("[jobs.a]\nschedule.cron = '@daily'\n")
+    assert batchtel("catalogue", "check", file).exit_code == 0
+
+
 def test_init_writes_a_catalogue_that_check_accepts(tmp_path: Path) -> None:
     """It shows every key there is, and is never written over another file; without it `check` says how to begin."""
     file = tmp_path / "jobs.toml"

@@ -14,10 +14,11 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from batchtel import signals
 from batchtel.version import __version__
 from batchtel_collector import airflow_metrics, airflow_parts, extras, quoting
-from batchtel_collector.destinations import Destination
+from batchtel_collector.destinations import Destination, Loki
 from batchtel_collector.environment import Environment
 from batchtel_collector.quantities import go_duration
 from batchtel_collector.sections import Component
+from batchtel_collector.values import has_reference
 
 _Key = TypeVar("_Key")
 
@@ -78,6 +79,7 @@ def render(environment: Environment) -> str:
             airflow=airflow_parts if from_airflow else None,
             or_airflow=airflow_parts.or_any if from_airflow else _nothing,
             and_not_airflow=airflow_parts.and_not_any if from_airflow else _nothing,
+            own_logs=_own_logs(environment),
             lists=[attribute.key for attribute in signals.ATTRIBUTES if attribute.type.endswith("[]")],
         )
     )
@@ -104,6 +106,12 @@ def tokens(environment: Environment) -> dict[str, str]:
         key: destination.token for key, destination in environment.destinations.items()
     }
     return {name: token for name, token in found.items() if token is not None}
+
+
+def _own_logs(environment: Environment) -> Loki | None:
+    """Return where a collector's own log records go: to Loki, unless its token is in a file, which they cannot read."""
+    loki = environment.loki if environment.role != "agent" else None
+    return loki if loki is not None and (loki.token is None or has_reference(loki.token)) else None
 
 
 def _headers(destination: Destination, tenant: str | None) -> dict[str, str]:

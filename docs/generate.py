@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from batchtel.catalogue_keys import JOB, Kind, Table
@@ -12,8 +13,8 @@ from batchtel.settings import SETTINGS
 from batchtel.signals import ATTRIBUTES, METRICS, RESOURCE_LABELS
 from batchtel_collector import schema
 from batchtel_collector.environment import load
-from batchtel_collector.render import render
-from batchtel_collector.variants import Variant, variants
+from batchtel_collector.formats import file_name, formatted, forms
+from batchtel_collector.variants import variants
 from batchtel_dashboards import rules
 
 ROOT = Path(__file__).parent.parent
@@ -101,15 +102,19 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 
 
-def _rendered(variant: Variant) -> Callable[[], str]:
-    return lambda: render(load(variant.name, role=variant.role))
+def _rendered() -> Iterator[tuple[str, Callable[[], str]]]:
+    for variant in variants():
+        environment = load(variant.name, role=variant.role)
+        for form in forms(environment):
+            path = f"collector/batchtel_collector/rendered/{file_name(variant.stem, form)}"
+            yield path, partial(formatted, environment, form, variant.stem)
 
 
 OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference.md": reference,
     "dashboards/batchtel_dashboards/generated/rules.yaml": rules.text,
     "collector/batchtel_collector/environment.schema.json": schema.text,
-    **{f"collector/batchtel_collector/rendered/{variant.stem}.yaml": _rendered(variant) for variant in variants()},
+    **dict(_rendered()),
 }
 """Every committed output, by path from the root, and what makes it."""
 

@@ -58,13 +58,13 @@ def render(environment: str, role: str | None, form: str, output: Path | None, c
       batchtel render --env ./mine.yaml -o deploy/ --diff           show what would change
     """
     settings = load(environment, role=role)
-    text = formatted(settings, form)
+    title = next((one.stem for one in variants(environment) if one.role == settings.role), settings.name)
+    text = formatted(settings, form, title)
     if output is None:
         if compare or diff:
             raise Failure("--check and --diff compare with a file; name it with --output", 2)
         click.echo(text, nl=False)
         return
-    title = next((one.stem for one in variants(environment) if one.role == settings.role), settings.name)
     file = output / file_name(title, form) if output.is_dir() else output
     if compare or diff:
         _compare(file, text, diff)

@@ -2,19 +2,73 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Final
 
+from jinja2 import FileSystemLoader
+
+from batchtel.command import Failure
+from batchtel.version import __version__
+from batchtel_collector import platform
 from batchtel_collector.environment import Environment
-from batchtel_collector.render import render
+from batchtel_collector.render import render, templates
 
-FORMATS: Final = ("collector",)
-"""The names of the formats."""
+FORMATS: Final = ("collector", "helm", "kubernetes", "compose")
+"""The names of the formats: the configuration alone, or within what a platform wants to have."""
+
+IN_PODS: Final = ("helm", "kubernetes")
+"""The formats in which each collector has a network address of its own."""
+
+FOLDER: Final = Path(__file__).parent / "platforms"
+"""Folder of the templates of the platforms, one file each."""
 
 
-def formatted(environment: Environment, form: str) -> str:
-    """Return the text of one format."""
-    assert form == "collector"
-    return render(environment)
+def formatted(environment: Environment, form: str, stem: str) -> str:
+    """Return the text of one format.
+
+    Args:
+        environment: what is rendered.
+        form: one of FORMATS.
+        stem: name of the file of the configuration, without its ending.
+
+    Raises:
+        Failure: exit code 2, the listeners are on loopback and the platform's other pods could not reach them.
+    """
+    configuration = render(environment)
+    if form == "collector":
+        return configuration
+    if form not in forms(environment):
+        raise Failure(
+            f"{environment.name} listens on loopback, where no other pod reaches it, so there is nothing to render for "
+            f"{form}; write listen.otlp_grpc, listen.otlp_http and listen.health with 0.0.0.0, and tls and token",
+            2,
+        )
+    found = templates()
+    found.loader = FileSystemLoader(FOLDER)
+    return (
+        found.get_template(f"{form}.yaml.j2").render(
+            environment=environment,
+            is_agent=environment.role == "agent",
+            title=stem,
+            version=__version__,
+            command=f"batchtel render --env {environment.name} --role {environment.role} --format {form}",
+            configuration=configuration.rstrip(),
+            digest=hashlib.sha256(configuration.encode()).hexdigest()[:16],
+            file=file_name(stem, "collector"),
+            needs=platform.needs(environment, configuration),
+            reachable=platform.reachable(environment),
+            image=platform.IMAGE,
+            home=platform.HOME,
+            from_the_pod=platform.FROM_THE_POD,
+        )
+        + "\n"
+    )
+
+
+def forms(environment: Environment) -> list[str]:
+    """Return the formats that an environment can be rendered in."""
+    return [form for form in FORMATS if form not in IN_PODS or platform.reachable(environment)]
 
 
 def file_name(stem: str, form: str) -> str:

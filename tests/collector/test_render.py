@@ -12,6 +12,7 @@ import yaml
 from batchtel import signals
 from batchtel_collector import environment
 from batchtel_collector.environment import load
+from batchtel_collector.formats import file_name, formatted, forms
 from batchtel_collector.render import RENDERED, TEMPLATES, render
 from batchtel_collector.values import is_loopback
 from batchtel_collector.variants import Variant, variants
@@ -76,16 +77,26 @@ def metric_pipelines(configuration: Any) -> dict[str, Any]:
     return {name: parts for name, parts in pipelines.items() if name.startswith("metrics")}
 
 
-def test_committed_rendering_is_current(variant: Variant, rendered: str) -> None:
-    """What reviewers read in rendered/ is what this version renders."""
-    committed = (RENDERED / f"{variant.stem}.yaml").read_text(encoding="utf-8")
-    repair = f"batchtel render --env {variant.name} --role {variant.role} -o collector/batchtel_collector/rendered/"
-    assert rendered == committed, f"rendered/{variant.stem}.yaml is out of date; repair it with: {repair}"
+def test_committed_rendering_is_current(variant: Variant) -> None:
+    """What reviewers read in rendered/ is what this version renders, in each format."""
+    environment = load(variant.name, role=variant.role)
+    for form in forms(environment):
+        file = file_name(variant.stem, form)
+        repair = (
+            f"batchtel render --env {variant.name} --role {variant.role} --format {form} "
+            "-o collector/batchtel_collector/rendered/"
+        )
+        assert formatted(environment, form, variant.stem) == (RENDERED / file).read_text(encoding="utf-8"), (
+            f"rendered/{file} is out of date; repair it with: {repair}"
+        )
 
 
 def test_every_rendering_belongs_to_an_environment() -> None:
     """A file left over from an environment that is gone would be read as if it counted."""
-    assert {path.stem for path in RENDERED.glob("*.yaml")} == {variant.stem for variant in variants()}
+    expected = {
+        file_name(variant.stem, form) for variant in variants() for form in forms(load(variant.name, role=variant.role))
+    }
+    assert {path.name for path in RENDERED.iterdir()} == expected
 
 
 def test_every_component_is_used(configuration: Any) -> None:

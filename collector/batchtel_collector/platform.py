@@ -1,0 +1,81 @@
+"""What a platform has to give a collector: its variables, its files, its volume, its ports and its memory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from batchtel_collector.environment import Environment
+from batchtel_collector.values import is_loopback
+
+IMAGE: Final = "otel/opentelemetry-collector-contrib:0.159.0"
+"""The official image that has every component of a rendered configuration."""
+
+FROM_THE_POD: Final = {"BATCHTEL_SHARD": "metadata.name", "BATCHTEL_BOOT": "metadata.uid"}
+"""Variables that no secret holds -> the field of the pod that they are taken from. A pod is one life of a collector."""
+
+HOME: Final = "/var/lib/batchtel"
+"""What HOME is in a container, where the image sets none."""
+
+_MEBIBYTE: Final = 2**20
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one rendered configuration needs to run, besides its image.
+
+    Attributes:
+        workload: name of the workload and its service.
+        secrets: variables that are referred to and hold secrets, in order.
+        folders: folders with certificates and tokens, in order, and the name of the secret that is mounted there.
+        queue: folder of the queues.
+        disk_mebibytes: room for every queue, full, with the pages of its file.
+        memory_mebibytes: what the container may take: a quarter above the limit at which senders are told to wait.
+        replicas: gateways that there are, those that drain with them; 1 of anything else.
+    """
+
+    workload: str
+    secrets: tuple[str, ...]
+    folders: dict[str, str]
+    queue: str
+    disk_mebibytes: int
+    memory_mebibytes: int
+    replicas: int
+
+    @property
+    def go_memory_mebibytes(self) -> int:
+        """GOMEMLIMIT: four fifths of the container's memory, where Go begins to collect in earnest."""
+        return self.memory_mebibytes * 4 // 5
+
+
+def needs(environment: Environment, configuration: str) -> Needs:
+    """Return what `configuration`, the rendered text of `environment`, needs."""
+    names = dict.fromkeys(re.findall(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)", configuration))
+    gateways = environment.gateways.addresses if environment.gateways else []
+    # Three signals for each gateway; spans and log records for the stores and a vendor.
+    queues = 3 * len(gateways) if environment.role == "agent" else 2
+    return Needs(
+        workload="batchtel" if environment.role == "standalone" else f"batchtel-{environment.role}",
+        secrets=tuple(name for name in names if name not in (*FROM_THE_POD, "HOME")),
+        folders=_folders(configuration),
+        queue=environment.queue.folder.replace("${env:HOME}", HOME),
+        disk_mebibytes=2 * queues * environment.queue.size // _MEBIBYTE,
+        memory_mebibytes=environment.memory_limit // _MEBIBYTE * 5 // 4,
+        replicas=max(1, len(gateways)) if environment.role == "gateway" else 1,
+    )
+
+
+def reachable(environment: Environment) -> bool:
+    """Tell whether other pods or containers reach the OTLP listeners and the probe reaches the health page."""
+    listen = environment.listen
+    return not any(is_loopback(address) for address in (listen.otlp_grpc, listen.otlp_http, listen.health))
+
+
+def _folders(configuration: str) -> dict[str, str]:
+    files = re.findall(
+        r'^\s*(?:\w+_file|filename|(?:client_)?certificate|client_key): "(/[^"$]+)"$', configuration, re.MULTILINE
+    )
+    found = dict.fromkeys(str(PurePosixPath(file).parent) for file in files)
+    return {folder: folder.strip("/").removeprefix("etc/").replace("/", "-") for folder in found}

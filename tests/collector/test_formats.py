@@ -1,0 +1,194 @@
+"""Formats of platforms: right for the platform, the whole configuration inside, and everything there that it needs."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from batchtel.command import main
+from batchtel_collector.environment import load
+from batchtel_collector.formats import formatted, forms
+from batchtel_collector.platform import IMAGE, needs
+from batchtel_collector.render import render
+from batchtel_collector.secrets import secrets_in
+from batchtel_collector.variants import Variant, variants
+
+IN_PODS = [one for one in variants() if "kubernetes" in forms(load(one.name, role=one.role))]
+NEWEST_KUBERNETES = "1.37"
+OLDEST_KUBERNETES = "1.29"
+
+
+@pytest.fixture(params=IN_PODS, ids=lambda variant: variant.stem)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    """Each shipped environment and role that can run in pods."""
+    found: Variant = request.param
+    return found
+
+
+@cache
+def manifests(variant: Variant) -> dict[str, Any]:
+    """Return the manifests of a variant by kind."""
+    text = formatted(load(variant.name, role=variant.role), "kubernetes", variant.stem)
+    return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(text)}
+
+
+def pod(variant: Variant) -> dict[str, Any]:
+    """Return the pod's specification."""
+    found = manifests(variant)
+    specification: dict[str, Any] = (found.get("DaemonSet") or found["StatefulSet"])["spec"]["template"]["spec"]
+    return specification
+
+
+@cache
+def values(variant: Variant) -> Any:
+    """Return the values of the chart."""
+    return yaml.safe_load(formatted(load(variant.name, role=variant.role), "helm", variant.stem))
+
+
+@cache
+def configuration(variant: Variant) -> str:
+    """Return the configuration alone."""
+    return render(load(variant.name, role=variant.role))
+
+
+@pytest.mark.parametrize("version", [OLDEST_KUBERNETES, NEWEST_KUBERNETES])
+def test_manifests_are_what_kubernetes_knows(variant: Variant, version: str) -> None:
+    """Each manifest follows the schema of its kind, strictly: no key that Kubernetes would drop in silence."""
+    found = manifests(variant)
+    assert set(found) == {"ConfigMap", "Service", "DaemonSet" if variant.role == "agent" else "StatefulSet"}
+    for manifest in found.values():
+        kubernetes_validate.validate(manifest, version, strict=True)
+    broken = {**found["Service"], "spec": {**found["Service"]["spec"], "clusterIp": "None"}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, version, strict=True)
+
+
+def test_pods_have_the_whole_configuration(variant: Variant) -> None:
+    """Not a line of it is changed on its way into a ConfigMap or into the values of the chart."""
+    text = configuration(variant)
+    assert manifests(variant)["ConfigMap"]["data"]["collector.yaml"] == text
+    assert values(variant)["alternateConfig"] == yaml.safe_load(text)
+    # The chart would take it for a template of its own.
+    assert "{{" not in text
+
+
+def test_pods_have_all_variables_and_files(variant: Variant) -> None:
+    """Each variable that the configuration names is set, secrets from a secret; each file lies in a mounted folder."""
+    text = configuration(variant)
+    (container,) = pod(variant)["containers"]
+    for environment, mounts in (
+        (container["env"], container["volumeMounts"]),
+        (values(variant)["extraEnvs"], values(variant)["extraVolumeMounts"]),
+    ):
+        variables = {variable["name"]: variable for variable in environment}
+        assert set(re.findall(r"\$\{env:(\w+)", text)) <= set(variables)
+        for name, variable in variables.items():
+            if "TOKEN" in name or "KEY" in name:
+                assert set(variable["valueFrom"]) == {"secretKeyRef"}
+        folders = {mount["mountPath"] for mount in mounts}
+        files = re.findall(r'(?:_file|filename|certificate|client_key): "([^"]+)"', text)
+        assert {str(PurePosixPath(file).parent) for file in files} <= folders
+        queue = yaml.safe_load(text)["extensions"]["file_storage/queue"]["directory"]
+        assert queue in folders
+
+
+def test_every_mount_has_a_volume(variant: Variant) -> None:
+    """Queues are on the node or a claim, since an emptyDir is gone with the pod."""
+    specification, found = pod(variant), manifests(variant)
+    claims = found["StatefulSet"]["spec"]["volumeClaimTemplates"] if "StatefulSet" in found else []
+    volumes = {volume["name"]: volume for volume in specification["volumes"]}
+    names = set(volumes) | {claim["metadata"]["name"] for claim in claims}
+    assert {mount["name"] for mount in specification["containers"][0]["volumeMounts"]} == names
+    assert not any("emptyDir" in volume for volume in volumes.values())
+    chart = values(variant)
+    chart_names = {volume["name"] for volume in chart.get("extraVolumes", [])}
+    chart_names |= {claim["metadata"]["name"] for claim in chart.get("statefulset", {}).get("volumeClaimTemplates", [])}
+    assert {mount["name"] for mount in chart["extraVolumeMounts"]} == chart_names
+
+
+def test_pods_are_locked_down(variant: Variant) -> None:
+    """No capability, no new privilege, nothing writable but the queue, no token of the cluster, a limit of memory."""
+    specification = pod(variant)
+    (container,) = specification["containers"]
+    for security in (container["securityContext"], values(variant)["securityContext"]):
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
+    assert specification["automountServiceAccountToken"] is False
+    assert container["image"] == IMAGE
+    limit = load(variant.name, role=variant.role).memory_limit // 2**20
+    assert container["resources"]["limits"]["memory"] == f"{limit * 5 // 4}Mi"
+    assert values(variant)["resources"] == container["resources"]
+
+
+def test_agents_find_each_gateway_by_its_name() -> None:
+    """The names of pods and service are those that the environment's agents send to, as many as there are."""
+    gateway = Variant("production", "gateway", "production-gateway")
+    found = manifests(gateway)
+    service, workload = found["Service"], found["StatefulSet"]
+    port = service["spec"]["ports"][0]["port"]
+    names = [
+        f"{workload['metadata']['name']}-{index}.{workload['spec']['serviceName']}:{port}"
+        for index in range(workload["spec"]["replicas"])
+    ]
+    section = load("production", role="agent").gateways
+    assert section is not None
+    assert names == section.addresses
+    assert service["metadata"]["name"] == workload["spec"]["serviceName"]
+    assert service["spec"]["clusterIP"] == values(gateway)["service"]["clusterIP"] == "None"
+
+
+def test_jobs_find_the_agent_of_their_node() -> None:
+    """What `batchtel env` tells them is the agent's service, which stays on the node."""
+    service = manifests(Variant("production", "agent", "production-agent"))["Service"]
+    assert load("production").sender.endpoint == f"https://{service['metadata']['name']}:4318"
+    assert service["spec"]["internalTrafficPolicy"] == "Local"
+
+
+@pytest.mark.parametrize("one", variants(), ids=lambda variant: variant.stem)
+def test_compose_services_have_what_they_need(one: Variant) -> None:
+    """Every variable is set or asked for, files are mounted, and loopback listeners are the machine's own."""
+    settings = load(one.name, role=one.role)
+    text = configuration(one)
+    composed = yaml.safe_load(formatted(settings, "compose", one.stem))
+    ((name, service),) = composed["services"].items()
+    required = needs(settings, text)
+    assert name == required.workload
+    assert set(re.findall(r"\$\{env:(\w+)", text)) <= set(service["environment"])
+    for secret in required.secrets:
+        assert service["environment"][secret] == f"${{{secret}:?set it where docker is called}}"
+    assert composed["configs"]["collector"]["file"] == f"./{one.stem}.yaml"
+    targets = {volume.split(":")[1] for volume in service["volumes"]}
+    queue = yaml.safe_load(text)["extensions"]["file_storage/queue"]["directory"]
+    assert targets == {queue.replace("${env:HOME}", service["environment"]["HOME"]), *required.folders}
+    on_loopback = settings.listen.otlp_http.startswith("127.")
+    assert (service.get("network_mode") == "host", "ports" in service) == (on_loopback, not on_loopback)
+
+
+@pytest.mark.parametrize("one", variants(), ids=lambda variant: variant.stem)
+def test_no_format_has_a_secret(one: Variant) -> None:
+    """References only; a secret is asked for where the platform keeps such things."""
+    settings = load(one.name, role=one.role)
+    for form in forms(settings):
+        for document in yaml.safe_load_all(formatted(settings, form, one.stem)):
+            document.pop("data", None)  # the configuration, which is checked as such
+            found = secrets_in(yaml.safe_dump(document))
+            # The name of a secret is none, nor is a variable that Compose asks for.
+            named = [line for line in found if "secretName" not in line and ".environment." not in line]
+            assert named == []
+
+
+def test_what_no_pod_reaches_is_not_rendered() -> None:
+    """A loopback listener within a pod would take nothing; exit code 2."""
+    result = CliRunner().invoke(main, ["render", "--env", "local", "--format", "kubernetes"])
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: local listens on loopback, where no other pod reaches it, so there is nothing to render for "
+        "kubernetes; write listen.otlp_grpc, listen.otlp_http and listen.health with 0.0.0.0, and tls and token\n",
+    )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeGuard, get_args, get_origin
+
+from pydantic import BaseModel
 
 from batchtel.catalogue_keys import JOB, Kind, Table
 from batchtel.detail import EVENTS, SPANS
 from batchtel.settings import SETTINGS
 from batchtel.signals import ATTRIBUTES, METRICS, RESOURCE_LABELS
 from batchtel_collector import schema
-from batchtel_collector.environment import load
+from batchtel_collector.environment import Environment, load
 from batchtel_collector.formats import file_name, formatted, forms
 from batchtel_collector.variants import variants
 from batchtel_dashboards import rules
@@ -45,6 +49,9 @@ def _reference() -> Iterator[str]:
     yield "\n## Job catalogue\n"
     yield "Keys of `jobs.toml`, which BATCHTEL_CATALOGUE names.\n"
     yield from _table(("key", "value", "meaning"), list(_catalogue(JOB, "jobs.NAME")))
+    yield "\n## Environments\n"
+    yield "Keys of environment files, beside `base` and `roles`; [environments.md](environments.md) tells more.\n"
+    yield from _table(("key", "for example", "unset", "meaning"), list(_environment(Environment, "")))
     yield "\n## Metrics\n"
     yield "All counters and histograms are delta sums; a maximum is a gauge whose value is a Unix time.\n"
     yield from _table(
@@ -93,6 +100,22 @@ def _catalogue(table: Table, above: str) -> Iterator[tuple[str, ...]]:
         else:
             yield f"`{path}`", "table", description
             yield from _catalogue(kind, path)
+
+
+def _environment(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, ...]]:
+    """Yield the keys of a group and of the groups in it."""
+    for key, field in section.model_fields.items():
+        inner = [part for part in (*get_args(field.annotation), field.annotation) if _is_section(part)]
+        name = f"{prefix}{key}.NAME" if get_origin(field.annotation) is dict and inner else f"{prefix}{key}"
+        unset = "needed" if field.is_required() else f"`{json.dumps(field.default)}`"
+        example = "" if inner else f"`{(field.examples or [''])[0]}`"
+        yield f"`{name}`", example, unset, field.description or ""
+        for found in inner:
+            yield from _environment(found, f"{name}.")
+
+
+def _is_section(part: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(part, type) and issubclass(part, BaseModel)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import trustme
-
 from batchtel_collector.environment import load
 from batchtel_collector.render import render
-from tests.pipeline import otlp
+from tests.pipeline import certificates, otlp
 from tests.pipeline.bench import Listen
 from tests.pipeline.program import Program
 from tests.pipeline.sink import Sink
@@ -43,11 +41,7 @@ class Tiers:
     _listen: dict[str, Listen] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(str(self.folder / "ca.crt"))
-        certificate = authority.issue_cert("127.0.0.1")
-        certificate.cert_chain_pems[0].write_to_path(str(self.folder / "tls.crt"))
-        certificate.private_key_pem.write_to_path(str(self.folder / "tls.key"))
+        certificates.issue(self.folder)
         (self.folder / "token").write_text(TOKEN)
 
     def listen(self, name: str) -> Listen:
@@ -103,11 +97,16 @@ class Tiers:
 
     def send(self, namespace: str, job: str, runs: int) -> None:
         """Let `runs` runs of a job end at the agent: a completion, a log record and a span each, all acknowledged."""
-        with closing(otlp.Sender(self.listen("agent").otlp_http)) as sender:
-            for _ in range(runs):
-                for body in _run(namespace, job):
-                    status, answer = sender.send(otlp.path(body), otlp.encoded(body, otlp.JSON), otlp.JSON)
-                    assert status == 200, (status, answer)
+        send(self.listen("agent").otlp_http, namespace, job, runs)
+
+
+def send(port: int, namespace: str, job: str, runs: int) -> None:
+    """Send a completion, a log record and a span for each of `runs` runs, each acknowledged before the next."""
+    with closing(otlp.Sender(port)) as sender:
+        for _ in range(runs):
+            for body in _run(namespace, job):
+                status, answer = sender.send(otlp.path(body), otlp.encoded(body, otlp.JSON), otlp.JSON)
+                assert status == 200, (status, answer)
 
 
 def _run(namespace: str, job: str) -> list[dict[str, Any]]:

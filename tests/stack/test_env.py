@@ -17,7 +17,6 @@ from typing import Final
 from urllib.parse import quote
 
 import pytest
-import trustme
 import yaml
 from click.testing import CliRunner
 
@@ -26,6 +25,7 @@ from batchtel_collector.sender_variables import SECRET, SYSTEMD_FILE
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from tests.instrumentation.process import environment as bare_environment
+from tests.pipeline import certificates
 from tests.stack.witness import Witness
 
 TOKEN: Final = "to+ken/with=50%~of.what-needs_care"
@@ -43,12 +43,7 @@ with batchtel.job(sys.argv[1]) as job:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Path]]:
     """A stack behind TLS and a token, and the file of its environment."""
     folder = tmp_path_factory.mktemp("guarded")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(folder / "ca.crt"))
-    certificate = authority.issue_cert("127.0.0.1")
-    certificate.cert_chain_pems[0].write_to_path(str(folder / "tls.crt"))
-    certificate.private_key_pem.write_to_path(str(folder / "tls.key"))
-    trustme.CA().cert_pem.write_to_path(str(folder / "another.crt"))
+    certificates.issue(folder)
     (folder / "token").write_text(TOKEN)
     overrides = {
         "tls": {"certificate": str(folder / "tls.crt"), "key": str(folder / "tls.key")},

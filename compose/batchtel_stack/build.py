@@ -1,4 +1,7 @@
-"""Build the programs once, into the user's cache, two at a time.
+"""Build the programs once, into the user's cache, one after the other; the next one's modules are fetched meanwhile.
+
+The programs share most of what they are made of. Two compilations at once would walk through the shared packages in
+step and compile each of them twice.
 
 An interrupted build loses nothing: Go's own cache keeps every compiled package, and a program appears in the cache only
 when it is whole. Two builders at once (two checkouts, two terminals) wait for each other, program by program.
@@ -24,8 +27,8 @@ from batchtel_stack.binaries import BINARIES, FLAGS, Binary
 from batchtel_stack.lock import Lock
 from batchtel_stack.progress import Progress, Step
 
-AT_ONCE: Final = 2
-"""More would not help on two cores, and each linker takes up to 2 GiB."""
+_STAGES: Final = ("fetching its modules", "building")
+"""What a program goes through; at any time, each stage is open to one program."""
 
 _LAST_LINES: Final = 15
 
@@ -52,9 +55,8 @@ def _build(missing: list[Binary]) -> None:
         builds = [_Build(binary, go) for binary in missing]
         try:
             while not all(build.step.finished for build in builds):
-                active = sum(build.active for build in builds)
                 for build in builds:
-                    active += build.advance(may_start=active < AT_ONCE)
+                    build.advance(taken={other.stage for other in builds if other.active})
                 progress.show([build.step for build in builds])
                 time.sleep(0.1)
         except KeyboardInterrupt:
@@ -69,68 +71,74 @@ def _build(missing: list[Binary]) -> None:
 
 
 class _Build:
-    """One program on its way: waiting for its turn or for another builder, building, then built or failed."""
+    """One program on its way: waiting for its turn or for another builder, fetching, building, then built or failed."""
 
     def __init__(self, binary: Binary, go: Path) -> None:
         self.binary = binary
         self.go = go
         self.step = Step(binary.name)
         self.problem = ""
+        self.stage = _STAGES[0]
         self._lock = Lock(cache.folder() / "bin" / f"{binary.name}.lock")
-        self._compiler: subprocess.Popen[bytes] | None = None
+        self._go: subprocess.Popen[bytes] | None = None
         self._partial: Path | None = None
 
     @property
     def active(self) -> bool:
-        """Say whether its compiler runs."""
-        return self._compiler is not None
+        """Say whether it is at its stage now."""
+        return self._go is not None
 
-    def advance(self, may_start: bool) -> int:
-        """Go one step further without waiting; return 1 when a compiler was started, else 0."""
-        if self._compiler is not None:
+    def advance(self, taken: set[str]) -> None:
+        """Go one step further without waiting; do not begin a stage that another program has taken."""
+        if self._go is not None:
             self._look()
         elif not self.step.finished:
             if self.binary.built():
                 self.step.state = "built"
             elif not self._lock.take():
                 self.step.state = f"another builder is at it (process {self._lock.holder()})"
-            elif may_start and not self.binary.built():
+            elif self.stage not in taken and not self.binary.built():
                 self._start()
-                return 1
-        return 0
 
     def close(self) -> None:
-        """Stop the compiler, if it still runs, with everything that it started; remove what is unfinished."""
-        if self._compiler is not None:
-            children.kill_group(self._compiler.pid, signal.SIGKILL)
-            self._compiler.wait()
-            self._compiler = None
+        """Stop go, if it still runs, with everything that it started; remove what is unfinished."""
+        if self._go is not None:
+            children.kill_group(self._go.pid, signal.SIGKILL)
+            self._go.wait()
+            self._go = None
         if self._partial is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
         self._lock.release()
 
     def _start(self) -> None:
-        parent = self.binary.folder().parent
-        self._partial = Path(tempfile.mkdtemp(prefix=f".{self.binary.name}-", dir=parent))
-        self.binary.log().parent.mkdir(parents=True, exist_ok=True)
-        tags, packages = ",".join(self.binary.tags), self.binary.programs.values()
-        self.step.state, self.step.started, self.step.log = "building", time.monotonic(), self.binary.log()
-        with self.binary.log().open("wb") as output:
-            self._compiler = children.start(
-                # With a folder as -o, Go names each program after the last part of its package's path.
-                [self.go, "build", "-v", *FLAGS, f"-tags={tags}", "-o", f"{self._partial}/", *packages],
-                output=output,
-                folder=self.binary.module,
-                environment=toolchain.environment(),
+        if self.stage == _STAGES[0]:
+            self._partial = Path(tempfile.mkdtemp(prefix=f".{self.binary.name}-", dir=self.binary.folder().parent))
+            self.binary.log().parent.mkdir(parents=True, exist_ok=True)
+            self.binary.log().unlink(missing_ok=True)
+        self.step.state, self.step.started, self.step.log = self.stage, time.monotonic(), self.binary.log()
+        with self.binary.log().open("ab") as output:
+            self._go = children.start(
+                self._command(), output=output, folder=self.binary.module, environment=toolchain.environment()
             )
 
+    def _command(self) -> list[str | Path]:
+        tags, packages = f"-tags={','.join(self.binary.tags)}", self.binary.programs.values()
+        if self.stage == _STAGES[0]:
+            # Unlike `go mod download`, this fetches only modules that the programs contain. It prints nothing.
+            return [self.go, "list", "-deps", "-f={{/* nothing */}}", "-mod=readonly", tags, *packages]
+        # With a folder as -o, Go names each program after the last part of its package's path.
+        return [self.go, "build", "-v", *FLAGS, tags, "-o", f"{self._partial}/", *packages]
+
     def _look(self) -> None:
-        assert self._compiler is not None
+        assert self._go is not None
         assert self._partial is not None
-        code = self._compiler.poll()
+        code = self._go.poll()
         if code is None:
             return
-        self._compiler = None
+        self._go = None
+        if code == 0 and self.stage == _STAGES[0]:
+            self.stage, self.step.state, self.step.started = _STAGES[1], "fetched", 0.0
+            return
         if code == 0:
             self._partial.chmod(0o755)
             self._partial.rename(self.binary.folder())

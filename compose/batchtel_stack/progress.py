@@ -21,8 +21,8 @@ class Step:
 
     Attributes:
         name: the program.
-        state: waiting, building, built, failed, or a sentence about who is waited for.
-        started: monotonic seconds, 0 before the start.
+        state: waiting, fetching its modules, fetched, building, built, failed, or a sentence about who is waited for.
+        started: monotonic seconds, 0 while nothing is done.
         log: the compiler's output, with one line for each compiled package.
     """
 

@@ -66,6 +66,29 @@ def slow_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def jealous_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A go on PATH that builds only when the modules of two programs are there, and never twice at once."""
+    real = shutil.which("go") or str(toolchain.find(print))
+    folder = tmp_path / "jealous"
+    folder.mkdir()
+    script = folder / "go"
+    script.write_text(
+        "#!/bin/sh\n"
+        f'case "$1" in list) {real} "$@" && touch {folder}/fetched-$(basename $PWD); exit;; '
+        f'build) ;; *) exec {real} "$@";; esac\n'
+        f"mkdir {folder}/building || {{ echo another build is running; exit 9; }}\n"
+        "left=300\n"
+        f"while [ $(ls -d {folder}/fetched-* | wc -l) -lt 2 ]; do\n"
+        "  left=$((left - 1)); [ $left -gt 0 ] || { echo waited 30 s for the other modules; exit 8; }; sleep 0.1\n"
+        "done\n"
+        f'{real} "$@"; code=$?\n'
+        f"rmdir {folder}/building; exit $code\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
 def test_program_is_built_and_found(own_cache: Path, hello: Binary) -> None:
     """The first call builds, the program runs, the second call finds it without Go."""
     paths = build.ensure([hello])
@@ -75,6 +98,15 @@ def test_program_is_built_and_found(own_cache: Path, hello: Binary) -> None:
     assert build.ensure([hello]) == paths
     assert paths["hello"].stat() == before
     assert hello.folder().is_relative_to(own_cache / "bin")
+
+
+def test_next_modules_are_fetched_while_one_is_built(own_cache: Path, hello: Binary, jealous_go: None) -> None:
+    """One program is compiled at a time, as they share packages; the network is used meanwhile."""
+    second = hello.module.with_name("goodbye")
+    shutil.copytree(hello.module, second)
+    (second / "go.mod").write_text("module batchtel/goodbye\n\ngo 1.26.0\n")
+    goodbye = Binary(name="goodbye", version="1.0", module=second, programs={"goodbye": "."})
+    assert build.ensure([hello, goodbye]).keys() == {"hello", "goodbye"}
 
 
 def test_changed_module_is_built_anew(own_cache: Path, hello: Binary) -> None:
@@ -102,8 +134,8 @@ def test_broken_module_is_explained(own_cache: Path, hello: Binary, capsys: pyte
     assert [path.name for path in (own_cache / "bin").iterdir()] == ["hello.lock"]
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith("Building hello from source. This happens once")
-    assert said[1].startswith("hello: building")
-    assert re.fullmatch(r"hello: failed \(\d+:\d\d, \d+ packages compiled\)", said[2])
+    assert said[1].startswith("hello: fetching its modules")
+    assert re.fullmatch(r"hello: failed \(\d+:\d\d, \d+ packages compiled\)", said[-1])
 
 
 def test_ctrl_c_stops_the_compilers(

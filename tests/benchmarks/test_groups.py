@@ -84,7 +84,7 @@ def test_guest_measures_what_it_takes_away(tmp_path: Path, collector_program: Pa
     timed = report.rows[2]
     assert 0 < timed["heartbeat_s"] + timed["redaction_s"] < timed["cpu_s"]
     assert timed["beats"] >= 2
-    assert len(report.goals) == 2
+    assert [goal.value < 1 for goal in report.goals] == [True]
 
 
 def test_recorded_runs_differ_in_every_id_and_nothing_else() -> None:

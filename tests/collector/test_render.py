@@ -38,6 +38,7 @@ MODULES = {
     "health_check": "healthcheckextension",
     "bearertokenauth": "bearertokenauthextension",
     "forward": "forwardconnector",
+    "file": "fileexporter",
 }
 """Component (or its type) -> the last word of the Go module that has it in contrib 0.159."""
 

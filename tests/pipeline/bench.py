@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 
@@ -170,7 +170,7 @@ class Collector:
     prometheus: str
     boot: str = BOOT
 
-    def rendered(self, more: Mapping[str, Any]) -> str:
+    def rendered(self, more: Mapping[str, Any], role: Literal["standalone", "gateway"] = "standalone") -> str:
         """Return the rendered environment `local` on the bench, with `more` merged into it."""
         listen = {name: f"127.0.0.1:{port}" for name, port in vars(self.listen).items()}
         overrides: dict[str, Any] = {
@@ -182,7 +182,7 @@ class Collector:
             "cadence": "1s",
             "shard": self.folder.name,
         }
-        return render(load("local", {**overrides, **more, "listen": {**listen, **more.get("listen", {})}}))
+        return render(load("local", {**overrides, **more, "listen": {**listen, **more.get("listen", {})}}, role))
 
     @contextmanager
     def running(self, configuration: str) -> Iterator[Bench]:

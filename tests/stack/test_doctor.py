@@ -6,7 +6,6 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchtel.command import main
-from batchtel_stack import binaries
-from batchtel_stack.ports import Ports
-from batchtel_stack.programs import Options, programs
 from batchtel_stack.stack import Stack
 from batchtel_stack.stores import Loki, Prometheus, Tempo
 from tests.pipeline.program import Program
+from tests.stack.altered import altered
 from tests.stack.conftest import Played
 
 
@@ -113,24 +110,12 @@ def test_a_clock_that_is_off(played: Played, late: str, monkeypatch: pytest.Monk
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Stack]:
     """A stack whose stores and whose collector have limits that no run fits into."""
-    ports = Ports.free()
-    options = Options(tmp_path, ports, cadence="1s", overrides={"series_limit": 1})
-    tight = {
-        "loki": (("max_line_size_truncate: true ", "max_line_size: 5B #"),),
-        "tempo": (("max_bytes_per_trace: 50000000", "max_bytes_per_trace: 100"),),
+    changes = {
+        "loki": ("max_line_size_truncate: true ", "max_line_size: 5B #"),
+        "tempo": ("max_bytes_per_trace: 50000000", "max_bytes_per_trace: 100"),
     }
-    with ExitStack() as running:
-        for program in programs(options, 0):
-            for file, text in program.files.items():
-                for old, new in tight.get(program.name, ()):
-                    assert old in text
-                    text = text.replace(old, new)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
-            command: list[str | Path] = [binaries.find(program.name), *program.arguments]
-            variables = dict(program.variables)
-            running.enter_context(Program(command, tmp_path / f"{program.name}.log", program.ready, variables))
-        yield Stack(tmp_path, ports)
+    with altered(tmp_path, changes, {"series_limit": 1}) as stack:
+        yield stack
 
 
 def test_limits_that_are_too_small(small: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

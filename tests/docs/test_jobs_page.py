@@ -17,9 +17,14 @@ from batchtel.signals import VIOLATION_TYPES
 PAGE = Path(__file__).parents[2] / "docs" / "jobs.md"
 
 
+def blocks_of(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a page that are in `language`."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def blocks(language: str) -> list[str]:
-    """Return the code blocks of the page that are in `language`."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    """Return the code blocks of this page that are in `language`."""
+    return blocks_of(PAGE, language)
 
 
 def environment(**more: str) -> dict[str, str]:

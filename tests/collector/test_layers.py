@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from batchtel.command import main
 from batchtel_collector import schema
-from batchtel_collector.environment import WrongEnvironment, load, shipped
+from batchtel_collector.environment import SHIPPED, WrongEnvironment, load, shipped
 
 MINE = """\
 base: local
@@ -137,6 +139,25 @@ def test_published_schema_is_current() -> None:
     repair = "batchtel environments schema > collector/batchtel_collector/environment.schema.json"
     assert batchtel("environments", "schema").stdout == schema.text()
     assert schema.FILE.read_text(encoding="utf-8") == schema.text(), f"out of date; repair it with: {repair}"
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_schema_takes_what_the_model_takes(name: str) -> None:
+    """Every shipped file is right by the schema, and editors mark a slip in a key, a unit, a role and a group."""
+    text = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
+    validator = Draft202012Validator(schema.schema())
+    assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+    slips: tuple[dict[str, object], ...] = (
+        {"cadance": "15s"},
+        {"cadence": "15 seconds"},
+        {"roles": {"gatway": {}}},
+        {"roles": {"agent": {"memory_limit": 5}}},
+        {"tempo": "127.0.0.1:4327"},
+        {"token": "hunter2"},
+        {"metrics": {"shop.orders": {"lables": ["a"]}}},
+    )
+    for slip in slips:
+        assert not validator.is_valid({**yaml.safe_load(text), **slip}), slip
 
 
 @pytest.mark.parametrize("command", [("list",), ("show",), ("schema",), ()])

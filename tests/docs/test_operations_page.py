@@ -1,0 +1,38 @@
+"""What docs/operations.md names is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from batchtel_collector.environment import parse
+from batchtel_collector.render import render
+from batchtel_dashboards import collector_queries
+
+PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+
+
+def test_every_function_of_its_table_is_there() -> None:
+    """The table of questions and the module of their queries name the same."""
+    rows = re.findall(r"^\| [a-z ,]+ \| (`[^|]+`) \| ", PAGE, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    functions = {name for name, found in vars(collector_queries).items() if callable(found) and name[0].islower()}
+    assert named == functions - {"annotations"}
+
+
+@pytest.mark.parametrize("block", re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+def test_environments_are_right(block: str) -> None:
+    """Each environment on the page can be rendered."""
+    assert yaml.safe_load(render(parse(block, "page.yaml")))["receivers"]["statsd"]
+
+
+def test_every_reason_is_a_filter() -> None:
+    """The reasons that are explained are the filters that a configuration has."""
+    (sentence,) = re.findall(r"Reasons of dropped.*?\n\n", PAGE, re.DOTALL)
+    text = "base: local\nname: all\nlisten: {statsd: '127.0.0.1:8125'}\nmetrics: {shop.noise: {drop: true}}\n"
+    processors = yaml.safe_load(render(parse(text, "all.yaml")))["processors"]
+    filters = {name.partition("/")[2] for name in processors if name.startswith("filter/")}
+    assert set(re.findall(r"`(\w+)` \(", sentence)) == filters - {"everything"}

@@ -1,0 +1,74 @@
+"""A collector that is killed: what it had acknowledged of spans and log records, and how little of metrics it loses."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.pipeline import detail, otlp, sink
+from tests.pipeline.bench import Bench, Collector, Listen
+from tests.pipeline.conftest import Prometheus, Start
+from tests.pipeline.polling import until
+
+NAMESPACE = "kills"
+RECORDS = 200
+
+
+def _send(bench: Bench, signal_name: str, item: dict[str, Any]) -> None:
+    resource = {"service.name": "etl", "service.namespace": NAMESPACE}
+    body = otlp.expand(otlp.request(resource, {}, signal_name, [item]), int(time.time()), 0, NAMESPACE)
+    assert bench.send(body)[0] == 200
+
+
+def test_what_waited_on_disk(
+    collector_program: Path, tmp_path: Path, free_ports: Callable[[int], list[int]], prometheus: Prometheus
+) -> None:
+    """Loki and Tempo are away, the collector is killed: its next life delivers each record and each span once."""
+    grpc, http, health = free_ports(3)
+    folder = tmp_path / "sink"
+    later = sink.Sink(f"http://127.0.0.1:{http}/otlp", f"127.0.0.1:{grpc}", folder / "logs.json", folder / "spans.json")
+    (tmp_path / "collector").mkdir()
+    first = Collector(
+        collector_program, tmp_path / "collector", Listen(*free_ports(5)), later, prometheus.write, boot="1"
+    )
+    with first.running(first.rendered({})) as bench:
+        for number in range(RECORDS):
+            _send(bench, "logs", {"body": {"stringValue": f"record {number}"}})
+            _send(bench, "spans", {"name": f"span {number}", "traceId": "4" * 32, "spanId": f"{number + 1:016x}"})
+        bench.program.stop(signal.SIGKILL)
+    second = replace(first, boot="2")
+    with (
+        sink.running(collector_program, folder, grpc, http, health),
+        second.running(second.rendered({})) as bench,
+    ):
+
+        def arrived() -> tuple[Counter[str], Counter[str]] | None:
+            records = Counter(str(record["body"]) for record in detail.logs(later.logs, NAMESPACE, bench.now))
+            spans = Counter(str(span["name"]) for span in detail.spans(later.spans, NAMESPACE))
+            return (records, spans) if len(records) == len(spans) == RECORDS else None
+
+        records, spans = until(f"{RECORDS} log records and spans", arrived, 60, bench.program.tail)
+    assert set(records.values()) == set(spans.values()) == {1}
+
+
+def test_metrics_of_the_last_cadence(start: Start, prometheus: Prometheus) -> None:
+    """Of metrics a kill loses what came within the last cadence and a second, and nothing before."""
+    sent: list[float] = []
+    with start(boot="300") as bench:
+        ends = time.monotonic() + 6
+        while time.monotonic() < ends:
+            point = {"attributes": {"job_name": "killed", "job_type": "batch", "status": "success"}, "asInt": "1"}
+            total = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}
+            _send(bench, "metrics", {"name": "batch.job.completions", "unit": "{run}", "sum": total})
+            sent.append(time.monotonic())
+        bench.program.stop(signal.SIGKILL)
+    # The bench's cadence is 1 s; another second is for a machine that is busy with other tests.
+    safe = sum(moment < ends - 3 for moment in sent)
+    selector = f'last_over_time(batch_job_completions_total{{job="{NAMESPACE}/etl",boot="300"}}[5m])'
+    counted = sum(prometheus.values(selector, "job_name").values())
+    assert 0 < safe <= counted <= len(sent)

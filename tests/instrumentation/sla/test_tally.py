@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from batchtel import tally as tally_module
 from batchtel.tally import Tally, Told
 from tests.instrumentation.process import succeed
 from tests.instrumentation.sink import Sink
@@ -36,6 +39,15 @@ def tallies() -> set[str]:
     return {name for name in names if "memfd:batchtel" in name}
 
 
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Lets threads take turns after almost every instruction."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
 def test_processes_add_to_one_tally() -> None:
     """Records add up, the newest data counts; who was killed has told what it has told."""
     tally = Tally.new()
@@ -56,7 +68,34 @@ def test_processes_add_to_one_tally() -> None:
     assert tallies() == set()
 
 
-def test_threads_of_one_process_have_one_record() -> None:
+def test_a_fork_has_a_record_of_its_own() -> None:
+    """Also where its parent has told before, and where a thread of the parent was telling at that moment."""
+    tally = Tally.new()
+    tally.add(Told(processed=1))
+    held, released = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with tally_module._lock:
+            held.set()
+            released.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    if (child := os.fork()) == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest's own would go on with the tests, here too
+        signal.alarm(10)
+        tally.add(Told(processed=2))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    released.set()
+    thread.join()
+    tally.add(Told(processed=4))
+    assert tally.total() == Told(processed=7)
+    tally.close()
+
+
+def test_threads_of_one_process_have_one_record(switching_often: None) -> None:
     """Whichever comes first."""
     tally = Tally.new()
     barrier = threading.Barrier(8)

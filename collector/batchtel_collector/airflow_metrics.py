@@ -95,6 +95,7 @@ class Dropped:
 
 
 _HOST: Final = "an unbounded name of a host or worker"
+_TWICE: Final = "the older name of dag_processing.processor_timeouts, which is sent as well"
 _MANY: Final = "one series for each task and queue; batch_step_* tells it"
 _INSIDE: Final = "about Airflow's insides; read it where it is needed from Airflow itself"
 _ENGINE: Final = "belongs to one executor or provider"
@@ -123,6 +124,8 @@ _COUNTERS: Final = (
     Mapped("celery.task_timeout_error", "celery_task_timeout_error", "counter"),
     Mapped("dag_processing.processor_timeouts", "dag_processing_processor_timeouts", "counter"),
     # Beyond the 46: what 3.x sends and somebody on call asks for.
+    Mapped("dag_processing.manager_stalls", "dag_processing_manager_stalls", "counter"),
+    Mapped("dag_file_refresh_error", "dag_file_refresh_error", "counter"),
     Mapped("previously_succeeded", "previously_succeeded", "counter"),
     Mapped("dag_processor_heartbeat", "dag_processor_heartbeat", "counter"),
     Mapped("triggerer_heartbeat", "triggerer_heartbeat", "counter"),
@@ -213,7 +216,9 @@ DROPPED: Final = (
         triggerer.capacity_left.{hostname} edge_worker.status edge_worker.connected edge_worker.maintenance
         edge_worker.jobs_active edge_worker.concurrency edge_worker.free_concurrency edge_worker.num_queues
         edge_worker.heartbeat_count edge_worker.ti.start edge_worker.ti.finish"""),
-    *_dropped(_MANY, """ti.scheduled ti.queued ti.running ti.deferred ti.scheduled.{queue}.{dag_id}.{task_id}
+    *_dropped(_TWICE, "dag_file_processor_timeouts"),
+    *_dropped(_MANY, """local_task_job.task_exit local_task_job.task_exit.{job_id}.{dag_id}.{task_id}.{return_code}
+        ti.scheduled ti.queued ti.running ti.deferred ti.scheduled.{queue}.{dag_id}.{task_id}
         ti.queued.{queue}.{dag_id}.{task_id} ti.running.{queue}.{dag_id}.{task_id}
         ti.deferred.{queue}.{dag_id}.{task_id} scheduler.dagruns.running.{dag_id} scheduler.dagruns.queued.{dag_id}"""),
     *_dropped(_INSIDE, """dag_processing.other_callback_count dag_processing.callback_only_count
@@ -227,7 +232,8 @@ DROPPED: Final = (
         connection_test.active connection_test.pending connection_test.dispatch_duration
         connection_test.hook_duration resumable_job.fresh_submit resumable_job.already_succeeded
         resumable_job.terminal_resubmit resumable_job.reconnect_attempt resumable_job.reconnect_success
-        airflow.io.load_filesystems serde.load_serializers"""),
+        dag_processing.last_num_of_db_queries.{dag_file} collect_db_dags airflow.io.load_filesystems
+        serde.load_serializers"""),
     *_dropped(_ENGINE, """ol.emit.failed ol.event.size ol.emit.attempts ol.extract
         kubernetes_executor.pod_creation_status kubernetes_executor.pod_deletion_status
         kubernetes_executor.pod_patching_status kubernetes_executor.adopt_task_instances.duration

@@ -132,6 +132,15 @@ def test_limits_that_are_too_small(small: Stack, monkeypatch: pytest.MonkeyPatch
     assert "raise series_limit in the environment file" in fixes
 
 
+def test_an_environment_that_does_not_know_the_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where unknown jobs become `other`, the canary is counted as that, and the report says so."""
+    with altered(tmp_path, {}, {"unknown_jobs": "other", "jobs": ["nightly_etl"]}) as stack:
+        result, report = examine(stack, monkeypatch)
+    assert (result.exit_code, wrong(report)) == (0, {})
+    (message,) = [finding["message"] for finding in report["findings"] if finding["check"] == "run in Prometheus"]
+    assert message.startswith('its completion is counted, under job_name="other" (unknown_jobs: other)')
+
+
 def test_a_prometheus_that_takes_no_writes(
     played: Played, prometheus_program: Path, tmp_path: Path, free_ports: Callable[[int], list[int]],
     monkeypatch: pytest.MonkeyPatch,

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -53,9 +55,10 @@ def collector(
     ca, other = trustme.CA(), trustme.CA()
     certificate, client = ca.issue_cert("127.0.0.1"), ca.issue_cert("client@example.com")
     elsewhere = ca.issue_cert("collector.example.com")
+    expired = ca.issue_cert("127.0.0.1", not_after=datetime.now(UTC) - timedelta(days=1))
     ca.cert_pem.write_to_path(str(folder / "ca.pem"))
     other.cert_pem.write_to_path(str(folder / "other.pem"))
-    for name, issued in ("server", certificate), ("client", client), ("elsewhere", elsewhere):
+    for name, issued in ("server", certificate), ("client", client), ("elsewhere", elsewhere), ("expired", expired):
         issued.private_key_pem.write_to_path(str(folder / f"{name}.key"))
         issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
     tls = {"cert_file": str(folder / "server.pem"), "key_file": str(folder / "server.key")}
@@ -64,6 +67,7 @@ def collector(
         "tls": {"tls": tls},
         "mutual": {"tls": {**tls, "client_ca_file": str(folder / "ca.pem")}},
         "renamed": {"tls": {"cert_file": str(folder / "elsewhere.pem"), "key_file": str(folder / "elsewhere.key")}},
+        "expired": {"tls": {"cert_file": str(folder / "expired.pem"), "key_file": str(folder / "expired.key")}},
         "token": {"auth": {"authenticator": "bearertokenauth"}},
     }
     numbers = free_ports(2 * len(names) + 1)
@@ -243,6 +247,15 @@ def test_a_certificate_of_another_name(collector: Collector, monkeypatch: pytest
     assert fix == "fix: use a name that is in the certificate, or issue one for this name"
 
 
+def test_an_expired_certificate(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that ended yesterday."""
+    variables = {**collector.http("expired", "https"), "OTEL_EXPORTER_OTLP_CERTIFICATE": str(collector.ca)}
+    assert endpoint(variables, monkeypatch) == [
+        f"endpoint: TLS to {variables['OTEL_EXPORTER_OTLP_ENDPOINT']} fails: certificate has expired",
+        "fix: renew the collector's certificate; if it is valid, correct the clock of this machine",
+    ]
+
+
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_no_client_certificate(collector: Collector, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A collector that wants to see the job's certificate."""
@@ -277,6 +290,39 @@ def test_an_address_with_a_path(collector: Collector, monkeypatch: pytest.Monkey
     assert fix == (
         "fix: write scheme, host and port only, without /v1/traces: OTEL_EXPORTER_OTLP_ENDPOINT=http://host:4318"
     )
+
+
+ANSWERS = {
+    302: "a proxy or a login page answers there: set NO_PROXY, or correct the address",
+    403: "use credentials that may write, in OTEL_EXPORTER_OTLP_HEADERS",
+    413: "raise the size limit of what stands before the collector (8 MiB are enough)",
+    429: "the collector has too much to do or is starting: raise memory_limit",
+    502: "a proxy answers, but not the collector behind it: start that",
+    503: "the collector has too much to do or is starting: raise memory_limit",
+}
+
+
+@pytest.mark.parametrize("status", ANSWERS)
+def test_what_stands_before_the_collector(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that answers for the collector."""
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Answer with the status."""
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = endpoint(_variables(f"http://127.0.0.1:{server.server_address[1]}", "http/protobuf"), monkeypatch)
+        server.shutdown()
+    assert f"refuses traces: HTTP {status}" in found[0]
+    assert found[1] == f"fix: {ANSWERS[status]}"
 
 
 def test_something_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 RUN := $(UV) run --locked --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check format generate bench clean
+.PHONY: help demo test test-airflow test-faults check format generate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -17,6 +17,10 @@ demo: $(UV) ## Set everything up, run the main job, show what arrived, stop
 test: $(UV) ## Run the tests, against the real programs
 	@$(RUN) python -m batchtel_stack.build > /dev/null
 	$(RUN) pytest
+
+test-airflow: $(UV) ## Run the tests on real Airflow, against the real stack
+	@$(RUN) python -m batchtel_stack.build > /dev/null
+	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -m airflow
 
 test-faults: $(UV) ## Run the long outages, 25 minutes, against the real programs
 	@$(RUN) python -m batchtel_stack.build > /dev/null

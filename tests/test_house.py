@@ -32,8 +32,10 @@ OUTSIDE_OF_JOBS = {
     "run_command.py": "click",
     "catalogue_command.py": "click",
     "fixture.py": "pytest",
+    "plugin.py": "airflow",
+    "listener.py": "pluggy",
 }
-"""Modules of the job side that no job imports, and what they are for: commands, and tests of jobs."""
+"""Modules of the job side that no job imports, and what they are for: commands, tests of jobs, and Airflow."""
 
 JOB_SIDE = {"opentelemetry", "grpc", "google", "requests"}
 """What a job process may import: OpenTelemetry, and what its exporters bring."""

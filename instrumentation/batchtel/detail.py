@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from batchtel.signals import RUN_LOG_LIMIT
+from batchtel.signals import RUN_LOG_LIMIT, Attribute
 
 
 class Span(NamedTuple):
@@ -91,3 +91,12 @@ EVENTS: Final = (
     ),
 )
 """Every event that leaves a job, as a log record of the scope `batchtel`."""
+
+AIRFLOW_ATTRIBUTES: Final = (
+    Attribute("airflow.dag_run.run_type", "string", "Kind of the DAG run: scheduled, manual, backfill, ..."),
+    Attribute("airflow.task.operator", "string", "Class of the task's operator."),
+    Attribute("airflow.task_instance.map_index", "int", "Index of a mapped task; -1 for a task that is not mapped."),
+    Attribute("airflow.task_instance.queue", "string", "Queue that the task waited in."),
+    Attribute("airflow.task_instance.pool", "string", "Pool that the task took its slots of."),
+)
+"""What spans and events of Airflow's DAG runs and tasks carry on top."""

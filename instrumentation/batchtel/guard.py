@@ -31,6 +31,11 @@ def warn_once(key: str, message: str, *arguments: object, exc_info: bool = False
     LOGGER.warning(message, *arguments, exc_info=exc_info)
 
 
+def warned_elsewhere(key: str) -> None:
+    """Keep this process from the warning `key`, which another process of the same installation gives once."""
+    _reported.add(key)
+
+
 def harmless(
     default: Default,
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result | Default]]:

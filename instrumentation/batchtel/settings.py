@@ -111,6 +111,12 @@ SETTINGS: Final = {
         "A regular expression of your own: what its first group matches, or all it matches where it has none, is "
         "redacted beside passwords, tokens and keys.",
     ),
+    "airflow_disabled": Setting(
+        ("BATCHTEL_AIRFLOW_DISABLED",),
+        "boolean",
+        "false",
+        "`true` leaves Airflow without batchtel's listener: the plugin is there and does nothing.",
+    ),
     "service_name": Setting(
         ("OTEL_SERVICE_NAME",), "string", "unknown_service:python", "service.name of all signals.", "opentelemetry"
     ),
@@ -178,6 +184,7 @@ class Settings(NamedTuple):
     attempt: int
     catalogue: str
     redact: str
+    airflow_disabled: bool
     problems: tuple[str, ...] = ()
 
     @property

@@ -49,6 +49,10 @@ class Termination:
             self._start_thread()
         signal.signal(signal.SIGTERM, self._handle)
 
+    def leave_alone(self) -> None:
+        """Never install the handler in this process: its owner has one that means something else than the end."""
+        self._process = os.getpid()
+
     @harmless(None)
     def remove(self) -> None:
         """Put back what was there before, unless the job has changed it since."""

@@ -181,6 +181,7 @@ ENVIRONMENT_READERS = {
     "endpoint.py": "whether a credential provider is named, by any of OpenTelemetry's variables for it",
     "outage.py": "the host's temporary folder",
     "spawn.py": "hands its whole environment to a child",
+    "ids.py": "the environment's name, a part of the trace ids of Airflow's DAG runs",
     "auto.py": "the type of a program that has none",
     "run_command.py": "hands its whole environment to the command",
 }

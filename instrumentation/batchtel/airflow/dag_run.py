@@ -1,0 +1,99 @@
+"""A DAG run as a run of its job, told by the helper: its start when it starts, all the rest when it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from batchtel import current
+from batchtel.airflow import ids
+from batchtel.airflow.facts import DagRun
+from batchtel.outcome import Outcome
+from batchtel.run import JobRun
+from batchtel.scope import Scope, Start
+from batchtel.telemetry import Telemetry
+
+
+class ToldRun(JobRun):
+    """A run that happens elsewhere: it has no process, so no heartbeat, no CPU seconds and no memory."""
+
+    def __init__(self, run: DagRun) -> None:
+        super().__init__(
+            run.dag_id, run_id=run.run_id, attempt=1, scheduled_at=run.scheduled_at, queued_at=run.queued_at
+        )
+        self._run = run
+        self._telling_end = False
+        # Its tasks may tell of records, in processes that nobody here knows.
+        self.expected.code_tells = False
+        if run.run_type:
+            self.identity["airflow.dag_run.run_type"] = run.run_type
+
+    def tell_start(self) -> None:
+        """Tell that the run has started."""
+        self.begin(self._start)
+        self.closed = True
+        self._leave()
+        current.closed(self)
+
+    def tell_end(self, outcome: Outcome) -> None:
+        """Tell how the run has ended, with its span from start to end."""
+        self._telling_end = True
+        self.begin(self._start)
+        lasted = (self._run.ended_at or time.time()) - self._start.time / 1e9
+        self._started = time.perf_counter() - max(0.0, lasted)
+        self.close(outcome)
+
+    @property
+    def _start(self) -> Start:
+        own = ids.of_dag_run(self._run.dag_id, self._run.run_id)
+        return Start(int((self._run.started_at or time.time()) * 1e9), own.trace_id, own.span_id)
+
+    def beat(self) -> None:
+        """Watch the limits of time only: nobody here knows whether the run lives."""
+        self.expected.beat(self)
+
+    def _expect(self, started: float) -> None:
+        if self._telling_end:
+            super()._expect(started)
+
+    def _around(self) -> Scope | None:
+        return None
+
+    def _parent_context(self, process: Telemetry) -> Any:
+        from opentelemetry.context import Context
+
+        return Context()
+
+    def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
+        if self._telling_end:
+            return super()._start_span(process, parent, start)
+        from opentelemetry import trace
+
+        own, sampled = self._start, trace.TraceFlags(trace.TraceFlags.SAMPLED)
+        return trace.NonRecordingSpan(
+            trace.SpanContext(own.trace_id, own.span_id, is_remote=False, trace_flags=sampled)
+        )
+
+    def _hand_over(self) -> None:
+        """Nothing: the helper starts no processes."""
+
+    def _announce(self, process: Telemetry, at: float) -> None:
+        if not self._telling_end:
+            super()._announce(process, at)
+
+    def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
+        return {
+            "batch.job.runs.started": (self.labels,),
+            "batch.job.completions": self._completion_zeros(),
+            **self.expected.zeros(self.labels),
+        }
+
+    def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
+        Scope._measure(self, process, outcome, duration)
+        self.expected.end(self, outcome)
+        if self._scheduled_at is not None:
+            self._measure_wait("total", self._scheduled_at, self._run.ended_at or time.time())
+
+    def _result(self) -> dict[str, Any]:
+        return {**self.described(), **self.expected.attributes()}

@@ -1,0 +1,126 @@
+"""What Airflow's objects tell of a task and of a DAG run, read without a word to Airflow's database.
+
+A lazy attribute of an ORM object may ask the database in the middle of the scheduler's transaction, and a session that
+is closed there ends the scheduler. So of ORM objects only loaded columns are read: those in `__dict__`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Task(NamedTuple):
+    """One try of a task.
+
+    `series_start` is the try number that the present series of attempts began with: 1, unless the task was cleared.
+    `retries` is how many attempts may follow the first of a series. `goes_on_again` means that this process continues
+    an attempt that began in another one: after a deferral, or at a further poke of a sensor.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    state: str
+    series_start: int
+    retries: int
+    goes_on_again: bool
+    operator: str
+    queue: str
+    pool: str
+    run_type: str
+
+    @property
+    def attempt(self) -> int:
+        """Number of the attempt in its series, from 1."""
+        return max(1, self.try_number - self.series_start + 1)
+
+    @property
+    def key(self) -> tuple[str, str, str, int, int]:
+        """What tells attempts apart, everywhere."""
+        return self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number
+
+
+def task(instance: Any) -> Task:
+    """Read a task instance: the one of a task process, or the ORM's."""
+    column = _columns(instance)
+    operator = getattr(instance, "task", None) if "_sa_instance_state" not in vars(instance) else column("task")
+    server = getattr(instance, "_ti_context_from_server", None)
+    retries = int(getattr(operator, "retries", None) or 0)
+    most = column("max_tries")
+    series_start = int(most) - retries + 1 if most is not None and operator is not None else 1
+    run = getattr(server, "dag_run", None) or column("dag_run")
+    return Task(
+        dag_id=str(column("dag_id")),
+        run_id=str(column("run_id")),
+        task_id=str(column("task_id")),
+        map_index=_number(column("map_index"), -1),
+        try_number=_number(column("try_number", "_try_number"), 1),
+        state=text(column("state", "_state")),
+        series_start=max(1, series_start),
+        retries=retries,
+        goes_on_again=bool(
+            getattr(server, "next_method", None) or getattr(server, "task_reschedule_count", 0) or column("next_method")
+        ),
+        operator=text(getattr(operator, "task_type", None) or column("operator")),
+        queue=text(getattr(operator, "queue", None) or column("queue")),
+        pool=text(getattr(operator, "pool", None) or column("pool")),
+        run_type=text(_columns(run)("run_type")) if run is not None else "",
+    )
+
+
+class DagRun(NamedTuple):
+    """One DAG run; times are Unix seconds, None where Airflow has none."""
+
+    dag_id: str
+    run_id: str
+    run_type: str
+    state: str
+    scheduled_at: float | None
+    queued_at: float | None
+    started_at: float | None
+    ended_at: float | None
+
+
+def dag_run(run: Any) -> DagRun:
+    """Read a DAG run of the ORM."""
+    column = _columns(run)
+    return DagRun(
+        dag_id=str(column("dag_id")),
+        run_id=str(column("run_id")),
+        run_type=text(column("run_type")),
+        state=text(column("state", "_state")),
+        # 3.0 and later know when a run was due; before, a scheduled run was due at the end of its interval.
+        scheduled_at=_moment(column("run_after", "data_interval_end")),
+        queued_at=_moment(column("queued_at")),
+        started_at=_moment(column("start_date")),
+        ended_at=_moment(column("end_date")),
+    )
+
+
+def text(value: Any) -> str:
+    """Return an enumeration's value, or any other value as text; None as empty text."""
+    return "" if value is None else str(getattr(value, "value", value))
+
+
+def _columns(row: Any) -> Any:
+    """Return a function that reads the first of several names that `row` has loaded, else None."""
+    loaded = vars(row) if "_sa_instance_state" in getattr(row, "__dict__", {}) else None
+
+    def column(*names: str) -> Any:
+        for name in names:
+            value = loaded.get(name) if loaded is not None else getattr(row, name, None)
+            if value is not None:
+                return value
+        return None
+
+    return column
+
+
+def _number(value: Any, otherwise: int) -> int:
+    return otherwise if value is None else int(value)
+
+
+def _moment(value: Any) -> float | None:
+    return value.timestamp() if value is not None else None

@@ -1,0 +1,49 @@
+"""The helper process of a scheduler: reads messages of the hooks from a socket and tells of DAG runs, until its end."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from typing import Any
+
+from batchtel.airflow import outcomes
+from batchtel.airflow.dag_run import ToldRun
+from batchtel.airflow.facts import DagRun
+from batchtel.guard import LOGGER, harmless
+from batchtel.process import telemetry
+
+LONGEST = 65536
+"""Bytes of one message."""
+
+
+def serve(connection: socket.socket) -> None:
+    """Tell what each message of `connection` says until its other end is closed."""
+    while content := connection.recv(LONGEST):
+        _tell(content)
+        process = telemetry()
+        if process is not None:
+            process.send_soon()
+
+
+@harmless(None)
+def _tell(content: bytes) -> None:
+    message: dict[str, Any] = json.loads(content)
+    if message["dropped"]:
+        LOGGER.warning("%d messages of DAG runs were dropped: the helper could not keep up", message["dropped"])
+    told = DagRun(**message["dag_run"])
+    run = ToldRun(told)
+    if told.state == "running":
+        run.tell_start()
+    else:
+        run.tell_end(outcomes.of_dag_run(told.state, message["message"]))
+
+
+def main() -> None:
+    """Serve the socket whose number is the only argument."""
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        serve(connection)
+
+
+if __name__ == "__main__":
+    main()

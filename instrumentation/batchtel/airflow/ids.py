@@ -1,0 +1,43 @@
+"""Ids of traces and spans that every process of a DAG run finds by itself: hashes of what Airflow calls things."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import NamedTuple
+
+from batchtel.airflow.facts import Task
+
+
+class SpanIds(NamedTuple):
+    """A trace id of 128 bits and a span id of 64 bits."""
+
+    trace_id: int
+    span_id: int
+
+
+def of_dag_run(dag_id: str, run_id: str) -> SpanIds:
+    """Return the ids of the root span of a DAG run.
+
+    The environment is part of the trace id: the same scheduled run of the same DAG exists in staging and in production.
+    """
+    trace_id = _bits(16, _environment(), dag_id, run_id)
+    return SpanIds(trace_id, _bits(8, "run", dag_id, run_id))
+
+
+def of_task(task: Task) -> SpanIds:
+    """Return the ids of the span of one attempt, the same wherever and however often the attempt goes on."""
+    key = (task.dag_id, task.run_id, task.task_id, str(task.map_index), str(task.try_number))
+    return SpanIds(of_dag_run(task.dag_id, task.run_id).trace_id, _bits(8, "task", *key))
+
+
+def _bits(count: int, *names: str) -> int:
+    """Return `count` bytes as a number above 0, which OpenTelemetry asks for."""
+    digest = hashlib.sha256("\0".join(("batchtel", *names)).encode()).digest()
+    return int.from_bytes(digest[:count], "big") or 1
+
+
+def _environment() -> str:
+    """Return deployment.environment.name as OTEL_RESOURCE_ATTRIBUTES has it; empty if it has none."""
+    pairs = (pair.partition("=") for pair in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
+    return {name.strip(): value.strip() for name, _, value in pairs}.get("deployment.environment.name", "")

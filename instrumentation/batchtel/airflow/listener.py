@@ -1,0 +1,109 @@
+"""The hooks that Airflow calls: in task processes they tell of the task, elsewhere they hand over to the helper.
+
+One set of hooks serves 2.10 to 3.3: pluggy lets an implementation take fewer arguments than its specification, so the
+`session` of Airflow 2 is left out, and accepts one without specification, as `skipped` is before 3.1.8.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+import pluggy
+
+from batchtel.guard import warn_once
+
+hookimpl: Final = pluggy.HookimplMarker("airflow")
+"""The mark that `airflow.listeners.hookimpl` is, too, which only the scheduler's half of Airflow has."""
+
+
+def contained(hook: Callable[..., None]) -> Callable[..., None]:
+    """Let nothing of ours out of a hook: Airflow 2 fails a task for an exception in `running`.
+
+    That is true of any BaseException, for a defect here may raise anything; only a Ctrl-C goes on.
+    """
+
+    @functools.wraps(hook)
+    def call(*args: Any, **kwargs: Any) -> None:
+        try:
+            hook(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            with contextlib.suppress(Exception):
+                warn_once(f"airflow:{hook.__name__}", FAILED, hook.__name__, exc_info=True)
+
+    return call
+
+
+FAILED: Final = "batchtel failed in %s and left the task alone; this is a defect of batchtel"
+
+
+class Listener:
+    """Airflow's listener; imports what a hook needs when it is called, in the process that needs it."""
+
+    @hookimpl
+    @contained
+    def on_task_instance_running(self, task_instance: Any) -> None:
+        """Open the attempt."""
+        from batchtel.airflow import task_process
+
+        task_process.running(task_instance)
+
+    @hookimpl
+    @contained
+    def on_task_instance_success(self, task_instance: Any) -> None:
+        """Close the attempt as success."""
+        from batchtel.airflow import task_process
+
+        task_process.succeeded(task_instance)
+
+    @hookimpl
+    @contained
+    def on_task_instance_failed(self, task_instance: Any, error: Any) -> None:
+        """Close the attempt as failed, be it to be tried again or not."""
+        from batchtel.airflow import task_process
+
+        task_process.failed(task_instance, error)
+
+    @hookimpl
+    @contained
+    def on_task_instance_skipped(self, task_instance: Any) -> None:
+        """Close the attempt as skipped."""
+        from batchtel.airflow import task_process
+
+        task_process.skipped(task_instance)
+
+    @hookimpl
+    @contained
+    def before_stopping(self, component: Any) -> None:
+        """Leave a deferred or rescheduled attempt to the process that goes on with it."""
+        from batchtel.airflow import task_process
+
+        task_process.stopping()
+
+    @hookimpl
+    @contained
+    def on_dag_run_running(self, dag_run: Any, msg: str) -> None:
+        """Hand over that a DAG run has started."""
+        from batchtel.airflow import messenger
+
+        messenger.tell_dag_run(dag_run, msg)
+
+    @hookimpl
+    @contained
+    def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
+        """Hand over that a DAG run has succeeded."""
+        from batchtel.airflow import messenger
+
+        messenger.tell_dag_run(dag_run, msg)
+
+    @hookimpl
+    @contained
+    def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
+        """Hand over that a DAG run has failed."""
+        from batchtel.airflow import messenger
+
+        messenger.tell_dag_run(dag_run, msg)

@@ -1,0 +1,94 @@
+"""From a hook in the scheduler to the helper process: a message is put into a bounded socket, or dropped and counted.
+
+The scheduler's loop waits for nothing, opens no connection and starts no thread, which a fork of it would deadlock on
+(apache/airflow#71707). The helper does the telling.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Any, Final
+
+from batchtel.airflow import facts
+from batchtel.guard import warn_once
+
+HELPER: Final = "batchtel.airflow.helper"
+
+AGAIN_AFTER: Final = 60.0
+"""Seconds until another helper is started for one that has ended."""
+
+
+class Messenger:
+    """The way to the helper of this process, which is started with the first message."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._helper: subprocess.Popen[bytes] | None = None
+        self._started = -AGAIN_AFTER
+        self._dropped = 0
+
+    def send(self, message: dict[str, Any]) -> bool:
+        """Hand over one message without waiting; False if it was dropped."""
+        content = json.dumps({**message, "dropped": self._dropped}).encode()
+        if self._put(content) or (self._connect() and self._put(content)):
+            self._dropped = 0
+            return True
+        self._dropped += 1
+        warn_once("airflow:helper", "the helper of batchtel takes no message; DAG runs are dropped, and counted")
+        return False
+
+    def _put(self, content: bytes) -> bool:
+        if self._socket is None:
+            return False
+        try:
+            self._socket.send(content, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.forget()
+            return False
+        return True
+
+    def _connect(self) -> bool:
+        """Start the helper, unless there is one or there was one a moment ago."""
+        if self._socket is not None or time.monotonic() - self._started < AGAIN_AFTER:
+            return False
+        self._started = time.monotonic()
+        # Messages keep their bounds, none is ever cut in two, and the end of this process is the end of the file.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            # A session of its own: what ends the scheduler's group must not take the last messages with it.
+            self._helper = subprocess.Popen(
+                [sys.executable, "-P", "-m", HELPER, str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._socket = ours
+        return True
+
+    def forget(self) -> None:
+        """Close the way; the helper ends when everybody has."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def forked(self) -> None:
+        """Let go of the parent's helper in a child, which would keep it alive otherwise."""
+        self.forget()
+        self._helper, self._started, self._dropped = None, -AGAIN_AFTER, 0
+
+
+MESSENGER: Final = Messenger()
+os.register_at_fork(after_in_child=MESSENGER.forked)
+
+
+def tell_dag_run(run: Any, message: str) -> None:
+    """Hand over the state that a DAG run has entered; `message` is Airflow's reason."""
+    MESSENGER.send({"dag_run": facts.dag_run(run)._asdict(), "message": message or "", "at": time.time()})

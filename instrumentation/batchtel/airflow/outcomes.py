@@ -1,0 +1,48 @@
+"""How a try of a task or a DAG run ended, in batchtel's words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from batchtel.airflow.facts import Task
+from batchtel.identity import UNKNOWN, bounded
+from batchtel.outcome import Outcome
+
+_TIMEOUTS: Final = {"AirflowTaskTimeout", "AirflowSensorTimeout"}
+"""Airflow's exceptions for `execution_timeout` and for a sensor that has waited in vain."""
+
+_TERMINATED: Final = "AirflowTaskTerminated"
+"""What Airflow 2 raises in a task whose process gets SIGTERM."""
+
+
+def of_failure(task: Task, error: BaseException | str | None) -> Outcome:
+    """Tell how the failed try ended; `error` is an exception, Airflow's own words, or None."""
+    return _failure(error)._replace(goes_on=task.state == "up_for_retry")
+
+
+def _failure(error: BaseException | str | None) -> Outcome:
+    if not isinstance(error, BaseException):
+        # Airflow 2 tells of sys.exit(3) by "Task failed due to SystemExit(3)".
+        kind = "SystemExit" if error and "SystemExit(" in error else UNKNOWN
+        return Outcome("failure", kind, reason=error or "")
+    ancestry = {ancestor.__name__ for ancestor in type(error).__mro__}
+    if ancestry & _TIMEOUTS:
+        return Outcome("timeout", bounded(type(error).__name__), exception=error)
+    if _TERMINATED in ancestry:
+        return Outcome("cancelled", reason="SIGTERM")
+    told = Outcome.of(error)
+    # Airflow takes every SystemExit for a failure, that of sys.exit(0) too.
+    return told if told.status == "failure" else Outcome("failure", bounded(type(error).__name__) or UNKNOWN)
+
+
+def of_dag_run(state: str, message: str) -> Outcome:
+    """Tell how a DAG run ended; `message` is what Airflow says to its listeners."""
+    if state == "success":
+        return Outcome("success")
+    if message == "timed_out":
+        return Outcome("timeout", reason=message)
+    return Outcome("failure", message if message in _REASONS else UNKNOWN, reason=message)
+
+
+_REASONS: Final = {"task_failure", "all_tasks_deadlocked"}
+"""Airflow's reasons for a failed DAG run; other texts are free, so no labels."""

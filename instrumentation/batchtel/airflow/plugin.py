@@ -1,0 +1,35 @@
+"""What Airflow loads by the entry point `airflow.plugins`: the listener, or nothing where batchtel is off."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+try:
+    # Airflow 3.2 and later: task processes do without the scheduler's half of Airflow.
+    from airflow.sdk.plugins_manager import AirflowPlugin
+except ImportError:
+    from airflow.plugins_manager import AirflowPlugin
+
+from batchtel import settings
+from batchtel.guard import harmless
+
+
+@harmless([])
+def listeners() -> list[Any]:
+    """Return the listener; none where there is nothing to tell to.
+
+    Any listener at all, also one that does nothing, makes Airflow refuse tasks with `end_from_trigger=True`.
+    """
+    told = settings.read()
+    if told.airflow_disabled or told.disabled or not told.has_endpoint:
+        return []
+    from batchtel.airflow.listener import Listener
+
+    return [Listener()]
+
+
+class BatchtelPlugin(AirflowPlugin):  # type: ignore[misc]  # Airflow is not there when types are checked
+    """The plugin `batchtel`, as `airflow plugins` lists it."""
+
+    name = "batchtel"
+    listeners: ClassVar[list[Any]] = listeners()

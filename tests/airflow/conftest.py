@@ -1,0 +1,38 @@
+"""Real Airflow beside a real stack, on which the DAGs of `dags` have run once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from batchtel_stack import ports
+from batchtel_stack.ports import Ports
+from batchtel_stack.stack import Stack
+from tests.airflow.airflow import Airflow
+from tests.airflow.installation import HERE, install
+from tests.stack.witness import Witness
+
+SERVICE: Final = "airflow-tests"
+
+
+@dataclass(frozen=True)
+class Played:
+    """Airflow after the runs, and what the stores say."""
+
+    airflow: Airflow
+    witness: Witness
+
+
+@pytest.fixture(scope="session", params=["3.3"])
+def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """Airflow of one version, which has run every DAG once with the plugin as it is installed, and a stack."""
+    programs, folder = install(request.param), tmp_path_factory.mktemp("airflow")
+    with Stack.running(folder / "stack", Ports.free(), cadence="1s") as stack:
+        witness = Witness(stack, SERVICE)
+        told = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
+        with Airflow.running(programs, folder / "home", HERE / "dags", ports.free(1)[0], told) as airflow:
+            airflow.wait("race", "etl")
+            yield Played(airflow, witness)

@@ -38,14 +38,14 @@ def _environment(folder: Path, told: Mapping[str, str]) -> dict[str, str]:
 
 def _listeners(programs: Path, folder: Path, told: Mapping[str, str]) -> Any:
     """Return the names of the plugin's listeners, and the modules of batchtel that it has loaded."""
-    python = [programs / "python", "-c", LOADED]
+    python: list[str | Path] = [programs / "python", "-c", LOADED]
     done = subprocess.run(python, env=_environment(folder, told), capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_airflow_finds_the_plugin(programs: Path, tmp_path: Path) -> None:
     """`airflow plugins` lists it with its listener; nothing was configured but an endpoint."""
-    command = [programs / "airflow", "plugins", "--output", "json"]
+    command: list[str | Path] = [programs / "airflow", "plugins", "--output", "json"]
     done = subprocess.run(command, env=_environment(tmp_path, ON), capture_output=True, text=True, check=True)
     (plugin,) = (one for one in json.loads(done.stdout[done.stdout.index("[{") :]) if one["name"] == "batchtel")
     assert "batchtel.airflow.listener.Listener" in plugin["listeners"]

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from batchtel.version import __version__
 from batchtel_stack import terminate
-from benchmarks import build, calls, collector, command, guest, jobs, leave
+from benchmarks import build, calls, collector, command, guest, jobs, leave, tiers
 from benchmarks.report import Report
 
 GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
@@ -25,9 +25,10 @@ GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "command": command.measure,
     "guest": guest.measure,
     "collector": collector.measure,
+    "tiers": tiers.measure,
     "build": build.measure,
 }
-BY_DEFAULT: Final = ("jobs", "exit", "calls", "command", "guest", "collector")
+BY_DEFAULT: Final = ("jobs", "exit", "calls", "command", "guest", "collector", "tiers")
 _FILE_WIDTH: Final = 140
 
 
@@ -45,6 +46,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       command    how much later a command starts; a job with telemetry turned off            1 minute
       guest      heartbeat and redaction in a busy job, with and without                     7 minutes
       collector  points per CPU second and memory, by number of runs and of series          10 minutes
+      tiers      points, spans, log records per CPU second of agent and gateway; up to 10,000 writers    5 minutes
       build      the first build of the four programs, in caches of its own             12 minutes, 12 GB
 
     \b

@@ -11,7 +11,7 @@ import pytest
 
 from batchtel.command import Failure
 from batchtel_stack.binaries import COLLECTOR
-from benchmarks import build, collector, guest, jobs, leave
+from benchmarks import build, collector, guest, jobs, leave, tiers
 from benchmarks.recorded import METRICS, record
 from benchmarks.report import Report
 from benchmarks.spent import Spent, python
@@ -74,6 +74,20 @@ def test_collector_counts_every_run_that_was_sent(tmp_path: Path, collector_prog
     report = collector.measure(tmp_path, silent, (20,), (), detailed_runs=2, cadence="1s")
     assert_complete(report)
     assert [row["runs"] for row in report.rows] == [20, 2]
+
+
+def test_tiers_count_every_item_at_both(tmp_path: Path, collector_program: Path) -> None:
+    """Each signal and each crowd has a row for the agent and one for the gateway, which have the same items."""
+    report = tiers.measure(tmp_path, silent, runs=10, writers=(3,))
+    assert_complete(report)
+    assert [row["what"] for row in report.rows] == [
+        f"{what}: {tier}"
+        for what in ("data points", "spans", "log records", "3 writers")
+        for tier in ("agent", "gateway")
+    ]
+    points = record().points
+    assert [row["items"] for row in report.rows][0::6] == [10 * points, 3 * points]
+    assert [row["items"] for row in report.rows][0::2] == [row["items"] for row in report.rows][1::2]
 
 
 def test_guest_measures_what_it_takes_away(tmp_path: Path, collector_program: Path) -> None:

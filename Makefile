@@ -22,7 +22,7 @@ test-airflow: $(UV) ## Run the tests on real Airflow, against the real stack
 	@$(RUN) python -m batchtel_stack.build > /dev/null
 	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -m airflow
 
-test-faults: $(UV) ## Run the long outages, 25 minutes, against the real programs
+test-faults: $(UV) ## Run the long outages, 15 minutes, against the real programs
 	@$(RUN) python -m batchtel_stack.build > /dev/null
 	$(RUN) pytest -m faults
 

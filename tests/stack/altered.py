@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,5 +36,8 @@ def altered(
                 file.write_text(text.replace(old, new) if old else text, encoding="utf-8")
             command: list[str | Path] = [binaries.find(program.name), *program.arguments]
             log = folder / f"{program.name}.log"
-            running.enter_context(Program(command, log, program.ready, dict(program.variables)))
+            started = running.enter_context(Program(command, log, program.ready, dict(program.variables)))
+            if program.name == "tempo":
+                # After a query it does not end by SIGTERM within a minute; see batchtel_stack.stack.
+                running.callback(started.stop, signal.SIGKILL)
         yield Stack(folder, ports)

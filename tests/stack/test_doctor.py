@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from batchtel.command import main
 from batchtel_stack.stack import Stack
 from batchtel_stack.stores import Loki, Prometheus, Tempo
+from tests.pipeline.polling import until
 from tests.pipeline.program import Program
 from tests.stack.altered import altered
 from tests.stack.conftest import Played
@@ -160,11 +161,21 @@ def test_a_prometheus_that_takes_no_writes(
 
 def test_the_stores_have_what_the_report_says(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report of a canary can be checked: its records are in Loki, its completion is counted in Prometheus."""
-    prometheus = Prometheus(played.stack.prometheus)
-    counted = 'sum(batch_job_completions_total{job_name="batchtel_doctor",status="success"})'
-    before = prometheus.value(counted)
+    prometheus, loki = Prometheus(played.stack.prometheus), Loki(played.stack.loki)
     _, report = examine(played.stack, monkeypatch)
-    assert prometheus.value(counted) == before + 1
-    query = f'{{service_name="batchtel_doctor"}} | batch_run_id="{report["canary"]["run_id"]}"'
-    lines = [record.line for record in Loki(played.stack.loki).records(query, played.since, played.since + 3600)]
+    canaries = '{service_name="batchtel_doctor"}'
+    of_run = f'{canaries} | batch_run_id="{report["canary"]["run_id"]}"'
+    lines = [record.line for record in loki.records(of_run, played.since, played.since + 3600)]
     assert "a line of the canary" in lines
+    counted = 'sum(batch_job_completions_total{job_name="batchtel_doctor",status="success"})'
+    finished = f'{canaries} | event_name="batch.run.finished"'
+
+    def alike() -> bool | None:
+        # Canaries of other tests, which did not wait for Prometheus, may be on their way.
+        return (
+            True
+            if prometheus.value(counted) == len(loki.records(finished, played.since, played.since + 3600))
+            else None
+        )
+
+    until("Prometheus to have counted every canary whose end is in Loki", alike, 30)

@@ -29,7 +29,7 @@ _ALL: Final = tuple(binary.name for binary in BINARIES)
 
 
 def measure(folder: Path, say: Callable[[str], None], names: Sequence[str] = _ALL) -> Report:
-    """Build the named programs from nothing; `folder` takes all caches, 12 GB for the four, and is emptied."""
+    """Build the named programs from nothing; `folder` takes all caches, 8 GB for the four, and is emptied."""
     report = Report("build", "First build, cold: nothing cached, downloads included", _COLUMNS)
     say(f"building {', '.join(names)}; its own progress follows")
     caches = {name: str(folder / name) for name in ("XDG_CACHE_HOME", "GOCACHE", "GOMODCACHE")}

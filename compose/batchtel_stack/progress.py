@@ -66,7 +66,7 @@ class Progress:
     def __enter__(self) -> Progress:
         self.say(
             f"Building {', '.join(self._states)} from source. This happens once: about 12 minutes on two cores and "
-            f"12 GB of Go's caches, all four together. Ctrl-C loses nothing."
+            f"8 GB of Go's caches, all four together. Ctrl-C loses nothing."
         )
         if self._live:
             self._live.start()

@@ -82,7 +82,7 @@ class Delivery:
 
     def send(self, payload: Any) -> Reply:
         """Send spans, log records or metrics of the SDK once, and return what became of them."""
-        self._build()
+        self.prepare()
         with ExporterLog() as log:
             if self._listener is not None:
                 self._listener.reply = None
@@ -101,7 +101,7 @@ class Delivery:
 
     def resend(self, request: Any) -> Reply:
         """Send a request as it was encoded before; `request` is an ExportServiceRequest of the signal."""
-        self._build()
+        self.prepare()
         if self._listener is None:
             return Reply("retry", "what was kept cannot be sent with a credential provider's session")
         self._listener.replacement = request
@@ -110,7 +110,8 @@ class Delivery:
         finally:
             self._listener.replacement = None
 
-    def _build(self) -> None:
+    def prepare(self) -> None:
+        """Build the exporter, which imports it, if that was not done yet."""
         if self._exporter is None:
             self._exporter, self._listener = self._endpoint.exporter(self._timeout)
 

@@ -93,7 +93,8 @@ class Outbox:
 
         What is on its way moves as well, for its reply may never come; if it does come, the file goes.
         """
-        if self._failures or self._flying is not None:
+        # A wait that was cut short by a mark must not renew it: a busy machine would keep it alive for ever.
+        if self._failures or (self._flying is not None and not self.is_spared):
             self._outage.mark()
         if self._spool is None:
             return
@@ -108,6 +109,18 @@ class Outbox:
                     return
         if self._items:
             warn_once("spool:late", "%d %s could not be spooled in time", len(self._items), self._endpoint.signal)
+
+    def tell_loss(self, seconds: float) -> None:
+        """Say that the process ends before everything was taken, unless a spool keeps it or an outage was told."""
+        url = self._endpoint.shown
+        if self._spool is None and url not in _told and (self._items or self._flying is not None):
+            _told.add(url)
+            LOGGER.warning(
+                "not everything was sent to %s within %g s at the end of the process, so it may be lost; "
+                "set BATCHTEL_SPOOL_DIR to a folder that keeps it for the next run",
+                url,
+                seconds,
+            )
 
     def _write(self, batch: list[Any]) -> Path | None:
         assert self._spool is not None
@@ -134,6 +147,9 @@ class Outbox:
         return self._oldest()
 
     def _export(self) -> float:
+        if self._items:
+            # Before anything is on its way: the seconds that imports take on a busy machine are no outage.
+            self._delivery.prepare()
         while self._items:
             reply = self._send(self._next)
             if reply.verdict == "retry":

@@ -215,14 +215,18 @@ class Telemetry:
             self.flush(min(SOON, self.deadline) if failing else self.deadline)
 
     def stop(self) -> None:
-        """Flush, by the deadline of the settings.
+        """Flush, by the deadline of the settings, and say so if not all was taken by then.
 
         The job's logging is not given back: an export that goes on beyond the deadline would be heard there.
         """
-        end = time.monotonic() + self.deadline
-        if self.flush(self.deadline):
-            for outbox in self._outboxes:
+        seconds = self.deadline
+        end = time.monotonic() + seconds
+        delivered = self.flush(seconds)
+        for outbox in self._outboxes:
+            if delivered:
                 outbox.swept.wait(max(0.0, end - time.monotonic()))
+            else:
+                outbox.tell_loss(seconds)
 
     def release_logging(self) -> None:
         """Give the standard library's logging back as it was."""

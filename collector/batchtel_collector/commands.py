@@ -41,12 +41,13 @@ _role = click.option("--role", type=click.Choice(layers.ROLES), help="The role; 
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
-    help="Write to this file, or into this folder under a name of its own, instead of standard output.",
+    type=click.Path(),  # as text: a Path forgets the slash that makes it a folder
+    help="Write to this file, or into this folder under a name of its own, instead of standard output. "
+    "A folder that is not there yet ends in a slash.",
 )
 @click.option("--check", "compare", is_flag=True, help="Write nothing; exit with 1 if --output is not what would be.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change in --output.")
-def render(environment: str, role: str | None, form: str, output: Path | None, compare: bool, diff: bool) -> None:
+def render(environment: str, role: str | None, form: str, output: str | None, compare: bool, diff: bool) -> None:
     """Print the collector's configuration for an environment.
 
     \b
@@ -65,22 +66,27 @@ def render(environment: str, role: str | None, form: str, output: Path | None, c
             raise Failure("--check and --diff compare with a file; name it with --output", 2)
         click.echo(text, nl=False)
         return
-    file = output / file_name(title, form) if output.is_dir() else output
+    is_folder = output.endswith("/") or Path(output).is_dir()
+    file = Path(output) / file_name(title, form) if is_folder else Path(output)
     if compare or diff:
         _compare(file, text, diff)
         return
     try:
+        if is_folder:
+            file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Failure(f"cannot write {file}: {error.strerror}", 2) from None
+    click.echo(f"wrote {file}", err=True)
 
 
 def _compare(file: Path, text: str, diff: bool) -> None:
     """Exit with 1 when the file has another text; with `diff` print the lines first."""
+    state = "is not what is rendered"
     try:
         there = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        there = ""
+        there, state = "", "is not there"
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}", 2) from None
     if diff:
@@ -89,7 +95,7 @@ def _compare(file: Path, text: str, diff: bool) -> None:
         )
         click.echo("".join(lines), nl=False)
     if there != text:
-        raise Failure(f"{file} is not what is rendered; write it anew: leave out --check and --diff", 1)
+        raise Failure(f"{file} {state}; write it anew: leave out --check and --diff", 1)
 
 
 @click.command()
@@ -127,7 +133,8 @@ def check(environment: str | None, role: str | None, collector: Path | None, as_
             _report([{"environment": environment, "role": role, "problems": problems}], None)
             raise SystemExit(wrong.exit_code) from None
         raise
-    asked = collector or program.find()
+    # Absolute: of `./otelcol` a Path keeps `otelcol`, which would be looked for on PATH.
+    asked = program.find() if collector is None else collector.absolute() if collector.exists() else collector
     results: list[dict[str, Any]] = []
     for one, loaded in settings:
         problems = [{"message": problem} for problem in checking.check(loaded, asked)]

@@ -69,7 +69,11 @@ def read(path: Path, text: str | None = None, name: str | None = None) -> Docume
     if not isinstance(base, str):
         own.problems.append(Problem("base: must be a name or a file; write base: local", ("base",), _place(own)))
         return own
-    below_path = find(base, path.parent)
+    try:
+        below_path = find(base, path.parent)
+    except Failure as unknown:
+        own.problems.append(Problem(f"base: {unknown.message}", ("base",), _place(own)))
+        return own
     below = document.read(_text(below_path), shown(below_path))
     if isinstance(below.data, dict) and "base" in below.data:
         message = (

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from batchtel.command import Failure
+from batchtel_collector.environment import load
 from batchtel_stack import output, state
 from batchtel_stack.follow import follow
 from batchtel_stack.ports import Ports
@@ -64,6 +65,8 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
       batchtel up --data /tmp/stack
     """
     wanted = Ports().changed(ports)
+    # Before anything is built or compared: a slip in a name is not to cost twelve minutes.
+    load(environment)
     stack = Stack(data, wanted, environment=environment)
     states = {status.state for status in stack.status()}
     if states == {"running"}:

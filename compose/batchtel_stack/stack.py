@@ -196,7 +196,13 @@ class Stack:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._lock.take():
+        try:
+            taken = self._lock.take()
+        except OSError as error:
+            raise Failure(
+                f"cannot write in {self.data}: {error.strerror}; name another folder: --data DIR", 2
+            ) from None
+        if not taken:
             raise Failure(
                 f"another batchtel (process {self._lock.holder()}) starts or stops the stack in {self.data}. "
                 f"Call the same command again when it is done.",

@@ -27,7 +27,7 @@ SUBCOMMANDS: Final = {
         "batchtel_collector.environment_commands:environments",
         "List the environments that can be rendered, and show what is in them.",
     ),
-    "check": ("batchtel_collector.commands:check", "Check an environment and its rendered configuration."),
+    "check": ("batchtel_collector.commands:check", "Check environments and their rendered configurations."),
 }
 """Name of the subcommand -> where its click command lives, and its line in `batchtel --help`."""
 
@@ -69,6 +69,18 @@ class _Subcommands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if arguments[0] not in SUBCOMMANDS and not arguments[0].startswith("-"):
+            # Only here: `batchtel run` must not pay for the import.
+            from difflib import get_close_matches
+
+            near = get_close_matches(arguments[0], SUBCOMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else "batchtel --help lists them"
+            raise Failure(f"batchtel has no command {arguments[0]!r}; {hint}", 2)
+        return super().resolve_command(context, arguments)
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         # The listing must not import the subcommands: it would cost 200 ms and need every extra.
         with formatter.section("Commands"):
@@ -89,4 +101,6 @@ def main() -> None:
       batchtel demo                 the main job, end to end, on this machine
       batchtel render --env local   the collector's configuration
       batchtel up                   collector, Prometheus, Loki and Tempo on loopback
+      batchtel run -- ./nightly.sh  any command as a recorded run
+      batchtel doctor               what keeps a run from its stores
     """

@@ -214,10 +214,10 @@ def test_the_built_collector_comes_before_one_on_path(tmp_path: Path, monkeypatc
 
 
 def test_render_writes_the_same_to_a_file(tmp_path: Path) -> None:
-    """-o writes what would be printed, and prints nothing."""
+    """-o writes what would be printed, and says where."""
     output = tmp_path / "collector.yaml"
     result = batchtel("render", "--env", "local", "-o", output)
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"wrote {output}\n")
     assert output.read_text(encoding="utf-8") == batchtel("render", "--env", "local").stdout
 
 
@@ -247,6 +247,30 @@ def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "-    max_streams: 1\n+    max_streams: 50000\n" in result.stdout
     assert output.read_text(encoding="utf-8") == changed
+
+
+def test_render_makes_the_folder_that_a_slash_names(tmp_path: Path) -> None:
+    """`-o deploy/` writes into a new folder, says which file, and `--check` says where none is."""
+    missing = batchtel("render", "--env", "local", "-o", f"{tmp_path}/deploy/", "--check")
+    file = tmp_path / "deploy" / "local.yaml"
+    assert (missing.exit_code, missing.stderr) == (
+        1,
+        f"error: {file} is not there; write it anew: leave out --check and --diff\n",
+    )
+    assert not file.parent.exists()
+    written = batchtel("render", "--env", "local", "-o", f"{tmp_path}/deploy/")
+    assert (written.exit_code, written.stdout, written.stderr) == (0, "", f"wrote {file}\n")
+    assert batchtel("render", "--env", "local", "-o", file, "--check").exit_code == 0
+
+
+def test_a_collector_of_the_current_folder_is_found(
+    collector_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--collector ./otelcol` is that file, not one of the same name on PATH."""
+    (tmp_path / "otelcol").symlink_to(collector_program)
+    monkeypatch.chdir(tmp_path)
+    result = batchtel("check", "--env", "local", "--collector", "./otelcol")
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_render_needs_a_file_to_compare_with() -> None:

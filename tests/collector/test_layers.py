@@ -99,6 +99,15 @@ def test_a_mistake_is_told_in_its_own_file(mine: Path) -> None:
     )
 
 
+def test_an_unknown_base_is_told_with_its_line(tmp_path: Path) -> None:
+    """A slip in the base's name has file, line and column as any other, and hides no other problem."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nbase: locl\ncadense: 15s\n", encoding="utf-8")
+    told = refusal(file)
+    assert f"{file}:2:7: base: unknown environment 'locl' (did you mean local?); shipped: " in told
+    assert f"{file}:3:1: cadense is not a key of an environment (did you mean cadence?)" in told
+
+
 def test_a_base_has_no_base(mine: Path, tmp_path: Path) -> None:
     """Two files are all that anybody has to read."""
     above = tmp_path / "above.yaml"

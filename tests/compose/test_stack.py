@@ -58,6 +58,19 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     ] * 4
 
 
+def test_wrong_input_is_told_before_anything_is_built(batchtel: Batchtel, data: Path, ports: Ports) -> None:
+    """An environment that is not there and a folder that cannot be made are input errors with what to type next."""
+    unknown = batchtel("up", "--data", data, "--env", "lokal", *options(ports))
+    assert unknown.returncode == 2
+    assert unknown.stderr.startswith("error: unknown environment 'lokal' (did you mean local?)")
+    assert not data.exists()
+    nowhere = batchtel("up", "--data", "/proc/nowhere", *options(ports))
+    assert (nowhere.returncode, nowhere.stderr) == (
+        2,
+        "error: cannot write in /proc/nowhere: No such file or directory; name another folder: --data DIR\n",
+    )
+
+
 def test_only_known_ports_on_loopback(batchtel: Batchtel, data: Path, ports: Ports) -> None:
     """The four programs listen on exactly the ports of the table, all of them on 127.0.0.1."""
     assert batchtel("up", "--data", data, *options(ports)).returncode == 0

@@ -15,6 +15,8 @@ from batchtel.handover import TRACE_VARIABLES
 JOB: Final = "batchtel_doctor"
 """Name of the job; its series are in Prometheus for as long as those of any job."""
 
+_LINE: Final = "a line of the canary"
+
 _PROGRAM: Final = f"""
 import logging
 import batchtel
@@ -24,7 +26,7 @@ with batchtel.job({JOB!r}, type="maintenance"):
     print(f"{{trace.get_current_span().get_span_context().trace_id:032x}}", flush=True)
     with batchtel.step("look") as step:
         step.records(read=1, written=1)
-        logging.getLogger({JOB!r}).warning("a line of the canary")
+        logging.getLogger({JOB!r}).warning({_LINE!r})
 """
 
 
@@ -48,4 +50,6 @@ class Canary:
         done = subprocess.run(
             [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, timeout=120, check=False, env=kept | own
         )
-        return cls(run_id, done.stdout.strip()[:32], since, service, done.stderr.strip())
+        # The job's own line is on stderr too, and tells nothing.
+        said = "\n".join(line for line in done.stderr.splitlines() if line.strip() not in ("", _LINE))
+        return cls(run_id, done.stdout.strip()[:32], since, service, said)

@@ -24,6 +24,4 @@ def test_every_help_has_examples(name: str) -> None:
     """Whoever asks for help sees what to type."""
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0
-    assert (
-        f"Examples:\n    batchtel {name}" in result.stdout or f" batchtel {name}" in result.stdout.split("Examples:")[1]
-    )
+    assert f" batchtel {name}" in result.stdout.partition("Examples:")[2]

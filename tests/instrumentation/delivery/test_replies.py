@@ -16,7 +16,7 @@ JOB = """
 def test_a_redirect_is_a_failure(sink: Sink) -> None:
     """A 302 is told once, with the host it leads to and nothing else of its address, and is not followed."""
     sink.mode = "redirect"
-    finished = run(JOB, sink, "0.3", BATCHTEL_EXIT_TIMEOUT="0.3")
+    finished = run(JOB, sink, "2", BATCHTEL_EXIT_TIMEOUT="0.3")
     assert (finished.code, finished.stdout) == (0, "False\n")
     assert finished.stderr == (
         f"cannot send telemetry to {sink.url}: HTTP 302, a redirect to login.example, which is not followed: "

@@ -68,7 +68,7 @@ def test_a_real_collector_takes_the_files(
 ) -> None:
     """Each file is a request of OTLP/JSON: a collector passes it on with ids, times and counts as they were."""
     sink.mode = "unavailable"
-    run(JOB, sink, "5", **variables)
+    run(JOB, sink, "5", **variables | {"BATCHTEL_EXIT_TIMEOUT": "3"})
     sink.mode = "ok"
     grpc, http, health = free_ports(3)
     configuration = tmp_path / "collector.yaml"

@@ -194,6 +194,8 @@ def test_workers_of_a_pool_count_for_the_run(sink: Sink, tmp_path: Path, each: i
         """,
         sink,
         BATCHTEL_CATALOGUE=write(tmp_path, SLA),
+        BATCHTEL_EXIT_TIMEOUT="20",
+        OTEL_EXPORTER_OTLP_TIMEOUT="20",
     )
     assert violations(sink) == {kind: 2 * count for kind, count in expected.items()}
     assert sink.total("batch.job.records.processed", job_name="shared") == 8 * each

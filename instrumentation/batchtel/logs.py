@@ -83,14 +83,15 @@ class LogCapture:
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802  # shows in tracebacks
             if not diverted(record):
                 original(logger, record)
-                self._copy(record)
+                self.copy(record)
 
         # logging prints the stack of a record that a handler fails on from the first frame outside of its own file.
         callHandlers.__code__ = callHandlers.__code__.replace(co_filename=logging.__file__, co_firstlineno=1)
         return callHandlers
 
     @harmless(None)
-    def _copy(self, record: logging.LogRecord) -> None:
+    def copy(self, record: logging.LogRecord) -> None:
+        """Copy one record, if it belongs to a run."""
         scope = current.scope()
         if scope is None or (record.threadName or "").startswith(THREAD_PREFIX):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -183,6 +184,10 @@ class Telemetry:
                 event_name=name,
             )
         )
+
+    def copy(self, record: logging.LogRecord) -> None:
+        """Send a log record of the current run that did not pass the standard library's loggers."""
+        self._capture.copy(record)
 
     def send_soon(self) -> None:
         """Send the metrics and events of a start, without waiting for it."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.request import urlopen
 
 from batchtel_stack import children
 from tests.pipeline.polling import until
@@ -29,6 +30,7 @@ class Airflow:
     def __init__(self, programs: Path, folder: Path, dags: Path, port: int, told: Mapping[str, str]) -> None:
         self.folder = folder
         self.database = folder / "airflow.db"
+        self.url = f"http://127.0.0.1:{port}"
         self._programs = programs
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {
@@ -42,7 +44,7 @@ class Airflow:
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "10",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(port),
@@ -69,7 +71,9 @@ class Airflow:
         airflow = cls(programs, folder, dags, port, told)
         airflow.migrate()
         try:
-            for program in ("api-server", "dag-processor", "scheduler", "triggerer"):
+            airflow.start("api-server")
+            airflow.wait_for_api()
+            for program in ("dag-processor", "triggerer", "scheduler"):
                 airflow.start(program)
             yield airflow
         finally:
@@ -95,6 +99,15 @@ class Airflow:
                 [self._programs / "airflow", program], output=output, folder=self.folder, environment=self.environment
             )
 
+    def wait_for_api(self) -> None:
+        """Return when the API server answers: a task that starts before cannot say so, and fails."""
+
+        def look() -> bool | None:
+            with urlopen(f"{self.url}/api/v2/version", timeout=5) as answer:
+                return answer.status == 200 or None
+
+        until(f"an answer of {self.url}", look, 180, lambda: self.log("api-server")[-3000:])
+
     def stop(self) -> None:
         """End every program with all that it has started; the scheduler first, as it waits for its tasks."""
         for process in reversed(self._processes.values()):
@@ -111,6 +124,11 @@ class Airflow:
     def log(self, program: str) -> str:
         """Return what a program has written until now."""
         return (self.folder / f"{program}.log").read_text(encoding="utf-8", errors="replace")
+
+    def task_logs(self, dag_id: str) -> str:
+        """Return Airflow's own logs of all tasks of a DAG."""
+        files = sorted((self.folder / "logs" / f"dag_id={dag_id}").rglob("*.log"))
+        return "".join(file.read_text(encoding="utf-8") for file in files)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask Airflow's own database, reading only: what it says is the ledger."""

@@ -34,5 +34,5 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         witness = Witness(stack, SERVICE)
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
         with Airflow.running(programs, folder / "home", HERE / "dags", ports.free(1)[0], told) as airflow:
-            airflow.wait("race", "etl")
+            airflow.wait("race", "etl", "outcomes")
             yield Played(airflow, witness)

@@ -60,3 +60,19 @@ def test_a_run_that_succeeds(played: Played) -> None:
     ((run_id,),) = played.airflow.rows("SELECT run_id FROM dag_run WHERE dag_id = 'etl'")
     assert finished["batch_run_id"] == run_id
     assert finished["airflow_dag_run_run_type"] == "scheduled"
+
+
+OPERATORS = "Done. Returned value was: 7"
+"""What PythonOperator logs by `self.log`, which is structlog's."""
+
+
+def test_task_logs(played: Played) -> None:
+    """What a task logs, by `logging` or by Airflow's own logger, is in Loki once, in its run and its trace."""
+    spans = played.witness.spans("etl", "batch_job.etl")
+    ids = {span.name: span.span_id for span in spans}
+    for text, step in (("seven records are read", "extract"), (OPERATORS, "extract")):
+        (record,) = played.witness.logged("etl", text)
+        assert record["span_id"] == ids[f"batch_step.{step}"]
+        assert record["batch_step_name"] == step
+    assert "seven records are read" in played.airflow.task_logs("etl")
+    assert OPERATORS in played.airflow.task_logs("etl")

@@ -27,6 +27,15 @@ class Witness:
         found = self._loki.records(queries.events(self._service, name, job=job), self._since, time.time() + 60)
         return [record.fields for record in found]
 
+    def logged(self, job: str, text: str) -> list[Mapping[str, str]]:
+        """Return the fields of the job's log records that are `text`, as soon as Loki has one."""
+
+        def look() -> list[Mapping[str, str]] | None:
+            found = self._loki.records(queries.events(self._service, job=job), self._since, time.time() + 60)
+            return [record.fields for record in found if record.line == text] or None
+
+        return until(f"the log record {text!r} of {job} in Loki", look, SECONDS)
+
     def event(self, job: str, name: str) -> Mapping[str, str]:
         """Return the fields of the job's only event called `name`, as soon as Loki has it."""
         found = until(f"the event {name} of {job} in Loki", lambda: self.events(job, name) or None, SECONDS)

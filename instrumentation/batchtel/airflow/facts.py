@@ -6,7 +6,7 @@ is closed there ends the scheduler. So of ORM objects only loaded columns are re
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 class Task(NamedTuple):
@@ -14,7 +14,7 @@ class Task(NamedTuple):
 
     `series_start` is the try number that the present series of attempts began with: 1, unless the task was cleared.
     `retries` is how many attempts may follow the first of a series. `goes_on_again` means that this process continues
-    an attempt that began in another one: after a deferral, or at a further poke of a sensor.
+    an attempt that began in another one: after a deferral, or at a further poke of a sensor. `started_at` is Unix time.
     """
 
     dag_id: str
@@ -30,6 +30,7 @@ class Task(NamedTuple):
     queue: str
     pool: str
     run_type: str
+    started_at: float | None
 
     @property
     def attempt(self) -> int:
@@ -67,7 +68,35 @@ def task(instance: Any) -> Task:
         queue=text(getattr(operator, "queue", None) or column("queue")),
         pool=text(getattr(operator, "pool", None) or column("pool")),
         run_type=text(_columns(run)("run_type")) if run is not None else "",
+        started_at=_moment(column("start_date")),
     )
+
+
+def never_ran(run: Any) -> list[Task]:
+    """Return the ended tasks of a DAG run that no process ever ran: no hook has told of them.
+
+    The scheduler has loaded all tasks of the run to find that it has ended; they are taken from its session's memory.
+    A task that ran has the name of its host. Airflow does not load any of this for us, and is not asked to.
+    """
+    session = getattr(getattr(run, "_sa_instance_state", None), "session", None)
+    rows = list(session.identity_map.values()) if session is not None else []
+    return [task(row) for row in rows if _never_ran(row, vars(run))]
+
+
+def _never_ran(row: Any, run: dict[str, Any]) -> bool:
+    loaded = vars(row)
+    if type(row).__name__ != "TaskInstance" or loaded.get("hostname"):
+        return False
+    if (loaded.get("dag_id"), loaded.get("run_id")) != (run.get("dag_id"), run.get("run_id")):
+        return False
+    # A run that was cleared in part ends again; what ended before its new start was told then.
+    ended, started = loaded.get("end_date"), run.get("start_date")
+    before = ended is not None and started is not None and ended < started
+    return text(loaded.get("state")) in NEVER_RAN and not before
+
+
+NEVER_RAN: Final = {"success", "skipped", "upstream_failed", "removed"}
+"""States in which a task may end without a process: an EmptyOperator succeeds in the scheduler."""
 
 
 class DagRun(NamedTuple):

@@ -9,7 +9,8 @@ from typing import Any
 
 from batchtel.airflow import outcomes
 from batchtel.airflow.dag_run import ToldRun
-from batchtel.airflow.facts import DagRun
+from batchtel.airflow.facts import DagRun, Task
+from batchtel.airflow.told_task import ToldTask
 from batchtel.guard import LOGGER, harmless
 from batchtel.process import telemetry
 
@@ -31,12 +32,26 @@ def _tell(content: bytes) -> None:
     message: dict[str, Any] = json.loads(content)
     if message["dropped"]:
         LOGGER.warning("%d messages of DAG runs were dropped: the helper could not keep up", message["dropped"])
-    told = DagRun(**message["dag_run"])
+    for told in message.get("tasks", ()):
+        task = Task(**told)
+        ToldTask(task).tell(outcomes.without_process(task))
+    if "lost" in message:
+        task = Task(**message["lost"])
+        outcome = outcomes.lost(task, message["message"])
+        if message["ran"]:
+            ToldTask(task).tell_end(outcome)
+        else:
+            ToldTask(task).tell(outcome)
+    if "dag_run" in message:
+        _tell_run(DagRun(**message["dag_run"]), message["message"])
+
+
+def _tell_run(told: DagRun, message: str) -> None:
     run = ToldRun(told)
     if told.state == "running":
         run.tell_start()
     else:
-        run.tell_end(outcomes.of_dag_run(told.state, message["message"]))
+        run.tell_end(outcomes.of_dag_run(told.state, message))
 
 
 def main() -> None:

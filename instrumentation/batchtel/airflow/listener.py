@@ -46,6 +46,14 @@ class Listener:
 
     @hookimpl
     @contained
+    def on_starting(self, component: Any) -> None:
+        """Import ahead: the scheduler comes here before it forks its workers, a task process before it runs a task."""
+        from batchtel.airflow import preload
+
+        preload.preload()
+
+    @hookimpl
+    @contained
     def on_task_instance_running(self, task_instance: Any) -> None:
         """Open the attempt."""
         from batchtel.airflow import task_process
@@ -62,11 +70,11 @@ class Listener:
 
     @hookimpl
     @contained
-    def on_task_instance_failed(self, task_instance: Any, error: Any) -> None:
+    def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
         """Close the attempt as failed, be it to be tried again or not."""
         from batchtel.airflow import task_process
 
-        task_process.failed(task_instance, error)
+        task_process.failed(previous_state, task_instance, error)
 
     @hookimpl
     @contained

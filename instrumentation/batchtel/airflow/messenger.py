@@ -23,6 +23,10 @@ AGAIN_AFTER: Final = 60.0
 """Seconds until another helper is started for one that has ended."""
 
 
+AT_ONCE: Final = 50
+"""Tasks of one message: 400 bytes each, so that the socket's buffer of 200 KiB takes several messages."""
+
+
 class Messenger:
     """The way to the helper of this process, which is started with the first message."""
 
@@ -91,4 +95,14 @@ os.register_at_fork(after_in_child=MESSENGER.forked)
 
 def tell_dag_run(run: Any, message: str) -> None:
     """Hand over the state that a DAG run has entered; `message` is Airflow's reason."""
-    MESSENGER.send({"dag_run": facts.dag_run(run)._asdict(), "message": message or "", "at": time.time()})
+    told = facts.dag_run(run)
+    if told.state != "running":
+        tasks = facts.never_ran(run)
+        for start in range(0, len(tasks), AT_ONCE):
+            MESSENGER.send({"tasks": [task._asdict() for task in tasks[start : start + AT_ONCE]]})
+    MESSENGER.send({"dag_run": told._asdict(), "message": message or ""})
+
+
+def tell_lost(task: facts.Task, reason: str, *, ran: bool) -> None:
+    """Hand over that a task has ended without a word; `reason` is what Airflow knows, `ran` whether it had begun."""
+    MESSENGER.send({"lost": task._asdict(), "message": reason, "ran": ran})

@@ -35,6 +35,16 @@ def _failure(error: BaseException | str | None) -> Outcome:
     return told if told.status == "failure" else Outcome("failure", bounded(type(error).__name__) or UNKNOWN)
 
 
+def without_process(task: Task) -> Outcome:
+    """Tell how a task ended that never ran: by the scheduler's word."""
+    return Outcome("success") if task.state == "success" else Outcome("skipped", reason=task.state)
+
+
+def lost(task: Task, reason: str) -> Outcome:
+    """Tell the end of a try whose process has gone without a word."""
+    return Outcome("lost", reason=reason, goes_on=task.state == "up_for_retry")
+
+
 def of_dag_run(state: str, message: str) -> Outcome:
     """Tell how a DAG run ended; `message` is what Airflow says to its listeners."""
     if state == "success":

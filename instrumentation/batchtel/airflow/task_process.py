@@ -13,7 +13,7 @@ def running(instance: Any) -> None:
     """Open the attempt of a task that is about to run here."""
     task = facts.task(instance)
     if task.key not in OPEN:
-        OPEN[task.key] = TaskAttempt(task)
+        OPEN[task.key] = TaskAttempt(task, instance)
         OPEN[task.key].open()
 
 
@@ -22,10 +22,19 @@ def succeeded(instance: Any) -> None:
     _settle(facts.task(instance), Outcome("success"))
 
 
-def failed(instance: Any, error: BaseException | str | None) -> None:
-    """Close the attempt as `error` says."""
+def failed(previous_state: Any, instance: Any, error: BaseException | str | None) -> None:
+    """Close the attempt as `error` says; one that is open in no process was lost with its own.
+
+    The scheduler calls this for a task whose executor or heartbeat says that it is gone; a state that somebody sets by
+    hand comes without a previous state.
+    """
     task = facts.task(instance)
-    _settle(task, outcomes.of_failure(task, error))
+    if task.key in OPEN:
+        _settle(task, outcomes.of_failure(task, error))
+    elif previous_state is not None:
+        from batchtel.airflow import messenger
+
+        messenger.tell_lost(task, str(error or ""), ran=facts.text(previous_state) == "running")
 
 
 def skipped(instance: Any) -> None:
@@ -34,9 +43,16 @@ def skipped(instance: Any) -> None:
 
 
 def stopping() -> None:
-    """Leave what is still open to the process that goes on with it."""
+    """Leave what is still open to the process that goes on with it.
+
+    A task that has skipped itself ends here before 3.1.8, which brought the hook for it.
+    """
     while OPEN:
-        OPEN.popitem()[1].suspend()
+        attempt = OPEN.popitem()[1]
+        if facts.task(attempt.instance).state == "skipped":
+            attempt.settle(Outcome("skipped"))
+        else:
+            attempt.suspend()
 
 
 def _settle(task: facts.Task, outcome: Outcome) -> None:

@@ -1,0 +1,90 @@
+"""A try of a task as a step of its DAG run, whichever process tells of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchtel.airflow import ids
+from batchtel.airflow.facts import Task
+from batchtel.attempt import Attempt, Retry
+from batchtel.joined import JoinedRun
+from batchtel.outcome import Outcome
+from batchtel.scope import Start
+from batchtel.step_run import StepRun
+from batchtel.telemetry import Telemetry
+from batchtel.values import AttributeValue
+
+
+class DagRunPart(JoinedRun):
+    """A task's part in its DAG run, which the scheduler starts and ends."""
+
+    def __init__(self, task: Task) -> None:
+        # Attempts are those of the tasks: a DAG run has one.
+        super().__init__(task.dag_id, run_id=task.run_id, attempt=1)
+        self._task = task
+
+    def _parent_context(self, process: Telemetry) -> Any:
+        from opentelemetry import context, trace
+
+        here = context.get_current()
+        if trace.get_current_span(here).is_recording():
+            return here  # Airflow's own tracing is on: its trace is used.
+        root = ids.of_dag_run(self._task.dag_id, self._task.run_id)
+        sampled = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+        span = trace.NonRecordingSpan(
+            trace.SpanContext(root.trace_id, root.span_id, is_remote=True, trace_flags=sampled)
+        )
+        # Airflow sets a span of the same ids for every task, with flags that say "not sampled": it is not used.
+        return trace.set_span_in_context(span)
+
+    def _hand_over(self) -> None:
+        """Nothing: the attempt hands over, so that what a child does nests under its span."""
+
+    def _run_ended(self) -> None:
+        """Nothing: the attempt flushes, for as long as its end may take."""
+
+    def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
+        data = self.data
+        if any(told is not None for told in (data.processed, data.failed, data.score, data.newest)) or self.described():
+            super()._finish(process, outcome, duration)
+
+
+class TaskStep(StepRun):
+    """One try of a task; `part` is what this process knows of its DAG run."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.part = DagRunPart(task)
+        super().__init__(task.task_id, self.part, _attempt(task))
+        self.identity.update(_attributes(task))
+
+    def start_at(self, time: int) -> Start:
+        """Return its start at `time`, Unix nanoseconds, with the ids that every process knows it by."""
+        own = ids.of_task(self.task)
+        return Start(time, own.trace_id, own.span_id)
+
+    def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
+        if self.retry is not None and self.retry.number > 1:
+            from opentelemetry.trace import SpanContext
+
+            before = ids.of_task(self.task._replace(try_number=self.task.try_number - 1))
+            self.retry.before = SpanContext(before.trace_id, before.span_id, is_remote=True)
+        return super()._start_span(process, parent, start)
+
+
+def _attempt(task: Task) -> Attempt:
+    return Attempt(Retry(task.retries + 1, 0, 1, 0, ()), task.attempt)
+
+
+def _attributes(task: Task) -> dict[str, AttributeValue]:
+    told: dict[str, AttributeValue] = {
+        "batch.step.attempt": task.try_number,
+        "airflow.task_instance.map_index": task.map_index,
+    }
+    texts = {
+        "airflow.task.operator": task.operator,
+        "airflow.task_instance.queue": task.queue,
+        "airflow.task_instance.pool": task.pool,
+        "airflow.dag_run.run_type": task.run_type,
+    }
+    return told | {name: value for name, value in texts.items() if value}

@@ -1,0 +1,80 @@
+"""A task for each way that a try can end, side by side in one run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+from airflow.exceptions import AirflowSkipException
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+from airflow.sdk import dag, get_current_context, task
+
+import batchtel
+
+SOON = timedelta(seconds=1)
+
+
+@dag(schedule="@once", start_date=datetime(2026, 1, 1, tzinfo=UTC), tags=["batchtel"], default_args={"retries": 0})
+def outcomes() -> None:
+    """A task for each way that a try can end."""
+
+    @task(retries=2, retry_delay=SOON)
+    def retried() -> None:
+        if get_current_context()["ti"].try_number == 1:
+            raise ConnectionError("not yet")
+
+    @task(retries=1, retry_delay=SOON)
+    def used_up() -> None:
+        raise KeyError("never")
+
+    @task
+    def skips_itself() -> None:
+        raise AirflowSkipException("nothing to do")
+
+    @task(execution_timeout=SOON)
+    def too_long() -> None:
+        time.sleep(60)
+
+    @task
+    def exits() -> None:
+        sys.exit(3)
+
+    @task
+    def killed() -> None:
+        batchtel.flush()  # the start: sent 0.2 s after it, which this task does not live
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @task(retries=1, retry_delay=SOON)
+    def killed_once() -> None:
+        if get_current_context()["ti"].try_number == 1:
+            batchtel.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @task.sensor(poke_interval=15, timeout=120, mode="reschedule")
+    def pokes() -> bool:
+        started: datetime = get_current_context()["dag_run"].start_date
+        return datetime.now(UTC) - started > timedelta(seconds=25)
+
+    @task.branch
+    def branch() -> str:
+        return "taken"
+
+    branch() >> [EmptyOperator(task_id="taken"), EmptyOperator(task_id="not_taken")]
+    used_up() >> EmptyOperator(task_id="after_failure")
+    retried()
+    skips_itself()
+    too_long()
+    exits()
+    killed()
+    killed_once()
+    pokes()
+    TimeDeltaSensor(task_id="defers", delta=timedelta(seconds=1), deferrable=True)
+    BashOperator(task_id="bash", bash_command='test "$BATCHTEL_JOB" = outcomes && echo "$TRACEPARENT"')
+
+
+outcomes()

@@ -1,0 +1,65 @@
+"""Every way that a try can end, through the real scheduler, is counted once and as what it was."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.airflow.conftest import Played
+
+pytestmark = pytest.mark.airflow
+
+
+class Told(NamedTuple):
+    """What is to be in Prometheus of one task, and the state that Airflow gave it."""
+
+    state: str
+    started: int
+    completions: dict[tuple[str, str], int]
+    retries: int = 0
+
+
+SUCCESS = {("success", ""): 1}
+
+TABLE = {
+    "retried": Told("success", 1, SUCCESS, retries=1),
+    "used_up": Told("failed", 1, {("failure", "KeyError"): 1}, retries=1),
+    "skips_itself": Told("skipped", 1, {("skipped", ""): 1}),
+    "too_long": Told("failed", 1, {("timeout", "AirflowTaskTimeout"): 1}),
+    "exits": Told("failed", 1, {("failure", "SystemExit"): 1}),
+    "killed": Told("failed", 1, {("lost", ""): 1}),
+    "killed_once": Told("success", 1, SUCCESS, retries=1),
+    "pokes": Told("success", 1, SUCCESS),
+    "defers": Told("success", 1, SUCCESS),
+    "branch": Told("success", 1, SUCCESS),
+    "taken": Told("success", 1, SUCCESS),
+    "not_taken": Told("skipped", 1, {("skipped", ""): 1}),
+    "after_failure": Told("upstream_failed", 1, {("skipped", ""): 1}),
+    "bash": Told("success", 1, SUCCESS),
+}
+
+
+def test_the_states_are_airflows(played: Played) -> None:
+    """Airflow ended each task as the table says: what follows is about the right outcomes."""
+    told = {task_id: state for task_id, _, state, _ in played.airflow.tasks("outcomes")}
+    assert told == {task_id: row.state for task_id, row in TABLE.items()}
+
+
+@pytest.mark.parametrize("task_id", TABLE)
+def test_each_outcome(played: Played, task_id: str) -> None:
+    """A task has started once, has completed once as it ended, and has the retries that it had."""
+    row, witness, step = TABLE[task_id], played.witness, {"step_name": task_id}
+    for (status, error_type), count in row.completions.items():
+        labels = step | {"status": status} | ({"error_type": error_type} if error_type else {})
+        witness.wait_added("batch.step.completions", "outcomes", count, **labels)
+    assert witness.added("batch.step.completions", "outcomes", **step) == sum(row.completions.values())
+    assert witness.added("batch.step.runs.started", "outcomes", **step) == row.started
+    assert witness.added("batch.step.retries", "outcomes", **step) == row.retries
+
+
+def test_attempts_in_the_trace(played: Played) -> None:
+    """Each attempt has one span, however many processes it went through."""
+    spans = played.witness.spans("outcomes", "batch_job.outcomes")
+    count = {task_id: sum(span.name == f"batch_step.{task_id}" for span in spans) for task_id in TABLE}
+    assert count == {task_id: 1 + row.retries for task_id, row in TABLE.items()}

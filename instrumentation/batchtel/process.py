@@ -92,6 +92,12 @@ def _stop(pid: int) -> None:
         _keep_interrupt()
 
 
+def tell_loss() -> None:
+    """Say that this process ends before everything was sent; for those who end without exit handlers."""
+    if _telemetry is not None:
+        _telemetry.tell_loss(_telemetry.deadline)
+
+
 def _keep_interrupt() -> None:
     """Let a process that a KeyboardInterrupt has ended die by SIGINT, which a shell shows as 130.
 

@@ -226,12 +226,16 @@ class Telemetry:
         """
         seconds = self.deadline
         end = time.monotonic() + seconds
-        delivered = self.flush(seconds)
-        for outbox in self._outboxes:
-            if delivered:
+        if self.flush(seconds):
+            for outbox in self._outboxes:
                 outbox.swept.wait(max(0.0, end - time.monotonic()))
-            else:
-                outbox.tell_loss(seconds)
+        else:
+            self.tell_loss(seconds)
+
+    def tell_loss(self, seconds: float) -> None:
+        """Say that the process ends before everything was sent, though `seconds` were waited; one line an address."""
+        for outbox in self._outboxes:
+            outbox.tell_loss(seconds)
 
     def release_logging(self) -> None:
         """Give the standard library's logging back as it was."""

@@ -248,6 +248,9 @@ def test_collector_states(sink: Sink, refused: str, state: str) -> None:
         assert line.startswith("OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded;")
     elif state == "off":
         assert told == []
+    elif state == "hang":
+        [line] = told
+        assert line.startswith(f"not everything was sent to {sink.url} within 2 s at the end of the process")
     else:
         assert all(line.startswith(("cannot send ", "not everything was sent ", "batchtel ")) for line in told), told
     assert sink.requests == []

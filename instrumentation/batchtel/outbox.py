@@ -57,6 +57,10 @@ class Outbox:
         self._flying_file: Path | None = None
         self._failures = 0
         self._one_by_one = 0
+        self.is_loading = False
+        """Whether the exporter is being imported, 0.3 s of CPU that a busy machine stretches."""
+        self.loaded_at = 0.0
+        """When that was done, a time of `time.monotonic`; 0 before."""
         self.is_spared = self._outage.is_fresh
         """Whether another process found the collector away less than 30 s ago, and this one has not found it back."""
         self.swept = threading.Event()
@@ -147,9 +151,8 @@ class Outbox:
         return self._oldest()
 
     def _export(self) -> float:
-        if self._items:
-            # Before anything is on its way: the seconds that imports take on a busy machine are no outage.
-            self._delivery.prepare()
+        if self._items and not self.loaded_at:
+            self._load()
         while self._items:
             reply = self._send(self._next)
             if reply.verdict == "retry":
@@ -157,6 +160,14 @@ class Outbox:
                     self.give_up(time.monotonic() + 1.0)
                 return self._until_retry(reply)
         return 0.0
+
+    def _load(self) -> None:
+        # Before anything is on its way: the seconds that imports take on a busy machine are no outage.
+        self.is_loading = True
+        try:
+            self._delivery.prepare()
+        finally:
+            self.loaded_at, self.is_loading = time.monotonic(), False
 
     def _until_retry(self, reply: Reply) -> float:
         wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * random.uniform(0.8, 1.2)

@@ -62,8 +62,10 @@ def test_slow_imports_are_no_outage(sink: Sink, host: Path) -> None:
     script = """
         import threading
         import batchtel
+        from batchtel import telemetry
         from batchtel.endpoint import Endpoint
 
+        telemetry.LOADING = 0.3
         imported, build = threading.Event(), Endpoint.exporter
         def exporter(endpoint, timeout):
             assert imported.wait(20)
@@ -82,6 +84,27 @@ def test_slow_imports_are_no_outage(sink: Sink, host: Path) -> None:
     before = folder.stat().st_mtime_ns
     succeed(script, sink)
     assert folder.stat().st_mtime_ns == before, "a mark was set meanwhile"
+
+
+def test_slow_imports_take_no_time_from_the_collector(sink: Sink, host: Path) -> None:
+    """Where the exporters are there only after the last flush should have ended, everything is sent all the same."""
+    script = """
+        import time
+        import batchtel
+        from batchtel.endpoint import Endpoint
+
+        build = Endpoint.exporter
+        def exporter(endpoint, timeout):
+            time.sleep(2)
+            return build(endpoint, timeout)
+        Endpoint.exporter = exporter
+        with batchtel.job("busy"):
+            pass
+        """
+    succeed(script, sink, BATCHTEL_EXIT_TIMEOUT="1")
+    assert sink.total("batch.job.completions", status="success") == 1
+    assert sink.span("batch_job.busy").attributes["batch.job.name"] == "busy"
+    assert sink.event("batch.run.finished").attributes["batch.status"] == "success"
 
 
 def test_what_is_lost_at_the_end_is_told(sink: Sink, host: Path) -> None:

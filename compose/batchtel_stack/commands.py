@@ -56,7 +56,7 @@ def _say(line: str) -> None:
 def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     """Start collector, Prometheus, Loki and Tempo on loopback.
 
-    The first call builds them, which takes about 12 minutes on two cores. They run until `batchtel down`.
+    The first call builds them, which takes about 9 minutes on two cores. They run until `batchtel down`.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
       batchtel up --data /tmp/stack
     """
     wanted = Ports().changed(ports)
-    # Before anything is built or compared: a slip in a name is not to cost twelve minutes.
+    # Before anything is built or compared: a slip in a name is not to cost a build.
     load(environment)
     stack = Stack(data, wanted, environment=environment)
     states = {status.state for status in stack.status()}

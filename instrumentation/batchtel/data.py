@@ -75,6 +75,7 @@ class Data:
             "batch.records.processed": self.processed,
             "batch.records.failed": (self.failed or 0) if self.processed is not None else self.failed,
             "batch.records.outcome": self.outcome,
+            "batch.total_records_processed": self.processed,
             "batch.data_quality.score": self.score,
             "batch.schema.version": self.schema_version,
             "batch.data.timestamp": iso(self.newest) if self.newest is not None else None,

@@ -34,12 +34,16 @@ _IDENTITY = (
 _STEP_IDENTITY = (*_IDENTITY, "batch.step.name", "batch.step.attempt")
 _SOURCES = ("batch.inputs", "batch.outputs")
 _JOB_RESULT = (
-    *("batch.records.processed", "batch.records.failed", "batch.records.outcome"),
+    *("batch.records.processed", "batch.records.failed", "batch.records.outcome", "batch.total_records_processed"),
     *("batch.progress.done", "batch.progress.total"),
     *("batch.data_quality.score", "batch.schema.version", "batch.data.timestamp", *_SOURCES),
 )
 _SLA = ("batch.sla.met", "batch.sla.violations")
-_STEP_RESULT = ("batch.records.read", "batch.records.written", "batch.records.failed", *_SOURCES)
+_STEP_RESULT = (
+    *("batch.records.read", "batch.records.written", "batch.records.failed"),
+    *("batch.records.extracted", "batch.records.transformed", "batch.records.transform_errors", "batch.records.loaded"),
+    *_SOURCES,
+)
 _END = ("batch.status", "batch.status.reason", "process.exit.code", "error.type")
 _TIMES = ("batch.started_at", "batch.duration")
 _COST = ("batch.cpu.time", "batch.memory.peak")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from batchtel.attempt import Attempt
 from batchtel.guard import harmless
@@ -12,6 +12,13 @@ from batchtel.outcome import Outcome
 from batchtel.run import JobRun
 from batchtel.scope import Scope
 from batchtel.values import count_of
+
+NAMES_OF_ETL: Final = {
+    "extract": {"read": "extracted"},
+    "transform": {"written": "transformed", "failed": "transform_errors"},
+    "load": {"written": "loaded"},
+}
+"""Name of the step -> counter -> what people who extract, transform and load call it; an attribute more."""
 
 
 class StepRun(Scope):
@@ -58,7 +65,9 @@ class StepRun(Scope):
         return {**zeros, "batch.step.completions": self._completion_zeros()}
 
     def _result(self) -> dict[str, Any]:
-        return {**self.described(), **{f"batch.records.{name}": count for name, count in self._counts.items()}}
+        also = NAMES_OF_ETL.get(self.name, {})
+        counts = {**self._counts, **{also[name]: count for name, count in self._counts.items() if name in also}}
+        return {**self.described(), **{f"batch.records.{name}": count for name, count in counts.items()}}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return self.labels

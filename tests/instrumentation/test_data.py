@@ -208,3 +208,24 @@ def test_names_are_bounded(sink: Sink) -> None:
     [output] = attributes["batch.outputs"]
     assert len(output) < 300
     assert output.startswith("xxx")
+
+
+def test_steps_of_an_etl_bear_the_names_of_the_trade(captured: Captured) -> None:
+    """The steps extract, transform and load tell their counts under those names too; other steps do not."""
+    with batchtel.job("etl") as job:
+        for name in ("extract", "transform", "load", "check"):
+            with batchtel.step(name) as step:
+                step.records(read=5, written=3, failed=2)
+        job.records(processed=3)
+    counts = {"batch.records.read": 5, "batch.records.written": 3, "batch.records.failed": 2}
+    told = {
+        str(event["batch.step.name"]): {key: value for key, value in event.items() if key.startswith("batch.records.")}
+        for event in captured.events("batch.step.finished")
+    }
+    assert told == {
+        "extract": counts | {"batch.records.extracted": 5},
+        "transform": counts | {"batch.records.transformed": 3, "batch.records.transform_errors": 2},
+        "load": counts | {"batch.records.loaded": 3},
+        "check": counts,
+    }
+    assert captured.event("batch.run.finished")["batch.total_records_processed"] == 3

@@ -68,6 +68,7 @@ def test_the_audit_records(sink: Sink) -> None:
     assert run.attributes == identity | {
         "batch.records.outcome": "sufficient",
         "batch.records.processed": 9,
+        "batch.total_records_processed": 9,
         "batch.records.failed": 1,
         "batch.data_quality.score": 0.9,
         "batch.schema.version": "4",
@@ -80,6 +81,7 @@ def test_the_audit_records(sink: Sink) -> None:
         "batch.step.name": "load",
         "batch.records.read": 10,
         "batch.records.written": 9,
+        "batch.records.loaded": 9,
         "batch.records.failed": 1,
     }
     assert step.body == "step load of audited, run r-1, ended: success"

@@ -34,6 +34,9 @@ EVERYTHING = """
                 raise ValueError("no customer")
             except ValueError as error:
                 step.failed_record("row-1", error)
+        for name in ("extract", "transform", "load"):
+            with batchtel.step(name) as step:
+                step.records(read=3, written=2, failed=1)
         job.records(processed=2, failed=1)
         job.failed_record("row-2", "no date")
         job.quality(0.97, schema_version="7")
@@ -114,6 +117,10 @@ APART: Final = {
     "batch.step.attempt": "of steps",
     "batch.records.read": "of steps",
     "batch.records.written": "of steps",
+    "batch.records.extracted": "of steps",
+    "batch.records.transformed": "of steps",
+    "batch.records.transform_errors": "of steps",
+    "batch.records.loaded": "of steps",
     "batch.record.id": "of one record",
     "batch.sla.violation": "of one violation",
     "batch.sla.limit": "of one violation",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from batchtel.command import Failure
 from batchtel_collector.environment import Environment as Settings
 from batchtel_collector.environment import load
 from batchtel_collector.quantities import go_duration
@@ -139,10 +142,15 @@ def _tempo(options: Options, retention: str) -> Program:
 
 def _collector(options: Options, environment: Settings, boot: int) -> Program:
     file = options.data / "collector" / "collector.yaml"
+    text = render(environment)
+    unset = {name for name in re.findall(r"\$\{env:(\w+)\}", text) if name not in os.environ}
+    if unset:
+        needs = f"the environment {environment.name} needs {', '.join(sorted(unset))}"
+        raise Failure(f"{needs}; export what it needs, then try again", 2)
     return Program(
         "collector",
         ("--config", str(file)),
-        {file: render(environment)},
+        {file: text},
         f"http://{HOST}:{options.ports.otlp_http}",
         f"http://{HOST}:{options.ports.collector_health}",
         {"BATCHTEL_BOOT": str(boot)},

@@ -228,7 +228,9 @@ class Outbox:
             if url not in _told:
                 _told.add(url)
                 reason = self._endpoint.diagnose() or reply.reason or "no reply"
-                LOGGER.warning("cannot send telemetry to %s: %s; it is kept and sent again", url, reason)
+                LOGGER.warning(
+                    "cannot send telemetry to %s: %s; it is kept and sent again while this process lives", url, reason
+                )
 
     def _sweep(self) -> None:
         """Send what earlier runs left in the spool, one file after the other, until a flush asks for the thread."""

@@ -64,6 +64,12 @@ def test_wrong_input_is_told_before_anything_is_built(batchtel: Batchtel, data: 
     assert unknown.returncode == 2
     assert unknown.stderr.startswith("error: unknown environment 'lokal' (did you mean local?)")
     assert not data.exists()
+    unset = batchtel("up", "--data", data, "--env", "vendor", *options(ports))
+    assert (unset.returncode, unset.stderr) == (
+        2,
+        "error: the environment vendor needs BATCHTEL_SHARD, BATCHTEL_TOKEN, VENDOR_API_KEY; export what it needs, "
+        "then try again\n",
+    )
     nowhere = batchtel("up", "--data", "/proc/nowhere", *options(ports))
     assert (nowhere.returncode, nowhere.stderr) == (
         2,

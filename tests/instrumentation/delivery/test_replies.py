@@ -20,7 +20,7 @@ def test_a_redirect_is_a_failure(sink: Sink) -> None:
     assert (finished.code, finished.stdout) == (0, "False\n")
     assert finished.stderr == (
         f"cannot send telemetry to {sink.url}: HTTP 302, a redirect to login.example, which is not followed: "
-        "something else answers there; it is kept and sent again\n"
+        "something else answers there; it is kept and sent again while this process lives\n"
     )
     assert len(sink.refused) >= 3
 

@@ -18,17 +18,18 @@ from batchtel_collector.environment import WrongEnvironment, load
 from batchtel_collector.formats import FORMATS, file_name, formatted
 from batchtel_collector.variants import Variant, variants
 
-_role = click.option("--role", type=click.Choice(layers.ROLES), help="The role; the file's own if not given.")
-
-
-@click.command()
-@click.option(
+environment_option = click.option(
     "--env",
     "environment",
     required=True,
     metavar="NAME|FILE",
     help="A shipped environment such as local, or a file such as ./production.yaml.",
 )
+_role = click.option("--role", type=click.Choice(layers.ROLES), help="The role; the file's own if not given.")
+
+
+@click.command()
+@environment_option
 @_role
 @click.option(
     "--format",

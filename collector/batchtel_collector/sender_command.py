@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import click
 
+from batchtel_collector.commands import environment_option
 from batchtel_collector.environment import load
 from batchtel_collector.sender_variables import FORMATS, text
 
 
 @click.command()
-@click.option(
-    "--env",
-    "environment",
-    required=True,
-    metavar="NAME|FILE",
-    help="A shipped environment such as local, or a file such as ./production.yaml.",
-)
+@environment_option
 @click.option(
     "--format",
     "form",

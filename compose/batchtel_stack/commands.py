@@ -62,7 +62,7 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     Examples:
       batchtel up
       batchtel up --port prometheus=19090 --port loki=13100
-      batchtel up --data /tmp/stack
+      batchtel up --data ./stack
     """
     wanted = Ports().changed(ports)
     # Before anything is built or compared: a slip in a name is not to cost a build.
@@ -143,7 +143,7 @@ def down(data: Path) -> None:
     \b
     Examples:
       batchtel down
-      batchtel down --data /tmp/stack
+      batchtel down --data ./stack
     """
     stopped = Stack(data).stop()
     _say(f"stopped {', '.join(stopped)}" if stopped else f"nothing runs in {data}")

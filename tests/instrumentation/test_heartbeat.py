@@ -23,6 +23,19 @@ HUNG = """
             sys.stdin.read()
     """
 
+FORKS = """
+    import os, time, batchtel
+    with batchtel.job("forks") as job:
+        child = os.fork()
+        if child == 0:
+            job.records(processed=1)
+            time.sleep(0.5)
+            batchtel.flush()
+            os._exit(0)
+        os.waitpid(child, 0)
+    """
+"""Two processes hold the run for half a second."""
+
 
 def _sum(sink: Sink, metric: str) -> float:
     return sum(point.value for point in sink.points() if point.metric == metric)
@@ -69,17 +82,7 @@ def test_a_killed_run_stops_beating(sink: Sink) -> None:
 def test_a_forked_child_does_not_beat_for_its_parent(sink: Sink) -> None:
     """Two processes hold the run, one beats."""
     succeed(
-        """
-        import os, time, batchtel
-        with batchtel.job("forks") as job:
-            child = os.fork()
-            if child == 0:
-                job.records(processed=1)
-                time.sleep(0.5)
-                batchtel.flush()
-                os._exit(0)
-            os.waitpid(child, 0)
-        """,
+        FORKS,
         sink,
         OTEL_METRIC_EXPORT_INTERVAL="50",
     )

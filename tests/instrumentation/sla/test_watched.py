@@ -11,6 +11,7 @@ import pytest
 
 from tests.instrumentation.process import run, start, succeed
 from tests.instrumentation.sink import Log, Sink
+from tests.instrumentation.test_heartbeat import FORKS
 from tests.pipeline.polling import until
 
 HUNG = """
@@ -91,17 +92,7 @@ def test_a_hung_run_counts_while_good_ones_come_and_go(sink: Sink, tmp_path: Pat
 def test_a_forked_child_leaves_the_run_to_its_parent(sink: Sink, tmp_path: Path) -> None:
     """Two processes hold the run, one counts."""
     succeed(
-        """
-        import os, time, batchtel
-        with batchtel.job("forks") as job:
-            child = os.fork()
-            if child == 0:
-                job.records(processed=1)
-                time.sleep(0.5)
-                batchtel.flush()
-                os._exit(0)
-            os.waitpid(child, 0)
-        """,
+        FORKS,
         sink,
         OTEL_METRIC_EXPORT_INTERVAL="50",
         BATCHTEL_CATALOGUE=write(tmp_path, "[jobs.forks.sla]\nmax_duration = '0.1s'\n"),

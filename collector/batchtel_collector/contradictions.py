@@ -18,7 +18,10 @@ _LONGEST_CADENCE: Final = timedelta(minutes=2)
 
 _SHORTEST_EXPIRY: Final = timedelta(hours=1)
 _LEAST_MEMORY: Final = 128 * 2**20
-"""A collector with few series takes 80 MiB (`make bench`, group `collector`); with too little above that it refuses everything."""
+"""A collector with few series takes 80 MiB (`make bench`, group `collector`).
+
+With too little above that it refuses everything.
+"""
 
 
 def contradictions(environment: Environment) -> Iterator[tuple[Path, str]]:

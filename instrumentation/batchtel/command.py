@@ -15,6 +15,7 @@ from batchtel.version import __version__
 SUBCOMMANDS: Final = {
     "run": ("batchtel.run_command:run", "Run any command and record it."),
     "catalogue": ("batchtel.catalogue_command:catalogue", "Check, describe or begin the job catalogue, jobs.toml."),
+    "spool": ("batchtel.spool_command:spool", "Show what waits in a spool, and send it without a job."),
     "demo": ("batchtel_stack.demo.commands:demo", "Run the main job on a stack of its own and compare what arrived."),
     "up": ("batchtel_stack.commands:up", "Start collector, Prometheus, Loki and Tempo on loopback."),
     "status": ("batchtel_stack.commands:status", "Say which programs of the stack run, and why one does not."),

@@ -68,7 +68,7 @@ SETTINGS: Final = {
         "string",
         "",
         "Folder for what cannot be delivered at exit, one OTLP JSON request a file; the next run with the same folder "
-        "sends it. Unset: it is lost.",
+        "sends it, or `batchtel spool send`. Unset: it is lost.",
     ),
     "spool_limit": Setting(
         ("BATCHTEL_SPOOL_MEBIBYTES",), "integer", "64", "Size of the spool; beyond it the oldest files are dropped."

@@ -77,12 +77,10 @@ class Spool:
         yield None
 
     def _files(self, ending: str) -> list[Path]:
-        """Return the finished files, the oldest first."""
         try:
-            names = [name for name in os.listdir(self._folder) if name.endswith(ending) and name[0] != "."]
+            return files(self._folder, ending)
         except OSError:
             return []
-        return [self._folder / name for name in sorted(names)]
 
     def _make_room(self, size: int) -> None:
         sizes = []
@@ -98,6 +96,15 @@ class Spool:
                     path.unlink(missing_ok=True)
                     excess -= taken
                     warn_once("spool:full", "the spool %s is full; its oldest files are dropped", self._folder)
+
+
+def files(folder: Path, ending: str) -> list[Path]:
+    """Return the finished files of `folder` whose names have `ending`, the oldest first.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(ending) and name[0] != "."]
 
 
 @contextmanager

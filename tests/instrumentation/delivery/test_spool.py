@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from batchtel import otlp_json
 from batchtel.delivery import new_request
 from batchtel.spool import Spool
 from tests.instrumentation.delivery.ledger import received
+from tests.instrumentation.delivery.test_spool_command import spool
 from tests.instrumentation.process import run, start, succeed
 from tests.instrumentation.sink import Sink
 from tests.instrumentation.test_protocol import CONFIGURATION
@@ -66,7 +66,7 @@ def test_a_real_collector_takes_the_files(
     collector_program: Path,
     free_ports: Callable[[int], list[int]],
 ) -> None:
-    """Each file is a request of OTLP/JSON: a collector passes it on with ids, times and counts as they were."""
+    """`batchtel spool send` hands each file to a collector, which passes on ids, times and counts as they were."""
     sink.mode = "unavailable"
     run(JOB, sink, "5", **variables | {"BATCHTEL_EXIT_TIMEOUT": "3"})
     sink.mode = "ok"
@@ -75,14 +75,11 @@ def test_a_real_collector_takes_the_files(
     configuration.write_text(CONFIGURATION.format(grpc=grpc, http=http, health=health, sink=sink.url))
     program: list[str | Path] = [collector_program, "--config", configuration]
     with Program(program, tmp_path / "collector.log", f"http://127.0.0.1:{health}"):
-        for file in (tmp_path / "spool").iterdir():
-            request = urllib.request.Request(
-                f"http://127.0.0.1:{http}/v1/{file.name.split('.')[1]}",
-                file.read_bytes(),
-                {"Content-Type": "application/json"},
-            )
-            with urllib.request.urlopen(request, timeout=20) as response:
-                assert response.status == 200
+        told = {
+            "BATCHTEL_SPOOL_DIR": str(tmp_path / "spool"),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{http}",
+        }
+        assert spool(None, "send", **told).returncode == 0
     assert sink.total("batch.job.records.processed") == 5
     job, step = sink.span("batch_job.spooled"), sink.span("batch_step.only")
     assert (step.trace_id, step.parent_id) == (job.trace_id, job.span_id)

@@ -31,6 +31,7 @@ OUTSIDE_OF_JOBS = {
     "command.py": "click",
     "run_command.py": "click",
     "catalogue_command.py": "click",
+    "spool_command.py": "click",
     "fixture.py": "pytest",
     "plugin.py": "airflow",
     "listener.py": "pluggy",

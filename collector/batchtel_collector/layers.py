@@ -57,7 +57,7 @@ def read(path: Path, text: str | None = None, name: str | None = None) -> Docume
         name: what messages call it.
 
     Raises:
-        Failure: a file cannot be read, exit code 2. What is wrong in a file is in `problems`.
+        Failure: the file cannot be read, exit code 2. What is wrong in it or with its base is in `problems`.
     """
     own = document.read(_text(path) if text is None else text, name or shown(path))
     if not isinstance(own.data, dict):
@@ -71,10 +71,10 @@ def read(path: Path, text: str | None = None, name: str | None = None) -> Docume
         return own
     try:
         below_path = find(base, path.parent)
-    except Failure as unknown:
-        own.problems.append(Problem(f"base: {unknown.message}", ("base",), _place(own)))
+        below = document.read(_text(below_path), shown(below_path))
+    except Failure as unusable:
+        own.problems.append(Problem(f"base: {unusable.message}", ("base",), _place(own)))
         return own
-    below = document.read(_text(below_path), shown(below_path))
     if isinstance(below.data, dict) and "base" in below.data:
         message = (
             f"base: {base} has the base {below.data['base']} itself, and inheritance is one level; "
@@ -101,7 +101,7 @@ def settle(merged: Document, role: str | None, overrides: Mapping[str, object]) 
     if not isinstance(merged.data, dict):
         return
     chosen = role or overrides.get("role") or merged.data.get("role")
-    parts = merged.data.get("roles", {})
+    parts = {} if merged.data.get("roles") is None else merged.data["roles"]
     if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
         message = "roles: must be keys and values per role; write roles: {agent: {memory_limit: 512MiB}}"
         merged.problems.append(Problem(message, ("roles",), _place(merged, "roles")))
@@ -112,7 +112,7 @@ def settle(merged: Document, role: str | None, overrides: Mapping[str, object]) 
     if chosen in parts:
         document.lift(merged, ("roles", str(chosen)))
     merged.data.pop("roles", None)
-    if role is not None:
+    if role is not None and role != merged.data.get("role"):
         overrides = {**overrides, "role": role}
     document.merge(merged, overrides)
 

@@ -27,8 +27,8 @@ def schema() -> dict[str, Any]:
     about_layers = {
         "base": {"type": "string", "description": "environment that this one starts from: a shipped name, or a file"},
         "roles": {
-            "type": "object",
-            "description": "what differs for one role; put over the other keys",
+            "type": ["object", "null"],
+            "description": "what differs for one role; put over the other keys; null: none of the base's parts",
             "additionalProperties": False,
             "properties": {role: {"$ref": "#/$defs/Part"} for role in ROLES},
         },

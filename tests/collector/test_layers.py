@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from batchtel.command import main
 from batchtel_collector import schema
 from batchtel_collector.environment import SHIPPED, WrongEnvironment, load, shipped
+from batchtel_collector.variants import variants
 
 MINE = """\
 base: local
@@ -72,6 +73,14 @@ def test_null_takes_away_what_the_base_has(tmp_path: Path) -> None:
     assert list(load(str(file)).destinations) == ["prometheus", "tempo", "vendor"]
 
 
+def test_null_takes_away_the_roles_of_the_base(tmp_path: Path) -> None:
+    """One collector instead of agents and gateways: no part of the base's is left to choose or to check."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("base: production\nname: mine\nrole: standalone\nroles: null\n")
+    assert load(str(file)).role == "standalone"
+    assert [(one.role, one.stem) for one in variants(str(file))] == [("standalone", "mine")]
+
+
 def test_origin_is_file_and_line(mine: Path) -> None:
     """Each value names the file and line that has set it, also one of a role's part."""
     rows = json.loads(batchtel("environments", "show", mine, "--role", "agent", "--origin", "--json").stdout)
@@ -106,6 +115,27 @@ def test_an_unknown_base_is_told_with_its_line(tmp_path: Path) -> None:
     told = refusal(file)
     assert f"{file}:2:7: base: unknown environment 'locl' (did you mean local?); shipped: " in told
     assert f"{file}:3:1: cadense is not a key of an environment (did you mean cadence?)" in told
+
+
+def test_a_base_that_cannot_be_read_is_told_with_its_line(tmp_path: Path) -> None:
+    """As a slip in a name is, it hides no other problem."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nbase: ./none.yaml\ncadense: 15s\n", encoding="utf-8")
+    assert refusal(file) == (
+        f"2 problems in the environment {file}\n"
+        f"  {file}:2:7: base: cannot read the environment {tmp_path}/none.yaml: No such file or directory\n"
+        f"  {file}:3:1: cadense is not a key of an environment (did you mean cadence?)"
+    )
+
+
+@pytest.mark.parametrize("role", [None, "agnet"])
+def test_a_slip_in_the_role_is_told_with_its_line(role: str | None, tmp_path: Path) -> None:
+    """Also where the role is asked for by the name that the file gives it, as a check of all roles does."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("base: local\nname: mine\nrole: agnet\n", encoding="utf-8")
+    with pytest.raises(WrongEnvironment) as refused:
+        load(str(file), role=role)
+    assert f'{file}:3:7: role: "agnet" is not a choice (did you mean agent?)' in refused.value.format_message()
 
 
 def test_a_base_has_no_base(mine: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ def secrets_in(text: str) -> list[str]:
     return [
         f'{dotted(path)} holds what looks like a secret; write "${{env:NAME}}" in its place'
         for path, value in _texts(yaml.safe_load(text), ())
-        if _is_secret(path, re.sub(REFERENCE, "", value), value)
+        if _is_secret(path, REFERENCE.sub("", value), value)
     ]
 
 

@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from batchtel_collector.environment import Environment
-from batchtel_collector.values import is_loopback
+from batchtel_collector.values import REFERENCE, is_loopback
 
 SECRET: Final = "batchtel"
 """Name of the Kubernetes secret whose keys are the variables that are referred to."""
 
 SYSTEMD_FILE: Final = "/etc/batchtel/secrets.env"
 """File from which systemd takes what it may not print."""
-
-_REFERENCE: Final = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-[^${}]*)?\}")
 
 
 def variables(environment: Environment) -> dict[str, str]:
@@ -76,13 +74,13 @@ def _shell(found: dict[str, str], use: str) -> Iterator[str]:
 
 
 def _as_in_a_shell(value: str) -> str:
-    return _REFERENCE.sub(r"${\1}", value)
+    return REFERENCE.sub(r"${\g<name>}", value)
 
 
 def _docker(environment: Environment) -> Iterator[str]:
     yield f"# Use: docker run --env-file {environment.name}.env"
     for name, value in variables(environment).items():
-        if _REFERENCE.search(value):
+        if REFERENCE.search(value):
             yield "# Docker expands nothing in this file; a name alone takes its value from where docker is called:"
             yield f'#   export {name}="{_as_in_a_shell(value)}"'
             yield name
@@ -93,11 +91,11 @@ def _docker(environment: Environment) -> Iterator[str]:
 def _kubernetes(environment: Environment) -> Iterator[str]:
     found = variables(environment)
     yield "# Use: env of the job's container"
-    for name in dict.fromkeys(name for value in found.values() for name in _REFERENCE.findall(value)):
+    for name in dict.fromkeys(match["name"] for value in found.values() for match in REFERENCE.finditer(value)):
         yield f"- name: {name}"
         yield f"  valueFrom: {{secretKeyRef: {{name: {SECRET}, key: {name}}}}}"
     for name, value in found.items():
-        text = _REFERENCE.sub(r"$(\1)", value.replace("$(", "$$("))
+        text = REFERENCE.sub(r"$(\g<name>)", value.replace("$(", "$$("))
         yield f"- name: {name}"
         yield f"  value: {json.dumps(text, ensure_ascii=False)}"
 
@@ -107,10 +105,10 @@ def _systemd(environment: Environment) -> Iterator[str]:
     yield f"# Use: /etc/systemd/system/JOB.service.d/{environment.name}.conf"
     yield "[Service]"
     for name, value in found.items():
-        if not _REFERENCE.search(value):
+        if not REFERENCE.search(value):
             escaped = re.sub(r'(["\\])', r"\\\1", value).replace("%", "%%")
             yield f'Environment="{name}={escaped}"'
-    referring = [(name, value) for name, value in found.items() if _REFERENCE.search(value)]
+    referring = [(name, value) for name, value in found.items() if REFERENCE.search(value)]
     if referring:
         yield f"# {SYSTEMD_FILE}, which only root may read, has these lines, the variables put in:"
         for name, value in referring:

@@ -16,8 +16,8 @@ from batchtel.signals import NAME_LIMIT
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 """Hosts that only this machine reaches."""
 
-REFERENCE: Final = r"\$\{env:[A-Za-z_][A-Za-z0-9_]*(:-[^${}]*)?\}"
-"""Regular expression of a variable that the collector reads when it starts."""
+REFERENCE: Final = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-[^${}]*)?\}")
+"""A variable that the collector reads when it starts."""
 
 NEVER_LABELS: Final = {
     **dict.fromkeys(("job", "instance", "boot", "le", "quantile"), "belongs to the pipeline"),
@@ -39,7 +39,12 @@ def is_loopback(address: str) -> bool:
 
 def has_reference(text: str) -> bool:
     """Tell whether the text has a `${env:NAME}` in it."""
-    return re.search(REFERENCE, text) is not None
+    return REFERENCE.search(text) is not None
+
+
+def required_variables(text: str) -> list[str]:
+    """Return the names of the variables that the text refers to without a default, each once."""
+    return list(dict.fromkeys(found["name"] for found in REFERENCE.finditer(text) if found["default"] is None))
 
 
 def is_sensitive(key: str) -> bool:
@@ -84,7 +89,7 @@ def _name(text: str) -> str:
 
 
 def _shard(text: str) -> str:
-    return text if re.fullmatch(REFERENCE, text) else _name(text)
+    return text if REFERENCE.fullmatch(text) else _name(text)
 
 
 def _label_value(text: str) -> str:
@@ -108,7 +113,7 @@ def _metric_name(text: str) -> str:
 
 
 def _path(text: str) -> str:
-    plain = re.sub(REFERENCE, "/variable", text)
+    plain = REFERENCE.sub("/variable", text)
     if "$" in plain or not plain.startswith("/") or not plain.isprintable():
         raise ValueError("is not an absolute path")
     return text
@@ -131,7 +136,7 @@ def _file(text: str) -> str:
 
 
 def _secret(text: str) -> str:
-    if re.fullmatch(REFERENCE, text) or (text.startswith("/") and text.isprintable() and "$" not in text):
+    if REFERENCE.fullmatch(text) or (text.startswith("/") and text.isprintable() and "$" not in text):
         return text
     # The message is printed, so it may not repeat what could be the secret itself.
     raise ValueError('is not a reference to a secret; write "${env:NAME}", or the path of a file that holds it')
@@ -144,7 +149,7 @@ def _variable(text: str) -> str:
 
 
 def _header_value(text: str) -> str:
-    plain = re.sub(REFERENCE, "", text)
+    plain = REFERENCE.sub("", text)
     if "$" in plain or not text or not text.isprintable():
         raise ValueError('is not the value of a header; write printable text, and secrets as "${env:NAME}"')
     return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from batchtel_collector.environment import Environment as Settings
 from batchtel_collector.environment import load
 from batchtel_collector.quantities import go_duration
 from batchtel_collector.render import render
+from batchtel_collector.values import required_variables
 from batchtel_dashboards import rules
 from batchtel_stack.ports import HOST, Ports
 
@@ -143,7 +143,7 @@ def _tempo(options: Options, retention: str) -> Program:
 def _collector(options: Options, environment: Settings, boot: int) -> Program:
     file = options.data / "collector" / "collector.yaml"
     text = render(environment)
-    unset = {name for name in re.findall(r"\$\{env:(\w+)\}", text) if name not in os.environ}
+    unset = {name for name in required_variables(text) if name not in os.environ}
     if unset:
         needs = f"the environment {environment.name} needs {', '.join(sorted(unset))}"
         raise Failure(f"{needs}; export what it needs, then try again", 2)

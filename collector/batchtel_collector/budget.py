@@ -54,6 +54,23 @@ class Budget:
             f"{self.limit}; write series_limit: {needed}, or fewer jobs"
         )
 
+    @property
+    def text(self) -> str:
+        """What a job takes and for how many there is room, in words."""
+        return (
+            f"a job takes up to {self.sums} of {self.limit} sums and {self.series} series, "
+            f"so there is room for {self.room} jobs"
+        )
+
+    def document(self) -> dict[str, int]:
+        """Return the same for `--json`."""
+        return {
+            "sums_per_job": self.sums,
+            "series_per_job": self.series,
+            "series_limit": self.limit,
+            "room_for_jobs": self.room,
+        }
+
 
 def budget(environment: Environment) -> Budget:
     """Reckon up the series of an environment from the table of signals and its own rules."""

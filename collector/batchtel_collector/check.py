@@ -13,6 +13,7 @@ from batchtel_collector.budget import budget
 from batchtel_collector.environment import Environment
 from batchtel_collector.render import render
 from batchtel_collector.secrets import secrets_in
+from batchtel_collector.values import required_variables
 
 KEYS: Final = {
     "file_storage/queue": "queue.folder",
@@ -54,8 +55,7 @@ def check(environment: Environment, collector: Path) -> list[str]:
 
 
 def _placeholders(text: str) -> dict[str, str]:
-    named = re.findall(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}", text)
-    return {name: "placeholder" for name in named if not os.environ.get(name)}
+    return {name: "placeholder" for name in required_variables(text) if not os.environ.get(name)}
 
 
 def _problems(lines: list[str]) -> list[str]:

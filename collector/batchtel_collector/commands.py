@@ -5,18 +5,16 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from batchtel.command import Failure
-from batchtel_collector import check as checking
 from batchtel_collector import layers, program
-from batchtel_collector.budget import budget
-from batchtel_collector.document import Problem
-from batchtel_collector.environment import WrongEnvironment, load
+from batchtel_collector.document import WrongDocument
+from batchtel_collector.environment import load
 from batchtel_collector.formats import FORMATS, file_name, formatted
-from batchtel_collector.variants import Variant, variants
+from batchtel_collector.variants import variants
+from batchtel_collector.verdict import Verdict, document
 
 environment_option = click.option(
     "--env",
@@ -60,7 +58,8 @@ def render(environment: str, role: str | None, form: str, output: str | None, co
       batchtel render --env ./mine.yaml -o deploy/ --diff           show what would change
     """
     settings = load(environment, role=role)
-    title = next((one.stem for one in variants(environment) if one.role == settings.role), settings.name)
+    (variant,) = variants(environment, settings.role)
+    title = variant.stem
     text = formatted(settings, form, title)
     if output is None:
         if compare or diff:
@@ -116,6 +115,9 @@ def check(environment: str | None, role: str | None, collector: Path | None, as_
     the limit of series, and a real collector is asked whether it would start with it. Without --collector that is the
     one built by `batchtel up`, else otelcol-batchtel, otelcol-contrib or otelcol on PATH. Nothing is started.
 
+    Exits with 0 when all are right, 1 when one is wrong, 2 when NAME or FILE cannot be read, 3 when no collector can be
+    asked.
+
     \b
     Examples:
       batchtel check                                                       every shipped environment
@@ -123,58 +125,26 @@ def check(environment: str | None, role: str | None, collector: Path | None, as_
       batchtel check --env ./production.yaml --collector /usr/bin/otelcol-contrib
       batchtel check --env local --json
     """
-    try:
-        chosen = [one for one in variants(environment) if role in (None, one.role)]
-        if environment is not None and role is not None and not chosen:
-            chosen = [Variant(environment, role, f"{environment}-{role}")]
-        settings = [(one, load(one.name, role=one.role)) for one in chosen]
-    except WrongEnvironment as wrong:
-        if as_json:
-            problems = [_document(wrong.name, problem) for problem in wrong.problems]
-            _report([{"environment": environment, "role": role, "problems": problems}], None)
-            raise SystemExit(wrong.exit_code) from None
-        raise
-    # Absolute: of `./otelcol` a Path keeps `otelcol`, which would be looked for on PATH.
-    asked = program.find() if collector is None else collector.absolute() if collector.exists() else collector
-    results: list[dict[str, Any]] = []
-    for one, loaded in settings:
-        problems = [{"message": problem} for problem in checking.check(loaded, asked)]
-        results.append({"environment": one.name, "role": one.role, "problems": problems})
-        if not as_json:
-            _say(one, problems, "" if one.role == "agent" else _room(loaded), asked)
+    verdicts: list[Verdict] = []
+    asked: Path | None = None
+    for variant in variants(environment, role):
+        try:
+            loaded = load(variant.name, role=variant.role)
+            asked = asked or _collector(collector)
+            verdict = Verdict.of(variant, loaded, asked)
+        except WrongDocument as wrong:
+            verdict = Verdict.of_file(variant, wrong)
+        # What is wrong in every role is told once.
+        if not as_json and verdict.text not in [one.text for one in verdicts]:
+            verdict.show()
+        verdicts.append(verdict)
     if as_json:
-        _report(results, asked)
-    if any(result["problems"] for result in results):
-        raise SystemExit(1)
+        click.echo(json.dumps(document(verdicts, asked), indent=2))
+    raise SystemExit(0 if all(verdict.ok for verdict in verdicts) else 1)
 
 
-def _say(variant: Variant, problems: list[dict[str, Any]], room: str, asked: Path) -> None:
-    if problems:
-        lines = "".join(f"\n  {problem['message']}" for problem in problems)
-        Failure(f"the configuration of {variant.stem} is wrong, says this check with {asked}{lines}", 1).show()
-    else:
-        click.echo(f"{variant.stem} is right: {asked} ({program.version(asked)}) accepts its configuration{room}")
-
-
-def _room(environment: Any) -> str:
-    reckoned = budget(environment)
-    return (
-        f"; a job takes up to {reckoned.sums} of {reckoned.limit} sums and {reckoned.series} series, "
-        f"so there is room for {reckoned.room} jobs"
-    )
-
-
-def _report(results: list[dict[str, Any]], asked: Path | None) -> None:
-    ok = not any(result["problems"] for result in results)
-    document = {"ok": ok, "collector": str(asked) if asked else None, "environments": results}
-    click.echo(json.dumps(document, indent=2))
-
-
-def _document(name: str, problem: Problem) -> dict[str, Any]:
-    place = problem.place
-    return {
-        "message": problem.message,
-        "file": place.file if place else name,
-        "line": place.line if place else None,
-        "column": place.column if place else None,
-    }
+def _collector(named: Path | None) -> Path:
+    # Absolute: of `./otelcol` a Path keeps `otelcol`, which would be looked for on PATH.
+    found = program.find() if named is None else named.absolute() if named.exists() else named
+    program.require(found)
+    return found

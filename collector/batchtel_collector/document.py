@@ -12,6 +12,8 @@ from typing import Final
 
 import yaml
 
+from batchtel.command import Failure
+
 Path = tuple[str | int, ...]
 """Keys and list positions that lead to a value."""
 
@@ -32,12 +34,22 @@ class Problem:
     message: str
     path: Path = ()
     place: Place | None = None
-    is_key: bool = False
 
     def located(self, name: str) -> str:
         """Return `<name>:<line>:<column>: <message>`, without numbers if there is no place."""
         where = f"{self.place.file or name}:{self.place.line}:{self.place.column}" if self.place else name
         return f"{where}: {self.message}"
+
+
+class WrongDocument(Failure):
+    """A file that cannot be used, exit code 2; `problems` has each thing that is wrong, in the order of the file."""
+
+    def __init__(self, what: str, name: str, problems: list[Problem]) -> None:
+        self.name = name
+        self.problems = sorted(problems, key=lambda problem: problem.place or Place(0, 0))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "".join(f"\n  {problem.located(name)}" for problem in self.problems)
+        super().__init__(f"{count} in the {what} {name}{lines}", 2)
 
 
 @dataclass(slots=True)

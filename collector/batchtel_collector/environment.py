@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from batchtel.command import Failure
 from batchtel_collector import document, layers
 from batchtel_collector.complaint import complaint
 from batchtel_collector.contradictions import contradictions
 from batchtel_collector.destinations import Destination, Gateways, Loki, Prometheus, Tempo, Vendor
-from batchtel_collector.document import Document, Problem
+from batchtel_collector.document import Document, Problem, WrongDocument
 from batchtel_collector.layers import SHIPPED, shipped
 from batchtel_collector.quantities import Duration, Size
 from batchtel_collector.section import Section
@@ -119,15 +118,11 @@ class Environment(Section):
 _STORES = ("prometheus", "loki", "tempo", "vendor")
 
 
-class WrongEnvironment(Failure):
-    """An environment that cannot be used; `problems` has each thing that is wrong, in the order of the file."""
+class WrongEnvironment(WrongDocument):
+    """An environment that cannot be used, exit code 2."""
 
     def __init__(self, name: str, problems: list[Problem]) -> None:
-        self.name = name
-        self.problems = sorted(problems, key=lambda problem: problem.place or document.Place(0, 0))
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "".join(f"\n  {problem.located(name)}" for problem in self.problems)
-        super().__init__(f"{count} in the environment {name}{lines}", 2)
+        super().__init__("environment", name, problems)
 
 
 def load(name_or_path: str, overrides: Mapping[str, object] | None = None, role: str | None = None) -> Environment:

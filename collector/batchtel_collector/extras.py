@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import yaml
 
-from batchtel.command import Failure
 from batchtel_collector import document
+from batchtel_collector.document import Problem, WrongDocument
 
 RULE: Final = "mappings key by key, lists and values whole; null takes a key away"
 """How two configurations become one; the header of the result says it."""
@@ -17,18 +17,17 @@ RULE: Final = "mappings key by key, lists and values whole; null takes a key awa
 def merged(text: str, path: Path) -> str:
     """Return the rendered configuration `text` with the file at `path` merged over it, as YAML text.
 
-    Raises Failure, exit code 2, when the file cannot be read or is not strict YAML, with all problems.
+    Raises WrongDocument, exit code 2, when the file cannot be read or is not strict YAML.
     """
     try:
         read = document.read(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise Failure(f"cannot read the extras {path}: {reason}", 2) from None
+        raise WrongDocument("extras", str(path), [Problem(f"cannot be read: {reason}")]) from None
     if not read.problems and not isinstance(read.data, dict):
-        read.problems.append(document.Problem("must be keys and values", place=document.Place(1, 1)))
+        read.problems.append(Problem("must be keys and values", place=document.Place(1, 1)))
     if read.problems:
-        lines = "".join(f"\n  {problem.located(str(path))}" for problem in read.problems)
-        raise Failure(f"the extras {path} cannot be merged{lines}", 2)
+        raise WrongDocument("extras", str(path), read.problems)
     header = "".join(line + "\n" for line in text.splitlines()[:2])
     whole = _merged(yaml.safe_load(text), read.data)
     body = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)

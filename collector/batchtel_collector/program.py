@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ NAMES: Final = ("otelcol-batchtel", "otelcol-contrib", "otelcol")
 
 VERSION: Final = "0.159.0"
 """The version that the configurations are made for."""
+
+_NONSENSE: Final = "batchtel_no_such_receiver"
 
 _LONGEST: Final = 60.0
 
@@ -50,6 +53,24 @@ def complaints(collector: Path, configuration: Path, variables: Mapping[str, str
         return []
     lines = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
     return lines or [f"exit code {finished.returncode} without a message"]
+
+
+def require(collector: Path) -> None:
+    """Do nothing when the program checks configurations as a collector does.
+
+    Whatever ends with 0 accepts all of them, so it is asked about one that none accepts. Raises Failure, exit code 3.
+    """
+    with tempfile.TemporaryDirectory(prefix="batchtel-check-") as folder:
+        nonsense = Path(folder) / "nonsense.yaml"
+        nonsense.write_text(f"receivers: {{{_NONSENSE}: {{}}}}\n", encoding="utf-8")
+        said = complaints(collector, nonsense)
+    if not any(_NONSENSE in line for line in said):
+        answer = f"says {said[0]!r} of" if said else "accepts"
+        raise Failure(
+            f"{collector} {answer} a configuration that every collector refuses, so what it says of others tells "
+            "nothing; name a collector with --collector PATH",
+            3,
+        )
 
 
 def version(collector: Path) -> str:

@@ -46,7 +46,7 @@ KEPT_ON_RECORDS: Final = (
 def render(environment: Environment) -> str:
     """Return the collector's configuration as YAML text.
 
-    Raises Failure, exit code 2, when the file that `extras` names cannot be merged over it.
+    Raises WrongDocument, exit code 2, when the file that `extras` names cannot be merged over it.
     """
     from_airflow = environment.listen.statsd is not None
     metrics = environment.metrics

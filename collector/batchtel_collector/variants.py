@@ -15,12 +15,18 @@ class Variant(NamedTuple):
     stem: str
 
 
-def variants(name: str | None = None) -> list[Variant]:
-    """Return the variants of one environment, shipped or a file of yours, or of all shipped ones."""
-    return [variant for one in ([name] if name else shipped()) for variant in _of(one)]
+def variants(name: str | None = None, role: str | None = None) -> list[Variant]:
+    """Return the variants of one environment, shipped or a file of yours, or of all shipped ones.
+
+    With `role` those in that role; an environment that is asked for by name may be in a role that it is not made for.
+    """
+    if name is not None:
+        return _of(name, role)
+    return [one for name in shipped() for one in _of(name, None) if role in (None, one.role)]
 
 
-def _of(name: str) -> list[Variant]:
-    merged, roles = read(name)
+def _of(name: str, role: str | None) -> list[Variant]:
+    merged, made_for = read(name)
     title = merged.data.get("name", name) if isinstance(merged.data, dict) else name
-    return [Variant(name, role, str(title) if len(roles) == 1 else f"{title}-{role}") for role in roles]
+    wanted = made_for if role is None else [role]
+    return [Variant(name, one, str(title) if made_for == [one] else f"{title}-{one}") for one in wanted]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,17 +43,33 @@ def test_without_arguments_every_shipped_environment_is_checked(collector_progra
 
 
 def test_json_says_the_same(collector_program: Path) -> None:
-    """One document on standard output, and nothing else there."""
+    """One document on standard output, and nothing else there; figures are those of the text."""
     result = batchtel("check", "--env", "production", "--collector", collector_program, "--json")
     assert result.exit_code == 0
+    series = budget(load("production"))
     assert json.loads(result.stdout) == {
         "ok": True,
         "collector": str(collector_program),
         "environments": [
-            {"environment": "production", "role": "agent", "problems": []},
-            {"environment": "production", "role": "gateway", "problems": []},
+            {"environment": "production", "role": "agent", "problems": [], "budget": None},
+            {
+                "environment": "production",
+                "role": "gateway",
+                "problems": [],
+                "budget": {
+                    "sums_per_job": series.sums,
+                    "series_per_job": series.series,
+                    "series_limit": 50000,
+                    "room_for_jobs": 50000 // series.sums,
+                },
+            },
         ],
     }
+    text = batchtel("check", "--env", "production", "--role", "gateway", "--collector", collector_program).stdout
+    assert text.endswith(
+        f"; a job takes up to {series.sums} of 50000 sums and {series.series} series, "
+        f"so there is room for {series.room} jobs\n"
+    )
 
 
 def test_more_jobs_than_the_limit_has_room_for_are_told(collector_program: Path, tmp_path: Path) -> None:
@@ -127,22 +144,31 @@ def test_what_the_collector_refuses_is_traced_to_the_environment(collector_progr
     assert result.exit_code == 1
     as_json = json.loads(batchtel("check", "--env", mine, "--collector", collector_program, "--json").stdout)
     assert as_json["ok"] is False
-    assert len(as_json["environments"][0]["problems"]) == 1
+    (problem,) = as_json["environments"][0]["problems"]
+    assert problem == {"message": problem["message"], "file": None, "line": None, "column": None}
+    assert problem["message"] in result.stderr
 
 
-def test_a_wrong_environment_is_an_input_error_in_json_too(tmp_path: Path) -> None:
-    """The problems carry their places; exit code 2, and no collector is needed."""
+def test_a_wrong_file_has_not_passed_the_check(tmp_path: Path) -> None:
+    """The problems carry their places, in JSON too; exit code 1, and no collector is needed."""
     mine = tmp_path / "mine.yaml"
     mine.write_text(LOCAL.replace("name: local", "name: NO"), encoding="utf-8")
+    told = batchtel("check", "--env", mine)
+    assert (told.exit_code, told.stderr) == (
+        1,
+        f"error: 1 problem in the environment {mine}\n"
+        f'  {mine}:5:7: name: NO is read as false in YAML; write "NO" in quotes for text, or true or false\n',
+    )
     result = batchtel("check", "--env", mine, "--json")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert json.loads(result.stdout) == {
         "ok": False,
         "collector": None,
         "environments": [
             {
                 "environment": str(mine),
-                "role": None,
+                "role": "standalone",
+                "budget": None,
                 "problems": [
                     {
                         "message": 'name: NO is read as false in YAML; write "NO" in quotes for text, or true or false',
@@ -154,6 +180,54 @@ def test_a_wrong_environment_is_an_input_error_in_json_too(tmp_path: Path) -> No
             }
         ],
     }
+
+
+def test_every_role_is_checked_though_one_is_wrong(tmp_path: Path) -> None:
+    """What is wrong in each role is told at once, and what is wrong in all of them only once."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: production\nname: mine\ncadence: 5\n", encoding="utf-8")
+    both = batchtel("check", "--env", mine)
+    assert (both.exit_code, both.stderr.count("error: 1 problem"), both.stderr.count("cadence: 5 is not")) == (1, 1, 1)
+    mine.write_text(
+        "base: production\nname: mine\nroles: {agent: {cadence: 5}, gateway: {expiry: 5}}\n", encoding="utf-8"
+    )
+    each = batchtel("check", "--env", mine)
+    assert each.exit_code == 1
+    assert "cadence: 5 is not" in each.stderr
+    assert "expiry: 5 is not" in each.stderr
+
+
+def test_extras_that_cannot_be_read_are_a_problem_of_the_environment(collector_program: Path, tmp_path: Path) -> None:
+    """The check has not passed, exit code 1, and the file is named in JSON too."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: local\nname: mine\nextras: ./none.yaml\n", encoding="utf-8")
+    told = batchtel("check", "--env", mine, "--collector", collector_program)
+    extras = tmp_path / "none.yaml"
+    assert (told.exit_code, told.stderr) == (
+        1,
+        f"error: 1 problem in the extras {extras}\n  {extras}: cannot be read: No such file or directory\n",
+    )
+    as_json = batchtel("check", "--env", mine, "--collector", collector_program, "--json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout)["environments"][0]["problems"] == [
+        {"message": "cannot be read: No such file or directory", "file": str(extras), "line": None, "column": None}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [("true", "accepts"), ("grep", "says \"{path}: unrecognized option '--config'\" of")],
+)
+def test_a_program_that_is_no_collector_is_not_believed(name: str, answer: str) -> None:
+    """It is asked about a configuration that every collector refuses, by the name of what is wrong; exit code 3."""
+    path = shutil.which(name)
+    result = batchtel("check", "--env", "local", "--collector", str(path))
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        3,
+        "",
+        f"error: {path} {answer.format(path=path)} a configuration that every collector refuses, so what it says of "
+        "others tells nothing; name a collector with --collector PATH\n",
+    )
 
 
 def test_a_collector_without_a_component_is_named_with_its_version(
@@ -222,10 +296,15 @@ def test_render_writes_the_same_to_a_file(tmp_path: Path) -> None:
 
 
 def test_render_into_a_folder_gives_each_role_its_file(tmp_path: Path) -> None:
-    """The names are those of the committed files."""
+    """The names are those of the committed files; a role that an environment is not made for takes nobody's name."""
     for role in ("agent", "gateway"):
         assert batchtel("render", "--env", "production", "--role", role, "-o", tmp_path).exit_code == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["production-agent.yaml", "production-gateway.yaml"]
+    assert batchtel("render", "--env", "local", "--role", "gateway", "-o", tmp_path).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "local-gateway.yaml",
+        "production-agent.yaml",
+        "production-gateway.yaml",
+    ]
     committed = environment.SHIPPED.parent / "rendered" / "production-agent.yaml"
     assert (tmp_path / "production-agent.yaml").read_text() == committed.read_text()
 
@@ -287,11 +366,3 @@ def test_render_cannot_write_into_nowhere(tmp_path: Path) -> None:
     output = tmp_path / "none" / "collector.yaml"
     result = batchtel("render", "--env", "local", "-o", output)
     assert (result.exit_code, result.stderr) == (2, f"error: cannot write {output}: No such file or directory\n")
-
-
-@pytest.mark.parametrize("command", ["render", "check"])
-def test_help_has_examples(command: str) -> None:
-    """Whoever asks for help sees what to type."""
-    result = batchtel(command, "--help")
-    assert result.exit_code == 0
-    assert f"batchtel {command} --env local" in result.stdout

@@ -197,12 +197,3 @@ def test_the_schema_takes_what_the_model_takes(name: str) -> None:
     )
     for slip in slips:
         assert not validator.is_valid({**yaml.safe_load(text), **slip}), slip
-
-
-@pytest.mark.parametrize("command", [("list",), ("show",), ("schema",), ()])
-def test_help_has_examples(command: tuple[str, ...]) -> None:
-    """Whoever asks for help sees what to type."""
-    result = batchtel("environments", *command, "--help")
-    assert result.exit_code == 0
-    assert "batchtel environments " + " ".join(command) in result.stdout
-    assert "Examples:" in result.stdout

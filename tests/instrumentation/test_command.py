@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -21,7 +22,9 @@ def test_an_unknown_subcommand_says_what_to_type(name: str, next_step: str) -> N
 
 @pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_every_help_has_examples(name: str) -> None:
-    """Whoever asks for help sees what to type."""
-    result = CliRunner().invoke(main, [name, "--help"])
-    assert result.exit_code == 0
-    assert f" batchtel {name}" in result.stdout.partition("Examples:")[2]
+    """Whoever asks for help sees what to type, also below a group such as `batchtel catalogue`."""
+    group = main.get_command(click.Context(main), name)
+    for words in [[name], *([name, below] for below in getattr(group, "commands", ()))]:
+        result = CliRunner().invoke(main, [*words, "--help"])
+        assert result.exit_code == 0
+        assert f" batchtel {' '.join(words)}" in result.stdout.partition("Examples:")[2]

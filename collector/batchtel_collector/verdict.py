@@ -1,0 +1,100 @@
+"""What `batchtel check` finds of an environment in one role, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchtel.command import Failure
+from batchtel_collector import program
+from batchtel_collector.budget import Budget, budget
+from batchtel_collector.check import check
+from batchtel_collector.document import Problem, WrongDocument
+from batchtel_collector.environment import Environment
+from batchtel_collector.variants import Variant
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One variant, what is wrong with it, and what its series come to.
+
+    Attributes:
+        variant: the environment in one role.
+        problems: what is wrong; nothing if it is right.
+        text: the same for people, or that it is right.
+        file: the file that `problems` without a place belong to; None where the rendered configuration is wrong.
+        budget: None for an agent, which makes no series, and where a file cannot be used.
+    """
+
+    variant: Variant
+    problems: Sequence[Problem]
+    text: str
+    file: str | None = None
+    budget: Budget | None = None
+
+    @classmethod
+    def of(cls, variant: Variant, environment: Environment, collector: Path) -> Verdict:
+        """Check the environment that was loaded for the variant.
+
+        Raises:
+            WrongDocument: its extras cannot be used.
+            Failure: the collector cannot be run, exit code 3.
+        """
+        problems = [Problem(message) for message in check(environment, collector)]
+        series = None if environment.role == "agent" else budget(environment)
+        if problems:
+            lines = "".join(f"\n  {problem.message}" for problem in problems)
+            text = f"the configuration of {variant.stem} is wrong, says this check with {collector}{lines}"
+        else:
+            room = f"; {series.text}" if series else ""
+            by = f"{collector} ({program.version(collector)})"
+            text = f"{variant.stem} is right: {by} accepts its configuration{room}"
+        return cls(variant, problems, text, budget=series)
+
+    @classmethod
+    def of_file(cls, variant: Variant, wrong: WrongDocument) -> Verdict:
+        """Take over what is wrong with the environment's file or its extras."""
+        return cls(variant, wrong.problems, wrong.message, wrong.name)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def show(self) -> None:
+        """Print the text: on standard output if all is right, else as an error."""
+        if self.ok:
+            click.echo(self.text)
+        else:
+            Failure(self.text, 1).show()
+
+    def document(self) -> dict[str, Any]:
+        """Return the verdict for `--json`."""
+        return {
+            "environment": self.variant.name,
+            "role": self.variant.role,
+            "problems": [self._located(problem) for problem in self.problems],
+            "budget": self.budget.document() if self.budget else None,
+        }
+
+    def _located(self, problem: Problem) -> dict[str, Any]:
+        place = problem.place
+        return {
+            "message": problem.message,
+            "file": (place and place.file) or self.file,
+            "line": place.line if place else None,
+            "column": place.column if place else None,
+        }
+
+
+def document(verdicts: Sequence[Verdict], collector: Path | None) -> dict[str, Any]:
+    """Return the document of `--json`; `collector` is None if none was asked."""
+    return {
+        "ok": all(verdict.ok for verdict in verdicts),
+        "collector": str(collector) if collector else None,
+        "environments": [verdict.document() for verdict in verdicts],
+    }

@@ -115,8 +115,8 @@ def check(environment: str | None, role: str | None, collector: Path | None, as_
     the limit of series, and a real collector is asked whether it would start with it. Without --collector that is the
     one built by `batchtel up`, else otelcol-batchtel, otelcol-contrib or otelcol on PATH. Nothing is started.
 
-    Exits with 0 when all are right, 1 when one is wrong, 2 when NAME or FILE cannot be read, 3 when no collector can be
-    asked.
+    Exits with 0 when all are right, 1 when a rendered configuration is wrong, 2 when NAME, FILE or its extras are, 3
+    when no collector can be asked.
 
     \b
     Examples:
@@ -140,7 +140,7 @@ def check(environment: str | None, role: str | None, collector: Path | None, as_
         verdicts.append(verdict)
     if as_json:
         click.echo(json.dumps(document(verdicts, asked), indent=2))
-    raise SystemExit(0 if all(verdict.ok for verdict in verdicts) else 1)
+    raise SystemExit(max(verdict.exit_code for verdict in verdicts))
 
 
 def _collector(named: Path | None) -> Path:

@@ -65,12 +65,19 @@ class Verdict:
         """Whether nothing is wrong."""
         return not self.problems
 
+    @property
+    def exit_code(self) -> int:
+        """0 if nothing is wrong, 2 if a file is, 1 if what is rendered from it is."""
+        if self.ok:
+            return 0
+        return 1 if self.file is None else 2
+
     def show(self) -> None:
         """Print the text: on standard output if all is right, else as an error."""
         if self.ok:
             click.echo(self.text)
         else:
-            Failure(self.text, 1).show()
+            Failure(self.text, self.exit_code).show()
 
     def document(self) -> dict[str, Any]:
         """Return the verdict for `--json`."""

@@ -20,7 +20,7 @@ _FILE: Final = "jobs.toml"
 
 
 @click.group(
-    epilog="Exit codes: 0 ok; 1 the catalogue has problems; 2 a file cannot be read or written; 3 no time zones here."
+    epilog="Exit codes: 0 ok; 2 the catalogue has problems, or a file cannot be read or written; 3 no time zones here."
 )
 def catalogue() -> None:
     """Check, describe or begin the job catalogue, jobs.toml.
@@ -62,11 +62,11 @@ def check(file: Path | None, as_json: bool) -> None:
         raise Failure(f"cannot read the catalogue {path}: {error.strerror}{hint}", 2) from None
     if as_json:
         click.echo(json.dumps(_document(path, jobs, problems), indent=2))
-        raise SystemExit(1 if problems else 0)
+        raise SystemExit(2 if problems else 0)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {path}:{problem.line}: {problem.message}" for problem in problems)
-        raise Failure(f"{count} in the catalogue {path}{lines}", 1)
+        raise Failure(f"{count} in the catalogue {path}{lines}", 2)
     with_sla = sum(job.sla is not None for job in jobs.values())
     click.echo(f"{path} is right: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}, {with_sla} with an SLA")
 

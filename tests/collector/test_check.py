@@ -150,17 +150,17 @@ def test_what_the_collector_refuses_is_traced_to_the_environment(collector_progr
 
 
 def test_a_wrong_file_has_not_passed_the_check(tmp_path: Path) -> None:
-    """The problems carry their places, in JSON too; exit code 1, and no collector is needed."""
+    """The problems carry their places, in JSON too; exit code 2, and no collector is needed."""
     mine = tmp_path / "mine.yaml"
     mine.write_text(LOCAL.replace("name: local", "name: NO"), encoding="utf-8")
     told = batchtel("check", "--env", mine)
     assert (told.exit_code, told.stderr) == (
-        1,
+        2,
         f"error: 1 problem in the environment {mine}\n"
         f'  {mine}:5:7: name: NO is read as false in YAML; write "NO" in quotes for text, or true or false\n',
     )
     result = batchtel("check", "--env", mine, "--json")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert json.loads(result.stdout) == {
         "ok": False,
         "collector": None,
@@ -187,28 +187,28 @@ def test_every_role_is_checked_though_one_is_wrong(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: production\nname: mine\ncadence: 5\n", encoding="utf-8")
     both = batchtel("check", "--env", mine)
-    assert (both.exit_code, both.stderr.count("error: 1 problem"), both.stderr.count("cadence: 5 is not")) == (1, 1, 1)
+    assert (both.exit_code, both.stderr.count("error: 1 problem"), both.stderr.count("cadence: 5 is not")) == (2, 1, 1)
     mine.write_text(
         "base: production\nname: mine\nroles: {agent: {cadence: 5}, gateway: {expiry: 5}}\n", encoding="utf-8"
     )
     each = batchtel("check", "--env", mine)
-    assert each.exit_code == 1
+    assert each.exit_code == 2
     assert "cadence: 5 is not" in each.stderr
     assert "expiry: 5 is not" in each.stderr
 
 
 def test_extras_that_cannot_be_read_are_a_problem_of_the_environment(collector_program: Path, tmp_path: Path) -> None:
-    """The check has not passed, exit code 1, and the file is named in JSON too."""
+    """The check has not passed, exit code 2, and the file is named in JSON too."""
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: local\nname: mine\nextras: ./none.yaml\n", encoding="utf-8")
     told = batchtel("check", "--env", mine, "--collector", collector_program)
     extras = tmp_path / "none.yaml"
     assert (told.exit_code, told.stderr) == (
-        1,
+        2,
         f"error: 1 problem in the extras {extras}\n  {extras}: cannot be read: No such file or directory\n",
     )
     as_json = batchtel("check", "--env", mine, "--collector", collector_program, "--json")
-    assert as_json.exit_code == 1
+    assert as_json.exit_code == 2
     assert json.loads(as_json.stdout)["environments"][0]["problems"] == [
         {"message": "cannot be read: No such file or directory", "file": str(extras), "line": None, "column": None}
     ]

@@ -244,14 +244,14 @@ def test_check_names_all_problems(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[jobs.a]\nteam = 7\n[jobs.b.sla]\nmin_records = 0\n")
     result = batchtel("catalogue", "check", file)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
         f"error: 2 problems in the catalogue {file}\n"
         f"  {file}:2: jobs.a.team: 7 {NO_TEXT}\n"
         f"  {file}:4: jobs.b.sla.min_records: 0 {NO_COUNT}\n"
     )
     shown = batchtel("catalogue", "check", file, "--json")
-    assert shown.exit_code == 1
+    assert shown.exit_code == 2
     assert json.loads(shown.stdout) == {
         "ok": False,
         "file": str(file),

@@ -46,7 +46,7 @@ class Task(NamedTuple):
 def task(instance: Any) -> Task:
     """Read a task instance: the one of a task process, or the ORM's."""
     column = _columns(instance)
-    operator = getattr(instance, "task", None) if "_sa_instance_state" not in vars(instance) else column("task")
+    operator = column("task")
     server = getattr(instance, "_ti_context_from_server", None)
     retries = int(getattr(operator, "retries", None) or 0)
     most = column("max_tries")
@@ -133,9 +133,24 @@ def text(value: Any) -> str:
     return "" if value is None else str(getattr(value, "value", value))
 
 
+def is_row(instance: Any) -> bool:
+    """Return whether an object is a row of Airflow's database: every task instance of Airflow 2 is."""
+    return "_sa_instance_state" in getattr(instance, "__dict__", {})
+
+
+def state_before(row: Any) -> str:
+    """Return the state that a row had when it was loaded, empty if nobody has set another one since.
+
+    Airflow 2 calls the hook for a dead task once more when the task is in a final state already.
+    """
+    if not is_row(row):
+        return ""
+    return text(row._sa_instance_state.committed_state.get("state"))
+
+
 def _columns(row: Any) -> Any:
     """Return a function that reads the first of several names that `row` has loaded, else None."""
-    loaded = vars(row) if "_sa_instance_state" in getattr(row, "__dict__", {}) else None
+    loaded = vars(row) if is_row(row) else None
 
     def column(*names: str) -> Any:
         for name in names:

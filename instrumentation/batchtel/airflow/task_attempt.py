@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from batchtel import current, handover, settings
 from batchtel.airflow import task_log
-from batchtel.airflow.facts import Task
+from batchtel.airflow.facts import Task, is_row
 from batchtel.airflow.task_step import TaskStep
 from batchtel.airflow.watch import Watch
 from batchtel.guard import harmless, warned_elsewhere
@@ -39,7 +39,8 @@ class TaskAttempt(TaskStep):
         self.begin(self.start_at(time.time_ns()))
         if self.recorder is not None:
             task_log.capture()
-            self._watch = Watch.over(self.task)
+            # Airflow 2 calls a hook for every task that it finds dead.
+            self._watch = None if is_row(self.instance) else Watch.over(self.task)
             run = handover.OpenRun(self.part.name, self.part.run_id, 1, self.labels["job_type"])
             self._marked = handover.Marked(handover.variables(run, {"traceparent": self.traceparent}))
 

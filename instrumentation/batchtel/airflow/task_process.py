@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from batchtel.airflow import facts, outcomes
+from batchtel.airflow.pokes import poked_before
 from batchtel.airflow.task_attempt import OPEN, TaskAttempt
 from batchtel.outcome import Outcome
 
@@ -12,6 +13,8 @@ from batchtel.outcome import Outcome
 def running(instance: Any) -> None:
     """Open the attempt of a task that is about to run here."""
     task = facts.task(instance)
+    if poked_before(task, instance):
+        task = task._replace(goes_on_again=True)
     if task.key not in OPEN:
         OPEN[task.key] = TaskAttempt(task, instance)
         OPEN[task.key].open()
@@ -25,16 +28,23 @@ def succeeded(instance: Any) -> None:
 def failed(previous_state: Any, instance: Any, error: BaseException | str | None) -> None:
     """Close the attempt as `error` says; one that is open in no process was lost with its own.
 
-    The scheduler calls this for a task whose executor or heartbeat says that it is gone; a state that somebody sets by
-    hand comes without a previous state.
+    The scheduler calls this for a task whose executor or heartbeat says that it is gone, in Airflow 2 its child that
+    parses DAGs; a state that somebody sets by hand comes without a previous state.
     """
     task = facts.task(instance)
     if task.key in OPEN:
         _settle(task, outcomes.of_failure(task, error))
     elif previous_state is not None:
-        from batchtel.airflow import messenger
+        # Airflow 2 calls every previous state running.
+        before = facts.state_before(instance) or facts.text(previous_state)
+        if before not in ENDED:
+            from batchtel.airflow import messenger
 
-        messenger.tell_lost(task, str(error or ""), ran=facts.text(previous_state) == "running")
+            messenger.tell_lost(task, str(error or ""), ran=before == "running")
+
+
+ENDED: Final = {"success", "failed", "skipped", "up_for_retry"}
+"""States that an attempt does not leave: Airflow 2 may call for one that it has found dead before, twice in 10 s."""
 
 
 def skipped(instance: Any) -> None:

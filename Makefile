@@ -6,10 +6,10 @@ UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 RUN := $(UV) run --locked --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-faults check format generate bench clean
+.PHONY: help demo test test-airflow test-airflow-versions test-faults check format generate bench clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 30
 
 demo: $(UV) ## Set everything up, run the main job, show what arrived, stop
 	@$(RUN) batchtel demo
@@ -18,9 +18,13 @@ test: $(UV) ## Run the tests, against the real programs
 	@$(RUN) python -m batchtel_stack.build > /dev/null
 	$(RUN) pytest
 
-test-airflow: $(UV) ## Run the tests on real Airflow, against the real stack
+test-airflow: $(UV) ## Run the tests on real Airflow 3.3 and 2.11, against the real stack
 	@$(RUN) python -m batchtel_stack.build > /dev/null
-	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -m airflow
+	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -m 'airflow and not versions'
+
+test-airflow-versions: $(UV) ## Run the same tests on the other versions of Airflow
+	@$(RUN) python -m batchtel_stack.build > /dev/null
+	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -m 'airflow and versions'
 
 test-faults: $(UV) ## Run the long outages, 15 minutes, against the real programs
 	@$(RUN) python -m batchtel_stack.build > /dev/null

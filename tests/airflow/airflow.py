@@ -1,18 +1,19 @@
-"""Real Airflow: its scheduler, DAG processor and API server on loopback, with LocalExecutor and SQLite."""
+"""Real Airflow with LocalExecutor: its programs on loopback, and what they say."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.request import urlopen
 
 from batchtel_stack import children
+from tests.airflow.database import Database
+from tests.airflow.installation import ROOT
 from tests.pipeline.polling import until
 
 FINISHED: Final = ("success", "failed")
@@ -21,21 +22,23 @@ SECONDS: Final = 300.0
 """How long DAG runs may take; the race of ten tasks takes about 20 s alone on two cores."""
 
 
-class Airflow:
+class Airflow(ABC):
     """Airflow in `folder`, with the DAG files of `dags`; every DAG in them starts by itself, if it has a schedule.
 
     `programs` has the commands of its environment; `told` are environment variables on top, for all its processes.
+    What differs between Airflow 2 and 3 is in the subclasses, in `lines.py`.
     """
 
-    def __init__(self, programs: Path, folder: Path, dags: Path, port: int, told: Mapping[str, str]) -> None:
+    def __init__(self, programs: Path, folder: Path, dags: Path, told: Mapping[str, str]) -> None:
         self.folder = folder
-        self.database = folder / "airflow.db"
-        self.url = f"http://127.0.0.1:{port}"
         self._programs = programs
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.database = self._database()
         self.environment = {
             **{name: text for name, text in os.environ.items() if not name.startswith(("OTEL_", "BATCHTEL_"))},
             "PATH": f"{programs}:{os.environ['PATH']}",
+            # The DAG files of the tests import `tests.airflow.authoring`.
+            "PYTHONPATH": str(ROOT),
             "AIRFLOW_HOME": str(folder),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             # No file is written beside the sources.
@@ -44,45 +47,35 @@ class Airflow:
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "10",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-            "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__PORT": str(port),
-            "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__API_AUTH__JWT_SECRET": "for-tests-" + "0" * 64,
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database.url,
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+            **self._settings(),
             **told,
         }
 
-    @classmethod
-    @contextmanager
-    def running(
-        cls,
-        programs: Path,
-        folder: Path,
-        dags: Path,
-        port: int,
-        told: Mapping[str, str],
-    ) -> Iterator[Airflow]:
-        """Run Airflow for the length of a `with` block."""
-        airflow = cls(programs, folder, dags, port, told)
-        airflow.migrate()
-        try:
-            airflow.start("api-server")
-            airflow.wait_for_api()
-            for program in ("dag-processor", "triggerer", "scheduler"):
-                airflow.start(program)
-            yield airflow
-        finally:
-            airflow.stop()
+    @abstractmethod
+    def _database(self) -> Database:
+        """Return where this line of Airflow keeps its state."""
 
-    def migrate(self) -> None:
-        """Make the database."""
+    @abstractmethod
+    def _settings(self) -> Mapping[str, str]:
+        """Return the environment variables that this line of Airflow needs."""
+
+    @abstractmethod
+    def start_all(self) -> None:
+        """Start the programs of this line of Airflow."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run it for the length of a `with` block."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.command("db", "migrate")
+        with self.database.running():
+            self.command("db", "migrate")
+            try:
+                self.start_all()
+                yield
+            finally:
+                self.stop()
 
     def command(self, *arguments: str) -> str:
         """Run one command of Airflow to its end, and return its output."""
@@ -92,21 +85,13 @@ class Airflow:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def start(self, program: str) -> None:
+    def start(self, program: str, *options: str) -> None:
         """Start one program of Airflow; it writes into `<program>.log`."""
+        command: list[str | Path] = [self._programs / "airflow", program, *options]
         with (self.folder / f"{program}.log").open("ab") as output:
             self._processes[program] = children.start(
-                [self._programs / "airflow", program], output=output, folder=self.folder, environment=self.environment
+                command, output=output, folder=self.folder, environment=self.environment
             )
-
-    def wait_for_api(self) -> None:
-        """Return when the API server answers: a task that starts before cannot say so, and fails."""
-
-        def look() -> bool | None:
-            with urlopen(f"{self.url}/api/v2/version", timeout=5) as answer:
-                return answer.status == 200 or None
-
-        until(f"an answer of {self.url}", look, 180, lambda: self.log("api-server")[-3000:])
 
     def stop(self) -> None:
         """End every program with all that it has started; the scheduler first, as it waits for its tasks."""
@@ -132,8 +117,7 @@ class Airflow:
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask Airflow's own database, reading only: what it says is the ledger."""
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as connection:
-            return connection.execute(query, values).fetchall()
+        return self.database.rows(query, *values)
 
     def dag_runs(self, dag_id: str) -> list[str]:
         """Return the states of the runs of a DAG, in the order of their start."""

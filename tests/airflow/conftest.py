@@ -8,14 +8,21 @@ from typing import Final
 
 import pytest
 
-from batchtel_stack import ports
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
+from tests.airflow import lines
 from tests.airflow.airflow import Airflow
-from tests.airflow.installation import HERE, install
+from tests.airflow.installation import HERE
 from tests.stack.witness import Witness
 
 SERVICE: Final = "airflow-tests"
+
+VERSIONS: Final = (
+    "3.3",
+    "2.11",
+    *(pytest.param(version, marks=pytest.mark.versions) for version in ("3.1", "2.10")),
+)
+"""What is tested: a folder each, with its lock; those that are marked by `make test-airflow-versions` only."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +33,13 @@ class Played:
     witness: Witness
 
 
-@pytest.fixture(scope="session", params=["3.3"])
+@pytest.fixture(scope="session", params=VERSIONS)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """Airflow of one version, which has run every DAG once with the plugin as it is installed, and a stack."""
-    programs, folder = install(request.param), tmp_path_factory.mktemp("airflow")
+    folder = tmp_path_factory.mktemp("airflow")
     with Stack.running(folder / "stack", Ports.free(), cadence="1s") as stack:
         witness = Witness(stack, SERVICE)
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
-        with Airflow.running(programs, folder / "home", HERE / "dags", ports.free(1)[0], told) as airflow:
+        with lines.running(request.param, folder / "home", HERE / "dags", told) as airflow:
             airflow.wait("race", "etl", "outcomes")
             yield Played(airflow, witness)

@@ -24,7 +24,8 @@ def install(version: str) -> Path:
     # One for each checkout: batchtel in it is a link to the checkout.
     place = cache.folder() / f"airflow-{version}" / str(ROOT).strip("/").replace("/", "-")
     done = subprocess.run(
-        [uv, "sync", "--locked", "--project", str(HERE / version)],
+        # Not `--locked`: the lock also repeats the development tools of this checkout, and need not know the latest.
+        [uv, "sync", "--frozen", "--project", str(HERE / version)],
         env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(place)},
         capture_output=True,
         text=True,

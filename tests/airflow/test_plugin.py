@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.airflow.installation import HERE, install
+from tests.airflow.conftest import VERSIONS
+from tests.airflow.installation import HERE, ROOT, install
 
 pytestmark = pytest.mark.airflow
 
@@ -25,15 +26,15 @@ print(json.dumps([names, sorted(name for name in sys.modules if name.startswith(
 """
 
 
-@pytest.fixture(scope="module")
-def programs() -> Path:
-    """The programs of Airflow 3.3."""
-    return install("3.3")
+@pytest.fixture(scope="module", params=VERSIONS)
+def programs(request: pytest.FixtureRequest) -> Path:
+    """The programs of one version of Airflow."""
+    return install(request.param)
 
 
 def _environment(folder: Path, told: Mapping[str, str]) -> dict[str, str]:
     bare = {name: text for name, text in os.environ.items() if not name.startswith(("OTEL_", "BATCHTEL_"))}
-    return {**bare, "AIRFLOW_HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **told}
+    return {**bare, "PYTHONPATH": str(ROOT), "AIRFLOW_HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **told}
 
 
 def _listeners(programs: Path, folder: Path, told: Mapping[str, str]) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from airflow.sdk import dag, task, task_group
-
 import batchtel
+from tests.airflow.authoring import dag, task, task_group
 
 
 @dag(schedule="@once", start_date=datetime(2026, 1, 1, tzinfo=UTC), tags=["batchtel"], default_args={"retries": 2})

@@ -8,13 +8,16 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
-from airflow.exceptions import AirflowSkipException
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
-from airflow.sdk import dag, get_current_context, task
-
 import batchtel
+from tests.airflow.authoring import (
+    AirflowSkipException,
+    BashOperator,
+    DeferringOperator,
+    EmptyOperator,
+    dag,
+    get_current_context,
+    task,
+)
 
 SOON = timedelta(seconds=1)
 
@@ -73,7 +76,7 @@ def outcomes() -> None:
     killed()
     killed_once()
     pokes()
-    TimeDeltaSensor(task_id="defers", delta=timedelta(seconds=1), deferrable=True)
+    DeferringOperator(task_id="defers")
     BashOperator(task_id="bash", bash_command='test "$BATCHTEL_JOB" = outcomes && echo "$TRACEPARENT"')
 
 

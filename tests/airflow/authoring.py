@@ -1,0 +1,53 @@
+"""What the DAG files of the tests are written with, by one name on Airflow 2 and 3.
+
+Elsewhere a DAG file imports from the places of the Airflow that it runs on.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+try:
+    from airflow.sdk import BaseOperator, dag, get_current_context, task, task_group
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task, task_group
+    from airflow.models import BaseOperator
+    from airflow.operators.python import get_current_context
+
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+except ImportError:  # Airflow 2.10, whose provider has less
+    from airflow.operators.empty import EmptyOperator
+    from airflow.triggers.temporal import TimeDeltaTrigger
+
+from airflow.exceptions import AirflowSkipException
+from airflow.providers.standard.operators.bash import BashOperator
+
+__all__ = [
+    "AirflowSkipException",
+    "BashOperator",
+    "DeferringOperator",
+    "EmptyOperator",
+    "dag",
+    "get_current_context",
+    "task",
+    "task_group",
+]
+
+
+class DeferringOperator(BaseOperator):  # type: ignore[misc]  # Airflow is not there when types are checked
+    """Defers for a second, and goes on in another process.
+
+    The sensors that wait for a time do not serve: some end at once for a run that is due in the past, others are ended
+    by the triggerer.
+    """
+
+    def execute(self, context: Any) -> None:
+        """Defer."""
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=1)), method_name="go_on")
+
+    def go_on(self, context: Any, event: Any = None) -> str:
+        """End, in the process that goes on."""
+        return "gone on"

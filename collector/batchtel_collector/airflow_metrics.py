@@ -1,8 +1,8 @@
 """Airflow's own metrics: what each becomes in Prometheus, or why it is dropped.
 
 The names are those of Airflow's list (3.x, with the dotted forms that StatsD carries) and of the StatsD mapping that
-Airflow's dashboards were made for (46 families); neither depends on the transport. Anything that is not in this table
-is dropped and counted.
+Airflow's dashboards were made for (46 families); what a name becomes does not depend on the transport, StatsD or
+OpenTelemetry. Anything that is not in this table is dropped and counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Kind = Literal["counter", "gauge", "level", "timer"]
 histogram in seconds."""
 
 ID: Final = "airflow_id"
-"""Label of every family: the prefix that Airflow was given (statsd_prefix, otel_prefix), so the name of one Airflow."""
+"""Label of every family, the name of one Airflow: its prefix (statsd_prefix, otel_prefix), or its environment."""
 
 FAMILY: Final = "af_agg_"
 """What every family's name begins with."""
@@ -41,6 +41,9 @@ TAGS: Final = {
     "executor_class_name": ("executor",),
 }
 """Label -> further names under which Airflow's versions tag it."""
+
+OTLP_TAGS: Final = {**TAGS, "executor_class_name": (*TAGS["executor_class_name"], "name")}
+"""The same over OpenTelemetry, where `name` is the class of an executor up to 3.2."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,11 @@ class Mapped:
     def variables(self) -> tuple[str, ...]:
         """The ids in the name, in order; they become labels."""
         return tuple(_VARIABLE.findall(self.name))
+
+    @property
+    def otlp_name(self) -> str:
+        """The name over OpenTelemetry, where ids are attributes: in names they are cut and in lower case."""
+        return self.tagged or re.sub(r"[.]\{\w+\}$", "", self.name.replace("{job_name}", "job"))
 
     @property
     def pattern(self) -> str:
@@ -140,6 +148,8 @@ _COUNTERS: Final = (
     Mapped("task_instance_created_{operator_name}", "task_instance_created", "counter", "task_instance_created"),
     Mapped("asset.updates", "asset_updates", "counter"),
     Mapped("asset.triggered_dagruns", "asset_triggered_dagruns", "counter"),
+    Mapped("dataset.updates", "asset_updates", "counter"),  # their names before 3.0
+    Mapped("dataset.triggered_dagruns", "asset_triggered_dagruns", "counter"),
     Mapped("deadline_alerts.deadline_created", "deadline_created", "counter"),
     Mapped("deadline_alerts.deadline_missed", "deadline_missed", "counter"),
     Mapped("deadline_alerts.deadline_not_missed", "deadline_not_missed", "counter"),
@@ -181,6 +191,7 @@ _GAUGES: Final = (
     Mapped("scheduler.dagruns.queued", "scheduler_dagruns_queued", "gauge"),
     Mapped("dag_processing.file_path_queue_size", "dag_processing_file_path_queue_size", "gauge"),
     Mapped("asset.orphaned", "asset_orphaned", "gauge"),
+    Mapped("dataset.orphaned", "asset_orphaned", "gauge"),
 )
 
 _TIMERS: Final = (
@@ -215,12 +226,17 @@ DROPPED: Final = (
     *_dropped(_HOST, """triggers.running triggers.running.{hostname} triggerer.capacity_left
         triggerer.capacity_left.{hostname} edge_worker.status edge_worker.connected edge_worker.maintenance
         edge_worker.jobs_active edge_worker.concurrency edge_worker.free_concurrency edge_worker.num_queues
-        edge_worker.heartbeat_count edge_worker.ti.start edge_worker.ti.finish"""),
+        edge_worker.heartbeat_count edge_worker.ti.start edge_worker.ti.finish edge_worker.status.{worker_name}
+        edge_worker.connected.{worker_name} edge_worker.maintenance.{worker_name} edge_worker.jobs_active.{worker_name}
+        edge_worker.concurrency.{worker_name} edge_worker.free_concurrency.{worker_name}
+        edge_worker.num_queues.{worker_name} edge_worker.heartbeat_count.{worker_name}
+        edge_worker.ti.start.{queue}.{dag_id}.{task_id} edge_worker.ti.finish.{queue}.{state}.{dag_id}.{task_id}"""),
     *_dropped(_TWICE, "dag_file_processor_timeouts"),
     *_dropped(_MANY, """local_task_job.task_exit local_task_job.task_exit.{job_id}.{dag_id}.{task_id}.{return_code}
         ti.scheduled ti.queued ti.running ti.deferred ti.scheduled.{queue}.{dag_id}.{task_id}
         ti.queued.{queue}.{dag_id}.{task_id} ti.running.{queue}.{dag_id}.{task_id}
-        ti.deferred.{queue}.{dag_id}.{task_id} scheduler.dagruns.running.{dag_id} scheduler.dagruns.queued.{dag_id}"""),
+        ti.deferred.{queue}.{dag_id}.{task_id} scheduler.dagruns.running.{dag_id} scheduler.dagruns.queued.{dag_id}
+        task.mem_usage.{dag_id}.{task_id} task.cpu_usage.{dag_id}.{task_id} sla_missed"""),
     *_dropped(_INSIDE, """dag_processing.other_callback_count dag_processing.callback_only_count
         dag_processing.file_path_queue_update_count scheduler.executor_events.processed
         scheduler.executor_events.failed scheduler.executor_events.batch_size scheduler.executor_heartbeat_duration
@@ -232,9 +248,11 @@ DROPPED: Final = (
         connection_test.active connection_test.pending connection_test.dispatch_duration
         connection_test.hook_duration resumable_job.fresh_submit resumable_job.already_succeeded
         resumable_job.terminal_resubmit resumable_job.reconnect_attempt resumable_job.reconnect_success
-        dag_processing.last_num_of_db_queries.{dag_file} collect_db_dags airflow.io.load_filesystems
-        serde.load_serializers"""),
-    *_dropped(_ENGINE, """ol.emit.failed ol.event.size ol.emit.attempts ol.extract
+        dag_processing.last_num_of_db_queries.{dag_file} dag_processing.sla_callback_count
+        sla_callback_notification_failure local_task_job_prolonged_heartbeat_failure collect_db_dags
+        airflow.io.load_filesystems serde.load_serializers"""),
+    *_dropped(_ENGINE, """ol.emit.failed ol.event.size ol.event.size.{event_type}.{operator_name} ol.emit.attempts
+        ol.emit.attempts.{event_type}.{transport_type} ol.extract ol.extract.{event_type}.{operator_name}
         kubernetes_executor.pod_creation_status kubernetes_executor.pod_deletion_status
         kubernetes_executor.pod_patching_status kubernetes_executor.adopt_task_instances.duration
         kubernetes_executor.pod_creation kubernetes_executor.pod_creation_batch_duration

@@ -13,7 +13,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 
 from batchtel import signals
 from batchtel.version import __version__
-from batchtel_collector import airflow_metrics, airflow_parts, extras, quoting
+from batchtel_collector import airflow_parts, extras, quoting
 from batchtel_collector.destinations import Destination, Loki
 from batchtel_collector.environment import Environment
 from batchtel_collector.quantities import go_duration
@@ -48,7 +48,6 @@ def render(environment: Environment) -> str:
 
     Raises WrongDocument, exit code 2, when the file that `extras` names cannot be merged over it.
     """
-    from_airflow = environment.listen.statsd is not None
     metrics = environment.metrics
     ruled = {name: rule for name, rule in metrics.items() if not rule.drop}
     labels = list(dict.fromkeys([*signals.labels(), *environment.labels]))
@@ -76,9 +75,8 @@ def render(environment: Environment) -> str:
             closed_labels=_closed_labels(environment),
             name_limit=signals.NAME_LIMIT,
             kept_on_records=KEPT_ON_RECORDS,
-            airflow=airflow_parts if from_airflow else None,
-            or_airflow=airflow_parts.or_any if from_airflow else _nothing,
-            and_not_airflow=airflow_parts.and_not_any if from_airflow else _nothing,
+            airflow=airflow_parts,
+            statsd=environment.listen.statsd is not None,
             own_logs=_own_logs(environment),
             lists=[attribute.key for attribute in signals.ATTRIBUTES if attribute.type.endswith("[]")],
         )
@@ -120,10 +118,6 @@ def _headers(destination: Destination, tenant: str | None) -> dict[str, str]:
 
 def _joining(components: Mapping[str, Component], signal: str) -> list[str]:
     return [name for name, component in components.items() if signal in component.signals]
-
-
-def _nothing(*_: airflow_metrics.Kind) -> str:
-    return ""
 
 
 def _names(kind: signals.Kind) -> list[str]:

@@ -174,7 +174,7 @@ def test_the_wrong_kind_is_refused(airflow: Airflow) -> None:
     airflow.send(["kinds.ti_successes:1|c"])
     assert airflow.lines("kinds") == [_series("af_agg_ti_successes_total{} 1")]
     found = airflow.bench.telemetry().taken_away() - before
-    assert dict(found) == {"filter/kind": 2, "filter/value": 1}
+    assert dict(found) == {"filter/airflow": 2, "filter/value": 1}
 
 
 def test_decrements(airflow: Airflow) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import signal
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.pipeline import sink
+from tests.pipeline import exposition, otlp, sink
+from tests.pipeline.bench import of_namespace
+from tests.pipeline.case import Send, load
 from tests.pipeline.conftest import Prometheus
 from tests.pipeline.polling import until
-from tests.pipeline.program import Program
+from tests.pipeline.program import Program, fetch
 from tests.pipeline.telemetry import Telemetry
 from tests.pipeline.tiers import TOKEN, Tiers
 
@@ -169,6 +172,38 @@ def test_an_agent_that_is_killed_with_a_full_queue(tiers: Tiers, prometheus: Pro
     with tiers.gateway("gateway-0"), tiers.gateway("gateway-1"), tiers.agent(names) as agent:
         ledger.wait("the runs from before the kill", agent.tail)
         ledger.wait_for_detail(agent.tail)
+
+
+def test_airflows_own_metrics_pass_an_agent(tiers: Tiers) -> None:
+    """Gauges, timers and levels of an Airflow get through, and one of two gateways has all of them, as without."""
+    cases = [named for named in load() if named.name in ("airflow.increments", "airflow.totals", "airflow.names")]
+    names = ["gateway-0", "gateway-1"]
+    now = int(time.time())
+    with tiers.gateway("gateway-0"), tiers.gateway("gateway-1"), tiers.agent(names) as agent:
+        with closing(otlp.Sender(tiers.listen("agent").otlp_http)) as sender:
+            for named in cases:
+                for one in named.case.send:
+                    assert isinstance(one, Send)
+                    for body in one.bodies(now, named.name, neighbours=False):
+                        assert sender.send(otlp.path(body), otlp.encoded(body, otlp.JSON)) == (
+                            200,
+                            '{"partialSuccess":{}}',
+                        )
+
+        pages = [f"http://127.0.0.1:{tiers.listen(name).series}/metrics" for name in names]
+        expected = {named.name: named.case.expected(now) for named in cases}
+        seen: dict[str, list[str]] = {}
+
+        def look() -> bool | None:
+            seen.update({name: [line for page in pages for line in _lines(page, name)] for name in expected})
+            return seen == expected or None
+
+        until("the series of all cases at the gateways", look, 30, lambda: f"last seen: {seen}\n{agent.tail()}")
+
+
+def _lines(page: str, namespace: str) -> list[str]:
+    samples, types = exposition.parse(fetch(page))
+    return exposition.lines(of_namespace(samples, namespace), types)
 
 
 def test_who_is_let_in(tiers: Tiers, prometheus: Prometheus) -> None:

@@ -71,6 +71,7 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     states = {status.state for status in stack.status()}
     if states == {"running"}:
         _require_same_ports(stack, wanted)
+        _require_same_configuration(stack)
         _say(f"the stack in {stack.data} runs already")
     else:
         if "exited" in states:
@@ -155,6 +156,16 @@ def _require_same_ports(stack: Stack, wanted: Ports) -> None:
         differ = [name for name in Ports.names() if getattr(known.ports, name) != getattr(wanted, name)]
         listed = ", ".join(f"{name} {getattr(known.ports, name)} instead of {getattr(wanted, name)}" for name in differ)
         raise Failure(f"the stack in {stack.data} runs with other ports: {listed}. Stop it first: batchtel down", 2)
+
+
+def _require_same_configuration(stack: Stack) -> None:
+    if changed := stack.outdated():
+        files = ", ".join(map(str, changed))
+        raise Failure(
+            f"the stack in {stack.data} runs with another configuration than the environment "
+            f"{stack.options.environment} now gives: {files}. Stop it first: batchtel down",
+            2,
+        )
 
 
 def _plain(status: Status) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Options:
         data: absolute folder of everything that the stack writes.
         ports: what it listens on.
         environment: name or path of the collector's environment.
-        cadence: how often series are written to Prometheus and rules are evaluated, e.g. "15s".
+        cadence: how often series are written and rules are evaluated, e.g. "15s"; the environment's when None.
         query_lookback_delta: how far Prometheus looks back for a sample; its own default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
     """
@@ -41,7 +41,7 @@ class Options:
     data: Path
     ports: Ports = field(default_factory=Ports)
     environment: str = "local"
-    cadence: str = "15s"
+    cadence: str | None = None
     query_lookback_delta: str | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
 
@@ -80,14 +80,14 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
     environment = load(options.environment, _merged(_settings(options), options.overrides))
     retention = environment.retention
     return (
-        _prometheus(options, go_duration(retention.metrics)),
+        _prometheus(options, go_duration(environment.cadence), go_duration(retention.metrics)),
         _loki(options, go_duration(retention.detail)),
         _tempo(options, go_duration(retention.detail)),
         _collector(options, environment, boot),
     )
 
 
-def _prometheus(options: Options, retention: str) -> Program:
+def _prometheus(options: Options, cadence: str, retention: str) -> Program:
     file = options.data / "prometheus" / "prometheus.yml"
     port = options.ports.prometheus
     arguments = [
@@ -101,7 +101,7 @@ def _prometheus(options: Options, retention: str) -> Program:
     ]
     if options.query_lookback_delta is not None:
         arguments.append(f"--query.lookback-delta={options.query_lookback_delta}")
-    text = _template("prometheus.yml.j2", cadence=options.cadence, rules=[str(rules.path())])
+    text = _template("prometheus.yml.j2", cadence=cadence, rules=[str(rules.path())])
     return Program(
         "prometheus", tuple(arguments), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/-/ready"
     )
@@ -170,9 +170,8 @@ def _settings(options: Options) -> dict[str, object]:
         "prometheus": {"endpoint": f"http://{HOST}:{ports.prometheus}/api/v1/write"},
         "loki": {"endpoint": f"http://{HOST}:{ports.loki}/otlp"},
         "tempo": {"endpoint": f"{HOST}:{ports.tempo_otlp}"},
-        "cadence": options.cadence,
         "queue": {"folder": str(options.data / "collector" / "queue")},
-    }
+    } | ({"cadence": options.cadence} if options.cadence is not None else {})
 
 
 def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:

@@ -33,7 +33,7 @@ class Stack:
     Args:
         data: folder of everything that it writes; made when missing.
         ports: what it listens on.
-        cadence: how often series are written to Prometheus and rules are evaluated, e.g. "15s".
+        cadence: how often series are written and rules are evaluated, e.g. "15s"; the environment's when None.
         environment: name or path of the collector's environment.
         query_lookback_delta: how far Prometheus looks back for a sample; its own default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
@@ -44,7 +44,7 @@ class Stack:
         data: Path,
         ports: Ports | None = None,
         *,
-        cadence: str = "15s",
+        cadence: str | None = None,
         environment: str = "local",
         query_lookback_delta: str | None = None,
         overrides: Mapping[str, object] | None = None,
@@ -87,7 +87,7 @@ class Stack:
         data: Path,
         ports: Ports | None = None,
         *,
-        cadence: str = "15s",
+        cadence: str | None = None,
         environment: str = "local",
         query_lookback_delta: str | None = None,
         overrides: Mapping[str, object] | None = None,
@@ -124,12 +124,12 @@ class Stack:
             Failure: it runs already, a port is in use, a build failed, or a program ended or did not answer in time
                 (exit code 3); the environment is wrong (exit code 2). Nothing is left running.
         """
-        binaries = build.ensure()
         with self._alone(), terminate.raised():
             self._require_stopped()
-            boot = int(time.time())
-            wanted = programs(self.options, boot)
+            wanted = programs(self.options, boot=int(time.time()))
             self.ports.require_free()
+            # Last: nothing that can be told at once is to cost a build.
+            binaries = build.ensure()
             say(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
             try:
                 self._launch(wanted, binaries, tied)
@@ -149,6 +149,15 @@ class Stack:
         """Return one status for each of the four programs, in the order of their start."""
         known = {process.name: process for process in self._processes()}
         return [Status.of(name, known.get(name)) for name in PROGRAMS]
+
+    def outdated(self) -> list[Path]:
+        """Return the configuration files of a started stack that a start would now write otherwise.
+
+        Raises:
+            Failure: the environment or its rendering is wrong (exit code 2).
+        """
+        wanted = {path: text for program in programs(self.options, boot=0) for path, text in program.files.items()}
+        return [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
 
     def _processes(self) -> tuple[Process, ...]:
         known = state.read(self.data)
@@ -178,7 +187,7 @@ class Stack:
             # The child cannot be reaped before this object polls it, so its entry in /proc exists.
             started.append(Process(program.name, child.pid, state.ticks(child.pid) or 0, time.time(), program.url, log))
             # After each: what a killed `up` has started is known to `down`.
-            state.write(self.data, State(self.ports, self.options.cadence, tuple(started)))
+            state.write(self.data, State(self.ports, tuple(started)))
 
     def _stop_all(self) -> list[str]:
         running = [process for process in self._processes() if process.runs()]

@@ -38,10 +38,9 @@ class Process:
 
 @dataclass(frozen=True)
 class State:
-    """A started stack: its ports, cadence and processes."""
+    """A started stack: its ports and processes."""
 
     ports: Ports
-    cadence: str
     processes: tuple[Process, ...]
 
 
@@ -66,7 +65,7 @@ def read(data: Path) -> State | None:
     try:
         content = json.loads(file(data).read_text())
         processes = tuple(Process(**{**entry, "log": Path(entry["log"])}) for entry in content["processes"])
-        return State(Ports(**content["ports"]), content["cadence"], processes)
+        return State(Ports(**content["ports"]), processes)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -75,7 +74,6 @@ def write(data: Path, state: State) -> None:
     """Replace the state in a data folder at once: a reader sees the old one or the new one."""
     content = {
         "ports": dataclasses.asdict(state.ports),
-        "cadence": state.cadence,
         "processes": [{**dataclasses.asdict(process), "log": str(process.log)} for process in state.processes],
     }
     partial = file(data).with_suffix(".partial")

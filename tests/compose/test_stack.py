@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import urllib.request
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from batchtel_stack.ports import Ports
 from batchtel_stack.programs import PROGRAMS
 from tests.compose.conftest import Batchtel, Eventually, Spawn
 from tests.compose.machine import COMMAND, options, processes
+
+OF_ENVIRONMENT = ("prometheus/prometheus.yml", "loki/loki.yaml", "tempo/tempo.yaml", "collector/collector.yaml")
+"""What an environment decides: the cadence of rules, how long details are kept, and the collector."""
 
 pytestmark = pytest.mark.usefixtures("built")
 
@@ -45,6 +49,14 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     assert (again.returncode, again.stderr.splitlines()[0]) == (0, f"the stack in {data} runs already")
     assert {entry["pid"] for entry in entries.values()} == set(processes(data))
 
+    other = batchtel("up", "--data", data, "--env", "ci", *options(ports))
+    changed = ", ".join(str(data / file) for file in OF_ENVIRONMENT)
+    assert (other.returncode, other.stderr) == (
+        2,
+        f"error: the stack in {data} runs with another configuration than the environment ci now gives: {changed}. "
+        "Stop it first: batchtel down\n",
+    )
+
     logs = batchtel("logs", "tempo", "-n", "1", "--data", data)
     assert logs.returncode == 0
     assert logs.stdout.splitlines() == output.tail(output.path(data, "tempo"), 1) != []
@@ -58,8 +70,13 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     ] * 4
 
 
-def test_wrong_input_is_told_before_anything_is_built(batchtel: Batchtel, data: Path, ports: Ports) -> None:
-    """An environment that is not there and a folder that cannot be made are input errors with what to type next."""
+def test_wrong_input_is_told_before_anything_is_built(
+    batchtel: Batchtel, data: Path, ports: Ports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong is told where nothing is built yet: an environment, a variable, a folder, a port that is used."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing built"))
+    monkeypatch.setenv("PATH", str(tmp_path))  # so that a build would fail at once
+    monkeypatch.delenv("UV", raising=False)
     unknown = batchtel("up", "--data", data, "--env", "lokal", *options(ports))
     assert unknown.returncode == 2
     assert unknown.stderr.startswith("error: unknown environment 'lokal' (did you mean local?)")
@@ -75,6 +92,11 @@ def test_wrong_input_is_told_before_anything_is_built(batchtel: Batchtel, data: 
         2,
         "error: cannot write in /proc/nowhere: No such file or directory; name another folder: --data DIR\n",
     )
+    with socket.create_server(("127.0.0.1", ports.loki)):
+        used = batchtel("up", "--data", data, *options(ports))
+    assert used.returncode == 3
+    assert used.stderr.startswith("error: a port is in use, nothing was started:\n")
+    assert batchtel("up", "--data", data, *options(ports)).stderr.startswith("Building ")
 
 
 def test_only_known_ports_on_loopback(batchtel: Batchtel, data: Path, ports: Ports) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from batchtel_stack import state
 from batchtel_stack.ports import Ports
+from batchtel_stack.programs import programs
 from batchtel_stack.stack import Stack
 from batchtel_stack.state import Process, State
 
@@ -26,7 +27,7 @@ def own(tmp_path: Path) -> Process:
 
 def test_state_survives_the_file(tmp_path: Path, own: Process) -> None:
     """What is read is what was written."""
-    written = State(Ports(loki=13100), "1s", (own,))
+    written = State(Ports(loki=13100), (own,))
     state.write(tmp_path, written)
     assert state.read(tmp_path) == written
 
@@ -42,7 +43,7 @@ def test_reused_process_id_is_not_ours(tmp_path: Path, own: Process) -> None:
     """A process that got the id of a dead program is neither reported as running nor stopped."""
     assert own.runs()
     stale = replace(own, ticks=own.ticks - 1)
-    state.write(tmp_path, State(Ports(), "15s", (stale,)))
+    state.write(tmp_path, State(Ports(), (stale,)))
     stack = Stack(tmp_path)
     assert [status.state for status in stack.status()] == ["stopped", "exited", "stopped", "stopped"]
     assert stack.stop() == []  # and this test lives on
@@ -55,3 +56,15 @@ def test_zombie_does_not_run() -> None:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert state.ticks(child.pid) is None
     child.wait()
+
+
+def test_the_cadence_is_that_of_the_environment(tmp_path: Path) -> None:
+    """Of the rules and of the collector alike, unless the caller names another."""
+    for stack, cadence in (
+        (Stack(tmp_path, environment="ci"), "1s"),
+        (Stack(tmp_path), "15s"),
+        (Stack(tmp_path, environment="ci", cadence="7s"), "7s"),
+    ):
+        texts = {file.name: text for one in programs(stack.options, 0) for file, text in one.files.items()}
+        assert f"evaluation_interval: {cadence}\n" in texts["prometheus.yml"]
+        assert f'scrape_interval: "{cadence}"' in texts["collector.yaml"]

@@ -87,10 +87,17 @@ class _Store:
         except ValueError as error:
             raise Failure(f"{self.name} answers something that is no JSON at {self.url}{path}: {error}", 3) from error
 
-    def _found(self, path: str, fields: Mapping[str, object]) -> Any:
+    def _found(self, path: str, fields: Mapping[str, object], *keys: str) -> Any:
+        """Return what stands below `keys` in the answer."""
         content = self._get(path, fields)
-        if content is None:
-            raise Failure(f"{self.name} answers 404 at {self.url}{path}. Is this address that of {self.name}?", 3)
+        answer = "404" if content is None else "other JSON than it should"
+        try:
+            for key in keys:
+                content = content[key]
+        except (KeyError, TypeError):
+            raise Failure(
+                f"{self.name} answers {answer} at {self.url}{path}. Is this address that of {self.name}?", 3
+            ) from None
         return content
 
 
@@ -101,8 +108,8 @@ class Prometheus(_Store):
 
     def query(self, promql: str) -> list[Sample]:
         """Return the answer to an instant query whose result is a vector."""
-        content = self._found("/api/v1/query", {"query": promql})
-        return [Sample(row["metric"], float(row["value"][1])) for row in content["data"]["result"]]
+        rows = self._found("/api/v1/query", {"query": promql}, "data", "result")
+        return [Sample(row["metric"], float(row["value"][1])) for row in rows]
 
     def value(self, promql: str) -> float:
         """Return the one value of an instant query's answer; 0 if it has none."""
@@ -111,8 +118,7 @@ class Prometheus(_Store):
 
     def series(self, matcher: str) -> list[dict[str, str]]:
         """Return the label set of every series of the last hours, the name as `__name__`."""
-        content = self._found("/api/v1/series", {"match[]": matcher, "limit": 0})
-        series: list[dict[str, str]] = content["data"]
+        series: list[dict[str, str]] = self._found("/api/v1/series", {"match[]": matcher, "limit": 0}, "data")
         return series
 
 
@@ -125,14 +131,12 @@ class Loki(_Store):
         """Return the log records between two Unix times in seconds, oldest first.
 
         Raises:
-            Failure: There are more than `LOKI_LIMIT`; part of an answer would read as the whole.
+            Failure: There are `LOKI_LIMIT` or more; part of an answer would read as the whole.
         """
         fields = {"query": logql, "start": int(start * 1e9), "end": int(end * 1e9), "limit": LOKI_LIMIT}
-        content = self._found("/loki/api/v1/query_range", fields | {"direction": "forward"})
+        streams = self._found("/loki/api/v1/query_range", fields | {"direction": "forward"}, "data", "result")
         records = [
-            Record(int(time), line, stream["stream"])
-            for stream in content["data"]["result"]
-            for time, line, *_ in stream["values"]
+            Record(int(time), line, stream["stream"]) for stream in streams for time, line, *_ in stream["values"]
         ]
         _require_whole(self.name, logql, len(records), LOKI_LIMIT)
         return sorted(records, key=lambda record: record.time)
@@ -153,7 +157,7 @@ class Tempo(_Store):
             Failure: There are `TEMPO_LIMIT` traces or more; part of an answer would read as the whole.
         """
         fields = {"q": traceql, "start": int(start), "end": int(end) + 1, "limit": TEMPO_LIMIT}
-        traces = self._found("/api/search", fields).get("traces", [])
+        traces = self._found("/api/search", fields, "traces")
         _require_whole(self.name, traceql, len(traces), TEMPO_LIMIT)
         # A search drops leading zeros.
         return [trace["traceID"].zfill(32) for trace in traces]

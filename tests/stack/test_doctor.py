@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchtel.command import main
+from batchtel_stack.doctor.canary import Canary
 from batchtel_stack.stack import Stack
 from batchtel_stack.stores import Loki, Prometheus, Tempo
 from tests.pipeline.polling import until
@@ -66,6 +67,41 @@ def test_a_store_that_is_not_there(
     assert wrong(report)["Loki"][1] == "start it (here: batchtel up), or name its address: --loki URL"
     results = {finding["check"]: finding["result"] for finding in report["findings"]}
     assert (results["run in Loki"], results["run in Tempo"], results["run in Prometheus"]) == ("skipped", "ok", "ok")
+
+
+def test_other_programs_at_the_addresses_of_stores(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prometheus, which knows no trace either, is no Tempo, and JSON alone makes no Prometheus; exit code 3."""
+    stack = played.stack
+    health = f"http://127.0.0.1:{stack.ports.collector_health}"
+    result, report = examine(stack, monkeypatch, "--tempo", stack.prometheus, "--prometheus", health)
+    assert result.exit_code == 3
+    assert {check: message for check, (message, _) in wrong(report).items()} == {
+        "Prometheus": f"Prometheus answers other JSON than it should at {health}/api/v1/query. "
+        "Is this address that of Prometheus?",
+        "Tempo": f"Tempo answers 404 at {stack.prometheus}/api/search. Is this address that of Tempo?",
+    }
+
+
+def test_a_canary_that_cannot_run(played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where jobs cannot even begin, that is what is told, and nothing is looked for; exit code 1."""
+    (tmp_path / "batchtel.py").write_text("raise SystemExit('not the package that you look for')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    result, report = examine(played.stack, monkeypatch)
+    assert result.exit_code == 1
+    assert wrong(report) == {
+        "canary": (
+            "its process ended with 1 and says: not the package that you look for",
+            "mend what keeps jobs from running here: python -c 'import batchtel'",
+        )
+    }
+
+
+def test_files_of_the_current_folder_are_no_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canary imports what jobs import, wherever the doctor is called."""
+    (tmp_path / "batchtel.py").write_text("raise SystemExit('a script of the user')")
+    monkeypatch.chdir(tmp_path)
+    canary = Canary.send()
+    assert (canary.exit_code, len(canary.trace_id)) == (0, 32), canary.said
 
 
 class _Late(BaseHTTPRequestHandler):

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from batchtel_stack.doctor.limits import LOKI, TEMPO, Discards
+from batchtel_stack.doctor.limits import Discards
 from batchtel_stack.stack import Stack
 from batchtel_stack.stores import Loki, Record, Span, Tempo
 from tests.pipeline import otlp
@@ -54,7 +54,7 @@ def _lines(stack: Stack, query: str, count: int) -> list[Record]:
 
 def test_the_runs_of_one_job_are_one_stream(stack: Stack) -> None:
     """200 runs of a job at the same time, each with 100 lines, are one stream, and Loki takes every line."""
-    discards = Discards({LOKI: stack.loki})
+    discards = Discards({"Loki": stack.loki})
 
     def run(number: int) -> None:
         attributes = {"batch.job.name": "crowd", "batch.run.id": f"run-{number}"}
@@ -89,19 +89,19 @@ def test_the_runs_of_one_job_are_one_stream(stack: Stack) -> None:
         assert json.load(answer)["data"] == [{"batch_job_name": "crowd", "service_name": "etl"}]
     one = _lines(stack, '{batch_job_name="crowd"} | batch_run_id="run-7"', LINES)
     assert {record.fields["service_instance_id"] for record in one} == {"pod-7"}
-    assert list(discards.since(LOKI)) == []
+    assert list(discards.since()) == []
 
 
 def test_a_line_over_the_limit(stack: Stack) -> None:
     """A line and metadata over Loki's limits arrive cut, with a mark, and Loki refuses nothing."""
-    discards = Discards({LOKI: stack.loki})
+    discards = Discards({"Loki": stack.loki})
     metadata = {f"attribute_{number}": "y" * 4000 for number in range(200)}
     attributes = {"batch.job.name": "large", "batch.run.id": "run-1", **metadata}
     _send(stack, "logs", [{"body": {"stringValue": "x" * 1_000_000}, "attributes": attributes}], "pod-1")
     (record,) = _lines(stack, '{batch_job_name="large"} | batch_run_id="run-1"', 1)
     assert (len(record.line), record.line[-14:]) == (200_014, "...[truncated]")
     assert record.fields["batch_truncated"] == "true"
-    assert list(discards.since(LOKI)) == []
+    assert list(discards.since()) == []
 
 
 def _span(trace: str, number: int, size: int) -> dict[str, Any]:
@@ -130,13 +130,13 @@ def test_an_attribute_over_the_limit(stack: Stack) -> None:
 
 def test_a_trace_over_the_limit(stack: Stack) -> None:
     """Of a trace that is too large Tempo keeps a part and counts the rest, and every other trace arrives whole."""
-    discards = Discards({TEMPO: stack.tempo})
+    discards = Discards({"Tempo": stack.tempo})
     huge, small = "b" * 32, "c" * 32
     for batch in range(10):
         _send(stack, "spans", [_span(huge, batch * 20 + number, 15_000) for number in range(20)], "pod-1")
         _send(stack, "spans", [_span(small, batch, 1000)], "pod-1")
     assert len(_trace(stack, small, 10)) == 10
-    (finding,) = until("Tempo to count what it threw away", lambda: list(discards.since(TEMPO)) or None, 30)
+    (finding,) = until("Tempo to count what it threw away", lambda: list(discards.since()) or None, 30)
     assert finding.message.endswith("items: trace_too_large")
     kept = _trace(stack, huge, 1)
     assert sum(len(str(span.attributes["text"])) for span in kept) <= TRACE_LIMIT

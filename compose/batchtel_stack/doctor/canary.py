@@ -10,10 +10,13 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
+from batchtel.command import Failure
 from batchtel.handover import TRACE_VARIABLES
 
 JOB: Final = "batchtel_doctor"
 """Name of the job; its series are in Prometheus for as long as those of any job."""
+
+_SECONDS: Final = 120.0
 
 _LINE: Final = "a line of the canary"
 
@@ -32,24 +35,33 @@ with batchtel.job({JOB!r}, type="maintenance"):
 
 @dataclass(frozen=True)
 class Canary:
-    """A run that has ended: its ids, when it began, its service, and what telemetry said on stderr."""
+    """A run that has ended: its ids, when it began, the exit code of its process, and what that said on stderr."""
 
     run_id: str
     trace_id: str
     since: float
-    service: str
+    exit_code: int
     said: str
 
     @classmethod
-    def send(cls, service: str = JOB) -> Canary:
-        """Run the job to its end. It waits up to 10 s for the collector, and never raises for its sake."""
+    def send(cls) -> Canary:
+        """Run the job to its end; it waits up to 10 s for the collector.
+
+        Raises:
+            Failure: it has not ended in time (exit code 3).
+        """
         kept = {name: text for name, text in os.environ.items() if not name.startswith("BATCHTEL_")}
         kept = {name: text for name, text in kept.items() if name not in TRACE_VARIABLES}
         run_id, since = str(uuid.uuid4()), time.time()
-        own = {"BATCHTEL_RUN_ID": run_id, "BATCHTEL_EXIT_TIMEOUT": "10", "OTEL_SERVICE_NAME": service}
-        done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, timeout=120, check=False, env=kept | own
-        )
+        own = {"BATCHTEL_RUN_ID": run_id, "BATCHTEL_EXIT_TIMEOUT": "10", "OTEL_SERVICE_NAME": JOB}
+        # -P: a file of the current folder that is named as a module would be imported in its place.
+        command = [sys.executable, "-P", "-c", _PROGRAM]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=kept | own
+            )
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the canary has not ended after {_SECONDS:.0f} s; is this machine very busy?", 3) from None
         # The job's own line is on stderr too, and tells nothing.
         said = "\n".join(line for line in done.stderr.splitlines() if line.strip() not in ("", _LINE))
-        return cls(run_id, done.stdout.strip()[:32], since, service, said)
+        return cls(run_id, done.stdout.strip()[:32], since, done.returncode, said)

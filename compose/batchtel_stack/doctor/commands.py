@@ -100,17 +100,24 @@ class Examination:
 
     def _send(self, answering: set[str]) -> Iterator[Finding]:
         before = self._stores.totals()
-        discards = limits.Discards({limits.LOKI: self._stores.loki.url, limits.TEMPO: self._stores.tempo.url})
+        urls = {"Loki": self._stores.loki.url, "Tempo": self._stores.tempo.url}
+        discards = limits.Discards({store: url for store, url in urls.items() if store in answering})
         self._say("running the canary")
         self.canary = Canary.send()
+        if self.canary.exit_code:
+            last = self.canary.said.rpartition("\n")[2] or "nothing"
+            message = f"its process ended with {self.canary.exit_code} and says: {last[:300]}"
+            yield Finding(
+                "canary", "wrong", message, "mend what keeps jobs from running here: python -c 'import batchtel'"
+            )
+            return
         yield Finding("canary", "ok", f"run {self.canary.run_id} of job {JOB} has ended")
         looking = search.Search(self.canary, self._stores, before)
         found = []
         for finding in looking.find(answering, self._seconds, self._say):
             found.append(finding)
             yield finding
-        yield from discards.since(limits.LOKI)
-        yield from discards.since(limits.TEMPO)
+        yield from discards.since()
         if "Prometheus" in answering and not all(finding.ok for finding in found):
             yield from limits.of_collector(self._stores.prometheus)
 

@@ -10,28 +10,27 @@ from typing import Final
 import urllib3
 
 from batchtel.command import Failure
+from batchtel_dashboards.collector_queries import SIGNALS
 from batchtel_stack.doctor.finding import Finding
 from batchtel_stack.stores import Prometheus
 
-LOKI: Final = "loki_discarded_samples_total"
-TEMPO: Final = "tempo_discarded_spans_total"
+_COUNTERS: Final = {"Loki": "loki_discarded_samples_total", "Tempo": "tempo_discarded_spans_total"}
+"""Store -> what counts the items that it throws away, by reason."""
 
 _FIXES: Final = {
-    (LOKI, "per_stream_rate_limit"): "raise limits_config.per_stream_rate_limit and its burst: one job is one stream",
-    (LOKI, "rate_limited"): "raise limits_config.ingestion_rate_mb and ingestion_burst_size_mb",
-    (LOKI, "line_too_long"): "set limits_config.max_line_size_truncate: true",
-    (LOKI, "stream_limit"): "raise limits_config.max_global_streams_per_user",
-    (LOKI, "greater_than_max_sample_age"): "raise limits_config.reject_old_samples_max_age, or correct the clock",
-    (LOKI, "too_far_behind"): "correct the clock: Loki takes lines up to an hour behind the newest of a stream",
-    (LOKI, "too_far_in_future"): "correct the clock, or raise limits_config.creation_grace_period",
-    (LOKI, "structured_metadata_too_large"): "raise limits_config.max_structured_metadata_size",
-    (TEMPO, "trace_too_large"): "raise overrides.defaults.global.max_bytes_per_trace",
-    (TEMPO, "live_traces_exceeded"): "raise overrides.defaults.ingestion.max_traces_per_user",
-    (TEMPO, "rate_limited"): "raise overrides.defaults.ingestion.rate_limit_bytes and burst_size_bytes",
+    ("Loki", "per_stream_rate_limit"): "raise limits_config.per_stream_rate_limit and its burst: one job is one stream",
+    ("Loki", "rate_limited"): "raise limits_config.ingestion_rate_mb and ingestion_burst_size_mb",
+    ("Loki", "line_too_long"): "set limits_config.max_line_size_truncate: true",
+    ("Loki", "stream_limit"): "raise limits_config.max_global_streams_per_user",
+    ("Loki", "greater_than_max_sample_age"): "raise limits_config.reject_old_samples_max_age, or correct the clock",
+    ("Loki", "too_far_behind"): "correct the clock: Loki takes lines up to an hour behind the newest of a stream",
+    ("Loki", "too_far_in_future"): "correct the clock, or raise limits_config.creation_grace_period",
+    ("Loki", "structured_metadata_too_large"): "raise limits_config.max_structured_metadata_size",
+    ("Tempo", "trace_too_large"): "raise overrides.defaults.global.max_bytes_per_trace",
+    ("Tempo", "live_traces_exceeded"): "raise overrides.defaults.ingestion.max_traces_per_user",
+    ("Tempo", "rate_limited"): "raise overrides.defaults.ingestion.rate_limit_bytes and burst_size_bytes",
 }
-"""(counter, reason) -> what to change in the store's configuration."""
-
-_SIGNALS: Final = ("metric_points", "spans", "log_records")
+"""(store, reason) -> what to change in the store's configuration."""
 
 _OF_COLLECTOR: Final = (
     ('otelcol_deltatocumulative_datapoints_total{error="limit"}', "raise series_limit in the environment file"),
@@ -39,35 +38,35 @@ _OF_COLLECTOR: Final = (
         'otelcol_processor_filter_datapoints_filtered_total{filter!~".*everything"}',
         "look at the label filter: its points are of a kind or value that cannot be added up (docs/operations.md)",
     ),
-    *((f"otelcol_receiver_refused_{name}_total", "raise memory_limit in the environment file") for name in _SIGNALS),
+    *((f"otelcol_receiver_refused_{name}_total", "raise memory_limit in the environment file") for name in SIGNALS),
     *(
         (f"otelcol_exporter_send_failed_{name}_total", "look at the collector's log (here: batchtel logs collector)")
-        for name in _SIGNALS
+        for name in SIGNALS
     ),
     *(
         (
             f"otelcol_exporter_enqueue_failed_{name}_total",
             "the queue is full: raise queue.size, or look at the store behind it",
         )
-        for name in _SIGNALS
+        for name in SIGNALS
     ),
 )
 """Counters of the collector as remote write names them, and what to do when one grows."""
 
 
 class Discards:
-    """The counters of what Loki and Tempo have thrown away, read when this is made; `urls` is counter -> address."""
+    """The counters of what stores have thrown away, read when this is made; `urls` is Loki or Tempo -> its address."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self._urls = urls
-        self._before = {name: _counts(name, url) for name, url in urls.items()}
+        self._before = {store: _counts(store, url) for store, url in urls.items()}
 
-    def since(self, name: str) -> Iterator[Finding]:
+    def since(self) -> Iterator[Finding]:
         """Yield a finding for each reason for which a store has thrown something away since."""
-        for reason, count in (_counts(name, self._urls[name]) - self._before[name]).items():
-            store = "Loki" if name == LOKI else "Tempo"
-            fix = _FIXES.get((name, reason), f"look up {reason} in {store}'s limits")
-            yield Finding(f"limits of {store}", "wrong", f"{store} threw away {count} items: {reason}", fix)
+        for store, url in self._urls.items():
+            for reason, count in (_counts(store, url) - self._before[store]).items():
+                fix = _FIXES.get((store, reason), f"look up {reason} in {store}'s limits")
+                yield Finding(f"limits of {store}", "wrong", f"{store} threw away {count} items: {reason}", fix)
 
 
 def of_collector(prometheus: Prometheus) -> Iterator[Finding]:
@@ -87,13 +86,13 @@ def of_collector(prometheus: Prometheus) -> Iterator[Finding]:
             yield Finding("limits of the collector", "wrong", told, fix)
 
 
-def _counts(name: str, url: str) -> Counter[str]:
+def _counts(store: str, url: str) -> Counter[str]:
     try:
         text = urllib3.request("GET", f"{url.rstrip('/')}/metrics", timeout=5.0, retries=False).data.decode()
     except urllib3.exceptions.HTTPError:
         return Counter()
     counts: Counter[str] = Counter()
-    for labels, value in re.findall(rf"^{name}\{{(.*)\}} (\S+)$", text, re.MULTILINE):
+    for labels, value in re.findall(rf"^{_COUNTERS[store]}\{{(.*)\}} (\S+)$", text, re.MULTILINE):
         reason = re.search(r'reason="([^"]*)"', labels)
         counts[reason[1] if reason else "unknown"] += int(float(value))
     return counts

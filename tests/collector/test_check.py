@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from batchtel_collector.render import render
 from batchtel_collector.secrets import secrets_in
 from batchtel_collector.variants import Variant, variants
 
+STORES = ("prometheus", "loki", "tempo")
 LOCAL = (environment.SHIPPED / "local.yaml").read_text(encoding="utf-8")
 
 
@@ -70,6 +72,15 @@ def test_json_says_the_same(collector_program: Path) -> None:
         f"; a job takes up to {series.sums} of 50000 sums and {series.series} series, "
         f"so there is room for {series.room} jobs\n"
     )
+
+
+@pytest.mark.parametrize("role", ["standalone", "gateway"])
+@pytest.mark.parametrize("missing", [*combinations(STORES, 1), *combinations(STORES, 2), STORES], ids="-".join)
+def test_a_vendor_takes_the_place_of_any_store(missing: tuple[str, ...], role: str, collector_program: Path) -> None:
+    """Whichever stores there are beside it, what is rendered is a configuration."""
+    changes: dict[str, object] = dict.fromkeys(missing)
+    vendor = {"vendor": {"endpoint": "https://otlp.example.com"}}
+    assert check.check(load("local", changes | vendor, role=role), collector_program) == []
 
 
 def test_more_jobs_than_the_limit_has_room_for_are_told(collector_program: Path, tmp_path: Path) -> None:

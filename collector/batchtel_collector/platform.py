@@ -31,7 +31,7 @@ class Needs:
         secrets: variables that are referred to and hold secrets, in order.
         folders: folders with certificates and tokens, in order, and the name of the secret that is mounted there.
         queue: folder of the queues.
-        disk_mebibytes: room for every queue, full, with the pages of its file.
+        disk_mebibytes: room for every queue, full, with the pages of its file, and for late log records.
         memory_mebibytes: what the container may take: a quarter above the limit at which senders are told to wait.
         replicas: gateways that there are, those that drain with them; 1 of anything else.
     """
@@ -54,17 +54,28 @@ def needs(environment: Environment, configuration: str) -> Needs:
     """Return what `configuration`, the rendered text of `environment`, needs."""
     names = dict.fromkeys(re.findall(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)", configuration))
     gateways = environment.gateways.addresses if environment.gateways else []
-    # Three signals for each gateway; spans and log records for the stores and a vendor.
-    queues = 3 * len(gateways) if environment.role == "agent" else 2
     return Needs(
         workload="batchtel" if environment.role == "standalone" else f"batchtel-{environment.role}",
         secrets=tuple(name for name in names if name not in (*FROM_THE_POD, "HOME")),
         folders=_folders(configuration),
         queue=environment.queue.folder.replace("${env:HOME}", HOME),
-        disk_mebibytes=2 * queues * environment.queue.size // _MEBIBYTE,
+        disk_mebibytes=2 * _queues(environment) * environment.queue.size // _MEBIBYTE + _late_mebibytes(environment),
         memory_mebibytes=environment.memory_limit // _MEBIBYTE * 5 // 4,
         replicas=max(1, len(gateways)) if environment.role == "gateway" else 1,
     )
+
+
+def _queues(environment: Environment) -> int:
+    """Return how many queues are on disk: one for each signal of each destination, but for totals, which need none."""
+    if environment.role == "agent":
+        return 3 * len(environment.gateways.addresses) if environment.gateways else 0
+    stores = [store for store in (environment.loki, environment.tempo) if store is not None]
+    return len(stores) + (2 if environment.vendor else 0)
+
+
+def _late_mebibytes(environment: Environment) -> int:
+    """Return what the files of late log records can take: ten old ones and the one that is written, of 100 MiB each."""
+    return 11 * 100 if environment.role == "gateway" and environment.loki else 0
 
 
 def reachable(environment: Environment) -> bool:

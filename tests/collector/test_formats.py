@@ -113,6 +113,33 @@ def test_every_mount_has_a_volume(variant: Variant) -> None:
     assert {mount["name"] for mount in chart["extraVolumeMounts"]} == chart_names
 
 
+@pytest.mark.parametrize(
+    ("name", "role", "overrides"),
+    [
+        *((one.name, one.role, {}) for one in variants()),
+        ("production", "gateway", {"vendor": {"endpoint": "https://otlp.example.com"}}),
+        ("production", "gateway", {"vendor": {"endpoint": "https://otlp.example.com"}, "loki": None}),
+        ("production", "agent", {"vendor": {"endpoint": "https://otlp.example.com"}}),
+    ],
+)
+def test_there_is_room_for_every_queue(name: str, role: str, overrides: dict[str, object]) -> None:
+    """One queue for each signal of each exporter that waits on disk, as in the configuration; and late records."""
+    environment = load(name, overrides, role=role)
+    configuration = yaml.safe_load(render(environment))
+    on_disk = {
+        name for name, part in configuration["exporters"].items() if part.get("sending_queue", {}).get("storage")
+    }
+    queues = {
+        (pipeline.partition("/")[0], exporter)
+        for pipeline, parts in configuration["service"]["pipelines"].items()
+        for exporter in on_disk.intersection(parts["exporters"])
+    }
+    of_one = configuration["extensions"]["file_storage/queue"]["max_size"] // 2**20
+    files = configuration["exporters"].get("file/late", {}).get("rotation", {"max_megabytes": 0, "max_backups": 0})
+    late = files["max_megabytes"] * (files["max_backups"] + 1)
+    assert needs(environment, render(environment)).disk_mebibytes == len(queues) * of_one + late
+
+
 def test_pods_are_locked_down(variant: Variant) -> None:
     """No capability, no new privilege, nothing writable but the queue, no token of the cluster, a limit of memory."""
     specification = pod(variant)

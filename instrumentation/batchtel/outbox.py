@@ -63,6 +63,8 @@ class Outbox:
         """When that was done, a time of `time.monotonic`; 0 before."""
         self.is_spared = self._outage.is_fresh
         """Whether another process found the collector away less than 30 s ago, and this one has not found it back."""
+        self.tells_outage = True
+        """Whether this process warns of a collector that takes nothing; False where another one does."""
         self.swept = threading.Event()
         """Set while nothing of earlier runs is left in the spool that could be sent now."""
         if spool is None:
@@ -117,7 +119,9 @@ class Outbox:
     def tell_loss(self, seconds: float) -> None:
         """Say that the process ends before everything was taken, unless a spool keeps it or an outage was told."""
         url = self._endpoint.shown
-        if self._spool is None and url not in _told and (self._items or self._flying is not None):
+        if not self.tells_outage or self._spool is not None:
+            return
+        if url not in _told and (self._items or self._flying is not None):
             _told.add(url)
             LOGGER.warning(
                 "not everything was sent to %s within %g s at the end of the process, so it may be lost; "
@@ -225,7 +229,7 @@ class Outbox:
         else:
             self._failures += 1
             self._outage.mark()
-            if url not in _told:
+            if self.tells_outage and url not in _told:
                 _told.add(url)
                 reason = self._endpoint.diagnose() or reply.reason or "no reply"
                 LOGGER.warning(

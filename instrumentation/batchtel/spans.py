@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, Tracer
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Span, Status, StatusCode
 
 from batchtel import process
@@ -28,20 +28,34 @@ class QueueProcessor(SpanProcessor):
                 telemetry.put_span(span)
 
 
-class PresetIds(RandomIdGenerator):
-    """Random ids, but for one span: a command runs under the ids of its span before telemetry is loaded."""
+class PresetIds(IdGenerator):
+    """The ids of `others`, but for one span: a command runs under the ids of its span before telemetry is loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: IdGenerator) -> None:
         self.preset: tuple[int, int] | None = None
+        self._others = others
+
+    @classmethod
+    def of(cls, tracer: object) -> PresetIds | None:
+        """Return those of `tracer`, which nobody else uses; None if it is not one of the SDK's."""
+        if not isinstance(tracer, Tracer):
+            return None
+        if not isinstance(tracer.id_generator, cls):
+            tracer.id_generator = cls(tracer.id_generator)
+        return tracer.id_generator
 
     def generate_trace_id(self) -> int:
-        """Return the preset trace id, else a random one."""
-        return self.preset[0] if self.preset is not None else super().generate_trace_id()
+        """Return the preset trace id, else one of the others."""
+        return self.preset[0] if self.preset is not None else self._others.generate_trace_id()
+
+    def is_trace_id_random(self) -> bool:
+        """Return what the others say."""
+        return self._others.is_trace_id_random()
 
     def generate_span_id(self) -> int:
-        """Return the preset span id once, else a random one."""
+        """Return the preset span id once, else one of the others."""
         if self.preset is None:
-            return super().generate_span_id()
+            return self._others.generate_span_id()
         preset, self.preset = self.preset, None
         return preset[1]
 

@@ -84,6 +84,8 @@ class Telemetry:
             warn_once("environment", NO_ENVIRONMENT)
         self._ids: PresetIds | None = None
         self._known_zeros: set[tuple[str, ...]] = set()
+        self._has_host = False
+        self._left: float | None = None
         self._metrics_put: Callable[[Any], None] = _discard
         self.meter = Meter(resource, lambda collection: self._metrics_put(collection))
         metrics = self._outbox("metrics", settings.metric_interval)
@@ -135,8 +137,7 @@ class Telemetry:
 
         existing = trace.get_tracer_provider()
         if isinstance(existing, trace.ProxyTracerProvider):
-            self._ids = PresetIds()
-            provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=self._ids)
+            provider = TracerProvider(resource=resource, shutdown_on_exit=False)
             provider.add_span_processor(QueueProcessor())
             trace.set_tracer_provider(provider)
         else:
@@ -144,10 +145,12 @@ class Telemetry:
             force_flush = getattr(existing, "force_flush", None)
             if force_flush is not None and not _is_ours(existing):
                 self._workers.append(Worker("provider", _undelayed(force_flush), interval=_NEVER))
-        return provider.get_tracer("batchtel", __version__)
+        tracer = provider.get_tracer("batchtel", __version__)
+        self._ids = PresetIds.of(tracer)
+        return tracer
 
     def preset_ids(self, trace_id: int, span_id: int) -> None:
-        """Let the next span have these ids, if the tracer provider is ours."""
+        """Let the next span of ours have these ids; not with a tracer provider that is none of the SDK's."""
         if self._ids is not None:
             self._ids.preset = (trace_id, span_id)
 
@@ -195,17 +198,30 @@ class Telemetry:
         """Send a log record of the current run that did not pass the standard library's loggers."""
         self._capture.copy(record)
 
-    def send_soon(self) -> None:
-        """Send the metrics and events of a start, without waiting for it."""
+    def send_soon(self, after: float = SOON) -> None:
+        """Send the metrics and events of a start within `after` seconds, without waiting for it."""
         for outbox in (self._metrics, self._logs):
             if outbox is not None:
-                outbox.worker.wake(SOON)
+                outbox.worker.wake(after)
 
     @property
     def deadline(self) -> float:
         """Seconds that the last flush may take: few where another process has just waited in vain."""
         spared = any(outbox.is_spared for outbox in self._outboxes)
-        return min(SPARED, self.settings.deadline) if spared else self.settings.deadline
+        seconds = min(SPARED, self.settings.deadline) if spared else self.settings.deadline
+        return seconds if self._left is None else min(seconds, self._left)
+
+    def enter_host(self) -> None:
+        """Be the guest of a program that calls `leave` at its end: before, wait for nothing, and tell no outage."""
+        self._has_host = True
+        for outbox in self._outboxes:
+            outbox.tells_outage = False
+
+    def leave(self, seconds: float) -> None:
+        """Flush shortly before the process exits; what is left of `seconds` is all that its exit may wait."""
+        begun = time.monotonic()
+        self.flush(seconds)
+        self._left = max(0.0, seconds - (time.monotonic() - begun))
 
     def flush(self, timeout: float) -> bool:
         """Send everything recorded until now, all signals at the same time; False if not all arrived in `timeout` s.
@@ -232,7 +248,9 @@ class Telemetry:
 
     def run_ended(self) -> None:
         """Flush where a process may end any moment without a word: a worker that was forked, or one of a pool."""
-        if is_child_process():
+        if self._has_host:
+            self.send_soon(0.0)
+        elif is_child_process():
             failing = any(outbox.is_failing for outbox in self._outboxes)
             self.flush(min(SOON, self.deadline) if failing else self.deadline)
 

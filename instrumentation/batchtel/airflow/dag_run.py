@@ -46,8 +46,11 @@ class ToldRun(JobRun):
 
     @property
     def _start(self) -> Start:
-        own = ids.of_dag_run(self._run.dag_id, self._run.run_id)
-        return Start(int((self._run.started_at or time.time()) * 1e9), own.trace_id, own.span_id)
+        return Start(int((self._run.started_at or time.time()) * 1e9), self._ids.trace_id, self._ids.span_id)
+
+    @property
+    def _ids(self) -> ids.SpanIds:
+        return ids.of_dag_run(self._run.dag_id, self._run.run_id, self._run.traceparent)
 
     def beat(self) -> None:
         """Watch the limits of time only: nobody here knows whether the run lives."""
@@ -62,17 +65,19 @@ class ToldRun(JobRun):
 
     def _parent_context(self, process: Telemetry) -> Any:
         from opentelemetry.context import Context
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        return Context()
+        # Below Airflow's own span of the run, if it makes one.
+        return TraceContextTextMapPropagator().extract({"traceparent": self._run.traceparent}, Context())
 
     def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
         if self._telling_end:
             return super()._start_span(process, parent, start)
         from opentelemetry import trace
 
-        own, sampled = self._start, trace.TraceFlags(trace.TraceFlags.SAMPLED)
+        own = self._ids
         return trace.NonRecordingSpan(
-            trace.SpanContext(own.trace_id, own.span_id, is_remote=False, trace_flags=sampled)
+            trace.SpanContext(own.trace_id, own.span_id, is_remote=False, trace_flags=trace.TraceFlags(own.flags))
         )
 
     def _hand_over(self) -> None:

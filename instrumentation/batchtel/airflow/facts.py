@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from batchtel.airflow import own_trace
+
 
 class Task(NamedTuple):
     """One try of a task.
@@ -15,6 +17,7 @@ class Task(NamedTuple):
     `series_start` is the try number that the present series of attempts began with: 1, unless the task was cleared.
     `retries` is how many attempts may follow the first of a series. `goes_on_again` means that this process continues
     an attempt that began in another one: after a deferral, or at a further poke of a sensor. `started_at` is Unix time.
+    `traceparent` is that of Airflow's own trace, empty if it makes none.
     """
 
     dag_id: str
@@ -31,6 +34,7 @@ class Task(NamedTuple):
     pool: str
     run_type: str
     started_at: float | None
+    traceparent: str
 
     @property
     def attempt(self) -> int:
@@ -69,6 +73,7 @@ def task(instance: Any) -> Task:
         pool=text(getattr(operator, "pool", None) or column("pool")),
         run_type=text(_columns(run)("run_type")) if run is not None else "",
         started_at=_moment(column("start_date")),
+        traceparent=own_trace.traceparent(column("context_carrier")),
     )
 
 
@@ -100,7 +105,10 @@ NEVER_RAN: Final = {"success", "skipped", "upstream_failed", "removed"}
 
 
 class DagRun(NamedTuple):
-    """One DAG run; times are Unix seconds, None where Airflow has none."""
+    """One DAG run; times are Unix seconds, None where Airflow has none.
+
+    `traceparent` is that of Airflow's own span of the run, empty if it makes none.
+    """
 
     dag_id: str
     run_id: str
@@ -110,6 +118,7 @@ class DagRun(NamedTuple):
     queued_at: float | None
     started_at: float | None
     ended_at: float | None
+    traceparent: str
 
 
 def dag_run(run: Any) -> DagRun:
@@ -125,6 +134,7 @@ def dag_run(run: Any) -> DagRun:
         queued_at=_moment(column("queued_at")),
         started_at=_moment(column("start_date")),
         ended_at=_moment(column("end_date")),
+        traceparent=own_trace.traceparent(column("context_carrier")),
     )
 
 

@@ -10,25 +10,29 @@ from batchtel.airflow.facts import Task
 
 
 class SpanIds(NamedTuple):
-    """A trace id of 128 bits and a span id of 64 bits."""
+    """A trace id of 128 bits, a span id of 64 bits, and W3C trace flags: 1 if the trace is recorded, else 0."""
 
     trace_id: int
     span_id: int
+    flags: int
 
 
-def of_dag_run(dag_id: str, run_id: str) -> SpanIds:
-    """Return the ids of the root span of a DAG run.
+def of_dag_run(dag_id: str, run_id: str, traceparent: str) -> SpanIds:
+    """Return the ids of our span of a DAG run; `traceparent` is Airflow's own, if it has one: then its trace is used.
 
     The environment is part of the trace id: the same scheduled run of the same DAG exists in staging and in production.
     """
-    trace_id = _bits(16, _environment(), dag_id, run_id)
-    return SpanIds(trace_id, _bits(8, "run", dag_id, run_id))
+    span_id = _bits(8, "run", dag_id, run_id)
+    if traceparent:
+        _, trace_id, _, flags = traceparent.split("-")
+        return SpanIds(int(trace_id, 16), span_id, int(flags, 16) & 1)
+    return SpanIds(_bits(16, _environment(), dag_id, run_id), span_id, 1)
 
 
 def of_task(task: Task) -> SpanIds:
     """Return the ids of the span of one attempt, the same wherever and however often the attempt goes on."""
     key = (task.dag_id, task.run_id, task.task_id, str(task.map_index), str(task.try_number))
-    return SpanIds(of_dag_run(task.dag_id, task.run_id).trace_id, _bits(8, "task", *key))
+    return of_dag_run(task.dag_id, task.run_id, task.traceparent)._replace(span_id=_bits(8, "task", *key))
 
 
 def _bits(count: int, *names: str) -> int:

@@ -12,7 +12,7 @@ from batchtel.airflow.task_step import TaskStep
 from batchtel.airflow.watch import Watch
 from batchtel.guard import harmless, warned_elsewhere
 from batchtel.outcome import Outcome
-from batchtel.process import flush
+from batchtel.process import telemetry
 from batchtel.telemetry import Telemetry
 from batchtel.termination import TERMINATION
 
@@ -35,6 +35,9 @@ class TaskAttempt(TaskStep):
         TERMINATION.leave_alone()
         # The scheduler's helper gives it: the log of a task is as long with batchtel as without.
         warned_elsewhere("environment")
+        process = telemetry()
+        if process is not None:
+            process.enter_host()
         self.part.begin()
         self.begin(self.start_at(time.time_ns()))
         if self.recorder is not None:
@@ -53,13 +56,13 @@ class TaskAttempt(TaskStep):
         self.close(outcome)
         self._leave_process()
         # All the time there is, also where another process has just waited in vain: it may have been short of CPU.
-        flush(settings.read().deadline)
+        _send_all(settings.read().deadline)
 
     def suspend(self) -> None:
         """Leave it open for the process that goes on with it: a deferred task, or a sensor between two pokes."""
         self._forget()
         self._leave_process()
-        flush(BETWEEN_POKES)
+        _send_all(BETWEEN_POKES)
 
     def _leave_process(self) -> None:
         if self._marked is not None:
@@ -78,7 +81,16 @@ class TaskAttempt(TaskStep):
     def _announce(self, process: Telemetry, at: float) -> None:
         if not self.task.goes_on_again:
             super()._announce(process, at)
-        process.send_soon()
+        # At once: a task may be killed in its first moments, and has started then.
+        process.send_soon(0.0)
+
+
+@harmless(None)
+def _send_all(seconds: float) -> None:
+    """Wait for the collector `seconds` at most, the exit of the process included."""
+    process = telemetry()
+    if process is not None:
+        process.leave(seconds)
 
 
 OPEN: Final[dict[tuple[str, str, str, int, int], TaskAttempt]] = {}

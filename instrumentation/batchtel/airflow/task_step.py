@@ -26,13 +26,13 @@ class DagRunPart(JoinedRun):
     def _parent_context(self, process: Telemetry) -> Any:
         from opentelemetry import context, trace
 
-        here = context.get_current()
-        if trace.get_current_span(here).is_recording():
-            return here  # Airflow's own tracing is on: its trace is used.
-        root = ids.of_dag_run(self._task.dag_id, self._task.run_id)
-        sampled = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+        here, own = context.get_current(), self._task.traceparent
+        around = trace.get_current_span(here)
+        if around.is_recording() or (own and around.get_span_context().is_valid):
+            return here  # Airflow's own span of the task, which it may have decided not to record.
+        root = ids.of_dag_run(self._task.dag_id, self._task.run_id, own)
         span = trace.NonRecordingSpan(
-            trace.SpanContext(root.trace_id, root.span_id, is_remote=True, trace_flags=sampled)
+            trace.SpanContext(root.trace_id, root.span_id, is_remote=True, trace_flags=trace.TraceFlags(root.flags))
         )
         # Airflow sets a span of the same ids for every task, with flags that say "not sampled": it is not used.
         return trace.set_span_in_context(span)
@@ -65,10 +65,10 @@ class TaskStep(StepRun):
 
     def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
         if self.retry is not None and self.retry.number > 1:
-            from opentelemetry.trace import SpanContext
+            from opentelemetry.trace import SpanContext, TraceFlags
 
             before = ids.of_task(self.task._replace(try_number=self.task.try_number - 1))
-            self.retry.before = SpanContext(before.trace_id, before.span_id, is_remote=True)
+            self.retry.before = SpanContext(before.trace_id, before.span_id, True, TraceFlags(before.flags))
         return super()._start_span(process, parent, start)
 
 

@@ -49,7 +49,7 @@ def outcomes() -> None:
 
     @task
     def killed() -> None:
-        batchtel.flush()  # the start: sent 0.2 s after it, which this task does not live
+        batchtel.flush()  # the start: on its way at once, but this task does not live so long
         os.kill(os.getpid(), signal.SIGKILL)
 
     @task(retries=1, retry_delay=SOON)

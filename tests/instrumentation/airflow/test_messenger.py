@@ -1,0 +1,61 @@
+"""The way from a hook of the scheduler to the helper process, the real one: it never blocks, and drops by number."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from typing import Any
+
+import pytest
+
+from batchtel.airflow.facts import DagRun
+from batchtel.airflow.messenger import Messenger
+from tests.instrumentation.sink import Sink
+from tests.pipeline.polling import until
+
+ROOM = 10_000
+"""More messages than fit into any socket's buffer."""
+
+
+def _ended(number: int) -> dict[str, Any]:
+    run = DagRun("stalled", f"run-{number}", "manual", "success", None, None, 1.7e9, 1.7e9 + 5, "")
+    return {"dag_run": run._asdict(), "message": "success"}
+
+
+def test_a_helper_that_stands_still(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A full pipe drops messages at once; the helper tells how many, and of each that was taken, once."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
+    messenger = Messenger()
+    assert messenger.send(_ended(0))
+    helper = messenger._helper
+    assert helper is not None
+    os.kill(helper.pid, signal.SIGSTOP)
+    try:
+        taken = next(number for number in range(1, ROOM) if not messenger.send(_ended(number)))
+        assert [messenger.send(_ended(number)) for number in range(ROOM, ROOM + 4)] == [False] * 4
+    finally:
+        os.kill(helper.pid, signal.SIGCONT)
+    until("room in the pipe", lambda: messenger.send(_ended(2 * ROOM)) or None, 30)
+    messenger.forget()
+    helper.wait(30)
+    dropped = re.findall(r"(\d+) messages of DAG runs were dropped", capfd.readouterr().err)
+    # What did not fit while the helper woke up counts, too.
+    assert len(dropped) == 1
+    assert int(dropped[0]) >= 5
+    assert sink.total("batch.job.completions", job_name="stalled") == taken + 1
+
+
+def test_a_helper_that_is_gone(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the helper was killed, messages are dropped; a new one is not started at once."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
+    messenger = Messenger()
+    assert messenger.send(_ended(0))
+    helper = messenger._helper
+    assert helper is not None
+    helper.kill()
+    helper.wait(30)
+    assert not messenger.send(_ended(1))
+    assert messenger._helper is helper

@@ -21,6 +21,9 @@ FINISHED: Final = ("success", "failed")
 SECONDS: Final = 300.0
 """How long DAG runs may take; the race of ten tasks takes about 20 s alone on two cores."""
 
+NO_LOG_SERVER: Final = "--skip-serve-logs"
+"""The programs that run tasks or triggers serve their logs on fixed ports, which another Airflow here may have."""
+
 
 class Airflow(ABC):
     """Airflow in `folder`, with the DAG files of `dags`; every DAG in them starts by itself, if it has a schedule.
@@ -31,7 +34,7 @@ class Airflow(ABC):
 
     def __init__(self, programs: Path, folder: Path, dags: Path, told: Mapping[str, str]) -> None:
         self.folder = folder
-        self._programs = programs
+        self.programs = programs
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.database = self._database()
         self.environment = {
@@ -62,36 +65,51 @@ class Airflow(ABC):
         """Return the environment variables that this line of Airflow needs."""
 
     @abstractmethod
+    def start_around(self) -> None:
+        """Start what a scheduler of this line of Airflow needs beside it."""
+
     def start_all(self) -> None:
-        """Start the programs of this line of Airflow."""
+        """Start all programs."""
+        self.start_around()
+        for program in ("triggerer", "scheduler"):
+            self.start(program, NO_LOG_SERVER)
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Run it for the length of a `with` block."""
+    def running(self, *, scheduler: bool = True) -> Iterator[None]:
+        """Run it for the length of a `with` block, without triggerer and scheduler where these are started apart."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.database.running():
             self.command("db", "migrate")
             try:
-                self.start_all()
+                self.start_all() if scheduler else self.start_around()
                 yield
             finally:
                 self.stop()
 
-    def command(self, *arguments: str) -> str:
-        """Run one command of Airflow to its end, and return its output."""
+    def command(self, *arguments: str, told: Mapping[str, str] | None = None) -> str:
+        """Run one command of Airflow to its end, with the variables `told` on top, and return its output."""
         done = subprocess.run(
-            [self._programs / "airflow", *arguments], env=self.environment, capture_output=True, text=True, check=False
+            [self.programs / "airflow", *arguments],
+            env={**self.environment, **(told or {})},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def start(self, program: str, *options: str) -> None:
         """Start one program of Airflow; it writes into `<program>.log`."""
-        command: list[str | Path] = [self._programs / "airflow", program, *options]
+        command: list[str | Path] = [self.programs / "airflow", program, *options]
         with (self.folder / f"{program}.log").open("ab") as output:
             self._processes[program] = children.start(
                 command, output=output, folder=self.folder, environment=self.environment
             )
+
+    def wait_for_dag(self, dag_id: str) -> None:
+        """Return when a DAG can be run."""
+        query = "SELECT 1 FROM serialized_dag WHERE dag_id = ?"
+        until(f"the DAG {dag_id} in the database", lambda: self.rows(query, dag_id) or None, 60)
 
     def stop(self) -> None:
         """End every program with all that it has started; the scheduler first, as it waits for its tasks."""

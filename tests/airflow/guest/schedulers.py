@@ -1,0 +1,165 @@
+"""One Airflow whose scheduler is started anew for each run of the DAG `guest`, in another environment each time.
+
+Tasks are forked from the scheduler, so its environment decides whether batchtel is there; database, API server and DAG
+are the same for all, so that what differs between two runs comes from batchtel.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from batchtel_stack import children
+from tests.airflow.airflow import FINISHED, NO_LOG_SERVER, Airflow
+from tests.pipeline.polling import until
+
+DAG_ID: Final = "guest"
+SECONDS: Final = 120.0
+"""How long one run may take; it takes about 15 s alone on two cores."""
+
+
+@dataclass
+class Played:
+    """What is left of one run: Airflow's states and logs, what the scheduler wrote, and what was seen of processes.
+
+    `threads` has, for the scheduler and each kind of its own children, the most threads that one had at a time;
+    `exit_code` is the scheduler's, if it ended by itself; `files` are those of a temporary folder of its own.
+    """
+
+    airflow: Airflow
+    run_id: str
+    output: str = ""
+    threads: dict[str, int] = field(default_factory=dict)
+    exit_code: int | None = None
+    files: set[str] = field(default_factory=set)
+
+    @property
+    def states(self) -> dict[str, str]:
+        """State of each task, and of the run by the name of the DAG."""
+        query = "SELECT task_id, state FROM task_instance WHERE run_id = ?"
+        (run,) = self.airflow.rows("SELECT state FROM dag_run WHERE run_id = ?", self.run_id)
+        return {**dict(self.airflow.rows(query, self.run_id)), DAG_ID: run[0]}
+
+    def log(self, task_id: str) -> str:
+        """Return Airflow's own log of a task."""
+        folder = self.airflow.folder / "logs" / f"dag_id={DAG_ID}" / f"run_id={self.run_id}" / f"task_id={task_id}"
+        return "".join(file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.log")))
+
+    @property
+    def seconds(self) -> list[float]:
+        """How long each task process was there, from its fork to its exit, by its supervisor."""
+        return [float(found) for found in re.findall(r"Workload finished.* duration=([\d.]+)", self.output)]
+
+
+def play(airflow: Airflow, run_id: str, told: Mapping[str, str]) -> Played:
+    """Let a scheduler with the variables `told` run the DAG once, stop it, and wait for the end of all it has started.
+
+    Raises:
+        TimeoutError: the run did not end, or a process outlives the scheduler by 15 s.
+    """
+    played = Played(airflow, run_id)
+    temporary = airflow.folder / f"tmp-{run_id}"
+    temporary.mkdir()
+    mark = f"TMPDIR={temporary}"
+    with _scheduler(airflow, run_id, {**told, "TMPDIR": str(temporary)}) as process:
+        # Whoever makes a run decides on its trace.
+        airflow.command("dags", "trigger", DAG_ID, "--run-id", run_id, told=told)
+
+        def look() -> bool | None:
+            _see(process.pid, played.threads)
+            played.exit_code = process.poll()
+            ((state,),) = airflow.rows("SELECT state FROM dag_run WHERE run_id = ?", run_id)
+            left = _task_processes(process.pid)
+            return True if played.exit_code is not None or (state in FINISHED and not left) else None
+
+        until(f"the end of run {run_id}", look, SECONDS, lambda: airflow.log(f"scheduler-{run_id}")[-3000:])
+
+    until(
+        f"the end of all processes of run {run_id}",
+        lambda: None if _marked(mark) else True,
+        15,
+        lambda: str({pid: _title(pid) for pid in _marked(mark)}),
+    )
+    played.output = airflow.log(f"scheduler-{run_id}")
+    played.files = {str(file.relative_to(temporary)) for file in temporary.rglob("*") if file.is_file()}
+    return played
+
+
+@contextmanager
+def _scheduler(airflow: Airflow, run_id: str, told: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with (airflow.folder / f"scheduler-{run_id}.log").open("wb") as output:
+        process = children.start(
+            [airflow.programs / "airflow", "scheduler", NO_LOG_SERVER],
+            output=output,
+            folder=airflow.folder,
+            environment={**airflow.environment, **told},
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            children.kill_group(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _see(scheduler: int, threads: dict[str, int]) -> None:
+    """Note how many threads the scheduler and its own children have; a task process is a child of such a child."""
+    for pid, title in [(scheduler, "scheduler"), *((child, _title(child)) for child in _children([scheduler]))]:
+        try:
+            count = len(os.listdir(f"/proc/{pid}/task"))
+        except OSError:
+            continue  # it has just ended
+        threads[title] = max(count, threads.get(title, 0))
+
+
+def _task_processes(scheduler: int) -> list[int]:
+    """Return the task processes."""
+    return _children(child for child in _children([scheduler]) if _title(child) == "LocalExecutor")
+
+
+def _children(parents: Iterable[int]) -> list[int]:
+    found, wanted = [], set(parents)
+    for pid in _processes():
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        if int(status.rpartition(")")[2].split()[1]) in wanted:
+            found.append(pid)
+    return found
+
+
+def _title(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return "ended"
+    kinds = ("LocalExecutor", "batchtel.airflow.helper")
+    return next((kind for kind in kinds if kind in words), words)
+
+
+def _marked(mark: str) -> list[int]:
+    """Return the processes with `mark` in their environment; those of Airflow have written their titles over it."""
+    found = []
+    for pid in _processes():
+        try:
+            if mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.append(pid)
+        except OSError:
+            continue
+    return found
+
+
+def _processes() -> list[int]:
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]

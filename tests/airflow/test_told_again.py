@@ -1,0 +1,42 @@
+"""What Airflow tells of a task that has ended already, as its scheduler does that has found it dead twice."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.airflow.conftest import Played
+
+pytestmark = pytest.mark.airflow
+
+TELL = """
+import sys
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from batchtel.airflow.messenger import MESSENGER
+
+with create_session() as session:
+    task = session.query(TaskInstance).filter_by(dag_id="outcomes", task_id="killed").one()
+    task.state = sys.argv[1]
+    session.flush()
+    task.handle_failure("found dead", session=session)
+    session.rollback()
+print("handed over:", MESSENGER._helper is not None)
+"""
+
+NOWHERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize(("state", "told"), [("failed", False), ("up_for_retry", False), ("running", True)])
+def test_a_task_is_lost_once(played: Played, state: str, told: bool) -> None:
+    """A task that is found dead is handed over if it was in `state`, and not if it has ended before."""
+    done = subprocess.run(
+        [played.airflow.programs / "python", "-c", TELL, state],
+        env={**played.airflow.environment, **NOWHERE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"handed over: {told}"

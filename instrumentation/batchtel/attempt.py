@@ -19,13 +19,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Attempt:
     """One attempt of several; the first run or step that opens within it takes it and fills in the rest.
 
-    `run_id`, `first_started` (Unix time), `before` (the span context of the attempt before) and `owed` (by its
+    `wait` is how many seconds lie between its end and the next one. `run_id`, `first_started` (Unix time), `before` (the span context of the attempt before) and `owed` (by its
     SLA, with its start) pass from each attempt to the next.
     """
 
     def __init__(self, retry: Retry, number: int = 1) -> None:
         self.retry = retry
         self.number = number
+        self.wait = min(retry.longest, retry.delay)
         self.run_id: str | None = None
         self.first_started: float | None = None
         self.before: Any = None
@@ -40,14 +41,11 @@ class Attempt:
         """Whether this is the last attempt of several."""
         return self.number == self.retry.attempts > 1
 
-    @property
-    def wait(self) -> float:
-        """Seconds to wait after this attempt."""
-        return min(self.retry.longest, self.retry.delay * self.retry.factor ** (self.number - 1))
-
     def next(self) -> Attempt:
         """Return the attempt after this one."""
         following = Attempt(self.retry, self.number + 1)
+        # From wait to wait: a power of the factor would overflow at the 1,025th attempt.
+        following.wait = min(self.retry.longest, self.wait * self.retry.factor)
         following.run_id, following.first_started, following.before = self.run_id, self.first_started, self.before
         following.owed = self.owed
         return following

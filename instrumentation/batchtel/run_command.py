@@ -15,7 +15,7 @@ from batchtel import handover, settings
 from batchtel.child import Child, Ended, end_like
 from batchtel.guard import harmless
 from batchtel.identity import clean_name, default_job, new_run_id
-from batchtel.moment import unix_time
+from batchtel.moment import parse
 from batchtel.spawn import original_environment
 from batchtel.values import text_of
 
@@ -40,8 +40,11 @@ def _attributes(context: click.Context, option: click.Parameter, values: tuple[s
 
 
 def _moment(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    if value is not None and unix_time(value, "--scheduled-at") is None:
-        raise click.BadParameter(f"{value!r} is no point in time; write for example 2026-03-01T22:30:00Z")
+    try:
+        if value is not None:
+            parse(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} {error}") from None
     return value
 
 

@@ -150,3 +150,26 @@ def test_ids_and_attempts_of_other_types(sink: Sink, given: str, run_id: str | N
     assert run_id in (None, attributes["batch.run.id"])
     assert attributes["batch.run.attempt"] == attempt
     assert sink.total("batch.job.completions", status="success") == 1
+
+
+@pytest.mark.parametrize("given", ["datetime.max", "datetime.max.replace(tzinfo=timezone(-timedelta(hours=9)))", "Odd()"])
+def test_what_is_no_time_of_the_scheduler(sink: Sink, given: str) -> None:
+    """A time that nobody can write down, or an object that has no text, is left out with one line; the job works."""
+    finished = run(
+        f"""
+        from datetime import datetime, timedelta, timezone
+        import batchtel
+        class Odd:
+            def __str__(self):
+                raise RuntimeError("no text")
+        for _ in range(2):
+            with batchtel.job("due", scheduled_at={given}):
+                print("works")
+        """,
+        sink,
+    )
+    assert (finished.code, finished.stdout) == (0, "works\nworks\n"), finished.stderr
+    [line] = finished.stderr.splitlines()
+    assert line.startswith("scheduled_at=")
+    assert line.endswith(" is no point in time; write for example 2026-03-01T22:30:00Z")
+    assert sink.total("batch.job.completions", status="success") == 2

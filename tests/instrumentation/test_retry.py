@@ -7,6 +7,7 @@ import time
 import pytest
 
 import batchtel
+from batchtel.attempt import Attempt
 from batchtel.testing import Captured
 
 pytest_plugins = ["batchtel.testing.fixture"]
@@ -67,6 +68,23 @@ def test_retries_only_what_it_is_told_to(captured: Captured) -> None:
         strict()
     assert captured.counter("batch.job.retries") == 0
     assert captured.counter("batch.job.completions", status="failure", error_type="ValueError") == 1
+
+
+def test_waits_grow_up_to_the_longest() -> None:
+    """However many attempts there are, the wait after each is a number, and the call is made again."""
+    waits = [Attempt(batchtel.retry(attempts=3000, delay=0.5, factor=2, longest=3))]
+    while len(waits) < 3000:
+        waits.append(waits[-1].next())
+    assert [attempt.wait for attempt in waits] == [0.5, 1, 2] + [3] * 2997
+    calls = iter(range(1, 3000))
+
+    @batchtel.retry(attempts=3000, delay=0)
+    def poll() -> int:
+        if (call := next(calls)) < 1100:
+            raise OSError("not yet")
+        return call
+
+    assert poll() == 1100
 
 
 def test_retries_a_step_within_one_run(captured: Captured) -> None:

@@ -131,4 +131,5 @@ def test_wrong_options_are_told_and_nothing_runs(sink: Sink) -> None:
         finished = call([*wrapped()[:2], *arguments], sink)
         assert (finished.returncode, finished.stdout) == (2, b""), arguments
         assert message in finished.stderr, finished.stderr
+        assert finished.stderr.startswith(b"Usage: batchtel run "), "nothing is told twice"
     assert sink.requests == []

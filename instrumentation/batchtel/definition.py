@@ -117,9 +117,20 @@ class Definition(ABC, Generic[Entered]):
         async def call(*args: Any, **kwargs: Any) -> Any:
             with self._open():
                 generator = function(*args, **kwargs)
+                # What `yield from` does for generators, and has no counterpart here.
                 try:
-                    async for item in generator:
-                        yield item
+                    item = await anext(generator)
+                    while True:
+                        try:
+                            sent = yield item
+                        except GeneratorExit:
+                            raise
+                        except BaseException as thrown:
+                            item = await generator.athrow(thrown)
+                        else:
+                            item = await generator.asend(sent)
+                except StopAsyncIteration:
+                    return
                 finally:
                     await generator.aclose()
 

@@ -137,6 +137,70 @@ def test_generators_take_sent_values_and_errors(sink: Sink) -> None:
     assert sink.total("batch.job.completions", job_name="broken", status="failure", error_type="ValueError") == 1
 
 
+def test_asynchronous_generators_take_sent_values_and_errors(sink: Sink) -> None:
+    """asend, athrow and aclose reach a decorated generator, which may be a context manager; runs end as it does."""
+    succeed(
+        """
+        import asyncio, contextlib, batchtel
+
+        @batchtel.job("echo")
+        async def echo():
+            got = []
+            while len(got) < 2:
+                try:
+                    got.append((yield got[:]))
+                except KeyError as error:
+                    assert error is thrown and error.__context__ is None
+                    got.append("caught")
+            yield got
+
+        @batchtel.job("closed")
+        async def closed():
+            try:
+                yield 1
+                yield 2
+            finally:
+                await asyncio.sleep(0)
+                batchtel.current_job().records(processed=1)
+
+        @contextlib.asynccontextmanager
+        @batchtel.job("managed")
+        async def managed(handled):
+            try:
+                yield "resource"
+            except KeyError:
+                handled.append("rolled back")
+                raise
+
+        thrown = KeyError("k")
+
+        async def main():
+            running = echo()
+            assert await anext(running) == []
+            assert await running.asend("sent") == ["sent"]
+            assert await running.athrow(thrown) == ["sent", "caught"]
+            assert [item async for item in running] == []
+            running = closed()
+            assert await anext(running) == 1
+            await running.aclose()
+            handled = []
+            try:
+                async with managed(handled) as resource:
+                    raise thrown
+            except KeyError as error:
+                assert error is thrown and error.__context__ is None
+            assert (resource, handled) == ("resource", ["rolled back"])
+
+        asyncio.run(main())
+        """,
+        sink,
+    )
+    assert sink.total("batch.job.completions", job_name="echo", status="success") == 1
+    assert sink.total("batch.job.completions", job_name="closed", status="cancelled") == 1
+    assert sink.total("batch.job.records.processed", job_name="closed") == 1
+    assert sink.total("batch.job.completions", job_name="managed", status="failure", error_type="KeyError") == 1
+
+
 def test_a_generator_may_be_closed_elsewhere(sink: Sink) -> None:
     """A generator that another thread closes ends its run, and neither context keeps it."""
     succeed(

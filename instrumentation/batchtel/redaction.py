@@ -51,7 +51,8 @@ _RULES: Final = (
     (("dapi", "hvs.", "hf_"), r"(\b)(?:dapi[0-9a-f]{32}|hvs\.[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,})"),
     (("hooks.slack.com",), r"(hooks\.slack\.com/services/)[\w/]+"),
 )
-_KEY: Final = rf"(?:^|[._-])(?:{_NAMES})$"
+# The name is a word of its own, in snake_case, kebab-case or camelCase: `monkey` and `bypass` are no secrets.
+_KEY: Final = rf"(?:^|[._-]|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?:{_NAMES})$"
 _KEY_BEGINS: Final = r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?!.*-----END )"
 _KEY_GOES_ON: Final = r"\s*(?:[A-Za-z0-9+/=]*|(?:Proc-Type|DEK-Info|Comment): .*)\s*"
 
@@ -89,6 +90,8 @@ class Redaction:
             return REDACTED
         if isinstance(value, str):
             return self.text(value)
+        if isinstance(value, bytes):
+            return self.text(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         if isinstance(value, list | tuple):
             return self._items(value)
         if isinstance(value, Mapping):
@@ -100,7 +103,7 @@ class Redaction:
         clean, before = [], None
         for item in values:
             secret = isinstance(before, str) and before.startswith("-") and _is_secret(before)
-            clean.append(REDACTED if secret else self.text(item) if isinstance(item, str) else item)
+            clean.append(REDACTED if secret else self.value("", item))
             before = item
         return clean
 

@@ -63,6 +63,44 @@ def test_takes_what_follows_its_flag(arguments: list[object], clean: list[object
     assert Redaction().value("process.command_args", arguments) == clean
 
 
+KEYS = {
+    "password": True,
+    "db.password": True,
+    "DB_PASSWORD": True,
+    "accessToken": True,
+    "client-secret": True,
+    "awsSecretAccessKey": True,
+    "x2ApiKey": True,
+    "monkey": False,
+    "bypass": False,
+    "BYPASS": False,
+    "tokens": False,
+    "tokenCount": False,
+    "designSig": True,
+    "design": False,
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_knows_secrets_by_their_key(key: str) -> None:
+    """A key that ends in the name of a secret, as a word of its own, hides the whole value."""
+    assert Redaction().value(key, "plain") == (REDACTED if KEYS[key] else "plain")
+
+
+NESTED = [
+    ([{"password": "hunter2", "rows": 3}], [{"password": REDACTED, "rows": 3}]),
+    ({"rows": [["token=hunter2"], ["ok"]]}, {"rows": [[f"token={REDACTED}"], ["ok"]]}),
+    (b"password=hunter2 \xff", f"password={REDACTED} ".encode() + b"\xff"),
+    ([b"token=hunter2"], [f"token={REDACTED}".encode()]),
+]
+
+
+@pytest.mark.parametrize(("value", "clean"), NESTED)
+def test_looks_into_everything_that_a_log_record_can_hold(value: object, clean: object) -> None:
+    """Lists of mappings, lists in lists and bytes are values of log records, too."""
+    assert Redaction().value("payload", value) == clean
+
+
 KEY = """\
 2026-03-01 loading -----BEGIN RSA PRIVATE KEY-----
 Proc-Type: 4,ENCRYPTED
@@ -128,7 +166,7 @@ def test_nothing_planted_leaves_the_process(sink: Sink) -> None:
                 with batchtel.job("planted", type="etl") as job:
                     job.set(plain=text, listed=[text], password="planted-by-key")
                     job.failed_record(text, ValueError(text))
-                    more = {"detail": text, "nested": {"token": "planted-in"}}
+                    more = {"detail": text, "nested": [{"token": "planted-in"}, [text.encode()]]}
                     logging.getLogger("app").error("%s", text, extra=more)
                     with tracer.start_as_current_span("query", attributes={"db.statement": text}) as span:
                         span.add_event("retry", {"reason": text})

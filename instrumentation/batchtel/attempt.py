@@ -19,8 +19,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Attempt:
     """One attempt of several; the first run or step that opens within it takes it and fills in the rest.
 
-    `wait` is how many seconds lie between its end and the next one. `run_id`, `first_started` (Unix time), `before` (the span context of the attempt before) and `owed` (by its
-    SLA, with its start) pass from each attempt to the next.
+    `wait` is how many seconds lie between its end and the next one. `run_id`, `first_started` (Unix time), `before`
+    (the span context of the attempt before) and `owed` (by its SLA, with its start) pass from each attempt to the next.
     """
 
     def __init__(self, retry: Retry, number: int = 1) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import datetime
 from typing import Any, Final
 
+from batchtel import lock
 from batchtel.guard import warn_once
 from batchtel.moment import iso, unix_time
 from batchtel.values import count_of, score_of, text_of
@@ -29,13 +29,12 @@ class Data:
         self.score: float | None = None
         self.schema_version: str | None = None
         self.minimum: int | None = None
-        self._lock = threading.Lock()
 
     def count(self, processed: object, failed: object) -> dict[str, int]:
         """Count records, None for what is not told; return what is to be added to which counter."""
         told = {"processed": processed, "failed": failed}
         known = {name: count for name, value in told.items() if (count := _count(value, name)) is not None}
-        with self._lock:
+        with lock.shared():
             for name, count in known.items():
                 setattr(self, name, (getattr(self, name) or 0) + count)
         return {f"records.{name}": count for name, count in known.items()}
@@ -52,7 +51,7 @@ class Data:
     def reach(self, moment: object) -> float | None:
         """Keep the time of the newest data, if `moment` is newer; return the newest as Unix time, None if unknown."""
         told = _newest(moment)
-        with self._lock:
+        with lock.shared():
             if told is not None:
                 self.newest = max(told, self.newest or 0.0)
             return self.newest

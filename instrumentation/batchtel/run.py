@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from batchtel import current, handover, settings
+from batchtel import current, handover, lock, settings
 from batchtel.attempt import Attempt
 from batchtel.data import Data
 from batchtel.expected import Expected
@@ -47,8 +49,9 @@ class JobRun(Scope):
         self._scheduled_at = unix_time(scheduled_at or own.scheduled_at, "scheduled_at")
         self._queued_at = unix_time(queued_at or own.queued_at, "queued_at")
         self.data = Data()
-        self._failed_logged = 0
-        self._logged = 0
+        # Counters whose next() is atomic: threads share the limits of their run.
+        self._failed_records = itertools.count(1)
+        self._log_records = itertools.count(1)
         self.executable = ""
         self._done = 0.0
         self._total: float | None = None
@@ -144,24 +147,28 @@ class JobRun(Scope):
 
     @harmless(None)
     def _ask_progress(self) -> None:
-        if self._progress_of is not None and self.recorder is not None:
+        # A forked child holds its parent's run, too: both would count what was done before the fork.
+        if self._progress_of is not None and self.recorder is not None and self._process == os.getpid():
             self._progressed(self._progress_of())
 
     def _progressed(self, done: float) -> None:
-        more = float(done) - self._done
-        if not 0 <= more < float("inf"):
+        total = float(done)
+        with lock.shared():
+            more = total - self._done
+            counts = 0 <= more < float("inf")
+            if counts:
+                self._done += more
+        if counts:
+            self.add("progress", more)
+        else:
             warn_once("progress", "progress %.60s is below what was done before; it is not counted", text_of(done))
-            return
-        self._done += more
-        self.add("progress", more)
 
     def log_failed_record(self, scope: Scope, id: object, error: BaseException | str) -> None:  # noqa: A002
         """Log one failed record of `scope`, a step of this run or the run itself, if fewer than 100 have been."""
         process = scope.recorder
-        if process is None or self._failed_logged > RUN_EVENT_LIMIT:
+        if process is None or (number := next(self._failed_records)) > RUN_EVENT_LIMIT + 1:
             return
-        self._failed_logged += 1
-        if self._failed_logged > RUN_EVENT_LIMIT:
+        if number > RUN_EVENT_LIMIT:
             body, details = f"more than {RUN_EVENT_LIMIT} records failed; the rest is counted, not logged", {}
         else:
             body = f"record {text_of(id)} failed: {text_of(error)}"
@@ -175,12 +182,11 @@ class JobRun(Scope):
 
     def may_log(self) -> bool:
         """Count one log record of the run; False beyond the limit, of which one event tells."""
-        self._logged += 1
-        process = self.recorder
-        if self._logged == RUN_LOG_LIMIT + 1 and process is not None:
+        number, process = next(self._log_records), self.recorder
+        if number == RUN_LOG_LIMIT + 1 and process is not None:
             body = f"{self._title()} has logged more than {RUN_LOG_LIMIT} records; the rest is not sent"
             process.event("batch.log.limit", body, self.identity, severity="WARN", context=self._context)
-        return self._logged <= RUN_LOG_LIMIT
+        return number <= RUN_LOG_LIMIT
 
     def begin(self, start: Start | None = None) -> None:
         """Open the run; with `start`, as of then."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from batchtel import lock
 from batchtel.attempt import Attempt
 from batchtel.guard import harmless
 from batchtel.identity import clean_name
@@ -46,7 +47,8 @@ class StepRun(Scope):
         for counter, given in (("read", read), ("written", written), ("failed", failed)):
             amount = None if given is None else count_of(given, counter)
             if amount is not None:
-                self._counts[counter] = self._counts.get(counter, 0) + amount
+                with lock.shared():
+                    self._counts[counter] = self._counts.get(counter, 0) + amount
             if amount:
                 self.add(f"records.{counter}", amount)
 

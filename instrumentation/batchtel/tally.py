@@ -9,9 +9,9 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-import threading
 from typing import Final, NamedTuple
 
+from batchtel import lock
 from batchtel.guard import harmless
 
 _RECORD: Final = struct.Struct("=qqd")
@@ -59,7 +59,7 @@ class Tally:
     @harmless(None)
     def add(self, told: Told) -> None:
         """Add to what this process has told."""
-        with _lock:
+        with lock.shared():
             if self._process != os.getpid():
                 # For the first time here, or in a forked child, which has a record of its own.
                 self._process, self._told = os.getpid(), Told()
@@ -112,19 +112,6 @@ class Tally:
         if self._process == os.getpid() and self._is_there(f"/proc/self/fd/{self._descriptor}"):
             os.close(self._descriptor)
         self._process = 0
-
-
-# Reentrant: a signal handler of the job may tell of records while the main thread does.
-_lock = threading.RLock()
-
-
-def _unlock() -> None:
-    # Another thread of the parent may have held it, and is not here to let go.
-    global _lock
-    _lock = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_unlock)
 
 
 def _packed(told: Told) -> bytes:

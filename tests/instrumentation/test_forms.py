@@ -329,16 +329,17 @@ def test_threads_of_a_run_belong_to_it(sink: Sink) -> None:
 
 
 def test_counts_from_many_threads_add_up(sink: Sink) -> None:
-    """8 threads that count 2,000 records each on one run make 16,000, in the metric and in the audit record."""
+    """8 threads that count 2,000 records each make 16,000, in the metrics and in the audit records of run and step."""
     succeed(
         """
         import sys, threading, batchtel
         sys.setswitchinterval(1e-6)
 
-        with batchtel.job("counted") as run:
+        with batchtel.job("counted") as run, batchtel.step("counting") as step:
             def work():
                 for _ in range(2000):
                     run.records(processed=1)
+                    step.records(read=1)
             threads = [threading.Thread(target=work) for _ in range(8)]
             for thread in threads: thread.start()
             for thread in threads: thread.join()
@@ -347,6 +348,40 @@ def test_counts_from_many_threads_add_up(sink: Sink) -> None:
     )
     assert sink.total("batch.job.records.processed", job_name="counted") == 16000
     assert sink.event("batch.run.finished").attributes["batch.records.processed"] == 16000
+    assert sink.total("batch.step.records.read", step_name="counting") == 16000
+    assert sink.event("batch.step.finished").attributes["batch.records.read"] == 16000
+
+
+def test_limits_of_a_run_hold_for_all_its_threads(sink: Sink) -> None:
+    """Of the records that 8 threads log or report as failed the first are sent, and one event each tells of more."""
+    succeed(
+        """
+        import logging, sys, threading, batchtel
+        logging.getLogger("worker").propagate = False
+        logging.getLogger("worker").addHandler(logging.NullHandler())
+        sys.setswitchinterval(1e-6)
+
+        with batchtel.job("talkative") as run:
+            def work():
+                for number in range(1300):
+                    logging.getLogger("worker").warning("again")
+                    run.failed_record(number, "bad")
+            threads = [threading.Thread(target=work) for _ in range(8)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+        """,
+        sink,
+        BATCHTEL_EXIT_TIMEOUT="30",
+        OTEL_EXPORTER_OTLP_TIMEOUT="30",
+    )
+    assert len([log for log in sink.logs() if log.scope == "worker"]) == 10_000
+    assert sink.event("batch.log.limit").body.endswith(" has logged more than 10000 records; the rest is not sent")
+    failed = [event.body for event in sink.events("batch.record.failed")]
+    assert len(failed) == 101
+    assert [body for body in failed if body.startswith("more than")] == [
+        "more than 100 records failed; the rest is counted, not logged"
+    ]
+    assert sink.total("batch.job.records.failed") == 8 * 1300
 
 
 def test_steps_outside_of_a_job_do_their_work(sink: Sink) -> None:

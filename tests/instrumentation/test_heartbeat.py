@@ -25,7 +25,10 @@ HUNG = """
 
 FORKS = """
     import os, time, batchtel
+    done = 0
     with batchtel.job("forks") as job:
+        job.progress(lambda: done)
+        done = 4
         child = os.fork()
         if child == 0:
             job.records(processed=1)
@@ -80,7 +83,7 @@ def test_a_killed_run_stops_beating(sink: Sink) -> None:
 
 
 def test_a_forked_child_does_not_beat_for_its_parent(sink: Sink) -> None:
-    """Two processes hold the run, one beats."""
+    """Two processes hold the run, one beats and is asked how far it has come."""
     succeed(
         FORKS,
         sink,
@@ -88,6 +91,7 @@ def test_a_forked_child_does_not_beat_for_its_parent(sink: Sink) -> None:
     )
     (duration,) = (p.sum for p in sink.points() if p.metric == "batch.job.duration")
     assert _sum(sink, "batch.job.records.processed") == 1
+    assert _sum(sink, "batch.job.progress") == 4
     assert _sum(sink, "batch.job.alive.time") == pytest.approx(duration, abs=0.2)
 
 

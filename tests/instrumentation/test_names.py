@@ -152,7 +152,9 @@ def test_ids_and_attempts_of_other_types(sink: Sink, given: str, run_id: str | N
     assert sink.total("batch.job.completions", status="success") == 1
 
 
-@pytest.mark.parametrize("given", ["datetime.max", "datetime.max.replace(tzinfo=timezone(-timedelta(hours=9)))", "Odd()"])
+@pytest.mark.parametrize(
+    "given", ["datetime.max", "datetime.max.replace(tzinfo=timezone(-timedelta(hours=9)))", "Odd()"]
+)
 def test_what_is_no_time_of_the_scheduler(sink: Sink, given: str) -> None:
     """A time that nobody can write down, or an object that has no text, is left out with one line; the job works."""
     finished = run(

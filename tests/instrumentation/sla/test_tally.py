@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from batchtel import tally as tally_module
+from batchtel import lock
+from batchtel.run import JobRun
+from batchtel.step_run import StepRun
 from batchtel.tally import Tally, Told
 from tests.instrumentation.process import succeed
 from tests.instrumentation.sink import Sink
@@ -72,10 +74,11 @@ def test_a_fork_has_a_record_of_its_own() -> None:
     """Also where its parent has told before, and where a thread of the parent was telling at that moment."""
     tally = Tally.new()
     tally.add(Told(processed=1))
+    run = JobRun("forked")
     held, released = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with tally_module._lock:
+        with lock.shared():
             held.set()
             released.wait(30)
 
@@ -86,6 +89,9 @@ def test_a_fork_has_a_record_of_its_own() -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest's own would go on with the tests, here too
         signal.alarm(10)
         tally.add(Told(processed=2))
+        run.records(processed=1)
+        run.progress(1)
+        StepRun("part", run).records(read=1)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     released.set()

@@ -49,8 +49,7 @@ class Endpoint(NamedTuple):
         protocol: str = getattr(settings, f"{signal}_protocol").lower()
         if not url:
             return None
-        everywhere = len({getattr(settings, f"{other}_endpoint") for other in SIGNALS}) == 1
-        variable = "OTEL_EXPORTER_OTLP_ENDPOINT" if everywhere else f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
+        variable = settings.sources[f"{signal}_endpoint"]
         if not url.startswith(("http://", "https://")):
             fix = f"http://{url.removeprefix('//')}"
             raise ValueError(f"{variable}={url!r} has no scheme, so nothing is sent there; set {variable}={fix}")
@@ -63,9 +62,10 @@ class Endpoint(NamedTuple):
         if not protocol:
             protocol = GRPC if port == 4317 else HTTP
         if protocol not in (GRPC, HTTP):
+            variable = settings.sources[f"{signal}_protocol"]
             raise ValueError(
-                f"OTEL_EXPORTER_OTLP_PROTOCOL={protocol!r} is not one of grpc, http/protobuf, so nothing is sent; set "
-                "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or grpc for port 4317"
+                f"{variable}={protocol!r} is not one of grpc, http/protobuf, so nothing is sent; set "
+                f"{variable}=http/protobuf, or grpc for port 4317"
             )
         return cls(signal, url, protocol)
 

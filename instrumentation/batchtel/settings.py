@@ -160,7 +160,10 @@ SETTINGS: Final = {
 
 
 class Settings(NamedTuple):
-    """The settings of one process, with durations in seconds; `problems` names the values that are wrong."""
+    """The settings of one process, with durations in seconds.
+
+    `sources` has the variable that each setting was read from, by its name; `problems` names the values that are wrong.
+    """
 
     traces_endpoint: str
     metrics_endpoint: str
@@ -185,6 +188,7 @@ class Settings(NamedTuple):
     catalogue: str
     redact: str
     airflow_disabled: bool
+    sources: Mapping[str, str]
     problems: tuple[str, ...] = ()
 
     @property
@@ -206,6 +210,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     """
     problems: list[str] = []
     values: dict[str, object] = {}
+    sources: dict[str, str] = {}
     for name, setting in SETTINGS.items():
         if setting.read_by != "batchtel":
             continue
@@ -214,6 +219,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
             text = environ.get(variable, "").strip()
             if not text:
                 continue
+            sources[name] = variable
             try:
                 values[name] = _convert(setting.type, text)
             except ValueError:
@@ -221,7 +227,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
                     f"{variable}={text!r} is not {_EXPECTED[setting.type]}; {setting.default} is used instead"
                 )
             break
-    return Settings(**values, problems=tuple(problems))  # type: ignore[arg-type]  # the table has exactly these names
+    return Settings(**values, sources=sources, problems=tuple(problems))  # type: ignore[arg-type]  # the table has exactly these names
 
 
 def _convert(kind: SettingType, text: str) -> object:

@@ -162,10 +162,22 @@ WRONG = {
 @pytest.mark.parametrize("url", WRONG)
 def test_a_wrong_address_is_named(url: str, variable: str) -> None:
     """An address that cannot be one is an error that names the variable it stands in, and the fix."""
-    settings = read({variable: url})
+    settings = read({variable: url, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://another:4318"})
     with pytest.raises(ValueError, match="nothing is sent") as raised:
         Endpoint.of("logs", settings)
     assert str(raised.value) == f"{variable}={url!r} {WRONG[url]}".format(variable)
+
+
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"])
+def test_a_wrong_protocol_is_named(variable: str) -> None:
+    """A protocol that there is not is an error that names the variable it stands in, and the fix."""
+    settings = read({GENERAL: "http://localhost:4318", variable: "htpp"})
+    with pytest.raises(ValueError, match="nothing is sent") as raised:
+        Endpoint.of("logs", settings)
+    assert str(raised.value) == (
+        f"{variable}='htpp' is not one of grpc, http/protobuf, so nothing is sent; set {variable}=http/protobuf, "
+        "or grpc for port 4317"
+    )
 
 
 WRONG_SETTINGS = {

@@ -59,9 +59,14 @@ class Spool:
         path = self._folder / f"{time.time_ns()}-{os.getpid()}-{self._number}.{self._signal}.json"
         unfinished = path.with_name(f".{path.name}")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-        os.rename(unfinished, path)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            os.rename(unfinished, path)
+        except OSError:
+            # On a full disk the halves of all processes would take what room is left, and nobody counts them.
+            unfinished.unlink(missing_ok=True)
+            raise
         return path
 
     @contextmanager

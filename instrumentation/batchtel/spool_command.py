@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,13 +155,22 @@ def _waiting(folder: Path) -> dict[str, Any]:
         Failure: It cannot be read.
     """
     try:
-        by_signal = {name: files(folder, f".{name}.json") for name in SIGNALS}
-        found = [file.lstat() for paths in by_signal.values() for file in paths if file.exists()]
+        by_signal = {name: _found(folder, name) for name in SIGNALS}
     except OSError as error:
         raise Failure(f"cannot read the spool {folder}: {error.strerror}", 2) from None
+    found = [entry for entries in by_signal.values() for entry in entries]
     return {
         "requests": len(found),
-        "signals": {name: len(paths) for name, paths in by_signal.items() if paths},
+        "signals": {name: len(entries) for name, entries in by_signal.items() if entries},
         "bytes": sum(entry.st_size for entry in found),
         "oldest_seconds": max((time.time() - entry.st_mtime for entry in found), default=0.0),
     }
+
+
+def _found(folder: Path, name: str) -> list[os.stat_result]:
+    found = []
+    for file in files(folder, f".{name}.json"):
+        # A job may have sent it since.
+        with suppress(FileNotFoundError):
+            found.append(file.lstat())
+    return found

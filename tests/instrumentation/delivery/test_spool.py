@@ -211,6 +211,24 @@ def test_what_is_no_request_is_dropped(sink: Sink, tmp_path: Path, variables: di
     assert list((tmp_path / "spool").iterdir()) == []
 
 
+def test_nothing_is_left_of_what_cannot_be_written(tmp_path: Path) -> None:
+    """Where the disk is full, or a file may not become so large, no half of one stays behind."""
+    script = """
+        import resource, sys
+        from batchtel.delivery import new_request
+        from batchtel.spool import Spool
+        request = new_request("traces")
+        request.resource_spans.add().resource.attributes.add(key="k").value.string_value = "x" * 100_000
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+        try:
+            Spool(sys.argv[1], 1, "traces").write(request)
+        except OSError:
+            sys.exit(3)
+        """
+    finished = run(script, None, str(tmp_path))
+    assert (finished.code, list(tmp_path.iterdir())) == (3, []), finished.stderr
+
+
 def test_a_spool_that_cannot_be_written_harms_nothing(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
     """The job ends as ever, and one warning names the variable and the reason."""
     (tmp_path / "spool").write_text("a file")

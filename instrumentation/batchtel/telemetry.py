@@ -231,13 +231,18 @@ class Telemetry:
         """
         begun = time.monotonic()
         delivered = flush_workers(self._workers, timeout)
-        if not delivered and (more := self._begins(begun) + timeout - time.monotonic()) > 0:
-            delivered = flush_workers(self._workers, more)
+        is_over = time.monotonic() >= begun + timeout
+        if not delivered and is_over and (begins := self._begins(begun)) > begun:
+            delivered = flush_workers(self._workers, begins + timeout - time.monotonic())
         if not delivered:
             until = time.monotonic() + SPOOLING
             for outbox in self._outboxes:
                 outbox.give_up(until)
         return delivered
+
+    def is_delayed(self, begun: float) -> bool:
+        """Whether a flush that has begun then (monotonic) waits, or has waited, for the import of the exporters."""
+        return any(outbox.is_loading or outbox.loaded_at > begun + BUSY for outbox in self._outboxes)
 
     def _begins(self, begun: float) -> float:
         """Return when the time of a flush begins: with the flush, or on a busy machine when the exporters are there."""

@@ -87,7 +87,11 @@ class Worker:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         while True:
             asking = self._wait()
-            delay = self._guarded(self._export) or 0.0
+            delay = self._guarded(self._export)
+            if delay is None:
+                while asking:
+                    asking.pop().finish(False)
+                delay = self._interval
             self._settle(asking, delay)
             if not delay:
                 self._guarded(self._afterwards)

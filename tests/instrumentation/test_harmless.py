@@ -64,6 +64,25 @@ def test_a_broken_part_does_not_reach_the_job(sink: Sink, part: str) -> None:
     assert "inside telemetry" in finished.stderr or finished.stderr == ""
 
 
+def test_a_flush_that_cannot_export_says_so(sink: Sink) -> None:
+    """Where no exporter can be made nothing is delivered, and flush() tells."""
+    finished = run(
+        """
+        import batchtel
+        from batchtel.endpoint import Endpoint
+        def fail(*args):
+            raise RuntimeError("inside telemetry")
+        Endpoint.exporter = fail
+        with batchtel.job("unsent"):
+            pass
+        print(batchtel.flush(20))
+        """,
+        sink,
+    )
+    assert (finished.code, finished.stdout) == (0, "False\n")
+    assert "inside telemetry" in finished.stderr
+
+
 def test_a_span_processor_of_the_job_that_raises(sink: Sink) -> None:
     """The counts and the audit record of a run arrive although the job's own span processor raises."""
     finished = run(

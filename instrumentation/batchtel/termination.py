@@ -13,14 +13,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any, Final
 
 from batchtel import current, settings
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
-from batchtel.process import flush, telemetry
-from batchtel.telemetry import SPOOLING
+from batchtel.process import flush, telemetry, tell_loss
+from batchtel.telemetry import LOADING, SPOOLING
 from batchtel.worker import THREAD_PREFIX
 
 
@@ -110,7 +111,9 @@ class Termination:
             return self._before(number, frame)
         if self._pipe is not None:
             os.write(self._pipe[1], bytes((number,)))
-        self._finished.wait(settings.read().deadline + SPOOLING + 0.5)
+        begun = time.monotonic()
+        if not self._finished.wait(settings.read().deadline + SPOOLING + 0.5) and _waits_for_imports(begun, frame):
+            self._finished.wait(LOADING)
         self._handled.set()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
@@ -128,7 +131,20 @@ def _wake() -> None:
 def _finish(number: signal.Signals) -> None:
     for scope in reversed(current.open_scopes()):
         scope.close(Outcome("cancelled", reason=number.name))
-    flush()
+    if not flush():
+        tell_loss()
+
+
+@harmless(False)
+def _waits_for_imports(begun: float, frame: FrameType | None) -> bool:
+    """Whether the flush since `begun` (monotonic) waits for imports that go on while the main thread stands still."""
+    while frame is not None:
+        # It may hold the lock of the very module that the exporters import, too.
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return False
+        frame = frame.f_back
+    process = telemetry()
+    return process is not None and process.is_delayed(begun)
 
 
 def _end_by_default(number: int) -> None:

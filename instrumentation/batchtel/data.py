@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import datetime
 from typing import Any, Final
 
 from batchtel import lock
-from batchtel.guard import warn_once
+from batchtel.guard import harmless, warn_once
 from batchtel.moment import iso, unix_time
+from batchtel.tally import Tally, Told
 from batchtel.values import count_of, score_of, text_of
 
 _AHEAD: Final = 86_400.0
@@ -16,10 +18,11 @@ _AHEAD: Final = 86_400.0
 
 
 class Data:
-    """The data of one run, as its code has told it.
+    """The data of one run, as its code has told it in this process.
 
     `processed` and `failed` are numbers of records, None as long as nothing was told of them; `newest` is the Unix time
-    of the newest data; `minimum` is how many processed records the job's catalogue wants, if it does.
+    of the newest data; `minimum` is how many processed records the job's catalogue wants, if it does. What the other
+    processes of the run have told is in a tally that they `share`.
     """
 
     def __init__(self) -> None:
@@ -29,6 +32,34 @@ class Data:
         self.score: float | None = None
         self.schema_version: str | None = None
         self.minimum: int | None = None
+        self._tally: Tally | None = None
+        self._opener = 0
+
+    @harmless(None)
+    def share(self, tally: Tally | None = None) -> None:
+        """Let other processes of the run, which this one has opened, tell theirs to `tally`, or to a new one."""
+        if self._tally is None:
+            self._tally, self._opener = tally or Tally.new(), os.getpid()
+
+    def join(self, place: str) -> None:
+        """Tell what this process is told to the tally at `place` too, for the process that has opened the run."""
+        if place:
+            self._tally = Tally(place)
+
+    @property
+    def place(self) -> str:
+        """Where other processes find the tally; empty if there is none."""
+        return self._tally.place if self._tally is not None else ""
+
+    @harmless(None)
+    def close(self) -> None:
+        """Give the tally back."""
+        if self._tally is not None:
+            (self._tally.close if self._is_opener else self._tally.leave)()
+
+    @property
+    def _is_opener(self) -> bool:
+        return self._opener == os.getpid()
 
     def count(self, processed: object, failed: object) -> dict[str, int]:
         """Count records, None for what is not told; return what is to be added to which counter."""
@@ -37,6 +68,7 @@ class Data:
         with lock.shared():
             for name, count in known.items():
                 setattr(self, name, (getattr(self, name) or 0) + count)
+        self._tell(Told(**known))
         return {f"records.{name}": count for name, count in known.items()}
 
     def judge(self, score: object, schema_version: object) -> None:
@@ -54,19 +86,30 @@ class Data:
         with lock.shared():
             if told is not None:
                 self.newest = max(told, self.newest or 0.0)
-            return self.newest
+        self._tell(Told(newest=told))
+        return self.newest
+
+    def _tell(self, told: Told) -> None:
+        if self._tally is not None and not self._is_opener and told != Told():
+            self._tally.add(told)
+
+    def total(self) -> Told:
+        """Return what was told here and, in the process that has opened the run, what others have told of it."""
+        own = Told(self.processed, self.failed, self.newest)
+        return own + self._tally.total() if self._tally is not None and self._is_opener else own
 
     @property
     def outcome(self) -> str:
         """Whether the run has processed records: `unknown` where it never said, which is another thing than `zero`.
 
-        `insufficient` is fewer than `minimum`, `sufficient` anything else.
+        `insufficient` is fewer than `minimum`, `sufficient` anything else, for all its processes together.
         """
-        if self.processed is None:
+        processed = self.total().processed
+        if processed is None:
             return "unknown"
-        if self.processed == 0:
+        if processed == 0:
             return "zero"
-        return "insufficient" if self.processed < (self.minimum or 0) else "sufficient"
+        return "insufficient" if processed < (self.minimum or 0) else "sufficient"
 
     def attributes(self) -> dict[str, Any]:
         """Return all that was told; of records that nothing was told of, nothing but that."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
@@ -17,24 +17,19 @@ if TYPE_CHECKING:
     from batchtel.catalogue_keys import CatalogueJob
     from batchtel.run import JobRun
     from batchtel.sla import RunSla, Violation
-    from batchtel.tally import Tally
-
-_ANOTHER: Final = -1
-"""Stands for the id of a process that is not this one."""
 
 
 class Expected:
     """What the catalogue at `path`, which may be empty, expects of one run of a job.
 
     `type` is the job's type there, empty if it is not said. `code_tells` is whether the run's own code could tell of
-    records, so that silence means none. `tally` has what other processes of the run tell.
+    records, so that silence means none.
     """
 
     def __init__(self, path: str, job: str) -> None:
         self._listed = _listed(path, job)
         self.type = self._listed.type if self._listed is not None else ""
         self.code_tells = True
-        self.tally: Tally | None = None
         self._owed: RunSla | None = None
         self._started = 0.0
         self._process = os.getpid()
@@ -56,23 +51,8 @@ class Expected:
             retry.owed = (self._owed, self._started)
         if self._owed is not None:
             run.data.minimum = self._owed.sla.min_records
-            if self._owed.asks_for_data and self.tally is None:
-                self.tally = _new_tally()
-
-    @harmless(None)
-    def join(self, place: str) -> None:
-        """Tell what this process knows of a run, which another one has opened, to the tally at `place`."""
-        if place:
-            from batchtel.tally import Tally
-
-            self.tally, self._process = Tally(place), _ANOTHER
-
-    def told(self, processed: int | None = None, failed: int | None = None, newest: float | None = None) -> None:
-        """Note what the run has told of its data here, if it is judged in another process."""
-        if self.tally is not None and self._process != os.getpid():
-            from batchtel.tally import Told
-
-            self.tally.add(Told(processed, failed, newest))
+            if self._owed.asks_for_data:
+                run.data.share()
 
     def zeros(self, labels: Mapping[str, str]) -> dict[str, tuple[Mapping[str, str], ...]]:
         """Return the counter of violations with the label sets of those that there can be."""
@@ -102,24 +82,12 @@ class Expected:
         """
         if self._owed is None:
             return
-        from batchtel.tally import Told
-
-        told = Told(run.data.processed, run.data.failed, run.data.newest)
-        if self.tally is not None:
-            told += self.tally.total()
+        told = run.data.total()
         if told.processed is None and self.code_tells:
             told = told._replace(processed=0)
         if outcome.status == "skipped":
             told = told._replace(processed=None)
         _tell(run, self._owed.ended(told, time.time()))
-
-    @harmless(None)
-    def close(self) -> None:
-        """Give back what other processes of the run were to use."""
-        if self.tally is not None and self._process == os.getpid():
-            self.tally.close()
-        elif self.tally is not None:
-            self.tally.leave()
 
 
 def _tell(run: JobRun, violations: Iterable[Violation]) -> None:
@@ -138,13 +106,6 @@ def _tell(run: JobRun, violations: Iterable[Violation]) -> None:
         # A beat may come a moment after the end.
         if run._span.is_recording():
             run._span.add_event("batch.sla.violated", told)
-
-
-@harmless(None)
-def _new_tally() -> Tally:
-    from batchtel.tally import Tally
-
-    return Tally.new()
 
 
 @harmless(None)

@@ -33,7 +33,7 @@ class JoinedRun(JobRun):
     def _expect(self, started: float) -> None:
         """Nothing is expected here: the process that opened the run watches its SLA, and learns what this one tells."""
         if handover.INHERITED is not None:
-            self.expected.join(handover.INHERITED.tally)
+            self.data.join(handover.INHERITED.tally)
 
     def beat(self) -> None:
         """Nothing: the process that opened the run tells that it lives."""

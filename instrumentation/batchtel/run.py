@@ -95,11 +95,9 @@ class JobRun(Scope):
 
         0 is worth telling: a run that has processed none is told apart from one that never says.
         """
-        added = self.data.count(processed, failed)
-        for counter, amount in added.items():
+        for counter, amount in self.data.count(processed, failed).items():
             if amount:
                 self.add(counter, amount)
-        self.expected.told(added.get("records.processed"), added.get("records.failed"))
 
     @harmless(None)
     def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
@@ -122,7 +120,6 @@ class JobRun(Scope):
         newest, process = self.data.reach(time), self.recorder
         if newest is not None and process is not None:
             process.meter.reach("batch.job.data.timestamp", newest, self.labels)
-        self.expected.told(newest=newest)
 
     @harmless(None)
     def progress(self, done: float | Callable[[], float], total: float | None = None) -> None:
@@ -205,18 +202,18 @@ class JobRun(Scope):
     def _hand_over(self) -> None:
         """Mark the run open for the processes that it starts, if it is the outermost one here."""
         if self._telemetry is not None and current.open_scopes() == [self]:
+            self.data.share()
             trace = {"traceparent": self.traceparent}
             self._mark = handover.Marked(handover.variables(self._as_open, trace))
 
     @property
     def _as_open(self) -> handover.OpenRun:
-        place = self.expected.tally.place if self.expected.tally is not None else ""
-        return handover.OpenRun(self.name, self.run_id, self.attempt, self.labels["job_type"], place)
+        return handover.OpenRun(self.name, self.run_id, self.attempt, self.labels["job_type"], self.data.place)
 
     def close(self, outcome: Outcome) -> None:
         """Close the run."""
         super().close(outcome)
-        self.expected.close()
+        self.data.close()
         if self._mark is not None:
             self._mark.restore()
 

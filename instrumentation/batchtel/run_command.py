@@ -161,8 +161,8 @@ class _Recorder:
 
     @harmless(None)
     def _shared(self, outer: handover.OpenRun | None) -> Tally | None:
-        """Return where the code within the command tells of the run's data, if there is a catalogue to judge it by."""
-        if not (self._recorded and settings.read().catalogue):
+        """Return where the code within the command tells of the run's data, if that is recorded."""
+        if not self._recorded:
             return None
         from batchtel.tally import Tally
 
@@ -204,7 +204,7 @@ class _Recorder:
         run.executable = self._executable
         run.expected.code_tells = False
         if not self._joins:
-            run.expected.tally = self._tally
+            run.data.share(self._tally)
         run.set(self._attributes)
         run.begin(Start(started, int(self._trace_id, 16), int(self._span_id, 16)))
         self._run = run

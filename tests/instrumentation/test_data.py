@@ -15,7 +15,7 @@ import batchtel
 from batchtel.data import Data
 from batchtel.signals import RECORDS_OUTCOMES
 from batchtel.testing import Captured
-from tests.instrumentation.process import run
+from tests.instrumentation.process import run, succeed
 from tests.instrumentation.sink import Sink
 
 pytest_plugins = ["batchtel.testing.fixture"]
@@ -92,6 +92,44 @@ def test_too_few_by_the_catalogue(captured: Captured, tmp_path: Path, monkeypatc
             job.records(processed=processed)
     outcomes = [event["batch.records.outcome"] for event in captured.events("batch.run.finished")]
     assert outcomes == ["zero", "insufficient", "sufficient"]
+
+
+PART = """
+import os, subprocess, sys, batchtel
+told = sys.argv[1]
+with batchtel.job("parts") as job:
+    exec(told)
+"""
+
+WHOLE = """
+    import os, subprocess, sys, batchtel
+    part, told = sys.argv[1:]
+    with batchtel.job("parts"):
+        subprocess.run([sys.executable, part, told], check=True)
+    with batchtel.job("parts") as job:
+        if (child := os.fork()) == 0:
+            exec(told)
+            os._exit(0)
+        os.waitpid(child, 0)
+    command = [sys.executable, "-c", "from batchtel.command import main; main()"]
+    subprocess.run([*command, "run", "--job", "parts", "--", sys.executable, part, told], check=True)
+    """
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome"),
+    [("job.records(processed=2)", "sufficient"), ("job.records(processed=0)", "zero"), ("pass", "unknown")],
+)
+def test_other_processes_of_a_run_have_a_say(sink: Sink, tmp_path: Path, told: str, outcome: str) -> None:
+    """What a joining program, a forked child and the code below `batchtel run` tell decides how their run counts."""
+    part = tmp_path / "part.py"
+    part.write_text(PART)
+    succeed(WHOLE, sink, str(part), told)
+    finished = sink.events("batch.run.finished")
+    assert [event.attributes["batch.records.outcome"] for event in finished] == [outcome] * 3
+    assert not any("batch.records.processed" in event.attributes for event in finished), "each count is told once"
+    spans = [span for span in sink.spans() if span.name == "batch_job.parts"]
+    assert [span.attributes["batch.records.outcome"] for span in spans] == [outcome] * 3
 
 
 WATERMARKS: dict[str, datetime | float | str] = {

@@ -20,11 +20,11 @@ test: $(UV) ## Run the tests, against the real programs
 
 test-airflow: $(UV) ## Run the tests on real Airflow 3.3 and 2.11, against the real stack
 	@$(RUN) python -m batchtel_stack.build > /dev/null
-	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -m 'airflow and not versions'
+	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -m 'airflow and not versions'
 
 test-airflow-versions: $(UV) ## Run the same tests on the other versions of Airflow
 	@$(RUN) python -m batchtel_stack.build > /dev/null
-	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -m 'airflow and versions'
+	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -m 'airflow and versions'
 
 test-faults: $(UV) ## Run the long outages, 15 minutes, against the real programs
 	@$(RUN) python -m batchtel_stack.build > /dev/null

@@ -128,11 +128,12 @@ def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
     if not found:
         raise Failure(f"no logs in {data}: nothing was started there. Start it: batchtel up", 2)
     width = max(map(len, found)) if len(found) > 1 else 0
+    ends = {name: path.stat().st_size for name, path in found.items()}
     for name, path in found.items():
-        for line in output.tail(path, lines):
+        for line in output.tail(path, lines, ends[name]):
             click.echo(_labelled(name, line, width))
     if following:
-        for name, line in follow(found):
+        for name, line in follow(found, ends):
             click.echo(_labelled(name, line, width))
 
 

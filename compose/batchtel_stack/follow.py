@@ -4,35 +4,59 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 
-def follow(logs: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    """Yield (name, line) for every line that is added from now on, for ever.
+def follow(logs: Mapping[str, Path], begin: Mapping[str, int]) -> Generator[tuple[str, str], None, None]:
+    """Yield (name, line) for every line of the files behind the byte `begin`, those that will be added too, for ever.
 
-    A restart begins a new file of the same name; that one is read from its start.
+    A restart begins a new file of the same name; that one is read from its start, after what is left of the old one.
     """
-    files = {name: _at_end(path) for name, path in logs.items()}
-    begun = dict.fromkeys(logs, "")
+    files = {name: _opened(path, begin[name]) for name, path in logs.items()}
+    try:
+        yield from _lines(logs, files)
+    finally:
+        for file in files.values():
+            file.close()
+
+
+def _lines(logs: Mapping[str, Path], files: dict[str, IO[bytes]]) -> Iterator[tuple[str, str]]:
+    partial = dict.fromkeys(logs, b"")
     while True:
         quiet = True
         for name, path in logs.items():
-            for line in iter(files[name].readline, ""):
+            # Asked before reading: a file that has been replaced gets no more lines.
+            replaced = _is_another(path, files[name])
+            for part in iter(files[name].readline, b""):
                 quiet = False
-                begun[name] += line
-                if line.endswith("\n"):  # else the program is in the middle of writing it
-                    yield name, begun[name].rstrip("\n")
-                    begun[name] = ""
-            if path.exists() and path.stat().st_ino != os.fstat(files[name].fileno()).st_ino:
+                partial[name] += part
+                if part.endswith(b"\n"):  # else the program is in the middle of writing it
+                    yield name, _text(partial[name])
+                    partial[name] = b""
+            if replaced:
+                if partial[name]:
+                    yield name, _text(partial[name])
+                    partial[name] = b""
                 files[name].close()
-                files[name] = path.open(errors="replace")
+                files[name] = _opened(path, 0)
         if quiet:
             time.sleep(0.2)
 
 
-def _at_end(path: Path) -> IO[str]:
-    file = path.open(errors="replace")
-    file.seek(0, os.SEEK_END)
+def _opened(path: Path, begin: int) -> IO[bytes]:
+    file = path.open("rb")
+    file.seek(begin)
     return file
+
+
+def _is_another(path: Path, file: IO[bytes]) -> bool:
+    try:
+        return path.stat().st_ino != os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False  # between two files
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\n")

@@ -22,13 +22,18 @@ def fresh(data: Path, program: str) -> Path:
     return log
 
 
-def tail(log: Path, lines: int) -> list[str]:
-    """Return the last `lines` lines (of at most the last 256 KiB); none when there is no log."""
+def tail(log: Path, lines: int, end: int | None = None) -> list[str]:
+    """Return the last `lines` lines before the byte `end`, by default the file's (of at most 256 KiB).
+
+    There are none when there is no log.
+    """
     if lines < 1 or not log.exists():
         return []
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        return file.read().decode(errors="replace").splitlines()[-lines:]
+        end = log.stat().st_size if end is None else end
+        begin = max(0, end - _TAIL_BYTES)
+        file.seek(begin)
+        return file.read(end - begin).decode(errors="replace").splitlines()[-lines:]
 
 
 def quoted(log: Path, lines: int) -> str:

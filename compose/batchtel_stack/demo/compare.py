@@ -106,7 +106,7 @@ class Witnesses:
         ]
 
     def settle(self) -> list[Comparison]:
-        """Compare until all is equal, or until it would have been; then see that it still is after another cadence."""
+        """Compare until all is equal, or until it would have been; then see that it still is two evaluations later."""
         deadline = time.monotonic() + 3 * self._cadence + SLACK_SECONDS
         while True:
             compared = self.compare()

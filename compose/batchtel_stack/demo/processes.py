@@ -89,7 +89,7 @@ class Processes:
             try:
                 code = running.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                raise Failure(f"{_said(running, f'has not ended after {SECONDS:.0f} s')}", 3) from None
+                raise Failure(_said(running, f"has not ended after {SECONDS:.0f} s"), 3) from None
             if code != exit_code:
                 raise Failure(_said(running, f"ended with {code}, not {exit_code}"), 3)
 

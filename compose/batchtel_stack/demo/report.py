@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from batchtel_stack.demo.compare import STORES, Comparison, Row
@@ -121,31 +122,32 @@ def _show_run(run: OneRun, console: Console) -> None:
     tree = Tree(f"[bold]run {run.run_id} in full[/bold], by its id", highlight=False)
     records = tree.add(f"Loki, {len(run.records)} records")
     for record in run.records[: _LINES // 2]:
-        records.add(_line(record), highlight=False)
+        records.add(_line(record))
     if len(run.records) > _LINES:
         records.add(f"... {len(run.records) - _LINES} more ...")
     for record in run.records[max(_LINES // 2, len(run.records) - _LINES // 2) :]:
-        records.add(_line(record), highlight=False)
+        records.add(_line(record))
     spans = tree.add(f"Tempo, trace {run.trace_id}")
     branches: dict[str, Tree] = {}
     for span in run.spans:
-        branches[span.span_id] = branches.get(span.parent_id, spans).add(_span(span), highlight=False)
+        branches[span.span_id] = branches.get(span.parent_id, spans).add(_span(span))
     console.print(tree)
     console.print()
 
 
-def _line(record: Record) -> str:
+def _line(record: Record) -> Text:
     moment = datetime.fromtimestamp(record.time / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
-    return f"{moment} {record.line}"
+    # As Text: rich would read [...] in what a job has said as its own markup.
+    return Text(f"{moment} {record.line}")
 
 
-def _span(span: Span) -> str:
+def _span(span: Span) -> Text:
     facts = [
         f"{key.removeprefix('batch.')}={span.attributes[key]}"
         for key in sorted(span.attributes)
         if key.startswith(("batch.records", "batch.data_quality", "batch.schema", "batch.status", "error.type"))
     ]
-    return f"{span.name} {(span.end - span.start) / 1e6:.0f} ms, {', '.join(facts)}"
+    return Text(f"{span.name} {(span.end - span.start) / 1e6:.0f} ms, {', '.join(facts)}")
 
 
 def _number(amount: float) -> str:

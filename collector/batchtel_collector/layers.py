@@ -109,8 +109,8 @@ def settle(merged: Document, role: str | None, overrides: Mapping[str, object]) 
     for unknown in set(parts) - set(ROLES):
         message = f"roles.{unknown} is not a role; write {', '.join(ROLES[:-1])} or {ROLES[-1]}"
         merged.problems.append(Problem(message, ("roles", unknown), merged.keys.get(("roles", unknown))))
-    if chosen in parts:
-        document.lift(merged, ("roles", str(chosen)))
+    if isinstance(chosen, str) and chosen in parts:
+        document.lift(merged, ("roles", chosen))
     merged.data.pop("roles", None)
     if role is not None and role != merged.data.get("role"):
         overrides = {**overrides, "role": role}

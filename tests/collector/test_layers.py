@@ -138,6 +138,18 @@ def test_a_slip_in_the_role_is_told_with_its_line(role: str | None, tmp_path: Pa
     assert f'{file}:3:7: role: "agnet" is not a choice (did you mean agent?)' in refused.value.format_message()
 
 
+@pytest.mark.parametrize("given", ["[agent]", "{agent: 1}", "5"])
+def test_a_role_is_text(given: str, tmp_path: Path) -> None:
+    """Anything else is told as any other wrong value, also in a check, which reads the role to know what to load."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"base: production\nname: mine\nrole: {given}\n", encoding="utf-8")
+    assert refusal(file).startswith(f"1 problem in the environment {file}\n  {file}:3:7: role: ")
+    file.write_text(f"base: local\nname: mine\nrole: {given}\n", encoding="utf-8")
+    result = batchtel("check", "--env", file)
+    assert result.exit_code == 2
+    assert "role: " in result.stderr
+
+
 def test_a_base_has_no_base(mine: Path, tmp_path: Path) -> None:
     """Two files are all that anybody has to read."""
     above = tmp_path / "above.yaml"

@@ -159,6 +159,25 @@ def test_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_a_name_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip that leaves a part of the name empty; exit code 2."""
+    variables = _variables("http://collector..svc:4318", "http/protobuf")
+    assert endpoint(variables, monkeypatch) == [
+        "endpoint: http://collector..svc:4318 names no host: a part of collector..svc is empty or too long",
+        "fix: correct the name in OTEL_EXPORTER_OTLP_ENDPOINT",
+    ]
+    assert doctor(variables, monkeypatch).exit_code == 2
+
+
+def test_an_address_of_a_store_without_its_scheme() -> None:
+    """It is told before anything is asked; exit code 2."""
+    result = CliRunner().invoke(main, ["doctor", "--loki", "127.0.0.1:3100"])
+    assert (result.exit_code, result.output) == (
+        2,
+        "error: --loki 127.0.0.1:3100: an address begins with http:// or https://; write http://host:port\n",
+    )
+
+
 def test_grpc_at_the_http_port(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gRPC protocol where HTTP is spoken."""
     port = collector.ports["plain"][1]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from batchtel.command import Failure
 from batchtel.endpoint import GRPC
 from batchtel_stack.doctor import clock, limits, reach, search, variables
 from batchtel_stack.doctor.canary import JOB, Canary
@@ -23,8 +24,19 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def _address(name: str, port: int) -> Callable[[_F], _F]:
     default = f"http://{HOST}:{port}"
     return click.option(
-        f"--{name.lower()}", metavar="URL", default=default, show_default=True, help=f"Where {name} answers questions."
+        f"--{name.lower()}",
+        metavar="URL",
+        default=default,
+        show_default=True,
+        callback=_web_address,
+        help=f"Where {name} answers questions.",
     )
+
+
+def _web_address(_: click.Context, option: click.Parameter, url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise Failure(f"--{option.name} {url}: an address begins with http:// or https://; write http://host:port", 2)
+    return url
 
 
 @click.command()

@@ -40,6 +40,10 @@ def _reach(endpoint: Endpoint) -> Finding:
     host, port = address.hostname or "", address.port or (443 if address.scheme == "https" else 80)
     try:
         socket.create_connection((host, port), timeout=TIMEOUT).close()
+    except UnicodeError:
+        # What Python says of a name with an empty part, or with one of more than 63 characters.
+        message = f"{endpoint.shown} names no host: a part of {host} is empty or too long"
+        return Finding(CHECK, "input", message, "correct the name in OTEL_EXPORTER_OTLP_ENDPOINT")
     except OSError as error:
         return _unreachable(endpoint, host, port, error)
     problem = _transport(endpoint, host, port)

@@ -21,9 +21,6 @@ SHIPPED: Final = Path(__file__).parent / "environments"
 ROLES: Final = ("standalone", "agent", "gateway")
 """What a collector can be."""
 
-ABOUT_LAYERS: Final = ("base", "roles")
-"""The keys that say which layers there are; all others are values."""
-
 
 def shipped() -> list[str]:
     """Return the names of the environments that come with batchtel."""

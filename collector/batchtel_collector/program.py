@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.command import Failure
+from batchtel_collector import cache
 
 NAMES: Final = ("otelcol-batchtel", "otelcol-contrib", "otelcol")
 """Names under which a collector is looked for on PATH, in this order."""
@@ -28,7 +29,7 @@ def find() -> Path:
 
     Raises Failure, exit code 3, when there is none.
     """
-    built = sorted(_cache().glob("bin/collector-*/collector"), key=lambda path: path.stat().st_mtime)
+    built = sorted(cache.folder().glob("bin/collector-*/collector"), key=lambda path: path.stat().st_mtime)
     if built:
         return built[-1]
     for name in NAMES:
@@ -36,7 +37,8 @@ def find() -> Path:
         if found is not None:
             return Path(found)
     raise Failure(
-        f"no collector found: none built in {_cache() / 'bin'}, and no {', '.join(NAMES[:-1])} or {NAMES[-1]} on PATH; "
+        f"no collector found: none built in {cache.folder() / 'bin'}, "
+        f"and no {', '.join(NAMES[:-1])} or {NAMES[-1]} on PATH; "
         "build one with `batchtel up`, or name one with --collector PATH",
         3,
     )
@@ -97,7 +99,3 @@ def _run(
         raise Failure(
             f"cannot run the collector {collector}: {error.strerror}; name another one with --collector PATH", 3
         ) from None
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "batchtel"

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.command import Failure
-from batchtel_stack import cache, children, terminate, toolchain
+from batchtel_collector import cache
+from batchtel_stack import children, terminate, toolchain
 from batchtel_stack.binaries import BINARIES, FLAGS, Binary
 from batchtel_stack.lock import Lock
 from batchtel_stack.progress import Progress, Step

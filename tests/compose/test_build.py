@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from batchtel.command import Failure
-from batchtel_stack import build, cache, toolchain
+from batchtel_collector import cache
+from batchtel_stack import build, toolchain
 from batchtel_stack.binaries import BINARIES, GO_MINIMUM, GO_WHEEL, Binary
 from batchtel_stack.lock import Lock
 from tests.compose.conftest import Eventually, Spawn

@@ -85,20 +85,24 @@ class Ports:
         """Do nothing when every port can be opened.
 
         Raises:
-            Failure: names each port that is in use, who uses it and the setting to change (exit code 3).
+            Failure: names each port that cannot be, who uses it and the setting to change (exit code 3).
         """
         problems = []
         for port in dataclasses.fields(self):
             number = getattr(self, port.name)
-            if _occupied(number):
-                who = holder.of(HOST, number) or "a process of another user"
-                problems.append(
-                    f"  {HOST}:{number} ({port.metadata['program']}, {port.metadata['purpose']}) is used by {who}; "
-                    f"choose another port: --port {port.name}=N"
-                )
+            refusal = _refusal(number)
+            if refusal is None:
+                continue
+            why = f"is used by {holder.of(HOST, number) or 'a process of another user'}"
+            if refusal == errno.EACCES:
+                why = "is for root only, as low ports are"
+            problems.append(
+                f"  {HOST}:{number} ({port.metadata['program']}, {port.metadata['purpose']}) {why}; "
+                f"choose another port: --port {port.name}=N"
+            )
         if problems:
-            count = "a port is" if len(problems) == 1 else f"{len(problems)} ports are"
-            raise Failure(f"{count} in use, nothing was started:\n" + "\n".join(problems), 3)
+            count = "a port" if len(problems) == 1 else f"{len(problems)} ports"
+            raise Failure(f"{count} cannot be opened, nothing was started:\n" + "\n".join(problems), 3)
 
 
 def free(count: int) -> list[int]:
@@ -109,14 +113,15 @@ def free(count: int) -> list[int]:
     """
     taken: list[int] = []
     for number in random.sample(range(20000, 32000), 12000):
-        if not _occupied(number):
+        if _refusal(number) is None:
             taken.append(number)
         if len(taken) == count:
             return taken
     raise Failure(f"fewer than {count} ports between 20000 and 32000 are free", 3)
 
 
-def _occupied(number: int) -> bool:
+def _refusal(number: int) -> int | None:
+    """Return the errno for which a port cannot be opened, None if it can."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # As the programs do it: connections that wait for their end must not count as users.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -125,6 +130,6 @@ def _occupied(number: int) -> bool:
             probe.listen(1)
         except OSError as error:
             if error.errno in {errno.EADDRINUSE, errno.EACCES}:
-                return True
+                return error.errno
             raise
-    return False
+    return None

@@ -121,7 +121,7 @@ class Stack:
             say: is told each step in one line.
 
         Raises:
-            Failure: it runs already, a port is in use, a build failed, or a program ended or did not answer in time
+            Failure: it runs already, a port cannot be opened, a build failed, or a program ended or did not answer in time
                 (exit code 3); the environment is wrong (exit code 2). Nothing is left running.
         """
         with self._alone(), terminate.raised():

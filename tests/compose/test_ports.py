@@ -15,6 +15,8 @@ from batchtel_stack.ports import Ports
 from tests.compose.conftest import Batchtel
 from tests.compose.machine import options, processes
 
+LOW_PORTS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+
 
 @pytest.fixture
 def taken(ports: Ports) -> Iterator[Ports]:
@@ -35,7 +37,7 @@ def test_occupied_ports_are_all_named(batchtel: Batchtel, data: Path, taken: Por
     me = f"process {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
     assert up.returncode == 3
     assert up.stderr == (
-        "error: 2 ports are in use, nothing was started:\n"
+        "error: 2 ports cannot be opened, nothing was started:\n"
         f"  127.0.0.1:{taken.prometheus} (prometheus, queries and remote write) is used by {me}; "
         "choose another port: --port prometheus=N\n"
         f"  127.0.0.1:{taken.tempo_otlp} (tempo, spans from the collector, OTLP over gRPC) is used by {me}; "
@@ -46,8 +48,33 @@ def test_occupied_ports_are_all_named(batchtel: Batchtel, data: Path, taken: Por
 
 def test_one_occupied_port_reads_well(taken: Ports) -> None:
     """A single port is spoken of in the singular."""
-    with pytest.raises(Failure, match=r"^a port is in use, nothing was started:\n  127\.0\.0\.1:\d+ \(prometheus"):
+    with pytest.raises(
+        Failure, match=r"^a port cannot be opened, nothing was started:\n  127\.0\.0\.1:\d+ \(prometheus"
+    ):
         Ports.free().changed([f"prometheus={taken.prometheus}"]).require_free()
+
+
+@pytest.fixture
+def no_root() -> Iterator[None]:
+    """This process without the rights of root, if it has them."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+@pytest.mark.skipif(int(LOW_PORTS.read_text()) < 2, reason="here everybody may open any port, as in most containers")
+@pytest.mark.usefixtures("no_root")
+def test_a_low_port_is_not_said_to_be_used(ports: Ports) -> None:
+    """Whoever may not open it is told that, and not of a process that is not there."""
+    with pytest.raises(Failure) as refused:
+        ports.changed(["prometheus=1"]).require_free()
+    assert refused.value.message == (
+        "a port cannot be opened, nothing was started:\n"
+        "  127.0.0.1:1 (prometheus, queries and remote write) is for root only, as low ports are; "
+        "choose another port: --port prometheus=N"
+    )
 
 
 def test_settings_change_ports() -> None:

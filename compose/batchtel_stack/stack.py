@@ -121,8 +121,8 @@ class Stack:
             say: is told each step in one line.
 
         Raises:
-            Failure: it runs already, a port cannot be opened, a build failed, or a program ended or did not answer in time
-                (exit code 3); the environment is wrong (exit code 2). Nothing is left running.
+            Failure: it runs already, a port cannot be opened, a build failed, or a program ended or did not answer in
+                time (exit code 3); the environment is wrong (exit code 2). Nothing is left running.
         """
         with self._alone(), terminate.raised():
             self._require_stopped()

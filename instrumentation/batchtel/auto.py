@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
@@ -20,6 +20,7 @@ from batchtel import handover
 from batchtel.guard import harmless
 from batchtel.identity import default_job
 from batchtel.joined import JoinedRun
+from batchtel.process import telemetry
 from batchtel.program import ProgramEnd, program_name
 from batchtel.run import JobRun
 
@@ -76,12 +77,36 @@ def _keep_off_the_root_logger() -> handover.Marked | None:
     sdk = sys.modules.get("opentelemetry.sdk._logs")
     if variable in os.environ or (sdk is not None and isinstance(get_logger_provider(), sdk.LoggerProvider)):
         return None
-    loaded = sys.modules.get("opentelemetry.instrumentation.logging.handler")
-    if loaded is not None:
-        for handler in logging.root.handlers[:]:
-            if isinstance(handler, loaded.LoggingHandler):
-                logging.root.removeHandler(handler)
+    for handler in _stock_handlers():
+        logging.root.removeHandler(handler)
     return handover.Marked({variable: "false"})
+
+
+@harmless(None)
+def send_no_record_twice() -> None:
+    """Keep records that we send, with their run, from the program's own log pipeline if that leads to the same place.
+
+    It does with opentelemetry-distro, whose exporter reads the same variables. Called when all instrumentors are loaded
+    (entry point `opentelemetry_post_instrument`): the handler of the pipeline comes with one, before us or after.
+    """
+    process = telemetry() if BatchtelInstrumentor().is_instrumented_by_opentelemetry else None
+    if process is None or not process.settings.logs_endpoint or os.environ.get("OTEL_LOGS_EXPORTER") not in _OTLP:
+        return
+    from batchtel.logs import is_left_to_others
+
+    for handler in _stock_handlers():
+        handler.addFilter(is_left_to_others)
+
+
+_OTLP: Final = ("otlp", "otlp_proto_grpc", "otlp_proto_http")
+"""What OTEL_LOGS_EXPORTER says of a pipeline with no exporter but one for OTLP."""
+
+
+def _stock_handlers() -> list[logging.Handler]:
+    """Return the handlers of opentelemetry-instrumentation-logging on the root logger."""
+    loaded = sys.modules.get("opentelemetry.instrumentation.logging.handler")
+    found = logging.root.handlers if loaded is not None else []
+    return [handler for handler in found if loaded is not None and isinstance(handler, loaded.LoggingHandler)]
 
 
 def _run_of_this_program() -> JobRun:

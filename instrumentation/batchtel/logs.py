@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
@@ -23,6 +23,9 @@ from batchtel.signals import BODY_LIMIT
 from batchtel.stock_handler import LoggingHandler
 from batchtel.values import cut, text_of
 from batchtel.worker import THREAD_PREFIX
+
+if TYPE_CHECKING:
+    from batchtel.run import JobRun
 
 
 class QueueProcessor(LogRecordProcessor):
@@ -92,16 +95,26 @@ class LogCapture:
     @harmless(None)
     def copy(self, record: logging.LogRecord) -> None:
         """Copy one record, if it belongs to a run."""
-        scope = current.scope()
-        if scope is None or (record.threadName or "").startswith(THREAD_PREFIX):
-            return
-        if scope.job.may_log():
+        run = _run_of(record)
+        if run is not None and run.may_log():
             self._handler.handle(_formatted(record))
 
     def stop(self) -> None:
         """Put the standard library back as it was, unless somebody has wrapped it since."""
         if logging.Logger.callHandlers is self._replacement:
             logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
+
+
+def _run_of(record: logging.LogRecord) -> JobRun | None:
+    """Return the run that a record belongs to; None for those of our own threads, too."""
+    scope = current.scope()
+    return None if scope is None or (record.threadName or "").startswith(THREAD_PREFIX) else scope.job
+
+
+def is_left_to_others(record: logging.LogRecord) -> bool:
+    """Tell whether a record is none of those that are sent with their run; a filter for handlers that would, too."""
+    run = _run_of(record)
+    return run is None or run.log_is_full
 
 
 def _formatted(record: logging.LogRecord) -> logging.LogRecord:

@@ -52,6 +52,8 @@ class JobRun(Scope):
         # Counters whose next() is atomic: threads share the limits of their run.
         self._failed_records = itertools.count(1)
         self._log_records = itertools.count(1)
+        self.log_is_full = False
+        """Whether no more log records of the run are sent."""
         self.executable = ""
         self._done = 0.0
         self._total: float | None = None
@@ -180,6 +182,7 @@ class JobRun(Scope):
     def may_log(self) -> bool:
         """Count one log record of the run; False beyond the limit, of which one event tells."""
         number, process = next(self._log_records), self.recorder
+        self.log_is_full = number >= RUN_LOG_LIMIT
         if number == RUN_LOG_LIMIT + 1 and process is not None:
             body = f"{self._title()} has logged more than {RUN_LOG_LIMIT} records; the rest is not sent"
             process.event("batch.log.limit", body, self.identity, severity="WARN", context=self._context)

@@ -128,6 +128,14 @@ SETTINGS: Final = {
         "where it has nowhere to send to, because a handler there silences logging.basicConfig.",
         "opentelemetry",
     ),
+    "log_exporter": Setting(
+        ("OTEL_LOGS_EXPORTER",),
+        "string",
+        "",
+        "Where opentelemetry-distro, if it is there, sends log records. To the same collector (`otlp`, its default) it "
+        "sends only those that batchtel does not.",
+        "opentelemetry",
+    ),
     "resource_attributes": Setting(
         ("OTEL_RESOURCE_ATTRIBUTES",),
         "pairs",

@@ -28,6 +28,12 @@ class QueueProcessor(SpanProcessor):
                 telemetry.put_span(span)
 
 
+def is_seen(provider: object) -> bool:
+    """Tell whether a tracer provider hands its spans to a QueueProcessor."""
+    processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
+    return any(isinstance(processor, QueueProcessor) for processor in processors)
+
+
 class PresetIds(IdGenerator):
     """The ids of `others`, but for one span: a command runs under the ids of its span before telemetry is loaded."""
 

@@ -133,7 +133,7 @@ class Telemetry:
         from opentelemetry import trace
         from opentelemetry.sdk.trace import TracerProvider
 
-        from batchtel.spans import PresetIds, QueueProcessor
+        from batchtel.spans import PresetIds, QueueProcessor, is_seen
 
         existing = trace.get_tracer_provider()
         if isinstance(existing, trace.ProxyTracerProvider):
@@ -143,7 +143,7 @@ class Telemetry:
         else:
             provider = existing  # type: ignore[assignment]  # anything with the API's methods
             force_flush = getattr(existing, "force_flush", None)
-            if force_flush is not None and not _is_ours(existing):
+            if force_flush is not None and not is_seen(existing):
                 self._workers.append(Worker("provider", _undelayed(force_flush), interval=_NEVER))
         tracer = provider.get_tracer("batchtel", __version__)
         self._ids = PresetIds.of(tracer)
@@ -232,8 +232,8 @@ class Telemetry:
         begun = time.monotonic()
         delivered = flush_workers(self._workers, timeout)
         is_over = time.monotonic() >= begun + timeout
-        if not delivered and is_over and (begins := self._begins(begun)) > begun:
-            delivered = flush_workers(self._workers, begins + timeout - time.monotonic())
+        if not delivered and is_over and (more := self._begins(begun) + timeout - time.monotonic()) > 0:
+            delivered = flush_workers(self._workers, more)
         if not delivered:
             until = time.monotonic() + SPOOLING
             for outbox in self._outboxes:
@@ -248,8 +248,7 @@ class Telemetry:
         """Return when the time of a flush begins: with the flush, or on a busy machine when the exporters are there."""
         while any(outbox.is_loading for outbox in self._outboxes) and time.monotonic() < begun + LOADING:
             time.sleep(0.02)
-        loaded = max((outbox.loaded_at for outbox in self._outboxes), default=0.0)
-        return loaded if loaded > begun + BUSY else begun
+        return max(outbox.loaded_at for outbox in self._outboxes) if self.is_delayed(begun) else begun
 
     def run_ended(self) -> None:
         """Flush where a process may end any moment without a word: a worker that was forked, or one of a pool."""
@@ -295,10 +294,3 @@ def _undelayed(force_flush: Callable[[], object]) -> Callable[[], float]:
 
 def _discard(item: object) -> None:
     """Take what has no endpoint."""
-
-
-def _is_ours(provider: object) -> bool:
-    from batchtel.spans import QueueProcessor
-
-    processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
-    return any(isinstance(processor, QueueProcessor) for processor in processors)

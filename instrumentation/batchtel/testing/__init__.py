@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from batchtel import settings
 from batchtel.endpoint import Signal
 from batchtel.process import replaced
-from batchtel.spans import QueueProcessor
+from batchtel.spans import QueueProcessor, is_seen
 from batchtel.telemetry import Telemetry
 
 __all__ = ["Captured", "capture"]
@@ -117,10 +117,8 @@ def capture() -> Iterator[Captured]:
 def _see_spans() -> None:
     """Let a tracer provider of the tests' own show its spans to us, too."""
     provider = trace.get_tracer_provider()
-    if isinstance(provider, TracerProvider):
-        processors = getattr(provider._active_span_processor, "_span_processors", ())
-        if not any(isinstance(processor, QueueProcessor) for processor in processors):
-            provider.add_span_processor(QueueProcessor())
+    if isinstance(provider, TracerProvider) and not is_seen(provider):
+        provider.add_span_processor(QueueProcessor())
 
 
 def _only(found: list[Found], what: str, names: list[Any]) -> Found:

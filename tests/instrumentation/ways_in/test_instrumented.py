@@ -221,6 +221,56 @@ def test_the_logging_of_a_script_is_its_own(sink: Sink, tmp_path: Path) -> None:
     assert [log.body for log in sink.logs() if log.scope == "nightly"] == ["once"]
 
 
+PIPELINE = """
+    import logging, threading, batchtel
+    log = logging.getLogger("nightly")
+    def work():
+        log.warning("of a thread")
+    # With two runs open it belongs to neither.
+    with batchtel.job("another"):
+        log.warning("of another run")
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    for number in range(10_020):
+        log.warning("line %d", number)
+    """
+
+
+@pytest.fixture
+def own_pipeline(tmp_path: Path) -> dict[str, str]:
+    """Variables that give a program a log pipeline as opentelemetry-distro does, whose configurator is the SDK's."""
+    metadata = tmp_path / "packages" / "own_pipeline-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: own-pipeline\nVersion: 1\n")
+    configurator = "own = opentelemetry.sdk._configuration:_OTelSDKConfigurator"
+    (metadata / "entry_points.txt").write_text(f"[opentelemetry_configurator]\n{configurator}\n")
+    folder = str(metadata.parent)
+    return {"PYTHONPATH": folder, "OTEL_LOGS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+
+
+def test_a_pipeline_to_the_same_place_sends_what_is_left(
+    sink: Sink, tmp_path: Path, own_pipeline: dict[str, str]
+) -> None:
+    """Each record arrives once: with its run by us, and what is of no run or beyond its limit by the program's own."""
+    variables = own_pipeline | {"BATCHTEL_EXIT_TIMEOUT": "20", "OTEL_EXPORTER_OTLP_TIMEOUT": "20"}
+    finished = call(instrumented(script(tmp_path, PIPELINE)), sink, variables)
+    assert finished.returncode == 0, finished.stderr
+    records = {log.body: log.attributes.get("batch.job.name") for log in sink.logs() if log.scope == "nightly"}
+    assert len([log for log in sink.logs() if log.scope == "nightly"]) == len(records) == 10_022
+    assert (records["of another run"], records["of a thread"]) == ("another", None)
+    jobs = [records[f"line {number}"] for number in range(10_020)]
+    assert jobs == ["nightly"] * 10_000 + [None] * 20
+
+
+def test_a_pipeline_to_another_place_has_all(sink: Sink, tmp_path: Path, own_pipeline: dict[str, str]) -> None:
+    """Where the program's own pipeline leads elsewhere, here to stdout, nothing is kept from it."""
+    file = script(tmp_path, "import logging; logging.getLogger('nightly').warning('once')")
+    finished = call(instrumented(file), sink, own_pipeline | {"OTEL_LOGS_EXPORTER": "console"})
+    assert b'"body": "once"' in finished.stdout
+    assert [log.body for log in sink.logs() if log.scope == "nightly"] == ["once"]
+
+
 def test_children_are_no_runs(sink: Sink, tmp_path: Path) -> None:
     """A Python that the script starts inherits the instrumentation and joins: its logs are those of the run."""
     text = f"""

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from batchtel_collector.environment import Environment
 from batchtel_collector.values import REFERENCE, is_loopback
@@ -44,15 +45,35 @@ def variables(environment: Environment) -> dict[str, str]:
 
 
 def airflow_variables(environment: Environment) -> dict[str, str]:
-    """Return the variables by which Airflow sends its own metrics, where the collector takes StatsD."""
+    """Return the variables by which Airflow sends its own metrics: over OpenTelemetry, or StatsD where it is taken."""
     if environment.listen.statsd is None:
-        return {}
+        return {
+            "AIRFLOW__METRICS__OTEL_ON": "True",
+            # What goes by the legacy names has its ids in them, and comes by the others too.
+            "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
+            # Seconds, in Python: a task's process waits that long for a collector that hangs or is away, else 10 s.
+            "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "2",
+        }
     host, _, port = environment.listen.statsd.rpartition(":")
     return {
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_HOST": host.strip("[]"),
         "AIRFLOW__METRICS__STATSD_PORT": port,
         "AIRFLOW__METRICS__STATSD_PREFIX": environment.name,
+    }
+
+
+def older_airflow_variables(environment: Environment) -> dict[str, str]:
+    """Return what Airflow up to 3.1 needs for its metrics over OpenTelemetry, as those do not read OTEL_*.
+
+    From 3.2 on these would only make every process warn that both are set.
+    """
+    endpoint = urlsplit(environment.sender.endpoint)
+    return {
+        "AIRFLOW__METRICS__OTEL_HOST": endpoint.netloc.removesuffix(f":{endpoint.port}"),
+        "AIRFLOW__METRICS__OTEL_PORT": str(endpoint.port or {"http": 80, "https": 443}[endpoint.scheme]),
+        "AIRFLOW__METRICS__OTEL_SSL_ACTIVE": str(endpoint.scheme == "https"),
+        "AIRFLOW__METRICS__OTEL_INTERVAL_MILLISECONDS": variables(environment)["OTEL_METRIC_EXPORT_INTERVAL"],
     }
 
 
@@ -64,6 +85,10 @@ def _airflow(environment: Environment) -> Iterator[str]:
     yield from _shell(
         variables(environment) | airflow_variables(environment), "the environment of scheduler, workers and triggerer"
     )
+    if environment.listen.statsd is None:
+        yield "# For its own metrics Airflow up to 3.1 needs these too; from 3.2 on leave them out:"
+        for name, value in older_airflow_variables(environment).items():
+            yield f'# {name}="{value}"'
 
 
 def _shell(found: dict[str, str], use: str) -> Iterator[str]:

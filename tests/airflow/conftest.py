@@ -10,6 +10,7 @@ import pytest
 
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
+from batchtel_stack.stores import Prometheus
 from tests.airflow import lines
 from tests.airflow.airflow import Airflow
 from tests.airflow.installation import HERE
@@ -29,8 +30,10 @@ VERSIONS: Final = (
 class Played:
     """Airflow after the runs, and what the stores say."""
 
+    version: str
     airflow: Airflow
     witness: Witness
+    prometheus: Prometheus
 
 
 @pytest.fixture(scope="session", params=VERSIONS)
@@ -40,6 +43,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with Stack.running(folder / "stack", Ports.free(), cadence="1s") as stack:
         witness = Witness(stack, SERVICE)
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
+        told |= lines.own_metrics(stack.otlp_http)
         with lines.running(request.param, folder / "home", HERE / "dags", told) as airflow:
             airflow.wait("race", "etl", "outcomes")
-            yield Played(airflow, witness)
+            yield Played(request.param, airflow, witness, Prometheus(stack.prometheus))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from batchtel_stack import ports
@@ -60,6 +61,21 @@ class Airflow3(Airflow):
     def _answers(self) -> bool | None:
         with urlopen(f"{self.url}/api/v2/version", timeout=5) as answer:
             return answer.status == 200 or None
+
+
+def own_metrics(endpoint: str) -> dict[str, str]:
+    """Return the variables by which Airflow of any version sends its own metrics to `endpoint`, each second."""
+    address = urlsplit(endpoint)
+    return {
+        "AIRFLOW__METRICS__OTEL_ON": "True",
+        "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        # Up to 3.1, which reads no endpoint there.
+        "AIRFLOW__METRICS__OTEL_HOST": str(address.hostname),
+        "AIRFLOW__METRICS__OTEL_PORT": str(address.port),
+        "AIRFLOW__METRICS__OTEL_INTERVAL_MILLISECONDS": "1000",
+    }
 
 
 @contextmanager

@@ -187,6 +187,34 @@ def test_airflow_is_told_where_its_own_metrics_go(tmp_path: Path) -> None:
     }
 
 
+def test_airflow_is_told_to_send_its_own_metrics() -> None:
+    """Over OpenTelemetry where no StatsD is taken, up to 3.1 with an address of their own, which later ones warn of."""
+    printed = CliRunner().invoke(main, ["env", "--env", "production", "--format", "airflow"]).stdout
+    read = _from_shell(printed, {})
+    assert {name: value for name, value in read.items() if name.startswith("AIRFLOW")} == {
+        "AIRFLOW__METRICS__OTEL_ON": "True",
+        "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
+    }
+    assert read["OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"] == "2"
+    older = _from_shell(printed.replace("# AIRFLOW", "AIRFLOW"), {})
+    assert {name: value for name, value in older.items() if name.startswith("AIRFLOW") and name not in read} == {
+        "AIRFLOW__METRICS__OTEL_HOST": "batchtel-agent",
+        "AIRFLOW__METRICS__OTEL_PORT": "4318",
+        "AIRFLOW__METRICS__OTEL_SSL_ACTIVE": "True",
+        "AIRFLOW__METRICS__OTEL_INTERVAL_MILLISECONDS": "15000",
+    }
+
+
+def test_the_page_on_airflow_has_what_is_printed() -> None:
+    """The two blocks of docs/airflow.md about Airflow's own metrics are what the environment `local` prints."""
+    page = (Path(__file__).parents[2] / "docs" / "airflow.md").read_text(encoding="utf-8")
+    every = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    blocks = [block for block in every if "METRICS" in block]
+    assert len(blocks) == 2
+    printed = CliRunner().invoke(main, ["env", "--env", "local", "--format", "airflow"]).stdout.replace("# A", "A")
+    assert _from_shell("".join(blocks), {}).items() <= _from_shell(printed, {}).items()
+
+
 @pytest.mark.parametrize("form", READERS)
 def test_what_needs_quoting_arrives_unchanged(form: str, tmp_path: Path) -> None:
     """A folder with spaces, quotes and signs that shells, systemd and Kubernetes read as something else."""

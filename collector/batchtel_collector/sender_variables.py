@@ -64,9 +64,10 @@ def airflow_variables(environment: Environment) -> dict[str, str]:
 
 
 def older_airflow_variables(environment: Environment) -> dict[str, str]:
-    """Return what Airflow up to 3.1 needs for its metrics over OpenTelemetry, as those do not read OTEL_*.
+    """Return what Airflow 3.0 and 3.1 need for their metrics over OpenTelemetry, as those do not read OTEL_*.
 
-    From 3.2 on these would only make every process warn that both are set.
+    From 3.2 on these would only make every process warn that both are set. Airflow 2 has them too, but its protobuf is
+    called JSON, with the exporters that batchtel needs, and every collector refuses that.
     """
     endpoint = urlsplit(environment.sender.endpoint)
     return {
@@ -86,9 +87,10 @@ def _airflow(environment: Environment) -> Iterator[str]:
         variables(environment) | airflow_variables(environment), "the environment of scheduler, workers and triggerer"
     )
     if environment.listen.statsd is None:
-        yield "# For its own metrics Airflow up to 3.1 needs these too; from 3.2 on leave them out:"
+        yield "# For their own metrics Airflow 3.0 and 3.1 need these too; from 3.2 on leave them out:"
         for name, value in older_airflow_variables(environment).items():
             yield f'# {name}="{value}"'
+        yield "# Airflow 2 cannot send its own metrics so: leave AIRFLOW__METRICS__* out, or set listen.statsd"
 
 
 def _shell(found: dict[str, str], use: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from batchtel_stack import ports
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from batchtel_stack.stores import Prometheus
@@ -40,10 +41,12 @@ class Played:
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """Airflow of one version, which has run every DAG once with the plugin as it is installed, and a stack."""
     folder = tmp_path_factory.mktemp("airflow")
-    with Stack.running(folder / "stack", Ports.free(), cadence="1s") as stack:
+    statsd = f"{ports.HOST}:{ports.free(1)[0]}"
+    overrides = {"listen": {"statsd": statsd}}
+    with Stack.running(folder / "stack", Ports.free(), cadence="1s", overrides=overrides) as stack:
         witness = Witness(stack, SERVICE)
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
-        told |= lines.own_metrics(stack.otlp_http)
+        told |= lines.own_metrics(request.param, stack.otlp_http, statsd)
         with lines.running(request.param, folder / "home", HERE / "dags", told) as airflow:
             airflow.wait("race", "etl", "outcomes")
             yield Played(request.param, airflow, witness, Prometheus(stack.prometheus))

@@ -63,19 +63,31 @@ class Airflow3(Airflow):
             return answer.status == 200 or None
 
 
-def own_metrics(endpoint: str) -> dict[str, str]:
-    """Return the variables by which Airflow of any version sends its own metrics to `endpoint`, each second."""
+def own_metrics(version: str, endpoint: str, statsd: str) -> dict[str, str]:
+    """Return the variables by which Airflow `version` sends its own metrics, each second.
+
+    Airflow 3 sends them to `endpoint` by OTLP. Airflow 2 would call its protobuf JSON, with the exporters that batchtel
+    needs, and every collector refuses that: it sends to `statsd`, a host:port.
+    """
+    if version.startswith("2."):
+        host, _, port = statsd.rpartition(":")
+        return {
+            "AIRFLOW__METRICS__STATSD_ON": "True",
+            "AIRFLOW__METRICS__STATSD_HOST": host,
+            "AIRFLOW__METRICS__STATSD_PORT": port,
+        }
     address = urlsplit(endpoint)
-    return {
+    found = {
         "AIRFLOW__METRICS__OTEL_ON": "True",
         "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
-        # Up to 3.1, which reads no endpoint there.
-        "AIRFLOW__METRICS__OTEL_HOST": str(address.hostname),
-        "AIRFLOW__METRICS__OTEL_PORT": str(address.port),
-        "AIRFLOW__METRICS__OTEL_INTERVAL_MILLISECONDS": "1000",
     }
+    if version == "3.1":
+        found["AIRFLOW__METRICS__OTEL_HOST"] = str(address.hostname)
+        found["AIRFLOW__METRICS__OTEL_PORT"] = str(address.port)
+        found["AIRFLOW__METRICS__OTEL_INTERVAL_MILLISECONDS"] = "1000"
+    return found
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What Airflow's own metrics look like on the wire: `python -m tests.airflow.own_metrics 3.3` writes it down.
 
 A real Airflow runs the DAGs of the tests beside a real collector, which keeps every OTLP request that it gets; of those
-comes tests/airflow/3.3/own_metrics.txt. On 2.11 and others alike.
+comes tests/airflow/3.3/own_metrics.txt, and that of 3.1. Airflow 2 sends none by OTLP.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def recorded(version: str, folder: Path) -> Iterator[dict[str, Any]]:
     otlp, health = ports.free(2)
     configuration.write_text(_COLLECTOR.format(otlp=otlp, health=health, file=file), encoding="utf-8")
     endpoint = f"http://127.0.0.1:{otlp}"
-    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **lines.own_metrics(endpoint)}
+    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **lines.own_metrics(version, endpoint, "")}
     command: list[str | Path] = [program.find(), "--config", configuration]
     with (
         Program(command, folder / "collector.log", f"http://127.0.0.1:{health}"),

@@ -38,15 +38,16 @@ __all__ = [
 
 
 class DeferringOperator(BaseOperator):  # type: ignore[misc]  # Airflow is not there when types are checked
-    """Defers for a second, and goes on in another process.
+    """Defers for ten seconds, and goes on in another process.
 
     The sensors that wait for a time do not serve: some end at once for a run that is due in the past, others are ended
-    by the triggerer.
+    by the triggerer. Within a second a busy scheduler has not yet heard that the first process has ended, and when it
+    does it takes that for the end of the second and fails the task.
     """
 
     def execute(self, context: Any) -> None:
         """Defer."""
-        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=1)), method_name="go_on")
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=10)), method_name="go_on")
 
     def go_on(self, context: Any, event: Any = None) -> str:
         """End, in the process that goes on."""

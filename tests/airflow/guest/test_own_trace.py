@@ -16,7 +16,7 @@ from tests.airflow.guest.conftest import SERVICE
 from tests.airflow.guest.schedulers import DAG_ID, Played
 from tests.pipeline.polling import until
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.parametrize("run", ["3.3"], indirect=True)]
 
 Run = Callable[[str], Played]
 
@@ -70,9 +70,9 @@ def test_its_trace_is_used(stack: Stack, run: Run) -> None:
     ours = [span for span in spans if span.name.startswith("batch_")]
     assert sorted(span.name for span in ours) == sorted(OURS)
     assert {span.name: span.span_id for span in ours} == {
-        "batch_job.guest": _span_id("run", DAG_ID, "traced"),
+        "batch_job.guest": _span_id("run", DAG_ID, "guest-traced"),
         **{
-            f"batch_step.{name}": _span_id("task", DAG_ID, "traced", name, "-1", "1")
+            f"batch_step.{name}": _span_id("task", DAG_ID, "guest-traced", name, "-1", "1")
             for name in ("says", "fails", "skips")
         },
     }

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from batchtel_collector.environment import Environment
-from batchtel_collector.values import REFERENCE, is_loopback
+from batchtel_collector.values import REFERENCE, is_loopback, required_variables
 
 SECRET: Final = "batchtel"
 """Name of the Kubernetes secret whose keys are the variables that are referred to."""
@@ -101,7 +101,7 @@ def _shell(found: dict[str, str], use: str) -> Iterator[str]:
 
 
 def _as_in_a_shell(value: str) -> str:
-    return REFERENCE.sub(r"${\g<name>}", value)
+    return REFERENCE.sub(r"${\g<name>\g<default>}", value)
 
 
 def _docker(environment: Environment) -> Iterator[str]:
@@ -118,11 +118,15 @@ def _docker(environment: Environment) -> Iterator[str]:
 def _kubernetes(environment: Environment) -> Iterator[str]:
     found = variables(environment)
     yield "# Use: env of the job's container"
-    for name in dict.fromkeys(match["name"] for value in found.values() for match in REFERENCE.finditer(value)):
+    for name in required_variables("\n".join(found.values())):
         yield f"- name: {name}"
         yield f"  valueFrom: {{secretKeyRef: {{name: {SECRET}, key: {name}}}}}"
     for name, value in found.items():
-        text = REFERENCE.sub(r"$(\g<name>)", value.replace("$(", "$$("))
+        # There is no way to refer with a default, so the default it is.
+        text = REFERENCE.sub(
+            lambda match: f"$({match['name']})" if match["default"] is None else match["default"].removeprefix(":-"),
+            value.replace("$(", "$$("),
+        )
         yield f"- name: {name}"
         yield f"  value: {json.dumps(text, ensure_ascii=False)}"
 

@@ -229,3 +229,17 @@ def test_what_needs_quoting_arrives_unchanged(form: str, tmp_path: Path) -> None
     if form == "systemd":
         printed += f"EnvironmentFile=-{SYSTEMD_FILE}\n"
     assert READERS[form](printed, {})["OTEL_EXPORTER_OTLP_CERTIFICATE"] == awkward.replace("$", "")
+
+
+@pytest.mark.parametrize(
+    ("form", "told"), [("dotenv", "/mine/spool"), ("airflow", "/mine/spool"), ("kubernetes", "/var/spool")]
+)
+def test_a_reference_keeps_its_default(form: str, told: str, tmp_path: Path) -> None:
+    """Where the variable is not set it counts; Kubernetes cannot refer with a default, so there it always does."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        json.dumps({"base": "local", "name": "mine", "sender": {"spool": "${env:TOLD_FOLDER:-/var}/spool"}})
+    )
+    printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", form]).stdout
+    assert READERS[form](printed, {})["BATCHTEL_SPOOL_DIR"] == "/var/spool"
+    assert READERS[form](printed, {"TOLD_FOLDER": "/mine"})["BATCHTEL_SPOOL_DIR"] == told

@@ -13,6 +13,7 @@ from batchtel.version import __version__
 from batchtel_collector import platform
 from batchtel_collector.environment import Environment
 from batchtel_collector.render import render, templates
+from batchtel_collector.values import required_variables
 
 FORMATS: Final = ("collector", "helm", "kubernetes", "compose")
 """The names of the formats: the configuration alone, or within what a platform wants to have."""
@@ -33,7 +34,8 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
         stem: name of the file of the configuration, without its ending.
 
     Raises:
-        Failure: exit code 2, the listeners are on loopback and the platform's other pods could not reach them.
+        Failure: exit code 2, the listeners are on loopback and the platform's other pods could not reach them, or the
+            folder of the queues is known to the running collector only.
     """
     configuration = render(environment)
     if form == "collector":
@@ -42,6 +44,13 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
         raise Failure(
             f"{environment.name} listens on loopback, where no other pod reaches it, so there is nothing to render for "
             f"{form}; write listen.otlp_grpc, listen.otlp_http and listen.health with 0.0.0.0, and tls and token",
+            2,
+        )
+    needs = platform.needs(environment, configuration)
+    if unknown := required_variables(needs.queue):
+        raise Failure(
+            f"queue.folder of {environment.name} refers to {', '.join(unknown)}, and where {form} puts the volume has "
+            'to be known beforehand; write a folder, such as "/var/lib/batchtel/queue"',
             2,
         )
     found = templates()
@@ -56,7 +65,7 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
             configuration=configuration.rstrip(),
             digest=hashlib.sha256(configuration.encode()).hexdigest()[:16],
             file=file_name(stem, "collector"),
-            needs=platform.needs(environment, configuration),
+            needs=needs,
             reachable=platform.reachable(environment),
             image=platform.IMAGE,
             home=platform.HOME,

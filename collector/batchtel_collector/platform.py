@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from batchtel_collector.environment import Environment
-from batchtel_collector.values import is_loopback
+from batchtel_collector.values import REFERENCE, is_loopback, required_variables
 
 IMAGE: Final = "otel/opentelemetry-collector-contrib:0.159.0"
 """The official image that has every component of a rendered configuration."""
@@ -28,7 +28,7 @@ class Needs:
 
     Attributes:
         workload: name of the workload and its service.
-        secrets: variables that are referred to and hold secrets, in order.
+        secrets: variables that are referred to without a default and hold secrets, in order.
         folders: folders with certificates and tokens, in order, and the name of the secret that is mounted there.
         queue: folder of the queues.
         disk_mebibytes: room for every queue, full, with the pages of its file, and for late log records.
@@ -52,13 +52,12 @@ class Needs:
 
 def needs(environment: Environment, configuration: str) -> Needs:
     """Return what `configuration`, the rendered text of `environment`, needs."""
-    names = dict.fromkeys(re.findall(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)", configuration))
     gateways = environment.gateways.addresses if environment.gateways else []
     return Needs(
         workload="batchtel" if environment.role == "standalone" else f"batchtel-{environment.role}",
-        secrets=tuple(name for name in names if name not in (*FROM_THE_POD, "HOME")),
+        secrets=tuple(name for name in required_variables(configuration) if name not in (*FROM_THE_POD, "HOME")),
         folders=_folders(configuration),
-        queue=environment.queue.folder.replace("${env:HOME}", HOME),
+        queue=REFERENCE.sub(_in_a_container, environment.queue.folder),
         disk_mebibytes=2 * _queues(environment) * environment.queue.size // _MEBIBYTE + _late_mebibytes(environment),
         memory_mebibytes=environment.memory_limit // _MEBIBYTE * 5 // 4,
         replicas=max(1, len(gateways)) if environment.role == "gateway" else 1,
@@ -76,6 +75,13 @@ def _queues(environment: Environment) -> int:
 def _late_mebibytes(environment: Environment) -> int:
     """Return what the files of late log records can take: ten old ones and the one that is written, of 100 MiB each."""
     return 11 * 100 if environment.role == "gateway" and environment.loki else 0
+
+
+def _in_a_container(reference: re.Match[str]) -> str:
+    """Return the value of a variable in a container: HOME's, or the reference's default, or the reference itself."""
+    if reference["name"] == "HOME":
+        return HOME
+    return reference[0] if reference["default"] is None else reference["default"].removeprefix(":-")
 
 
 def reachable(environment: Environment) -> bool:

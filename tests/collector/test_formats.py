@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from batchtel.command import main
+from batchtel.command import Failure, main
 from batchtel_collector.environment import load
 from batchtel_collector.formats import formatted, forms
 from batchtel_collector.platform import IMAGE, needs
@@ -138,6 +138,25 @@ def test_there_is_room_for_every_queue(name: str, role: str, overrides: dict[str
     files = configuration["exporters"].get("file/late", {}).get("rotation", {"max_megabytes": 0, "max_backups": 0})
     late = files["max_megabytes"] * (files["max_backups"] + 1)
     assert needs(environment, render(environment)).disk_mebibytes == len(queues) * of_one + late
+
+
+def test_a_variable_with_a_default_is_not_asked_of_the_secret() -> None:
+    """A pod waits for ever for a key that its secret does not have."""
+    environment = load("vendor", {"token": "${env:ASKED}", "queue": {"folder": "${env:UNASKED:-/var/lib}/queue"}})
+    found = needs(environment, render(environment))
+    assert (found.secrets, found.queue) == (("ASKED", "VENDOR_API_KEY"), "/var/lib/queue")
+
+
+def test_a_volume_needs_a_place() -> None:
+    """A folder that only the running collector knows cannot be mounted."""
+    environment = load("vendor", {"queue": {"folder": "${env:SOMEWHERE}/queue"}})
+    with pytest.raises(Failure) as refused:
+        formatted(environment, "kubernetes", "vendor")
+    assert (refused.value.exit_code, refused.value.message) == (
+        2,
+        "queue.folder of vendor refers to SOMEWHERE, and where kubernetes puts the volume has to be known beforehand; "
+        'write a folder, such as "/var/lib/batchtel/queue"',
+    )
 
 
 def test_pods_are_locked_down(variant: Variant) -> None:

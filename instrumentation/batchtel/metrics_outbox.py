@@ -12,11 +12,11 @@ from batchtel.redaction import Redaction
 from batchtel.spool import Spool
 
 BACKLOG_LIMIT: Final = 40
-"""Metric collections that wait: 10 minutes of failed exports at the default interval."""
+"""Metric collections that have a place; from the half on no more are made until some were sent."""
 
 
 class MetricsOutbox(Outbox):
-    """Collections of metrics on their way out; all that wait go in one request.
+    """Collections of metrics on their way out; all that wait go in one request. `beat` makes them, if it is told to.
 
     A delta that is dropped is lost for good: the stock reader turns 12 into 5 and reports success (opentelemetry-python
     #5020). After a failure they go one by one, the newest first, so that a collection which the collector will never
@@ -32,15 +32,15 @@ class MetricsOutbox(Outbox):
         timeout: float,
         spool: Spool | None,
         redaction: Redaction,
-        collect: Callable[[], None],
+        beat: Callable[[bool], None],
     ) -> None:
-        self._collect = collect
+        self._beat = beat
         super().__init__(endpoint, interval, timeout, spool, redaction)
 
     def give_up(self, until: float) -> None:
         """Move what could not be delivered to the spool, with what was recorded since the last collection."""
         if self._spool is not None:
-            self._collect()
+            self._beat(True)
         super().give_up(until)
 
     def _payload(self, batch: list[Any]) -> Any:
@@ -53,8 +53,13 @@ class MetricsOutbox(Outbox):
         return self._oldest()
 
     def _export(self) -> float:
-        self._collect()
-        return super()._export()
+        while True:
+            # Without room what is recorded adds up in the SDK, which loses nothing, until some was sent.
+            collects = self.has_room
+            self._beat(collects)
+            delay = super()._export()
+            if delay or collects:
+                return delay
 
     def _landed(self, batch: list[Any], reply: Reply) -> None:
         if reply.verdict == "refused" and len(batch) > 1:

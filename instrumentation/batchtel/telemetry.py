@@ -114,7 +114,7 @@ class Telemetry:
         timeout, folder = self.settings.export_timeout, self.settings.spool_folder
         spool = Spool(folder, self.settings.spool_limit, signal) if folder else None
         outbox = (
-            MetricsOutbox(endpoint, interval, timeout, spool, self.redaction, self._beat_and_collect)
+            MetricsOutbox(endpoint, interval, timeout, spool, self.redaction, self._beat)
             if signal == "metrics"
             else Outbox(endpoint, interval, timeout, spool, self.redaction)
         )
@@ -122,11 +122,12 @@ class Telemetry:
         self._workers.append(outbox.worker)
         return outbox
 
-    def _beat_and_collect(self) -> None:
-        """Let every open run tell that it lives, then collect: a heartbeat needs no thread of its own."""
+    def _beat(self, collects: bool) -> None:
+        """Let every open run tell that it lives, and collect: a heartbeat needs no thread of its own."""
         for scope in current.open_scopes():
             scope.beat()
-        self.meter.collect()
+        if collects:
+            self.meter.collect()
 
     def _tracer(self, resource: Any) -> Any:
         """Use the global TracerProvider if the job has one, else become it, so that library spans nest in the run."""

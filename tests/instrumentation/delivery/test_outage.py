@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchtel.outage import FRESH, Outage
-from tests.instrumentation.process import run, succeed
+from tests.instrumentation.process import run, start, succeed
 from tests.instrumentation.sink import Sink
 
 JOB = "import batchtel\nwith batchtel.job('brief'): pass"
@@ -105,6 +105,33 @@ def test_slow_imports_take_no_time_from_the_collector(sink: Sink, host: Path) ->
     assert sink.total("batch.job.completions", status="success") == 1
     assert sink.span("batch_job.busy").attributes["batch.job.name"] == "busy"
     assert sink.event("batch.run.finished").attributes["batch.status"] == "success"
+
+
+def test_a_long_outage_loses_no_count(sink: Sink, host: Path) -> None:
+    """However often metrics are collected while the collector takes nothing, their sums arrive when it is back."""
+    sink.mode, sink.retry_after = "unavailable", "3600"
+    script = """
+        import sys, batchtel
+        with batchtel.job("patient") as job:
+            for _ in range(60):
+                job.records(processed=1)
+                assert not batchtel.flush(20)
+            print("away", flush=True)
+            sys.stdin.readline()
+            job.records(processed=1)
+        assert batchtel.flush(20)
+        """
+    with start(script, sink) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "away\n"
+        sink.mode = "ok"
+        _, errors = process.communicate("\n", timeout=60)
+    assert process.returncode == 0, errors
+    assert errors.startswith("cannot send telemetry to ")
+    assert len(errors.splitlines()) == 1
+    assert sink.total("batch.job.records.processed") == 61
+    assert sink.total("batch.job.completions", status="success") == 1
 
 
 def test_what_is_lost_at_the_end_is_told(sink: Sink, host: Path) -> None:

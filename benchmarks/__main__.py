@@ -28,7 +28,7 @@ GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "tiers": tiers.measure,
     "build": build.measure,
 }
-BY_DEFAULT: Final = ("jobs", "exit", "calls", "command", "guest", "collector", "tiers")
+BY_DEFAULT: Final = tuple(group for group in GROUPS if group != "build")
 _FILE_WIDTH: Final = 140
 
 

@@ -28,8 +28,8 @@ def scope() -> Scope | None:
     """
     found = here()
     if found is None:
-        jobs = [scope for scope in open_scopes() if scope is scope.job]
-        found = jobs[0] if len(jobs) == 1 else None
+        jobs = [scope.job for scope in open_scopes() if scope is scope.job]
+        found = jobs[0].of_a_thread if len(jobs) == 1 else None
     return found
 
 

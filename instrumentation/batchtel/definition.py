@@ -167,7 +167,7 @@ class Step(Definition[StepRun]):
         self._name = name
 
     def _open(self) -> Opened[StepRun]:
-        scope = current.scope()
+        scope = _scope()
         if scope is None:
             warn_once(f"step:{self._name}", "step %.60r runs outside of any job(), so it is not recorded", self._name)
             return Opened(StepRun(self._name, _no_run()), joined=True)
@@ -207,16 +207,26 @@ def step(name: str) -> Step:
 
 def current_job() -> JobRun:
     """Return the run that this code belongs to; outside of one, a run that records nothing."""
-    scope = current.scope()
+    scope = _scope()
     return _no_run() if scope is None else scope.job
 
 
 def current_step() -> StepRun:
     """Return the step that this code belongs to; outside of one, a step that records nothing."""
-    scope = current.scope()
+    scope = _scope()
     if isinstance(scope, StepRun):
         return scope
     return StepRun("unknown", _no_run() if scope is None else scope.job)
+
+
+def _scope() -> Scope | None:
+    """Return the innermost open run or step; else, in a task of Airflow that no hook has told of, the task."""
+    scope = current.scope()
+    if scope is not None or current.open_scopes() or handover.airflow_task() is None:
+        return scope
+    from batchtel.airflow import surroundings
+
+    return surroundings.task()
 
 
 def _no_run() -> JobRun:

@@ -84,6 +84,11 @@ EVENTS: Final = (
         (*_STEP_IDENTITY, *_TIMES, *_STEP_RESULT, *_END, *_EXCEPTION),
     ),
     Event(
+        "batch.step.reported",
+        "A process within a task of Airflow told what it knows of it; the task was started elsewhere, which ends it.",
+        (*_STEP_IDENTITY, *_STEP_RESULT),
+    ),
+    Event(
         "batch.log.limit",
         f"The run has logged more than {RUN_LOG_LIMIT:,} records; the rest is not sent.",
         _IDENTITY,

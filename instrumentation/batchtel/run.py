@@ -87,6 +87,11 @@ class JobRun(Scope):
         return self
 
     @property
+    def of_a_thread(self) -> Scope:
+        """What code belongs to that runs in a thread without the context of the run: the run, here."""
+        return self
+
+    @property
     def newest_data(self) -> float | None:
         """Unix time of the newest data that the run has seen, by `watermark`; None if it has told none."""
         return self.data.newest

@@ -52,6 +52,10 @@ class Airflow(ABC):
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database.url,
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+            # A busy machine is slow to answer ten tasks that start at once; by default one that has waited for 5 s
+            # fails, and its next try comes 300 s later.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
             **self._settings(),
             **told,
         }

@@ -26,6 +26,9 @@ VERSIONS: Final = (
 )
 """What is tested: a folder each, with its lock; those that are marked by `make test-airflow-versions` only."""
 
+EXAMPLES: Final = ("race", "retry", "green_tick", "long_sensor", "mapped_etl")
+"""The DAGs of docs/airflow."""
+
 
 @dataclass(frozen=True)
 class Played:
@@ -48,5 +51,5 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
         told |= lines.own_metrics(request.param, stack.otlp_http, statsd)
         with lines.running(request.param, folder / "home", HERE / "dags", told) as airflow:
-            airflow.wait("race", "etl", "outcomes")
+            airflow.wait("etl", "outcomes", "children", "told_once", *EXAMPLES)
             yield Played(request.param, airflow, witness, Prometheus(stack.prometheus))

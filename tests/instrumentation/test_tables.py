@@ -51,6 +51,14 @@ EVERYTHING = """
         except BaseException:
             pass
     subprocess.run([*command, "-c", ""], check=True)
+    os.environ |= {"AIRFLOW_CTX_DAG_ID": "everything", "AIRFLOW_CTX_DAG_RUN_ID": "run"}
+    for name in ("extract", "transform", "load"):
+        os.environ["AIRFLOW_CTX_TASK_ID"] = name
+        step = batchtel.current_step()
+        step.records(read=3, written=2, failed=1)
+        step.inputs("in")
+        step.outputs("out")
+    del os.environ["AIRFLOW_CTX_DAG_ID"]
     again = batchtel.retry(attempts=1)(batchtel.step("again")(lambda: None))
     batchtel.retry(attempts=1)(batchtel.job("everything", type="etl")(again))()
     """

@@ -1,5 +1,35 @@
 """Airflow: a DAG is a job, a DAG run a run, a task a step, a try an attempt.
 
-Airflow finds `plugin` by its entry point. Nothing here imports Airflow but that module, so that the helper process,
-which tells of DAG runs, starts fast.
+Airflow finds `plugin` by its entry point; no DAG changes. What DAG files may ask for beyond that:
+
+    from batchtel.airflow import child_environment, observe, records_from_result
+
+`records_from_result` counts the rows that a task returns, `child_environment` hands trace and run to what an operator
+starts elsewhere, and `observe` stands in for the plugin where there is none.
+Nothing here imports Airflow but `plugin`, so that the helper process, which tells of DAG runs, starts fast.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchtel.airflow.callbacks import observe
+    from batchtel.airflow.children import child_environment
+    from batchtel.airflow.results import records_from_result
+
+__all__ = ["child_environment", "observe", "records_from_result"]
+
+_HOMES = {"child_environment": "children", "observe": "callbacks", "records_from_result": "results"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it is first used: where the plugin is off it loads next to nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

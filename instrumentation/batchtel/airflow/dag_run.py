@@ -23,6 +23,7 @@ class ToldRun(JobRun):
             run.dag_id, run_id=run.run_id, attempt=1, scheduled_at=run.scheduled_at, queued_at=run.queued_at
         )
         self._run = run
+        self._telling_start = True
         self._telling_end = False
         # Its tasks may tell of records, in processes that nobody here knows.
         self.expected.code_tells = False
@@ -38,6 +39,11 @@ class ToldRun(JobRun):
 
     def tell_end(self, outcome: Outcome) -> None:
         """Tell how the run has ended, with its span from start to end."""
+        self._telling_start = False
+        self.tell(outcome)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tell its start and its end: a callback hears of a run when it is over."""
         self._telling_end = True
         self.begin(self._start)
         lasted = (self._run.ended_at or time.time()) - self._start.time / 1e9
@@ -84,7 +90,7 @@ class ToldRun(JobRun):
         """Nothing: the helper starts no processes."""
 
     def _announce(self, process: Telemetry, at: float) -> None:
-        if not self._telling_end:
+        if self._telling_start:
             super()._announce(process, at)
 
     def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:

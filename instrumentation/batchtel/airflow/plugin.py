@@ -28,8 +28,17 @@ def listeners() -> list[Any]:
     return [Listener()]
 
 
+def variable(name: str, ti: Any) -> str:
+    """Return a variable of `batchtel.airflow.child_environment` for the task instance `ti`; a macro of templates."""
+    from batchtel.airflow import children
+
+    return children.variable(name, ti)
+
+
 class BatchtelPlugin(AirflowPlugin):  # type: ignore[misc]  # Airflow is not there when types are checked
     """The plugin `batchtel`, as `airflow plugins` lists it."""
 
     name = "batchtel"
     listeners: ClassVar[list[Any]] = listeners()
+    # Also where batchtel is off: a template that asks for it would fail its task otherwise.
+    macros: ClassVar[list[Any]] = [variable]

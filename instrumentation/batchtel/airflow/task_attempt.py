@@ -21,11 +21,15 @@ BETWEEN_POKES: Final = 0.5
 
 
 class TaskAttempt(TaskStep):
-    """One try of a task, from `open` to `settle` or `suspend`; `instance` is Airflow's object."""
+    """One try of a task, from `open` to `settle` or `suspend`; `instance` is Airflow's object.
 
-    def __init__(self, task: Task, instance: Any) -> None:
+    `watched` is whether somebody is to tell if its process is killed.
+    """
+
+    def __init__(self, task: Task, instance: Any, *, watched: bool = True) -> None:
         super().__init__(task)
         self.instance = instance
+        self._watched = watched
         self._watch: Watch | None = None
         self._marked: handover.Marked | None = None
 
@@ -43,7 +47,8 @@ class TaskAttempt(TaskStep):
         if self.recorder is not None:
             task_log.capture()
             # Airflow 2 calls a hook for every task that it finds dead.
-            self._watch = None if is_row(self.instance) else Watch.over(self.task)
+            watched = self._watched and not is_row(self.instance)
+            self._watch = Watch.over(self.task) if watched else None
             run = handover.OpenRun(self.part.name, self.part.run_id, 1, self.labels["job_type"])
             self._marked = handover.Marked(handover.variables(run, {"traceparent": self.traceparent}))
 

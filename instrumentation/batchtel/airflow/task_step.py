@@ -9,7 +9,7 @@ from batchtel.airflow.facts import Task
 from batchtel.attempt import Attempt, Retry
 from batchtel.joined import JoinedRun
 from batchtel.outcome import Outcome
-from batchtel.scope import Start
+from batchtel.scope import Scope, Start
 from batchtel.step_run import StepRun
 from batchtel.telemetry import Telemetry
 from batchtel.values import AttributeValue
@@ -22,6 +22,12 @@ class DagRunPart(JoinedRun):
         # Attempts are those of the tasks: a DAG run has one.
         super().__init__(task.dag_id, run_id=task.run_id, attempt=1)
         self._task = task
+        self.step: Scope | None = None
+
+    @property
+    def of_a_thread(self) -> Scope:
+        """The attempt: code in a thread of the task belongs to the task."""
+        return self.step or self
 
     def _parent_context(self, process: Telemetry) -> Any:
         from opentelemetry import context, trace
@@ -56,6 +62,7 @@ class TaskStep(StepRun):
         self.task = task
         self.part = DagRunPart(task)
         super().__init__(task.task_id, self.part, _attempt(task))
+        self.part.step = self
         self.identity.update(_attributes(task))
 
     def start_at(self, time: int) -> Start:

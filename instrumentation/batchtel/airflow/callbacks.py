@@ -1,0 +1,202 @@
+"""DAGs that tell of themselves by callbacks, for those who cannot have the plugin where their scheduler runs.
+
+A callback knows less than a hook: it is called for what has a process, and for a DAG run when that has ended. Where
+Airflow has the listener of the plugin, callbacks keep still: nothing is told twice.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar, cast
+
+from batchtel.airflow import facts, outcomes
+from batchtel.airflow.listener import contained
+from batchtel.airflow.task_attempt import OPEN, TaskAttempt
+from batchtel.outcome import Outcome
+
+Observed = TypeVar("Observed")
+Context = Mapping[str, Any]
+
+_HERE: Final[dict[tuple[str, str, str, int, int], TaskAttempt]] = {}
+"""The attempts that callbacks have opened in this process, by their key."""
+
+
+def observe(dag: Observed) -> Observed:
+    """Let a DAG tell of its runs and tasks by callbacks; those that it has are kept, and called as ever.
+
+    Call it after the last task is there, as `observe(dag)`; or decorate the function below `@dag`'s decorator with it:
+
+        @observe
+        @dag(schedule="@daily")
+        def nightly(): ...
+
+    Args:
+        dag: A DAG, or a function that returns one.
+
+    Returns:
+        The same DAG, or a function that returns it observed.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if hasattr(dag, "task_dict"):
+        _observe(dag)
+        return dag
+    if not callable(dag):
+        raise TypeError(f"observe() takes a DAG, or a function that @dag has made; this is {dag!r:.60}")
+
+    @functools.wraps(dag)
+    def observed(*args: Any, **kwargs: Any) -> Any:
+        return observe(dag(*args, **kwargs))
+
+    return cast("Observed", observed)
+
+
+def _observe(dag: Any) -> None:
+    for task in dag.task_dict.values():
+        if not _needs_no_process(task):
+            for name, ours in _OF_TASKS.items():
+                setattr(task, name, _chained(getattr(task, name, None), ours))
+    for name, ours in _OF_RUNS.items():
+        setattr(dag, name, _chained(getattr(dag, name, None), ours))
+        # Airflow looked at the callbacks when the DAG was made.
+        setattr(dag, f"has_{name}", True)
+
+
+def _needs_no_process(task: Any) -> bool:
+    """Whether the scheduler ends the task by itself, which a callback would keep it from: an EmptyOperator."""
+    callbacks = getattr(task, "on_execute_callback", None) or getattr(task, "on_success_callback", None)
+    return bool(task.inherits_from_empty_operator and not callbacks and not task.outlets)
+
+
+def _chained(theirs: Any, ours: Callable[[Context], None]) -> list[Any]:
+    """Return a new list of callbacks: that of `default_args` may be shared by many tasks.
+
+    Ours is the first at the start and the last at the end, so that what theirs tell belongs to the task.
+    """
+    kept = [theirs] if callable(theirs) else list(theirs or ())
+    if ours in kept:
+        return kept
+    return [ours, *kept] if ours is started else [*kept, ours]
+
+
+def _is_told() -> bool:
+    """Whether the listener of the plugin is at work in this process."""
+    plugin = getattr(sys.modules.get("batchtel.airflow.plugin"), "BatchtelPlugin", None)
+    return bool(getattr(plugin, "listeners", ()))
+
+
+@contained
+def started(context: Context) -> None:
+    """Open the attempt of a task."""
+    instance = context["ti"]
+    task = facts.task(instance)
+    if _is_told() or task.key in OPEN or task.key in _HERE:
+        return
+    # A killed process would be told as lost by its watch; but so would one that Airflow 2 ends by os._exit when the
+    # task is deferred, of which no callback tells.
+    attempt = _HERE[task.key] = TaskAttempt(task, instance, watched=False)
+    attempt.open()
+    # After telemetry's own handler was registered, so it is called before that one.
+    atexit.register(_suspend)
+
+
+@contained
+def succeeded(context: Context) -> None:
+    """Close the attempt as success."""
+    _settle(context, Outcome("success"))
+
+
+@contained
+def skipped(context: Context) -> None:
+    """Close the attempt as skipped."""
+    _settle(context, Outcome("skipped"))
+
+
+@contained
+def failed(context: Context) -> None:
+    """Close the attempt as failed for good."""
+    _fail(context, goes_on=False)
+
+
+@contained
+def failed_for_now(context: Context) -> None:
+    """Close the attempt as failed; another one follows."""
+    _fail(context, goes_on=True)
+
+
+def _fail(context: Context, *, goes_on: bool) -> None:
+    task = facts.task(context["ti"])
+    error = context.get("exception")
+    if task.key in _HERE:
+        _settle(context, outcomes.of_failure(task, error)._replace(goes_on=goes_on))
+    elif not _is_told() and task.key not in OPEN:
+        _tell_lost(task, error, goes_on=goes_on)
+
+
+def _settle(context: Context, outcome: Outcome) -> None:
+    attempt = _HERE.pop(facts.task(context["ti"]).key, None)
+    if attempt is not None:
+        attempt.settle(outcome)
+
+
+def _tell_lost(task: facts.Task, error: Any, *, goes_on: bool) -> None:
+    """Tell of a task whose process has gone: Airflow calls its callback where it parses DAGs."""
+    from batchtel.airflow.told_task import ToldTask
+
+    lost = Outcome("lost", reason=str(error or ""), goes_on=goes_on)
+    if task.started_at is None:
+        ToldTask(task).tell(lost)
+    else:
+        ToldTask(task).tell_end(lost)
+    _flush()
+
+
+def _suspend() -> None:
+    """Leave what is open at the end of the process to the one that goes on with it: the task was deferred."""
+    while _HERE:
+        _HERE.popitem()[1].suspend()
+
+
+@contained
+def run_succeeded(context: Context) -> None:
+    """Tell of a DAG run that has succeeded."""
+    _tell_run(context, "success")
+
+
+@contained
+def run_failed(context: Context) -> None:
+    """Tell of a DAG run that has failed."""
+    _tell_run(context, "failed")
+
+
+def _tell_run(context: Context, state: str) -> None:
+    if _is_told():
+        return
+    from batchtel.airflow.dag_run import ToldRun
+
+    # Where no task of the run is known, Airflow 3 tells its id and the reason, and no more.
+    run = facts.dag_run(context.get("dag_run"))._replace(
+        dag_id=context["dag"].dag_id, run_id=str(context["run_id"]), state=state
+    )
+    ToldRun(run).tell(outcomes.of_dag_run(state, str(context.get("reason") or "")))
+    _flush()
+
+
+def _flush() -> None:
+    from batchtel import process, settings
+
+    process.flush(settings.read().deadline)
+
+
+_OF_TASKS: Final = {
+    "on_execute_callback": started,
+    "on_success_callback": succeeded,
+    "on_skipped_callback": skipped,
+    "on_failure_callback": failed,
+    "on_retry_callback": failed_for_now,
+}
+_OF_RUNS: Final = {"on_success_callback": run_succeeded, "on_failure_callback": run_failed}

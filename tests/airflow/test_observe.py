@@ -1,0 +1,108 @@
+"""DAGs that tell of themselves by callbacks, where the plugin is switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from batchtel.airflow import ids
+from batchtel_stack import ports
+from batchtel_stack.ports import Ports
+from batchtel_stack.stack import Stack
+from tests.airflow.airflow import Airflow
+from tests.airflow.conftest import SERVICE, Played
+from tests.airflow.installation import HERE, install
+from tests.stack.witness import Witness
+
+pytestmark = pytest.mark.airflow
+
+ENDS = {
+    "succeeds": {("success", ""): 1},
+    "retried": {("success", ""): 1},
+    "fails": {("failure", "KeyError"): 1},
+    "skips_itself": {("skipped", ""): 1},
+    "mapped": {("success", ""): 1, ("failure", "ValueError"): 2},
+    "defers": {("success", ""): 1},
+    "killed": {},
+    "empty": {},
+}
+"""Task -> how it is told to have ended; of a killed process and of a task without one no callback tells."""
+
+NOTED = {
+    "execute observed succeeds": 1,
+    "success observed succeeds": 1,
+    "retry observed retried": 1,
+    "failure observed fails": 1,
+    "failure observed mapped": 2,
+    "skipped observed skips_itself": 1,
+}
+"""How often the callbacks of the DAG's own tasks were called."""
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """Airflow without a listener, which has run the DAGs of `observed` once."""
+    programs, folder = install("3.3"), tmp_path_factory.mktemp("observed")
+    with Stack.running(folder / "stack", Ports.free(), cadence="1s") as stack:
+        told = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http,
+            "OTEL_SERVICE_NAME": SERVICE,
+            "BATCHTEL_AIRFLOW_DISABLED": "true",
+        }
+        witness = Witness(stack, SERVICE)
+        with Airflow.running(programs, folder / "home", HERE / "observed", ports.free(1)[0], told) as airflow:
+            airflow.wait("observed", "observed_good", "unobserved")
+            yield Played(airflow, witness)
+
+
+@pytest.mark.parametrize("task_id", ENDS)
+def test_each_end(observed: Played, task_id: str) -> None:
+    """A task has started and completed as often as callbacks can tell."""
+    witness, step = observed.witness, {"step_name": task_id}
+    for (status, error_type), count in ENDS[task_id].items():
+        labels = step | {"status": status} | ({"error_type": error_type} if error_type else {})
+        witness.wait_added("batch.step.completions", "observed", count, **labels)
+    ended = sum(ENDS[task_id].values())
+    started = {"killed": 1}.get(task_id, ended)
+    witness.wait_added("batch.step.runs.started", "observed", started, **step)
+    assert witness.added("batch.step.completions", "observed", **step) == ended
+    assert witness.added("batch.step.retries", "observed", **step) == (task_id == "retried")
+
+
+def test_runs(observed: Played) -> None:
+    """A DAG run is told when it has ended: its start, its end, and the root span of its trace."""
+    witness = observed.witness
+    witness.wait_added("batch.job.completions", "observed", 1, status="failure", error_type="task_failure")
+    witness.wait_added("batch.job.completions", "observed_good", 1, status="success")
+    for job in ("observed", "observed_good"):
+        assert witness.added("batch.job.runs.started", job) == 1
+        assert witness.added("batch.job.completions", job) == 1
+        ((run_id,),) = observed.airflow.rows("SELECT run_id FROM dag_run WHERE dag_id = ?", job)
+        spans = witness.spans(job, f"batch_job.{job}")
+        own = ids.of_dag_run(job, run_id)
+        (run,) = (span for span in spans if span.name == f"batch_job.{job}")
+        assert (run.trace_id, run.span_id) == (format(own.trace_id, "032x"), format(own.span_id, "016x"))
+        assert {span.parent_id for span in spans if span.name.startswith("batch_step.")} == {run.span_id}
+
+
+def test_callbacks_of_the_dag_are_called(observed: Played) -> None:
+    """Callbacks of tasks, of `default_args` and of the DAG are called as ever, and count for their task."""
+    lines = (observed.airflow.folder / "noted").read_text().splitlines()
+    of_tasks = {line: lines.count(line) for line in lines if not line.startswith("run ") and "killed" not in line}
+    assert of_tasks == NOTED
+    assert [line.split()[1] for line in sorted(lines) if line.startswith("run ")] == ["observed", "observed_good"]
+    # One by its code, one by each of two callbacks.
+    observed.witness.wait_added("batch.step.records.failed", "observed", 2, step_name="succeeds")
+
+
+def test_plain_calls_without_any_of_it(observed: Played) -> None:
+    """In a task that nobody tells of, records are counted, and a job is in the trace of its DAG run."""
+    witness = observed.witness
+    witness.wait_added("batch.step.records.read", "unobserved", 5, step_name="plain")
+    witness.wait_added("batch.job.completions", "unobserved_own", 1, status="success")
+    assert witness.added("batch.step.runs.started", "unobserved") == 0
+    assert witness.added("batch.job.completions", "unobserved") == 0
+    ((run_id,),) = observed.airflow.rows("SELECT run_id FROM dag_run WHERE dag_id = 'unobserved'")
+    own = ids.of_dag_run("unobserved", run_id)
+    assert witness.span("unobserved_own").trace_id == format(own.trace_id, "032x")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import os
+from datetime import UTC, datetime
+from pathlib import Path
 
 try:
     from airflow.sdk import dag, task
@@ -17,22 +19,22 @@ except ImportError:  # Airflow 2
     default_args={"retries": 2},
 )
 def long_sensor() -> None:
-    """A sensor that waits until data are due, and a task that reads them."""
-
-    @task
-    def announced() -> str:
-        return (datetime.now(UTC) + timedelta(seconds=20)).isoformat()
+    """A sensor that orders an export and waits for it, and a task that reads it."""
 
     # Longer than a task takes to end: Airflow fails a sensor whose next look is due before the last one is over.
     @task.sensor(poke_interval=15, timeout=600, mode="reschedule")
-    def arrived(due: str) -> bool:
-        return datetime.now(UTC) >= datetime.fromisoformat(due)
+    def exported() -> bool:
+        export = Path(os.environ.get("AIRFLOW_HOME", "."), "long_sensor.export")
+        if export.exists():
+            return True
+        export.touch()  # ordered at the first look, and there at the next one
+        return False
 
     @task
     def read() -> None:
-        """Read what has arrived."""
+        Path(os.environ.get("AIRFLOW_HOME", "."), "long_sensor.export").unlink()
 
-    arrived(announced()) >> read()
+    exported() >> read()
 
 
 long_sensor()

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from batchtel.airflow import ids
-from batchtel_stack import ports
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from tests.airflow.airflow import Airflow
-from tests.airflow.conftest import SERVICE, Played
-from tests.airflow.installation import HERE, install
+from tests.airflow import lines
+from tests.airflow.conftest import SERVICE, VERSIONS, Played
+from tests.airflow.installation import HERE
 from tests.stack.witness import Witness
 
 pytestmark = pytest.mark.airflow
@@ -40,10 +39,10 @@ NOTED = {
 """How often the callbacks of the DAG's own tasks were called."""
 
 
-@pytest.fixture(scope="module")
-def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+@pytest.fixture(scope="module", params=VERSIONS)
+def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """Airflow without a listener, which has run the DAGs of `observed` once."""
-    programs, folder = install("3.3"), tmp_path_factory.mktemp("observed")
+    folder = tmp_path_factory.mktemp("observed")
     with Stack.running(folder / "stack", Ports.free(), cadence="1s") as stack:
         told = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http,
@@ -51,7 +50,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
             "BATCHTEL_AIRFLOW_DISABLED": "true",
         }
         witness = Witness(stack, SERVICE)
-        with Airflow.running(programs, folder / "home", HERE / "observed", ports.free(1)[0], told) as airflow:
+        with lines.running(request.param, folder / "home", HERE / "observed", told) as airflow:
             airflow.wait("observed", "observed_good", "unobserved")
             yield Played(airflow, witness)
 

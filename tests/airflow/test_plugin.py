@@ -70,9 +70,9 @@ def test_off(programs: Path, tmp_path: Path, told: dict[str, str]) -> None:
 
 
 def test_the_dags_load_without_any_environment(programs: Path, tmp_path: Path) -> None:
-    """Every DAG file is a Python module that Airflow imports, also where nothing is set."""
+    """Every DAG file, of the tests and of the examples, is one that Airflow imports, also where nothing is set."""
     load = "import runpy, sys\nfor file in sys.argv[1:]: runpy.run_path(file)"
-    files = sorted((HERE / "dags").glob("*.py"))
+    files = sorted([*(HERE / "dags").glob("*.py"), *(HERE / "dags" / "examples").glob("*.py")])
     python: list[str | Path] = [programs / "python", "-c", load, *files]
     done = subprocess.run(python, env=_environment(tmp_path, {}), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

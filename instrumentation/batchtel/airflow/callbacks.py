@@ -12,10 +12,15 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast
 
+from batchtel import settings
 from batchtel.airflow import facts, outcomes
+from batchtel.airflow.last_word import at_shutdown
 from batchtel.airflow.listener import contained
-from batchtel.airflow.task_attempt import OPEN, TaskAttempt
+from batchtel.airflow.pokes import poked_before
+from batchtel.airflow.task_attempt import BETWEEN_POKES, OPEN, TaskAttempt
+from batchtel.airflow.task_process import ENDED
 from batchtel.outcome import Outcome
+from batchtel.process import flush
 
 Observed = TypeVar("Observed")
 Context = Mapping[str, Any]
@@ -96,12 +101,15 @@ def started(context: Context) -> None:
     task = facts.task(instance)
     if _is_told() or task.key in OPEN or task.key in _HERE:
         return
+    if poked_before(task, instance):
+        task = task._replace(goes_on_again=True)
     # A killed process would be told as lost by its watch; but so would one that Airflow 2 ends by os._exit when the
     # task is deferred, of which no callback tells.
     attempt = _HERE[task.key] = TaskAttempt(task, instance, watched=False)
     attempt.open()
     # After telemetry's own handler was registered, so it is called before that one.
     atexit.register(_suspend)
+    at_shutdown(_send)
 
 
 @contained
@@ -133,7 +141,7 @@ def _fail(context: Context, *, goes_on: bool) -> None:
     error = context.get("exception")
     if task.key in _HERE:
         _settle(context, outcomes.of_failure(task, error)._replace(goes_on=goes_on))
-    elif not _is_told() and task.key not in OPEN:
+    elif not _is_told() and task.key not in OPEN and facts.state_before(context["ti"]) not in ENDED:
         _tell_lost(task, error, goes_on=goes_on)
 
 
@@ -152,13 +160,19 @@ def _tell_lost(task: facts.Task, error: Any, *, goes_on: bool) -> None:
         ToldTask(task).tell(lost)
     else:
         ToldTask(task).tell_end(lost)
-    _flush()
+    flush(settings.read().deadline)
 
 
 def _suspend() -> None:
     """Leave what is open at the end of the process to the one that goes on with it: the task was deferred."""
     while _HERE:
         _HERE.popitem()[1].suspend()
+
+
+def _send() -> None:
+    """Send what there is of a task that Airflow 2 has deferred."""
+    if _HERE:
+        flush(BETWEEN_POKES)
 
 
 @contained
@@ -183,13 +197,7 @@ def _tell_run(context: Context, state: str) -> None:
         dag_id=context["dag"].dag_id, run_id=str(context["run_id"]), state=state
     )
     ToldRun(run).tell(outcomes.of_dag_run(state, str(context.get("reason") or "")))
-    _flush()
-
-
-def _flush() -> None:
-    from batchtel import process, settings
-
-    process.flush(settings.read().deadline)
+    flush(settings.read().deadline)
 
 
 _OF_TASKS: Final = {

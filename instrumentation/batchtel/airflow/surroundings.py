@@ -7,12 +7,12 @@ their task: what they count is counted for it. Its start and its end are for som
 from __future__ import annotations
 
 import contextvars
-import logging
 import os
-from typing import Any, Final
+from typing import Any
 
 from batchtel import current, settings
 from batchtel.airflow import ids
+from batchtel.airflow.last_word import at_shutdown
 from batchtel.attempt import Attempt, Retry
 from batchtel.ending import at_end
 from batchtel.guard import harmless
@@ -98,7 +98,7 @@ def task() -> TaskFromOutside | None:
         _close(process)  # `dag.test()` runs one task after the other.
     else:
         at_end(_close, process)
-        _kept[:] = [_LastWord(process)]
+        at_shutdown(_last_word)
     run = RunFromOutside(here.dag_id, run_id=here.run_id, attempt=1)
     step = TaskFromOutside(here, run)
     run.stay_apart()
@@ -118,23 +118,9 @@ def _close(process: int) -> bool:
     return True
 
 
-class _LastWord(logging.Handler):
-    """Is called by `logging.shutdown`, which is all that Airflow 2 does for a task's process before `os._exit`."""
-
-    def __init__(self, process: int) -> None:
-        super().__init__()
-        self._process = process
-
-    @harmless(None)
-    def close(self) -> None:
-        """Tell what there is, and send it, unless an exit handler has."""
-        super().close()
-        if _close(self._process):
-            flush(settings.read().deadline)
-
-
-_kept: Final[list[_LastWord]] = []
-"""Keeps the handler, of which `logging` has a weak reference only."""
+def _last_word() -> None:
+    if _close(os.getpid()):
+        flush(settings.read().deadline)
 
 
 def trace_carrier() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The last word of a task's process in Airflow 2, which calls `logging.shutdown` and then `os._exit`: no exit handlers."""
+"""The last word of a task of Airflow 2, whose process calls `logging.shutdown`, then `os._exit`: no exit handlers."""
 
 from __future__ import annotations
 

@@ -95,6 +95,15 @@ INHERITED_TRACE: Final = trace_carrier()
 """The trace context of the parent process; what appears later is, again, a mark of this process."""
 
 
+def trace_around() -> Mapping[str, str]:
+    """Return the trace context for what starts here: the parent's, else that of the DAG run that this is a task of."""
+    if INHERITED_TRACE or airflow_task() is None:
+        return INHERITED_TRACE
+    from batchtel.airflow import surroundings
+
+    return surroundings.trace_carrier()
+
+
 class Marked:
     """Variables put into an environment, which `restore` takes out again unless somebody has changed them since."""
 

@@ -12,7 +12,7 @@ from batchtel import current, redacted
 from batchtel.ending import is_child_process
 from batchtel.endpoint import Endpoint, Signal
 from batchtel.guard import warn_once
-from batchtel.handover import INHERITED_TRACE, airflow_task
+from batchtel.handover import trace_around
 from batchtel.metrics_outbox import MetricsOutbox
 from batchtel.outbox import Outbox
 from batchtel.redaction import Redaction
@@ -160,14 +160,11 @@ class Telemetry:
         from opentelemetry import context, trace
 
         here = context.get_current()
-        if trace.get_current_span(here).get_span_context().is_valid:
+        if trace.get_current_span(here).get_span_context().is_valid or not (carrier := trace_around()):
             return here
-        carrier = INHERITED_TRACE or _trace_of_airflow()
-        if carrier:
-            from opentelemetry import propagate
+        from opentelemetry import propagate
 
-            return propagate.extract(carrier, here)
-        return here
+        return propagate.extract(carrier, here)
 
     def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:
         """Add 0 to `counters` once for each `key`, and collect: their series exist before the first increment."""
@@ -283,15 +280,6 @@ class Telemetry:
     def release_logging(self) -> None:
         """Give the standard library's logging back as it was."""
         self._capture.stop()
-
-
-def _trace_of_airflow() -> Mapping[str, str]:
-    """Return the trace of the DAG run of a task that nobody tells of: spans of its tasks meet there all the same."""
-    if airflow_task() is None:
-        return {}
-    from batchtel.airflow import surroundings
-
-    return surroundings.trace_carrier()
 
 
 _NEVER: Final = threading.TIMEOUT_MAX

@@ -17,10 +17,9 @@ from batchtel.airflow import facts, outcomes
 from batchtel.airflow.last_word import at_shutdown
 from batchtel.airflow.listener import contained
 from batchtel.airflow.pokes import poked_before
-from batchtel.airflow.task_attempt import BETWEEN_POKES, OPEN, TaskAttempt
+from batchtel.airflow.task_attempt import BETWEEN_POKES, OPEN, TaskAttempt, send_all
 from batchtel.airflow.task_process import ENDED
 from batchtel.outcome import Outcome
-from batchtel.process import flush
 
 Observed = TypeVar("Observed")
 Context = Mapping[str, Any]
@@ -160,7 +159,7 @@ def _tell_lost(task: facts.Task, error: Any, *, goes_on: bool) -> None:
         ToldTask(task).tell(lost)
     else:
         ToldTask(task).tell_end(lost)
-    flush(settings.read().deadline)
+    send_all(settings.read().deadline)
 
 
 def _suspend() -> None:
@@ -172,7 +171,7 @@ def _suspend() -> None:
 def _send() -> None:
     """Send what there is of a task that Airflow 2 has deferred."""
     if _HERE:
-        flush(BETWEEN_POKES)
+        send_all(BETWEEN_POKES)
 
 
 @contained
@@ -197,7 +196,7 @@ def _tell_run(context: Context, state: str) -> None:
         dag_id=context["dag"].dag_id, run_id=str(context["run_id"]), state=state
     )
     ToldRun(run).tell(outcomes.of_dag_run(state, str(context.get("reason") or "")))
-    flush(settings.read().deadline)
+    send_all(settings.read().deadline)
 
 
 _OF_TASKS: Final = {

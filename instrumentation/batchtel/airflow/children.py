@@ -58,4 +58,4 @@ def _traceparent(task: facts.Task) -> str:
         # Airflow's own tracing is on: its trace is used.
         return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
     own = ids.of_task(task)
-    return f"00-{own.trace_id:032x}-{own.span_id:016x}-01"
+    return f"00-{own.trace_id:032x}-{own.span_id:016x}-{own.flags:02x}"

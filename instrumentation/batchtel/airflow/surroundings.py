@@ -128,5 +128,5 @@ def trace_carrier() -> dict[str, str]:
     here = airflow_task()
     if here is None:
         return {}
-    run = ids.of_dag_run(here.dag_id, here.run_id)
+    run = ids.of_dag_run(here.dag_id, here.run_id, "")
     return {"traceparent": f"00-{run.trace_id:032x}-{run.span_id:016x}-01"}

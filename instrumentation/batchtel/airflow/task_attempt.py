@@ -61,13 +61,13 @@ class TaskAttempt(TaskStep):
         self.close(outcome)
         self._leave_process()
         # All the time there is, also where another process has just waited in vain: it may have been short of CPU.
-        _send_all(settings.read().deadline)
+        send_all(settings.read().deadline)
 
     def suspend(self) -> None:
         """Leave it open for the process that goes on with it: a deferred task, or a sensor between two pokes."""
         self._forget()
         self._leave_process()
-        _send_all(BETWEEN_POKES)
+        send_all(BETWEEN_POKES)
 
     def _leave_process(self) -> None:
         if self._marked is not None:
@@ -91,7 +91,7 @@ class TaskAttempt(TaskStep):
 
 
 @harmless(None)
-def _send_all(seconds: float) -> None:
+def send_all(seconds: float) -> None:
     """Wait for the collector `seconds` at most, the exit of the process included."""
     process = telemetry()
     if process is not None:

@@ -23,10 +23,10 @@ ENDS = {
     "skips_itself": {("skipped", ""): 1},
     "mapped": {("success", ""): 1, ("failure", "ValueError"): 2},
     "defers": {("success", ""): 1},
-    "killed": {},
+    "killed": {("lost", ""): 1},
     "empty": {},
 }
-"""Task -> how it is told to have ended; of a killed process and of a task without one no callback tells."""
+"""Task -> how it is told to have ended; of a task without a process no callback tells."""
 
 NOTED = {
     "execute observed succeeds": 1,
@@ -59,11 +59,13 @@ def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_each_end(observed: Played, task_id: str) -> None:
     """A task has started and completed as often as callbacks can tell."""
     witness, step = observed.witness, {"step_name": task_id}
-    for (status, error_type), count in ENDS[task_id].items():
+    # Airflow 3 calls no callback for a killed process whose supervisor lives.
+    ends = ENDS[task_id] if task_id != "killed" or isinstance(observed.airflow, lines.Airflow2) else {}
+    for (status, error_type), count in ends.items():
         labels = step | {"status": status} | ({"error_type": error_type} if error_type else {})
         witness.wait_added("batch.step.completions", "observed", count, **labels)
-    ended = sum(ENDS[task_id].values())
-    started = {"killed": 1}.get(task_id, ended)
+    ended = sum(ends.values())
+    started = 1 if task_id == "killed" else ended
     witness.wait_added("batch.step.runs.started", "observed", started, **step)
     assert witness.added("batch.step.completions", "observed", **step) == ended
     assert witness.added("batch.step.retries", "observed", **step) == (task_id == "retried")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 from batchtel.airflow import child_environment
 from tests.airflow.authoring import BashOperator, dag, task
@@ -23,12 +24,6 @@ def children() -> None:
         env=child_environment() | {name: text for name, text in os.environ.items() if name.startswith("OTEL_")},
     )
 
-    @task.virtualenv(requirements=[], system_site_packages=False)
-    def virtualenv() -> str:
-        import os
-
-        return os.environ["TRACEPARENT"]
-
     @task.external_python(python=sys.executable)
     def external() -> str:
         import os
@@ -44,7 +39,16 @@ def children() -> None:
     def alone(environment: dict[str, str]) -> str:
         return environment["TRACEPARENT"]
 
-    virtualenv()
+    if find_spec("airflow.sdk"):  # Airflow 2 asks for the package virtualenv, here where it parses
+
+        @task.virtualenv(requirements=[], system_site_packages=False)
+        def virtualenv() -> str:
+            import os
+
+            return os.environ["TRACEPARENT"]
+
+        virtualenv()
+
     external()
     alone(child_environment())
 

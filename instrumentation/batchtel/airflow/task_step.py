@@ -27,7 +27,7 @@ class DagRunPart(JoinedRun):
     @property
     def of_a_thread(self) -> Scope:
         """The attempt: code in a thread of the task belongs to the task."""
-        return self.step or self
+        return self if self.step is None or self.step.closed else self.step
 
     def _parent_context(self, process: Telemetry) -> Any:
         from opentelemetry import context, trace

@@ -9,6 +9,7 @@ import pytest
 from batchtel.airflow import ids
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
+from batchtel_stack.stores import Prometheus
 from tests.airflow import lines
 from tests.airflow.conftest import SERVICE, VERSIONS, Played
 from tests.airflow.installation import HERE
@@ -52,7 +53,7 @@ def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         witness = Witness(stack, SERVICE)
         with lines.running(request.param, folder / "home", HERE / "observed", told) as airflow:
             airflow.wait("observed", "observed_good", "unobserved")
-            yield Played(airflow, witness)
+            yield Played(request.param, airflow, witness, Prometheus(stack.prometheus))
 
 
 @pytest.mark.parametrize("task_id", ENDS)

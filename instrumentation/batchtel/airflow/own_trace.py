@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from typing import Any, Final
@@ -22,6 +23,7 @@ def traceparent(carrier: Any) -> str:
     return told if _TRACEPARENT.fullmatch(told) else ""
 
 
+@functools.cache
 def _is_on() -> bool:
     """Whether Airflow's setting `[traces] otel_on` is true, as the configuration that this process has loaded says."""
     loaded = [sys.modules[name] for name in _CONFIGURATIONS if name in sys.modules]

@@ -113,7 +113,7 @@ class Airflow(ABC):
     def wait_for_dag(self, dag_id: str) -> None:
         """Return when a DAG can be run."""
         query = "SELECT 1 FROM serialized_dag WHERE dag_id = ?"
-        until(f"the DAG {dag_id} in the database", lambda: self.rows(query, dag_id) or None, 60)
+        until(f"the DAG {dag_id} in the database", lambda: self.rows(query, dag_id) or None, SECONDS)
 
     def stop(self) -> None:
         """End every program with all that it has started; the scheduler first, as it waits for its tasks."""

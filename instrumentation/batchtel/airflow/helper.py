@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from typing import Any
@@ -10,21 +11,28 @@ from typing import Any
 from batchtel.airflow import outcomes
 from batchtel.airflow.dag_run import ToldRun
 from batchtel.airflow.facts import DagRun, Task
+from batchtel.airflow.messenger import INLINE
 from batchtel.airflow.told_task import ToldTask
 from batchtel.guard import LOGGER, harmless
 from batchtel.process import telemetry
 
-LONGEST = 65536
-"""Bytes of one message."""
-
 
 def serve(connection: socket.socket) -> None:
-    """Tell what each message of `connection` says until its other end is closed."""
-    while content := connection.recv(LONGEST):
-        _tell(content)
+    """Tell what each message of `connection` says, or the file that comes with it, until its other end is closed."""
+    while True:
+        content, files, *_ = socket.recv_fds(connection, INLINE, 1)
+        if not content:
+            return
+        _tell(_whole(files[0]) if files else content)
         process = telemetry()
         if process is not None:
             process.send_soon()
+
+
+def _whole(file: int) -> bytes:
+    os.lseek(file, 0, os.SEEK_SET)  # the sender has left it at its end
+    with open(file, "rb") as content:
+        return content.read()
 
 
 @harmless(None)

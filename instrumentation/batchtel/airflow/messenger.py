@@ -12,7 +12,10 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any, Final
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final
 
 from batchtel.airflow import facts
 from batchtel.guard import warn_once
@@ -23,8 +26,21 @@ AGAIN_AFTER: Final = 60.0
 """Seconds until another helper is started for one that has ended."""
 
 
-AT_ONCE: Final = 50
-"""Tasks of one message: 400 bytes each, so that the socket's buffer of 200 KiB takes several messages."""
+AT_ONCE: Final = 2000
+"""Tasks of one message, of 500 bytes each: a run may have thousands that no process has run."""
+
+INLINE: Final = 4096
+"""Bytes that go through the socket itself, whose buffer has 200 KiB; a longer message goes as a file in memory."""
+
+
+_AT_ONCE_OR_NEVER: Final = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[BinaryIO]:
+    with open(os.memfd_create("batchtel"), "wb", buffering=0) as file:
+        file.write(content)
+        yield file
 
 
 class Messenger:
@@ -50,12 +66,18 @@ class Messenger:
         if self._socket is None:
             return False
         try:
-            self._socket.send(content, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        except BlockingIOError:
-            return False
-        except OSError:
+            if len(content) <= INLINE:
+                self._socket.send(content, _AT_ONCE_OR_NEVER)
+            else:
+                with _in_memory(content) as file:
+                    rights = array("i", [file.fileno()])
+                    told = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+                    self._socket.sendmsg([b"file"], told, _AT_ONCE_OR_NEVER)
+        except ConnectionError:
             self.forget()
             return False
+        except OSError:
+            return False  # the buffer is full
         return True
 
     def _connect(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from batchtel.airflow.facts import DagRun
+from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.messenger import Messenger
 from tests.instrumentation.sink import Sink
 from tests.pipeline.polling import until
@@ -46,6 +46,26 @@ def test_a_helper_that_stands_still(
     assert len(dropped) == 1
     assert int(dropped[0]) >= 5
     assert sink.total("batch.job.completions", job_name="stalled") == taken + 1
+
+
+def test_a_run_of_thousands_of_tasks(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that the pipe has no room for goes as a file, also to a helper that is busy; each task is told once."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
+    task = Task("wide", "run", "waits", 0, 0, "upstream_failed", 1, 0, False, "Bash", "q", "pool", "manual", 1.7e9, "")
+    tasks = [task._replace(map_index=number)._asdict() for number in range(2000)]
+    messenger = Messenger()
+    assert messenger.send(_ended(0))
+    helper = messenger._helper
+    assert helper is not None
+    os.kill(helper.pid, signal.SIGSTOP)
+    try:
+        assert messenger.send({"tasks": tasks})
+        assert messenger.send({"tasks": tasks})
+    finally:
+        os.kill(helper.pid, signal.SIGCONT)
+    messenger.forget()
+    helper.wait(60)
+    assert sink.total("batch.step.completions", job_name="wide", status="skipped") == 4000
 
 
 def test_a_helper_that_is_gone(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:

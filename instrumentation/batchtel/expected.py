@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 class Expected:
     """What the catalogue at `path`, which may be empty, expects of one run of a job.
 
-    `type` is the job's type there, empty if it is not said. `code_tells` is whether the run's own code could tell of
-    records, so that silence means none.
+    `type` is the job's type there, empty if it is not said. `makes_up` is whether the run makes up for the past, as all
+    runs of the type `backfill` do. `code_tells` is whether the run's own code could tell of records, so that silence
+    means none.
     """
 
     def __init__(self, path: str, job: str) -> None:
         self._listed = _listed(path, job)
         self.type = self._listed.type if self._listed is not None else ""
         self.code_tells = True
+        self.makes_up = False
         self._owed: RunSla | None = None
         self._started = 0.0
         self._process = os.getpid()
@@ -39,11 +41,11 @@ class Expected:
         """Note what the run owes that has started at the Unix time `started`; further attempts go on with that."""
         if self._listed is None:
             return
-        from batchtel.sla import RunSla
+        from batchtel.sla import BACKFILL, RunSla
 
         retry = run.retry
         self._owed, self._started = (retry and retry.owed) or (
-            RunSla.of(self._listed, started, scheduled, run.labels["job_type"]),
+            RunSla.of(self._listed, started, scheduled, BACKFILL if self.makes_up else run.labels["job_type"]),
             # By a clock that nobody sets while the run lasts.
             time.perf_counter() - (time.time() - started),
         )

@@ -9,11 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 try:
-    from airflow.sdk import BaseOperator, dag, get_current_context, task, task_group
+    from airflow.sdk import BaseOperator, dag, get_current_context, setup, task, task_group, teardown
+
+    AIRFLOW_3 = True
 except ImportError:  # Airflow 2
-    from airflow.decorators import dag, task, task_group
+    from airflow.decorators import dag, setup, task, task_group, teardown
     from airflow.models import BaseOperator
     from airflow.operators.python import get_current_context
+
+    AIRFLOW_3 = False
 
 try:
     from airflow.providers.standard.operators.empty import EmptyOperator
@@ -22,32 +26,40 @@ except ImportError:  # Airflow 2.10, whose provider has less
     from airflow.operators.empty import EmptyOperator
     from airflow.triggers.temporal import TimeDeltaTrigger
 
-from airflow.exceptions import AirflowSkipException
+from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.providers.standard.operators.bash import BashOperator
 
 __all__ = [
+    "AIRFLOW_3",
+    "AirflowFailException",
     "AirflowSkipException",
     "BashOperator",
     "DeferringOperator",
     "EmptyOperator",
     "dag",
     "get_current_context",
+    "setup",
     "task",
     "task_group",
+    "teardown",
 ]
 
 
 class DeferringOperator(BaseOperator):  # type: ignore[misc]  # Airflow is not there when types are checked
-    """Defers for ten seconds, and goes on in another process.
+    """Defers for some seconds, and goes on in another process.
 
     The sensors that wait for a time do not serve: some end at once for a run that is due in the past, others are ended
     by the triggerer. Within a second a busy scheduler has not yet heard that the first process has ended, and when it
     does it takes that for the end of the second and fails the task.
     """
 
+    def __init__(self, seconds: int = 10, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.seconds = seconds
+
     def execute(self, context: Any) -> None:
         """Defer."""
-        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=10)), method_name="go_on")
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=self.seconds)), method_name="go_on")
 
     def go_on(self, context: Any, event: Any = None) -> str:
         """End, in the process that goes on."""

@@ -12,7 +12,7 @@ from batchtel_stack import ports
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from batchtel_stack.stores import Prometheus
-from tests.airflow import lines
+from tests.airflow import acts, lines
 from tests.airflow.airflow import Airflow
 from tests.airflow.installation import HERE
 from tests.stack.witness import Witness
@@ -48,8 +48,24 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     overrides = {"listen": {"statsd": statsd}}
     with Stack.running(folder / "stack", Ports.free(), cadence="1s", overrides=overrides) as stack:
         witness = Witness(stack, SERVICE)
+        # No log of the DAG `refused` can be opened.
+        (folder / "home/logs").mkdir(parents=True)
+        (folder / "home/logs/dag_id=refused").touch()
         told = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
         told |= lines.own_metrics(request.param, stack.otlp_http, statsd)
         with lines.running(request.param, folder / "home", HERE / "dags", told) as airflow:
             airflow.wait("etl", "outcomes", "children", "told_once", *EXAMPLES)
             yield Played(request.param, airflow, witness, Prometheus(stack.prometheus))
+
+
+ACTED: Final = ("3.3",)
+"""Versions on which everything is done by hand, too."""
+
+
+@pytest.fixture(scope="session")
+def acted(played: Played) -> Played:
+    """The same Airflow, after everything was done by hand that can be, with nothing left to run."""
+    if played.version not in ACTED:
+        pytest.skip(f"nothing is done by hand on Airflow {played.version}")
+    acts.perform(played.airflow, played.witness)
+    return played

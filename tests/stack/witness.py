@@ -63,6 +63,21 @@ class Witness:
         """Return what the job has added to a counter until now, by Prometheus; the count of a histogram."""
         return self._prometheus.value(queries.added(metric, "1h", labels={"job_name": job, **labels}))
 
+    def added_by(self, metric: str, *labels: str) -> dict[tuple[str, ...], int]:
+        """Return what all jobs have added to a counter until now, by the values of labels; nothing of what is 0."""
+        samples = self._prometheus.query(queries.added(metric, "1h", by=labels))
+        counts = {tuple(sample.labels.get(label, "") for label in labels): round(sample.value) for sample in samples}
+        return {key: count for key, count in counts.items() if count}
+
+    def all_events(self, name: str) -> list[Mapping[str, str]]:
+        """Return the fields of all events called `name` that Loki has now, of whatever job."""
+        found = self._loki.records(queries.events(self._service, name), self._since, time.time() + 60)
+        return [record.fields for record in found]
+
+    def trace(self, trace_id: str) -> list[Span]:
+        """Return the spans of a trace that Tempo has now."""
+        return self._tempo.trace(trace_id)
+
     def wait_added(self, metric: str, job: str, amount: float, **labels: str) -> None:
         """Return when the job has added at least `amount`, and assert that it is no more."""
         what = f"{amount:g} of {metric} {labels} of {job} in Prometheus"

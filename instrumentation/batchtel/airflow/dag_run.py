@@ -27,6 +27,7 @@ class ToldRun(JobRun):
         self._telling_end = False
         # Its tasks may tell of records, in processes that nobody here knows.
         self.expected.code_tells = False
+        self.expected.makes_up = run.is_backfill
         if run.run_type:
             self.identity["airflow.dag_run.run_type"] = run.run_type
 
@@ -52,11 +53,21 @@ class ToldRun(JobRun):
 
     @property
     def _start(self) -> Start:
-        return Start(int((self._run.started_at or time.time()) * 1e9), self._ids.trace_id, self._ids.span_id)
+        own = self._ids
+        return Start(int((self._run.started_at or time.time()) * 1e9), own.trace_id, own.span_id)
+
+    @property
+    def _root(self) -> ids.SpanIds:
+        return ids.of_dag_run(self._run.dag_id, self._run.run_id, self._run.traceparent)
 
     @property
     def _ids(self) -> ids.SpanIds:
-        return ids.of_dag_run(self._run.dag_id, self._run.run_id, self._run.traceparent)
+        return ids.of_rerun(self._root, self._run.started_at or 0.0) if self._is_below_first else self._root
+
+    @property
+    def _is_below_first(self) -> bool:
+        """Whether its span is below that of its first time: tasks know no other. Airflow's own trace is a new one."""
+        return self._run.is_rerun and not self._run.traceparent
 
     def beat(self) -> None:
         """Watch the limits of time only: nobody here knows whether the run lives."""
@@ -70,21 +81,19 @@ class ToldRun(JobRun):
         return None
 
     def _parent_context(self, process: Telemetry) -> Any:
+        from opentelemetry import trace
         from opentelemetry.context import Context
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+        if self._is_below_first:
+            return trace.set_span_in_context(ids.unrecorded(self._root), Context())
         # Below Airflow's own span of the run, if it makes one.
         return TraceContextTextMapPropagator().extract({"traceparent": self._run.traceparent}, Context())
 
     def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
         if self._telling_end:
             return super()._start_span(process, parent, start)
-        from opentelemetry import trace
-
-        own = self._ids
-        return trace.NonRecordingSpan(
-            trace.SpanContext(own.trace_id, own.span_id, is_remote=False, trace_flags=trace.TraceFlags(own.flags))
-        )
+        return ids.unrecorded(self._ids)
 
     def _hand_over(self) -> None:
         """Nothing: the helper starts no processes."""
@@ -103,7 +112,8 @@ class ToldRun(JobRun):
     def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         Scope._measure(self, process, outcome, duration)
         self.expected.end(self, outcome)
-        if self._scheduled_at is not None:
+        # What a backfill makes up for was due long ago.
+        if self._scheduled_at is not None and not self._run.is_backfill:
             self._measure_wait("total", self._scheduled_at, self._run.ended_at or time.time())
 
     def _result(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ is closed there ends the scheduler. So of ORM objects only loaded columns are re
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from batchtel.airflow import own_trace
 
@@ -47,10 +47,10 @@ class Task(NamedTuple):
         return self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number
 
 
-def task(instance: Any) -> Task:
-    """Read a task instance: the one of a task process, or the ORM's."""
-    column = _columns(instance)
-    operator = column("task")
+def task(instance: Any, operator: Any = None) -> Task:
+    """Read a task instance: the one of a task process, or the ORM's, which may not know its `operator`."""
+    column = columns(instance)
+    operator = operator or column("task")
     server = getattr(instance, "_ti_context_from_server", None)
     retries = int(getattr(operator, "retries", None) or 0)
     most = column("max_tries")
@@ -71,43 +71,17 @@ def task(instance: Any) -> Task:
         operator=text(getattr(operator, "task_type", None) or column("operator")),
         queue=text(getattr(operator, "queue", None) or column("queue")),
         pool=text(getattr(operator, "pool", None) or column("pool")),
-        run_type=text(_columns(run)("run_type")) if run is not None else "",
-        started_at=_moment(column("start_date")),
+        run_type=text(columns(run)("run_type")) if run is not None else "",
+        started_at=moment(column("start_date")),
         traceparent=own_trace.traceparent(column("context_carrier")),
     )
-
-
-def never_ran(run: Any) -> list[Task]:
-    """Return the ended tasks of a DAG run that no process ever ran: no hook has told of them.
-
-    The scheduler has loaded all tasks of the run to find that it has ended; they are taken from its session's memory.
-    A task that ran has the name of its host. Airflow does not load any of this for us, and is not asked to.
-    """
-    session = getattr(getattr(run, "_sa_instance_state", None), "session", None)
-    rows = list(session.identity_map.values()) if session is not None else []
-    return [task(row) for row in rows if _never_ran(row, vars(run))]
-
-
-def _never_ran(row: Any, run: dict[str, Any]) -> bool:
-    loaded = vars(row)
-    if type(row).__name__ != "TaskInstance" or loaded.get("hostname"):
-        return False
-    if (loaded.get("dag_id"), loaded.get("run_id")) != (run.get("dag_id"), run.get("run_id")):
-        return False
-    # A run that was cleared in part ends again; what ended before its new start was told then.
-    ended, started = loaded.get("end_date"), run.get("start_date")
-    before = ended is not None and started is not None and ended < started
-    return text(loaded.get("state")) in NEVER_RAN and not before
-
-
-NEVER_RAN: Final = {"success", "skipped", "upstream_failed", "removed"}
-"""States in which a task may end without a process: an EmptyOperator succeeds in the scheduler."""
 
 
 class DagRun(NamedTuple):
     """One DAG run; times are Unix seconds, None where Airflow has none.
 
-    `traceparent` is that of Airflow's own span of the run, empty if it makes none.
+    `traceparent` is that of Airflow's own span of the run, empty if it makes none. `is_rerun` means that it had ended
+    before, and was cleared.
     """
 
     dag_id: str
@@ -119,22 +93,31 @@ class DagRun(NamedTuple):
     started_at: float | None
     ended_at: float | None
     traceparent: str
+    is_rerun: bool = False
+
+    @property
+    def is_backfill(self) -> bool:
+        """Whether it makes up for the past."""
+        return self.run_type == "backfill"
 
 
 def dag_run(run: Any) -> DagRun:
     """Read a DAG run of the ORM."""
-    column = _columns(run)
+    column = columns(run)
+    queued_at, started_at = moment(column("queued_at")), moment(column("start_date"))
     return DagRun(
         dag_id=str(column("dag_id")),
         run_id=str(column("run_id")),
         run_type=text(column("run_type")),
         state=text(column("state", "_state")),
         # 3.0 and later know when a run was due; before, a scheduled run was due at the end of its interval.
-        scheduled_at=_moment(column("run_after", "data_interval_end")),
-        queued_at=_moment(column("queued_at")),
-        started_at=_moment(column("start_date")),
-        ended_at=_moment(column("end_date")),
+        scheduled_at=moment(column("run_after", "data_interval_end")),
+        queued_at=queued_at,
+        started_at=started_at,
+        ended_at=moment(column("end_date")),
         traceparent=own_trace.traceparent(column("context_carrier")),
+        # A run that is cleared while it goes on is queued anew, too, but not started anew.
+        is_rerun=bool(column("clear_number")) and (queued_at or 0.0) <= (started_at or 0.0),
     )
 
 
@@ -158,7 +141,7 @@ def state_before(row: Any) -> str:
     return text(row._sa_instance_state.committed_state.get("state"))
 
 
-def _columns(row: Any) -> Any:
+def columns(row: Any) -> Any:
     """Return a function that reads the first of several names that `row` has loaded, else None."""
     loaded = vars(row) if is_row(row) else None
 
@@ -176,5 +159,6 @@ def _number(value: Any, otherwise: int) -> int:
     return otherwise if value is None else int(value)
 
 
-def _moment(value: Any) -> float | None:
+def moment(value: Any) -> float | None:
+    """Return a datetime as Unix time."""
     return value.timestamp() if value is not None else None

@@ -41,25 +41,18 @@ def _tell(content: bytes) -> None:
     if message["dropped"]:
         LOGGER.warning("%d messages of DAG runs were dropped: the helper could not keep up", message["dropped"])
     for told in message.get("tasks", ()):
-        task = Task(**told)
-        ToldTask(task).tell(outcomes.without_process(task))
-    if "lost" in message:
-        task = Task(**message["lost"])
-        outcome = outcomes.lost(task, message["message"])
-        if message["ran"]:
-            ToldTask(task).tell_end(outcome)
-        else:
-            ToldTask(task).tell(outcome)
+        task, reason = Task(**told), message["reason"]
+        outcome = outcomes.lost(task, reason) if message["lost"] else outcomes.without_process(task, reason)
+        ToldTask(task, started=message["started"], spanned=message["spanned"]).tell(outcome)
     if "dag_run" in message:
         _tell_run(DagRun(**message["dag_run"]), message["message"])
 
 
 def _tell_run(told: DagRun, message: str) -> None:
-    run = ToldRun(told)
-    if told.state == "running":
-        run.tell_start()
-    else:
-        run.tell_end(outcomes.of_dag_run(told.state, message))
+    if told.state == "running" or told.started_at is None:
+        ToldRun(told).tell_start()
+    if told.state != "running":
+        ToldRun(told).tell_end(outcomes.of_dag_run(told.state, message))
 
 
 def main() -> None:

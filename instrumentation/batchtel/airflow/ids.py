@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from batchtel.airflow.facts import Task
 
@@ -29,10 +29,26 @@ def of_dag_run(dag_id: str, run_id: str, traceparent: str) -> SpanIds:
     return SpanIds(_bits(16, _environment(), dag_id, run_id), span_id, 1)
 
 
+def of_rerun(root: SpanIds, started_at: float) -> SpanIds:
+    """Return the ids of the span of a DAG run that was cleared and has started again, at a Unix time.
+
+    Its tasks know the span of its first time only, `root`, below which this one is, too.
+    """
+    return root._replace(span_id=_bits(8, "rerun", format(root.span_id, "x"), repr(started_at)))
+
+
 def of_task(task: Task) -> SpanIds:
     """Return the ids of the span of one attempt, the same wherever and however often the attempt goes on."""
     key = (task.dag_id, task.run_id, task.task_id, str(task.map_index), str(task.try_number))
     return of_dag_run(task.dag_id, task.run_id, task.traceparent)._replace(span_id=_bits(8, "task", *key))
+
+
+def unrecorded(own: SpanIds) -> Any:
+    """Return a span of these ids that is told elsewhere, to nest others below it."""
+    from opentelemetry import trace
+
+    flags = trace.TraceFlags(own.flags)
+    return trace.NonRecordingSpan(trace.SpanContext(own.trace_id, own.span_id, is_remote=False, trace_flags=flags))
 
 
 def _bits(count: int, *names: str) -> int:

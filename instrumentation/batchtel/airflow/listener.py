@@ -41,6 +41,13 @@ def contained(hook: Callable[..., None]) -> Callable[..., None]:
 FAILED: Final = "batchtel failed in %s and left the task alone; this is a defect of batchtel"
 
 
+def set_by_hand(instance: Any) -> None:
+    """Hand over that somebody has set the state of a task: Airflow gives no state before."""
+    from batchtel.airflow import server
+
+    server.state_set(instance, "set by hand")
+
+
 class Listener:
     """Airflow's listener; imports what a hook needs when it is called, in the process that needs it."""
 
@@ -62,8 +69,11 @@ class Listener:
 
     @hookimpl
     @contained
-    def on_task_instance_success(self, task_instance: Any) -> None:
+    def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:
         """Close the attempt as success."""
+        if previous_state is None:
+            set_by_hand(task_instance)
+            return
         from batchtel.airflow import task_process
 
         task_process.succeeded(task_instance)
@@ -72,14 +82,20 @@ class Listener:
     @contained
     def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
         """Close the attempt as failed, be it to be tried again or not."""
+        if previous_state is None:
+            set_by_hand(task_instance)
+            return
         from batchtel.airflow import task_process
 
-        task_process.failed(previous_state, task_instance, error)
+        task_process.failed(task_instance, error)
 
     @hookimpl
     @contained
-    def on_task_instance_skipped(self, task_instance: Any) -> None:
+    def on_task_instance_skipped(self, previous_state: Any, task_instance: Any) -> None:
         """Close the attempt as skipped."""
+        if previous_state is None:
+            set_by_hand(task_instance)
+            return
         from batchtel.airflow import task_process
 
         task_process.skipped(task_instance)
@@ -94,24 +110,24 @@ class Listener:
 
     @hookimpl
     @contained
-    def on_dag_run_running(self, dag_run: Any, msg: str) -> None:
+    def on_dag_run_running(self, dag_run: Any) -> None:
         """Hand over that a DAG run has started."""
-        from batchtel.airflow import messenger
+        from batchtel.airflow import server
 
-        messenger.tell_dag_run(dag_run, msg)
+        server.run_started(dag_run)
 
     @hookimpl
     @contained
     def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
         """Hand over that a DAG run has succeeded."""
-        from batchtel.airflow import messenger
+        from batchtel.airflow import server
 
-        messenger.tell_dag_run(dag_run, msg)
+        server.run_ended(dag_run, msg or "")
 
     @hookimpl
     @contained
     def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
         """Hand over that a DAG run has failed."""
-        from batchtel.airflow import messenger
+        from batchtel.airflow import server
 
-        messenger.tell_dag_run(dag_run, msg)
+        server.run_ended(dag_run, msg or "")

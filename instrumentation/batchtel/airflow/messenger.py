@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 
-from batchtel.airflow import facts
 from batchtel.guard import warn_once
 
 HELPER: Final = "batchtel.airflow.helper"
@@ -25,9 +24,6 @@ HELPER: Final = "batchtel.airflow.helper"
 AGAIN_AFTER: Final = 60.0
 """Seconds until another helper is started for one that has ended."""
 
-
-AT_ONCE: Final = 2000
-"""Tasks of one message, of 500 bytes each: a run may have thousands that no process has run."""
 
 INLINE: Final = 4096
 """Bytes that go through the socket itself, whose buffer has 200 KiB; a longer message goes as a file in memory."""
@@ -113,18 +109,3 @@ class Messenger:
 
 MESSENGER: Final = Messenger()
 os.register_at_fork(after_in_child=MESSENGER.forked)
-
-
-def tell_dag_run(run: Any, message: str) -> None:
-    """Hand over the state that a DAG run has entered; `message` is Airflow's reason."""
-    told = facts.dag_run(run)
-    if told.state != "running":
-        tasks = facts.never_ran(run)
-        for start in range(0, len(tasks), AT_ONCE):
-            MESSENGER.send({"tasks": [task._asdict() for task in tasks[start : start + AT_ONCE]]})
-    MESSENGER.send({"dag_run": told._asdict(), "message": message or ""})
-
-
-def tell_lost(task: facts.Task, reason: str, *, ran: bool) -> None:
-    """Hand over that a task has ended without a word; `reason` is what Airflow knows, `ran` whether it had begun."""
-    MESSENGER.send({"lost": task._asdict(), "message": reason, "ran": ran})

@@ -15,6 +15,10 @@ _TERMINATED: Final = "AirflowTaskTerminated"
 """What Airflow 2 raises in a task whose process gets SIGTERM."""
 
 
+TERMINATED: Final = Outcome("cancelled", reason="SIGTERM")
+"""The end of a try whose process was told to end: by hand, by a clearing, or by the end of its run."""
+
+
 def of_failure(task: Task, error: BaseException | str | None) -> Outcome:
     """Tell how the failed try ended; `error` is an exception, Airflow's own words, or None."""
     return _failure(error)._replace(goes_on=task.state == "up_for_retry")
@@ -29,15 +33,19 @@ def _failure(error: BaseException | str | None) -> Outcome:
     if ancestry & _TIMEOUTS:
         return Outcome("timeout", bounded(type(error).__name__), exception=error)
     if _TERMINATED in ancestry:
-        return Outcome("cancelled", reason="SIGTERM")
+        return TERMINATED
     told = Outcome.of(error)
     # Airflow takes every SystemExit for a failure, that of sys.exit(0) too.
     return told if told.status == "failure" else Outcome("failure", bounded(type(error).__name__) or UNKNOWN)
 
 
-def without_process(task: Task) -> Outcome:
-    """Tell how a task ended that never ran: by the scheduler's word."""
-    return Outcome("success") if task.state == "success" else Outcome("skipped", reason=task.state)
+def without_process(task: Task, reason: str) -> Outcome:
+    """Tell how a task ended that no process has told of: by its state, and Airflow's `reason`, if it has one."""
+    if task.state == "success":
+        return Outcome("success", reason=reason)
+    if task.state == "failed":
+        return Outcome("failure", UNKNOWN, reason=reason)
+    return Outcome("skipped", reason=reason or task.state)
 
 
 def lost(task: Task, reason: str) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Final
 from batchtel import settings
 
 _ALWAYS: Final = (
-    "batchtel.airflow.messenger",
+    "batchtel.airflow.server",
     "batchtel.airflow.task_process",
     "batchtel.delivery",
     "batchtel.logs",

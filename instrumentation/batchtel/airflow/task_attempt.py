@@ -6,7 +6,7 @@ import time
 from typing import Any, Final
 
 from batchtel import current, handover, settings
-from batchtel.airflow import task_log
+from batchtel.airflow import outcomes, task_log
 from batchtel.airflow.facts import Task, is_row
 from batchtel.airflow.task_step import TaskStep
 from batchtel.airflow.watch import Watch
@@ -58,6 +58,8 @@ class TaskAttempt(TaskStep):
         for scope in reversed(current.open_scopes()):
             if scope not in (self, self.part):
                 scope.close(Outcome("cancelled", reason="the task ended"))
+        if self._watch is not None and outcome.status == "failure" and self._watch.asked_to_end():
+            outcome = outcomes.TERMINATED._replace(goes_on=outcome.goes_on)
         self.close(outcome)
         self._leave_process()
         # All the time there is, also where another process has just waited in vain: it may have been short of CPU.

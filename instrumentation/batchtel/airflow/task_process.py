@@ -7,6 +7,7 @@ from typing import Any, Final
 from batchtel.airflow import facts, outcomes
 from batchtel.airflow.pokes import poked_before
 from batchtel.airflow.task_attempt import OPEN, TaskAttempt
+from batchtel.airflow.task_row import TaskRow
 from batchtel.outcome import Outcome
 
 
@@ -25,22 +26,28 @@ def succeeded(instance: Any) -> None:
     _settle(facts.task(instance), Outcome("success"))
 
 
-def failed(previous_state: Any, instance: Any, error: BaseException | str | None) -> None:
+def failed(instance: Any, error: BaseException | str | None) -> None:
     """Close the attempt as `error` says; one that is open in no process was lost with its own.
 
     The scheduler calls this for a task whose executor or heartbeat says that it is gone, in Airflow 2 its child that
-    parses DAGs; a state that somebody sets by hand comes without a previous state.
+    parses DAGs.
     """
     task = facts.task(instance)
+    if task.key not in OPEN and isinstance(error, BaseException):
+        running(instance)  # It failed on the way to the hook that opens it: its templates cannot be rendered.
     if task.key in OPEN:
-        _settle(task, outcomes.of_failure(task, error))
-    elif previous_state is not None:
-        # Airflow 2 calls every previous state running.
-        before = facts.state_before(instance) or facts.text(previous_state)
-        if before not in ENDED:
-            from batchtel.airflow import messenger
+        outcome = outcomes.of_failure(task, error)
+        # Airflow wanted no word of it: what it takes for another try was set by hand, cleared, or ended with its run.
+        refused = getattr(instance, "_terminal_state_send_failed", False)
+        _settle(task, outcome._replace(goes_on=False) if refused else outcome)
+        return
+    # Both lines call every previous state running.
+    before = facts.state_before(instance) or "running"
+    if before not in ENDED:
+        from batchtel.airflow import server
 
-            messenger.tell_lost(task, str(error or ""), ran=before == "running")
+        begun = before == "running" or TaskRow(instance).waits_for_process
+        server.task_lost(task, str(error or ""), begun=begun)
 
 
 ENDED: Final = {"success", "failed", "skipped", "up_for_retry"}

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
+from batchtel.airflow import ids
+from batchtel.airflow.facts import Task
 from batchtel.airflow.task_step import TaskStep
 from batchtel.outcome import Outcome
+from batchtel.scope import Start
 from batchtel.telemetry import Telemetry
 
 
 class ToldTask(TaskStep):
-    """One try of a task that ended elsewhere; nobody here knows whether it lives, so it has no heartbeat."""
+    """One try of a task that ended elsewhere; nobody here knows whether it lives, so it has no heartbeat.
 
-    _starting = True
+    `started` is whether its start has been told, by its process or by an attempt before; `spanned` whether its span.
+    """
+
+    def __init__(self, task: Task, *, started: bool = False, spanned: bool = False) -> None:
+        super().__init__(task)
+        self._was_started = started
+        self._was_spanned = spanned
 
     def tell(self, outcome: Outcome) -> None:
-        """Tell its start and its end."""
+        """Tell its end, and what has not been told of it before."""
         self.part.begin()
         started = self.task.started_at or time.time()
         self.begin(self.start_at(int(started * 1e9)))
         self.close(outcome)
         self.part.close(Outcome("success"))
 
-    def tell_end(self, outcome: Outcome) -> None:
-        """Tell its end only: its own process has told the start."""
-        self._starting = False
-        self.tell(outcome)
-
     def beat(self) -> None:
         """Nothing."""
 
     def _announce(self, process: Telemetry, at: float) -> None:
-        if self._starting:
+        if not self._was_started:
             super()._announce(process, at)
+
+    def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
+        return (
+            ids.unrecorded(ids.of_task(self.task)) if self._was_spanned else super()._start_span(process, parent, start)
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from batchtel.airflow import messenger, preload, task_process
+from batchtel.airflow import server, preload, task_process
 
 
 class Defect(BaseException):
@@ -20,7 +20,7 @@ for name in ("running", "succeeded", "failed", "skipped", "stopping"):
     assert hasattr(task_process, name)
     setattr(task_process, name, defect)
 preload.preload = defect
-messenger.tell_dag_run = defect
+server.run_started = server.run_ended = defect
 
 
 class Defective(AirflowPlugin):

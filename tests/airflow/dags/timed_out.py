@@ -1,0 +1,18 @@
+"""A run that Airflow ends after a minute, with tasks in every state that they can be in then."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.airflow.authoring import dag
+from tests.airflow.unfinished import ONCE, unfinished_sensor, unfinished_tasks
+
+
+@dag(**ONCE, dagrun_timeout=timedelta(seconds=60))
+def timed_out() -> None:
+    """Ended by Airflow, after a minute."""
+    unfinished_tasks()
+    unfinished_sensor()
+
+
+timed_out()

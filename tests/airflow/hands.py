@@ -1,0 +1,67 @@
+"""What somebody does by hand in Airflow's user interface, through the same API."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import urllib3
+
+from tests.airflow.lines import Airflow3
+from tests.pipeline.polling import until
+
+SECONDS: Final = 180.0
+"""How long a task may take to be in the state that somebody waits for."""
+
+
+class Hands:
+    """Somebody who is logged in to Airflow 3, and looks at the only run of each DAG."""
+
+    def __init__(self, airflow: Airflow3) -> None:
+        self._airflow = airflow
+        self._pool = urllib3.PoolManager(timeout=60.0)
+        self._token = self._ask("GET", "/auth/token")["access_token"]
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:
+        headers = {"Authorization": f"Bearer {self._token}"} if path.startswith("/api/") else {}
+        answer = self._pool.request(method, self._airflow.url + path, json=body, headers=headers)
+        assert answer.status < 300, (method, path, body, answer.status, answer.data)
+        return answer.json()
+
+    def wait(self, dag_id: str, **states: str) -> None:
+        """Return when the tasks of the DAG are in the states that the names of the arguments are given."""
+        seen: dict[str, str] = {}
+
+        def look() -> bool | None:
+            seen.update({task_id: state for task_id, _, state, _ in self._airflow.tasks(dag_id)})
+            return all(seen.get(task_id) == state for task_id, state in states.items()) or None
+
+        until(f"tasks of {dag_id} in the states {states}", look, SECONDS, lambda: f"last seen: {seen}")
+
+    def set_task(self, dag_id: str, task_id: str, state: str) -> None:
+        """Set the state of one task."""
+        path = f"{self._run(dag_id)}/taskInstances/{task_id}"
+        self._ask("PATCH", path, {"new_state": state})
+
+    def set_run(self, dag_id: str, state: str) -> None:
+        """Set the state of the run."""
+        self._ask("PATCH", self._run(dag_id), {"state": state})
+
+    def clear(self, dag_id: str, *task_ids: str) -> None:
+        """Clear tasks with all that are behind them, so that they run again."""
+        body = {
+            "dry_run": False,
+            "only_failed": False,
+            "dag_run_id": self._run_id(dag_id),
+            "task_ids": task_ids,
+            "include_downstream": True,
+        }
+        told = self._ask("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body)
+        assert told["total_entries"] >= len(task_ids), told
+
+    def _run_id(self, dag_id: str) -> str:
+        ((run_id,),) = self._airflow.rows("SELECT run_id FROM dag_run WHERE dag_id = ?", dag_id)
+        return str(run_id)
+
+    def _run(self, dag_id: str) -> str:
+        return f"/api/v2/dags/{dag_id}/dagRuns/{quote(self._run_id(dag_id), safe='')}"

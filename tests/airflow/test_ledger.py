@@ -1,0 +1,115 @@
+"""Every DAG run and every try of a task in Airflow's own database, against the three stores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import pytest
+
+from tests.airflow.acts import ENDED_BEFORE, TOLD_BEFORE
+from tests.airflow.conftest import Played
+from tests.airflow.ledger import TOLD, Key, Ledger
+from tests.pipeline.polling import until
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
+
+SECONDS: Final = 60.0
+"""How long the last words may take into a store; those of runs that ended before have arrived."""
+
+Counted = TypeVar("Counted", bound=Hashable)
+
+
+def _compare(what: str, expected: Counter[Counted], look: Callable[[], Counter[Counted]]) -> None:
+    """Assert that a store has what is expected, or has it soon, and no more than that."""
+    assert sum(expected.values()) > 20, "the ledger is empty"
+
+    def difference() -> str:
+        found = look()
+        return f"{what}\nnot in the store: {dict(expected - found)}\nonly in the store: {dict(found - expected)}"
+
+    until(f"all {what}", lambda: not expected - look() or None, SECONDS, difference)
+    assert look() == expected, difference()
+
+
+def _counts(played: Played, metric: str, *labels: str) -> Counter[tuple[str, ...]]:
+    """Return what the tasks or runs of DAGs have added to a counter, by labels; job() in a task is none of them."""
+    dag_ids, counts = Ledger(played.airflow).dag_ids, Counter[tuple[str, ...]]()
+    for told, count in played.witness.added_by(metric, *labels).items():
+        if told[0] in dag_ids:
+            counts[tuple(TOLD.get(text, text) for text in told)] += count
+    return counts
+
+
+def test_steps_started(acted: Played) -> None:
+    """Each task has started once in Prometheus, and once more for each time it was cleared."""
+    labels = ("job_name", "step_name")
+    look = partial(_counts, acted, "batch.step.runs.started", *labels)
+    _compare("starts of tasks", Ledger(acted.airflow).started(), look)
+
+
+def test_steps_completed(acted: Played) -> None:
+    """Each start has one completion, as it ended in Airflow."""
+    labels = ("job_name", "step_name", "status")
+    look = partial(_counts, acted, "batch.step.completions", *labels)
+    _compare("completions of tasks", Ledger(acted.airflow).completions(), look)
+
+
+def _ends(played: Played) -> list[tuple[str, str]]:
+    """Return DAG id and state of every end that a DAG run has had."""
+    rows = played.airflow.rows("SELECT dag_id, state FROM dag_run")
+    return [(dag_id, TOLD_BEFORE.get(dag_id, state)) for dag_id, state in rows] + ENDED_BEFORE
+
+
+def test_runs(acted: Played) -> None:
+    """Every DAG run has started once and completed once, and once more where it was cleared and has run again."""
+    ends = _ends(acted)
+    look = partial(_counts, acted, "batch.job.runs.started", "job_name")
+    _compare("starts of runs", Counter[tuple[str, ...]]((dag_id,) for dag_id, _ in ends), look)
+    look = partial(_counts, acted, "batch.job.completions", "job_name", "status")
+    _compare("completions of runs", Counter[tuple[str, ...]](ends), look)
+
+
+def _key(fields: Mapping[str, Any], separator: str) -> Key:
+    """Return the key of an event, whose names Loki writes with `_`, or of a span."""
+    names = (
+        "batch.job.name",
+        "batch.run.id",
+        "batch.step.name",
+        "airflow.task_instance.map_index",
+        "batch.step.attempt",
+    )
+    dag_id, run_id, task_id, map_index, attempt = (str(fields[name.replace(".", separator)]) for name in names)
+    return dag_id, run_id, task_id, int(map_index), int(attempt)
+
+
+def test_events(acted: Played) -> None:
+    """Loki has one event for each completion, known by DAG, run, task, map index and try."""
+    ledger = Ledger(acted.airflow)
+
+    def look() -> Counter[Key]:
+        found = acted.witness.all_events("batch.step.finished")
+        return Counter(_key(fields, "_") for fields in found if fields["batch_job_name"] in ledger.dag_ids)
+
+    _compare("events of tasks", ledger.finished(), look)
+
+
+def test_spans(acted: Played) -> None:
+    """Tempo has one span for each attempt, all in the one trace of their run."""
+    ledger = Ledger(acted.airflow)
+    named = {
+        (fields["batch_job_name"], fields["batch_run_id"], fields["trace_id"])
+        for name in ("batch.run.finished", "batch.step.finished", "batch.attempt.failed")
+        for fields in acted.witness.all_events(name)
+        if fields["batch_job_name"] in ledger.dag_ids
+    }
+    assert len(named) == len({(dag_id, run_id) for dag_id, run_id, _ in named}), "more than one trace of a run"
+
+    def look() -> Counter[Key]:
+        spans = [span for *_, trace_id in named for span in acted.witness.trace(trace_id)]
+        steps = [span.attributes for span in spans if span.name.startswith("batch_step.")]
+        return Counter(_key(told, ".") for told in steps if told["batch.job.name"] in ledger.dag_ids)
+
+    _compare("spans of attempts", ledger.spans(), look)

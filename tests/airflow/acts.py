@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from tests.airflow.airflow import Airflow
@@ -69,14 +70,14 @@ def _clear(airflow: Airflow) -> None:
     """Clear the end of a run that has failed; when it has succeeded, its beginning."""
     airflow.wait("cleared")
     # Plain words: 3.3 takes no anchors of a regular expression here, and clears nothing, without a word.
-    for time, words in enumerate((("second_time", "--downstream"), ("once",)), start=1):
+    for times, words in enumerate((("second_time", "--downstream"), ("once",)), start=1):
         airflow.command("tasks", "clear", "cleared", "--yes", "--task-regex", *words)
-        until(f"the end of cleared, after clearing {time}", lambda: _has_succeeded(airflow, time) or None, SECONDS)
+        until(f"the end of cleared, cleared {times} times", partial(_has_succeeded, airflow, times), SECONDS)
 
 
-def _has_succeeded(airflow: Airflow, times_cleared: int) -> bool:
+def _has_succeeded(airflow: Airflow, times_cleared: int) -> bool | None:
     ended = "SELECT 1 FROM dag_run WHERE dag_id = 'cleared' AND state = 'success' AND clear_number = ?"
-    return bool(airflow.rows(ended, times_cleared))
+    return bool(airflow.rows(ended, times_cleared)) or None
 
 
 def _trigger(airflow: Airflow) -> None:

@@ -1,4 +1,4 @@
-"""A run that Airflow ends after a minute, with tasks in every state that they can be in then."""
+"""A run that Airflow ends by itself, with tasks in every state that they can be in then."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tests.airflow.authoring import dag
 from tests.airflow.unfinished import ONCE, unfinished_sensor, unfinished_tasks
 
 
-@dag(**ONCE, dagrun_timeout=timedelta(seconds=60))
+@dag(**ONCE, dagrun_timeout=timedelta(seconds=90))
 def timed_out() -> None:
-    """Ended by Airflow, after a minute."""
+    """Ended by Airflow, after 90 seconds."""
     unfinished_tasks()
     unfinished_sensor()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from batchtel.airflow import server, preload, task_process
+from batchtel.airflow import preload, server, task_process
 
 
 class Defect(BaseException):

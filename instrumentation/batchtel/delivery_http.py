@@ -53,7 +53,11 @@ class Session(requests.Session):
         """Let OTEL_EXPORTER_OTLP_CERTIFICATE, which the exporter sets on the session, win over REQUESTS_CA_BUNDLE."""
         if verify in (None, True) and isinstance(self.verify, str):
             verify = self.verify
-        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        try:
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        except KeyError:
+            # It read the proxies from the environment while a run that ended took its mark out of it.
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send `request`, or the request that takes its place.

@@ -127,3 +127,30 @@ def test_stock_exporters_are_heard(refused: str) -> None:
         None,
         OTEL_EXPORTER_OTLP_ENDPOINT=refused,
     )
+
+
+def test_an_environment_that_shrinks(sink: Sink) -> None:
+    """Nothing is lost where a variable goes while the proxies are looked up: a run that ends takes its mark out."""
+    script = """
+        import os, threading, traceback
+        import batchtel
+
+        class Shrinking(dict):
+            seen = set()
+            def __iter__(self):
+                names, thread = [*super().__iter__()], threading.get_ident()
+                if "getproxies_environment" in [frame.name for frame in traceback.extract_stack()]:
+                    names += [b"GONE"][: thread not in self.seen]
+                    self.seen.add(thread)
+                return iter(names)
+
+        with batchtel.job("shrinking") as run:
+            run.records(processed=5)
+            os.environ._data = Shrinking(os.environ._data)
+        print(batchtel.flush(20), len(Shrinking.seen))
+        """
+    finished = run(script, sink)
+    assert (finished.code, finished.stdout, finished.stderr) == (0, "True 3\n", "")
+    assert sink.total("batch.job.records.processed") == 5
+    assert [span.name for span in sink.spans()] == ["batch_job.shrinking"]
+    assert [log.event for log in sink.logs()] == ["batch.run.started", "batch.run.finished"]

@@ -34,12 +34,14 @@ FIRST_AND_LAST: Final = {
 def perform(airflow: Airflow, witness: Witness) -> None:
     """Do it all, and return when nothing is left to run and the stores have been told."""
     on_3 = isinstance(airflow, Airflow3)
-    airflow.command(*DAYS[on_3], *FIRST_AND_LAST[on_3])
     if isinstance(airflow, Airflow3):
         hands = Hands(airflow)
         _set_tasks(hands)
         _end_run(hands)
     _clear(airflow)
+    _wait_for_all(airflow)
+    # Last: it writes many rows at once, which SQLite lets nobody do while another does.
+    airflow.command(*DAYS[on_3], *FIRST_AND_LAST[on_3])
     _trigger(airflow)
     _wait_for_all(airflow)
     _tell_all(airflow, witness)

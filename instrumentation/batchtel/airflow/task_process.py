@@ -62,12 +62,16 @@ def skipped(instance: Any) -> None:
 def stopping() -> None:
     """Leave what is still open to the process that goes on with it.
 
-    A task that has skipped itself ends here before 3.1.8, which brought the hook for it.
+    A task that has skipped itself ends here before 3.1.8, which brought the hook for it; so does a task that Airflow 2
+    ends because somebody has set its state.
     """
     while OPEN:
         attempt = OPEN.popitem()[1]
-        if facts.task(attempt.instance).state == "skipped":
+        state = facts.task(attempt.instance).state
+        if state == "skipped":
             attempt.settle(Outcome("skipped"))
+        elif state in ENDED and facts.is_row(attempt.instance):
+            attempt.settle(outcomes.TERMINATED)
         else:
             attempt.suspend()
 

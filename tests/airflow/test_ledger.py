@@ -14,7 +14,7 @@ from tests.airflow.conftest import Played
 from tests.airflow.ledger import TOLD, Key, Ledger
 from tests.pipeline.polling import until
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
 
 SECONDS: Final = 60.0
 """How long the last words may take into a store; those of runs that ended before have arrived."""

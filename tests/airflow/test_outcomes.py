@@ -10,7 +10,7 @@ import pytest
 from tests.airflow.conftest import Played
 from tests.airflow.lines import Airflow3
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
 
 
 class Told(NamedTuple):

@@ -38,8 +38,7 @@ class Sqlite(Database):
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        # Of several programs that write, one waits for the other: longer than 5 s, on a busy machine.
-        self.url = f"sqlite:///{file}?timeout=60"
+        self.url = f"sqlite:///{file}"
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask it, reading only."""

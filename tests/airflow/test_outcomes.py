@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import NamedTuple
 
 import pytest
 
 from tests.airflow.conftest import Played
-from tests.airflow.lines import Airflow3
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
+pytestmark = pytest.mark.airflow
 
 
 class Told(NamedTuple):
-    """What is to be in Prometheus of one task, and the state that Airflow gave it, or the states of a mapped one."""
+    """What is to be in Prometheus of one task, and the state that Airflow gave it."""
 
     state: str
     started: int
@@ -23,157 +21,45 @@ class Told(NamedTuple):
 
 
 SUCCESS = {("success", ""): 1}
-SKIPPED = {("skipped", ""): 1}
-CANCELLED = {("cancelled", ""): 1}
 
 TABLE = {
-    "outcomes": {
-        "retried": Told("success", 1, SUCCESS, retries=1),
-        "used_up": Told("failed", 1, {("failure", "KeyError"): 1}, retries=1),
-        "skips_itself": Told("skipped", 1, SKIPPED),
-        "too_long": Told("failed", 1, {("timeout", "AirflowTaskTimeout"): 1}),
-        "exits": Told("failed", 1, {("failure", "SystemExit"): 1}),
-        "killed": Told("failed", 1, {("lost", ""): 1}),
-        "killed_once": Told("success", 1, SUCCESS, retries=1),
-        "pokes": Told("success", 1, SUCCESS),
-        "defers": Told("success", 1, SUCCESS),
-        "branch": Told("success", 1, SUCCESS),
-        "taken": Told("success", 1, SUCCESS),
-        "not_taken": Told("skipped", 1, SKIPPED),
-        "after_failure": Told("upstream_failed", 1, SKIPPED),
-        "bash": Told("success", 1, SUCCESS),
-    },
-    "shapes": {
-        "some_fail": Told("failed success success", 3, {("failure", "ValueError"): 1, ("success", ""): 2}, retries=2),
-        "chain_1": Told("upstream_failed", 1, SKIPPED),
-        "chain_2": Told("upstream_failed", 1, SKIPPED),
-        "on_one_failed": Told("success", 1, SUCCESS),
-        "on_all_done": Told("success", 1, SUCCESS),
-        "on_all_failed": Told("skipped", 1, SKIPPED),
-        "each.read": Told("skipped success", 2, {("success", ""): 1, ("skipped", ""): 1}),
-        "each.mark": Told("skipped success", 2, {("success", ""): 1, ("skipped", ""): 1}),
-        "gives_up": Told("failed", 1, {("failure", "AirflowFailException"): 1}),
-        "terminated": Told("success", 1, SUCCESS),
-        "pokes_often": Told("success", 1, SUCCESS),
-        "prepare": Told("success", 1, SUCCESS),
-        "fails": Told("failed", 1, {("failure", "RuntimeError"): 1}),
-        "tidy_up": Told("success", 1, SUCCESS),
-        "bad_template": Told("failed", 1, {("failure", "UndefinedError"): 1}),
-    },
-    "all_skipped": {"nothing_new": Told("skipped", 1, SKIPPED), "after": Told("skipped", 1, SKIPPED)},
-    "refused": {"never_begins": Told("failed", 1, {("lost", ""): 1}, retries=1)},
-    "fails_fast": {
-        "goes_on": Told("failed", 1, CANCELLED),
-        "fails_beside_it": Told("failed", 1, {("failure", "ValueError"): 1}),
-    },
-    "timed_out": {
-        "runs": Told("skipped", 1, CANCELLED),
-        "waits_for_retry": Told("skipped", 1, SKIPPED),
-        "waits_for_poke": Told("skipped", 1, SKIPPED),
-        "deferred": Told("skipped", 1, SKIPPED),
-        "never_began": Told("skipped", 1, SKIPPED),
-    },
-    "ended_by_hand": {
-        "runs": Told("failed", 1, CANCELLED),
-        "waits_for_retry": Told("skipped", 1, SKIPPED),
-        "waits_for_poke": Told("failed", 1, {("failure", "unknown"): 1}),
-        "deferred": Told("failed", 1, {("failure", "unknown"): 1}),
-        "never_began": Told("skipped", 1, SKIPPED),
-    },
-    "set_by_hand": {
-        "runs": Told("success", 1, CANCELLED),
-        "waits_for_retry": Told("skipped", 1, SKIPPED),
-        "deferred": Told("failed", 1, {("failure", "unknown"): 1}),
-        "never_began": Told("success", 1, SUCCESS),
-        "fails": Told("success", 1, {("failure", "ValueError"): 1}),
-        "cleared": Told("success", 2, CANCELLED | SUCCESS),
-    },
-    "cleared": {
-        "once": Told("success", 2, {("success", ""): 2}),
-        "empty_once": Told("success", 2, {("success", ""): 2}),
-        "second_time": Told("success", 2, {("failure", "ConnectionError"): 1} | SUCCESS),
-        "behind": Told("success", 2, SKIPPED | SUCCESS),
-    },
+    "retried": Told("success", 1, SUCCESS, retries=1),
+    "used_up": Told("failed", 1, {("failure", "KeyError"): 1}, retries=1),
+    "skips_itself": Told("skipped", 1, {("skipped", ""): 1}),
+    "too_long": Told("failed", 1, {("timeout", "AirflowTaskTimeout"): 1}),
+    "exits": Told("failed", 1, {("failure", "SystemExit"): 1}),
+    "killed": Told("failed", 1, {("lost", ""): 1}),
+    "killed_once": Told("success", 1, SUCCESS, retries=1),
+    "pokes": Told("success", 1, SUCCESS),
+    "defers": Told("success", 1, SUCCESS),
+    "branch": Told("success", 1, SUCCESS),
+    "taken": Told("success", 1, SUCCESS),
+    "not_taken": Told("skipped", 1, {("skipped", ""): 1}),
+    "after_failure": Told("upstream_failed", 1, {("skipped", ""): 1}),
+    "bash": Told("success", 1, SUCCESS),
 }
-"""What Airflow 3.3 makes of the tasks of each DAG: the states of mapped ones in a row."""
-
-ONLY_3 = {"refused", "fails_fast", "ended_by_hand", "set_by_hand"}
-"""DAGs that Airflow 2 does not run."""
 
 
-def _needs_3(played: Played, dag_id: str) -> None:
-    if dag_id in ONLY_3 and not isinstance(played.airflow, Airflow3):
-        pytest.skip(f"Airflow 2 does not run {dag_id}")
-
-
-CASES = [(dag_id, task_id) for dag_id, tasks in TABLE.items() for task_id in tasks]
-
-
-@pytest.mark.parametrize("dag_id", TABLE)
-def test_the_states_are_airflows(acted: Played, dag_id: str) -> None:
+def test_the_states_are_airflows(played: Played) -> None:
     """Airflow ended each task as the table says: what follows is about the right outcomes."""
-    _needs_3(acted, dag_id)
-    told: dict[str, list[str]] = {}
-    for task_id, _, state, _ in acted.airflow.tasks(dag_id):
-        told.setdefault(task_id, []).append(state)
-    states = {task_id: " ".join(sorted(found)) for task_id, found in told.items()}
-    assert states == {task_id: row.state for task_id, row in TABLE[dag_id].items()}
+    told = {task_id: state for task_id, _, state, _ in played.airflow.tasks("outcomes")}
+    assert told == {task_id: row.state for task_id, row in TABLE.items()}
 
 
-@pytest.mark.parametrize(("dag_id", "task_id"), CASES)
-def test_each_outcome(acted: Played, dag_id: str, task_id: str) -> None:
+@pytest.mark.parametrize("task_id", TABLE)
+def test_each_outcome(played: Played, task_id: str) -> None:
     """A task has started once, has completed once as it ended, and has the retries that it had."""
-    _needs_3(acted, dag_id)
-    row, witness, step = TABLE[dag_id][task_id], acted.witness, {"step_name": task_id}
+    row, witness, step = TABLE[task_id], played.witness, {"step_name": task_id}
     for (status, error_type), count in row.completions.items():
         labels = step | {"status": status} | ({"error_type": error_type} if error_type else {})
-        witness.wait_added("batch.step.completions", dag_id, count, **labels)
-    assert witness.added("batch.step.completions", dag_id, **step) == sum(row.completions.values())
-    assert witness.added("batch.step.runs.started", dag_id, **step) == row.started
-    assert witness.added("batch.step.retries", dag_id, **step) == row.retries
+        witness.wait_added("batch.step.completions", "outcomes", count, **labels)
+    assert witness.added("batch.step.completions", "outcomes", **step) == sum(row.completions.values())
+    assert witness.added("batch.step.runs.started", "outcomes", **step) == row.started
+    assert witness.added("batch.step.retries", "outcomes", **step) == row.retries
 
 
-RUNS = {
-    "outcomes": ("failure", "task_failure"),
-    "all_skipped": ("success", ""),
-    "deadlocked": ("failure", "all_tasks_deadlocked"),
-    "timed_out": ("timeout", ""),
-    "ended_by_hand": ("failure", "unknown"),
-    "set_by_hand": ("failure", "task_failure"),
-}
-
-
-@pytest.mark.parametrize("dag_id", RUNS)
-def test_how_a_run_ends(acted: Played, dag_id: str) -> None:
-    """A run has ended once, for the reason that Airflow gave first."""
-    _needs_3(acted, dag_id)
-    status, error_type = RUNS[dag_id]
-    labels = {"status": status} | ({"error_type": error_type} if error_type else {})
-    acted.witness.wait_added("batch.job.completions", dag_id, 1, **labels)
-    assert acted.witness.added("batch.job.completions", dag_id) == 1
-
-
-def test_kinds_of_runs(acted: Played) -> None:
-    """Spans and events tell what started a run; what a backfill makes up for was due long ago, and is not measured."""
-    kinds = {"scheduled": 1, "backfill": 3, "manual": 2}
-    witness = acted.witness
-    for name in ("batch.run.started", "batch.run.finished", "batch.step.finished"):
-        told = [fields["airflow_dag_run_run_type"] for fields in witness.events("daily", name)]
-        assert Counter(told) == kinds, name
-    traces = {fields["trace_id"] for fields in witness.events("daily", "batch.run.finished")}
-    spans = [span for trace_id in traces for span in witness.trace(trace_id)]
-    for name in ("batch_job.daily", "batch_step.count"):
-        assert Counter(span.attributes["airflow.dag_run.run_type"] for span in spans if span.name == name) == kinds
-    assert witness.added("batch.job.total", "daily") == kinds["scheduled"] + kinds["manual"]
-
-
-def test_a_run_that_is_cleared(acted: Played) -> None:
-    """Each time that it ran has a span of its own, below that of the first, and each try has one below that, too."""
-    found = {fields["trace_id"] for fields in acted.witness.events("cleared", "batch.run.finished")}
-    (trace_id,) = found
-    spans = acted.witness.trace(trace_id)
-    root, *again = (span for span in spans if span.name == "batch_job.cleared")
-    assert root.parent_id == ""
-    assert [span.parent_id for span in again] == [root.span_id] * 2
-    assert {span.parent_id for span in spans if span.name.startswith("batch_step.")} == {root.span_id}
-    assert len({span.span_id for span in spans}) == len(spans)
+def test_attempts_in_the_trace(played: Played) -> None:
+    """Each attempt has one span, however many processes it went through."""
+    spans = played.witness.spans("outcomes", "batch_job.outcomes")
+    count = {task_id: sum(span.name == f"batch_step.{task_id}" for span in spans) for task_id in TABLE}
+    assert count == {task_id: 1 + row.retries for task_id, row in TABLE.items()}

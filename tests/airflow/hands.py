@@ -24,8 +24,16 @@ class Hands:
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         headers = {"Authorization": f"Bearer {self._token}"} if path.startswith("/api/") else {}
-        answer = self._pool.request(method, self._airflow.url + path, json=body, headers=headers)
-        assert answer.status < 300, (method, path, body, answer.status, answer.data)
+        said: list[tuple[int, bytes]] = []
+
+        def look() -> Any:
+            answer = self._pool.request(method, self._airflow.url + path, json=body, headers=headers)
+            said.append((answer.status, answer.data))
+            # SQLite, which one program at a time writes to, may be busy.
+            return answer if answer.status < 500 else None
+
+        answer = until(f"an answer to {method} {path}", look, 60, lambda: f"last answer: {said[-1:]}")
+        assert answer.status < 300, (method, path, body, *said[-1])
         return answer.json()
 
     def wait(self, dag_id: str, **states: str) -> None:

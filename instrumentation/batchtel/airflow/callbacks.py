@@ -155,10 +155,7 @@ def _tell_lost(task: facts.Task, error: Any, *, goes_on: bool) -> None:
     from batchtel.airflow.told_task import ToldTask
 
     lost = Outcome("lost", reason=str(error or ""), goes_on=goes_on)
-    if task.started_at is None:
-        ToldTask(task).tell(lost)
-    else:
-        ToldTask(task).tell_end(lost)
+    ToldTask(task, started=task.started_at is not None).tell(lost)
     send_all(settings.read().deadline)
 
 

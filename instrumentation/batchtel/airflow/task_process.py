@@ -70,7 +70,7 @@ def stopping() -> None:
         state = facts.task(attempt.instance).state
         if state == "skipped":
             attempt.settle(Outcome("skipped"))
-        elif state in ENDED and facts.is_row(attempt.instance):
+        elif state in ("success", "failed") and facts.is_row(attempt.instance):
             attempt.settle(outcomes.TERMINATED)
         else:
             attempt.suspend()

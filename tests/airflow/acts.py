@@ -20,8 +20,8 @@ TOLD_BEFORE: Final = {"ended_by_hand": "failed"}
 """DAGs whose run has ended in this state, and was set to another one afterwards."""
 
 DAYS: Final = {
-    True: ("backfill", "create", "--reprocess-behavior", "failed", "--max-active-runs", "3", "--dag-id", "daily"),
-    False: ("dags", "backfill", "daily"),
+    True: ("backfill", "create", "--reprocess-behavior", "failed", "--max-active-runs", "3", "--dag-id", "many_times"),
+    False: ("dags", "backfill", "many_times"),
 }
 """The command that makes up for days of the past, on Airflow 3 and on Airflow 2."""
 
@@ -83,7 +83,7 @@ def _has_succeeded(airflow: Airflow, times_cleared: int) -> bool | None:
 
 
 def _trigger(airflow: Airflow) -> None:
-    airflow.command("dags", "trigger", "daily", "--conf", '{"asked_by": "hand"}')
+    airflow.command("dags", "trigger", "many_times", "--conf", '{"asked_by": "hand"}')
 
 
 def _wait_for_all(airflow: Airflow) -> None:
@@ -101,5 +101,5 @@ def _tell_all(airflow: Airflow, witness: Witness) -> None:
     """Run one more, and return when the stores have it: what happened before it is there by then."""
     _trigger(airflow)
     _wait_for_all(airflow)
-    ((runs,),) = airflow.rows("SELECT count(*) FROM dag_run WHERE dag_id = 'daily'")
-    witness.wait_added("batch.job.completions", "daily", runs, status="success")
+    ((runs,),) = airflow.rows("SELECT count(*) FROM dag_run WHERE dag_id = 'many_times'")
+    witness.wait_added("batch.job.completions", "many_times", runs, status="success")

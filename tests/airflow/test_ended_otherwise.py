@@ -116,18 +116,18 @@ def test_how_a_run_ends(acted: Played, dag_id: str) -> None:
 
 def test_kinds_of_runs(acted: Played) -> None:
     """Spans and events tell what started a run; what a backfill makes up for was due long ago, and is not measured."""
-    rows = acted.airflow.rows("SELECT run_type FROM dag_run WHERE dag_id = 'daily'")
+    rows = acted.airflow.rows("SELECT run_type FROM dag_run WHERE dag_id = 'many_times'")
     kinds, witness = Counter(run_type for (run_type,) in rows), acted.witness
     assert kinds["backfill"] == 3
     assert kinds["manual"] == 2
     for name in ("batch.run.started", "batch.run.finished", "batch.step.finished"):
-        told = [fields["airflow_dag_run_run_type"] for fields in witness.events("daily", name)]
+        told = [fields["airflow_dag_run_run_type"] for fields in witness.events("many_times", name)]
         assert Counter(told) == kinds, name
-    traces = {fields["trace_id"] for fields in witness.events("daily", "batch.run.finished")}
+    traces = {fields["trace_id"] for fields in witness.events("many_times", "batch.run.finished")}
     spans = [span for trace_id in traces for span in witness.trace(trace_id)]
-    for name in ("batch_job.daily", "batch_step.count"):
+    for name in ("batch_job.many_times", "batch_step.count"):
         assert Counter(span.attributes["airflow.dag_run.run_type"] for span in spans if span.name == name) == kinds
-    assert witness.added("batch.job.total", "daily") == kinds["scheduled"] + kinds["manual"]
+    assert witness.added("batch.job.total", "many_times") == kinds["scheduled"] + kinds["manual"]
 
 
 def test_a_run_that_is_cleared(acted: Played) -> None:

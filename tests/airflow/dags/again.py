@@ -26,7 +26,7 @@ def cleared() -> None:
 
 
 @dag(schedule="@daily", start_date=START, catchup=False, max_active_runs=4, tags=["batchtel"])
-def daily() -> None:
+def many_times() -> None:
     """Has several runs at once, each of which waits for the task of the one before."""
 
     @task(depends_on_past=True)
@@ -36,4 +36,4 @@ def daily() -> None:
 
 
 cleared()
-daily()
+many_times()

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from batchtel.version import __version__
 from batchtel_stack import terminate
-from benchmarks import build, calls, collector, command, guest, jobs, leave, tiers
+from benchmarks import airflow, build, calls, collector, command, guest, jobs, leave, tiers
 from benchmarks.report import Report
 
 GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
@@ -26,6 +26,7 @@ GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "guest": guest.measure,
     "collector": collector.measure,
     "tiers": tiers.measure,
+    "airflow": airflow.measure,
     "build": build.measure,
 }
 BY_DEFAULT: Final = tuple(group for group in GROUPS if group != "build")
@@ -39,7 +40,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
     """Print what telemetry costs, side by side with its peers, in interleaved pairs.
 
     \b
-    Groups (without any: all but build):
+    Groups (without any: all but airflow and build):
       jobs       a short job: bare, with the plain SDK, with batchtel, with a Pushgateway    2 minutes
       exit       what a dead or a hanging collector costs a job at its end                   6 minutes
       calls      one records() and one step(), with the plain SDK, with prometheus_client    4 minutes
@@ -47,6 +48,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       guest      heartbeat and redaction in a busy job, with and without                     7 minutes
       collector  points per CPU second and memory, by number of runs and of series          10 minutes
       tiers      points, spans, log records per CPU second of agent and gateway; up to 10,000 writers    5 minutes
+      airflow    a DAG of 100 tasks with the plugin and without, collector up and hanging   20 minutes
       build      the first build of the four programs, in caches of its own               9 minutes, 8 GB
 
     \b

@@ -121,6 +121,16 @@ def dag_run(run: Any) -> DagRun:
     )
 
 
+def unsaid_reason(run: Any) -> str:
+    """Return `timed_out` for a DAG run that failed by its `dagrun_timeout`: before 3.3 Airflow says nothing of it."""
+    column = columns(run)
+    limit = getattr(column("dag"), "dagrun_timeout", None)
+    started_at, ended_at = column("start_date"), column("end_date")
+    failed = text(column("state", "_state")) == "failed"
+    over = None not in (limit, started_at, ended_at) and ended_at - started_at >= limit
+    return "timed_out" if failed and over else ""
+
+
 def text(value: Any) -> str:
     """Return an enumeration's value, or any other value as text; None as empty text."""
     return "" if value is None else str(getattr(value, "value", value))

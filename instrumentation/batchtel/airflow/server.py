@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from batchtel.airflow import facts, task_row
+from batchtel.airflow import facts, task_row, told_runs
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.messenger import MESSENGER
 from batchtel.airflow.task_row import AT_ONCE, TaskRow
@@ -27,12 +27,17 @@ _SET_BY_HAND: Final[dict[tuple[str, str, str, int, int], None]] = {}
 
 def run_started(run: Any) -> None:
     """Hand over that a DAG run has started."""
-    MESSENGER.send({"dag_run": facts.dag_run(run)._asdict(), "message": ""})
+    told = facts.dag_run(run)
+    if told_runs.first_time(told):
+        MESSENGER.send({"dag_run": told._asdict(), "message": ""})
 
 
 def run_ended(run: Any, message: str) -> None:
     """Hand over that a DAG run has ended, and its tasks whose ends no hook tells; `message` is Airflow's reason."""
     told, rows = facts.dag_run(run), list(task_row.of_run(run))
+    if told.state in FINISHED and not told_runs.first_time(told):
+        return
+    message = message or facts.unsaid_reason(run)
     from_outside = message not in BY_ITS_TASKS
     if from_outside:
         waited = [row for row in rows if row.has_begun and (row.waits_for_process or row.waited_for_poke)]

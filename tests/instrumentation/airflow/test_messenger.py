@@ -18,6 +18,10 @@ ROOM = 10_000
 """More messages than fit into any socket's buffer."""
 
 
+HOW = {"reason": "", "started": False, "spanned": False, "lost": False}
+"""What a message tells of all its tasks."""
+
+
 def _ended(number: int) -> dict[str, Any]:
     run = DagRun("stalled", f"run-{number}", "manual", "success", None, None, 1.7e9, 1.7e9 + 5, "")
     return {"dag_run": run._asdict(), "message": "success"}
@@ -59,8 +63,8 @@ def test_a_run_of_thousands_of_tasks(sink: Sink, monkeypatch: pytest.MonkeyPatch
     assert helper is not None
     os.kill(helper.pid, signal.SIGSTOP)
     try:
-        assert messenger.send({"tasks": tasks})
-        assert messenger.send({"tasks": tasks})
+        assert messenger.send({"tasks": tasks, **HOW})
+        assert messenger.send({"tasks": tasks, **HOW})
     finally:
         os.kill(helper.pid, signal.SIGCONT)
     messenger.forget()

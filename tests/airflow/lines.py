@@ -26,6 +26,9 @@ class Airflow2(Airflow):
         return {
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+            # It looks for dead tasks again before a busy DAG parser has failed those that it found, and so fails the
+            # next try of one for the try before (seen: three times in 10 s each).
+            "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "30",
         }
 
     def start_around(self) -> None:

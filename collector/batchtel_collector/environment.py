@@ -74,6 +74,12 @@ class Environment(Section):
         examples=["keep"], description="other: job names outside `jobs` become `other` in metrics"
     )
     jobs: list[LabelValue] = Field(examples=["[]"], description="names of the jobs that are known")
+    job_labels: dict[Literal["owner", "team", "tag"], list[LabelValue]] = Field(
+        default={},
+        examples=["{team: [sales, risk]}"],
+        description="labels of batchtel's own metrics that tell whose job it is, each with its values; others become "
+        "`other`",
+    )
     labels: list[LabelName] = Field(
         default=[], examples=["[region]"], description="labels that metrics of your own may have beside batchtel's"
     )

@@ -50,7 +50,7 @@ def render(environment: Environment) -> str:
     """
     metrics = environment.metrics
     ruled = {name: rule for name, rule in metrics.items() if not rule.drop}
-    labels = list(dict.fromkeys([*signals.labels(), *environment.labels]))
+    labels = list(dict.fromkeys([*signals.labels(), *environment.job_labels, *environment.labels]))
     text = (
         templates()
         .get_template("collector.yaml.j2")
@@ -69,10 +69,13 @@ def render(environment: Environment) -> str:
             environment_labels=ENVIRONMENT_LABELS,
             ruled=ruled,
             dropped=[name for name, rule in metrics.items() if rule.drop],
-            families=_grouped((metric.attributes, metric.name) for metric in signals.METRICS),
+            families=_grouped(
+                ((*metric.attributes, *environment.job_labels), metric.name) for metric in signals.METRICS
+            ),
             layouts=_grouped((metric.bounds, metric.name) for metric in signals.METRICS if metric.bounds),
             units=_grouped((metric.unit, metric.name) for metric in signals.METRICS),
             closed_labels=_closed_labels(environment),
+            one_of_several=_one_of_several(environment),
             name_limit=signals.NAME_LIMIT,
             kept_on_records=KEPT_ON_RECORDS,
             airflow=airflow_parts,
@@ -131,6 +134,15 @@ def _grouped(pairs: Iterable[tuple[_Key, str]]) -> list[tuple[_Key, list[str]]]:
     return list(groups.items())
 
 
+def _one_of_several(environment: Environment) -> list[tuple[str, str, str]]:
+    """Return label, value, and the expression of values with commas between them that has the value among them."""
+    return [
+        (label, value, rf"(^|,) *{re.escape(value)} *(,|$)")
+        for label, values in environment.job_labels.items()
+        for value in values
+    ]
+
+
 def _closed_labels(environment: Environment) -> list[tuple[str, list[str]]]:
     """Return the labels whose values are known beforehand; any other value becomes `other`."""
     closed = [
@@ -138,6 +150,7 @@ def _closed_labels(environment: Environment) -> list[tuple[str, list[str]]]:
         ("status", list(signals.STATUSES)),
         ("state", list(signals.STATES)),
         ("violation_type", list(signals.VIOLATION_TYPES)),
+        *((label, [*values, "other"]) for label, values in environment.job_labels.items()),
     ]
     if environment.unknown_jobs == "other":
         closed.insert(0, ("job_name", [*environment.jobs, "other"]))

@@ -28,7 +28,7 @@ class Event(NamedTuple):
 
 
 _IDENTITY = (
-    *("batch.job.name", "batch.job.type", "batch.run.id", "batch.run.attempt"),
+    *("batch.job.name", "batch.job.type", "batch.job.owner", "batch.job.team", "batch.run.id", "batch.run.attempt"),
     *("batch.scheduled_at", "batch.queued_at"),
 )
 _STEP_IDENTITY = (*_IDENTITY, "batch.step.name", "batch.step.attempt")
@@ -102,6 +102,7 @@ EVENTS: Final = (
 """Every event that leaves a job, as a log record of the scope `batchtel`."""
 
 AIRFLOW_ATTRIBUTES: Final = (
+    Attribute("airflow.dag.tags", "string", "Tags of the DAG, with commas between them."),
     Attribute("airflow.dag_run.run_type", "string", "Kind of the DAG run: scheduled, manual, backfill, ..."),
     Attribute("airflow.task.operator", "string", "Class of the task's operator."),
     Attribute("airflow.task_instance.map_index", "int", "Index of a mapped task; -1 for a task that is not mapped."),

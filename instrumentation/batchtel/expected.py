@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 class Expected:
     """What the catalogue at `path`, which may be empty, expects of one run of a job.
 
-    `type` is the job's type there, empty if it is not said. `makes_up` is whether the run makes up for the past, as all
-    runs of the type `backfill` do. `code_tells` is whether the run's own code could tell of records, so that silence
-    means none.
+    `type`, `owner` and `team` are the job's there, empty if they are not said. `makes_up` is whether the run makes up
+    for the past, as all runs of the type `backfill` do. `code_tells` is whether the run's own code could tell of
+    records, so that silence means none.
     """
 
     def __init__(self, path: str, job: str) -> None:
         self._listed = _listed(path, job)
         self.type = self._listed.type if self._listed is not None else ""
+        self.owner = self._listed.owner if self._listed is not None else ""
+        self.team = self._listed.team if self._listed is not None else ""
         self.code_tells = True
         self.makes_up = False
         self._owed: RunSla | None = None

@@ -24,17 +24,22 @@ OPEN_TALLY: Final = "BATCHTEL_OPEN_TALLY"
 """Holds the place of the tally to which all processes of the run add what they tell of its data, if there is one."""
 
 
+_OWNER: Final = "AIRFLOW_CTX_DAG_OWNER"
+_TEAM: Final = "AIRFLOW_CTX_TEAM_NAME"
+
 AIRFLOW_TASK: Final = ("AIRFLOW_CTX_DAG_ID", "AIRFLOW_CTX_DAG_RUN_ID", "AIRFLOW_CTX_TASK_ID", "AIRFLOW_CTX_TRY_NUMBER")
 """What Airflow puts into the environment of each task, batchtel or not; none of them tells the map index."""
 
 
 class AirflowTask(NamedTuple):
-    """A task of Airflow as its environment names it."""
+    """A task of Airflow as its environment names it; owner and team are empty where it does not say."""
 
     dag_id: str
     run_id: str
     task_id: str
     try_number: int
+    owner: str = ""
+    team: str = ""
 
 
 def airflow_task(environ: Mapping[str, str] = os.environ) -> AirflowTask | None:
@@ -42,7 +47,8 @@ def airflow_task(environ: Mapping[str, str] = os.environ) -> AirflowTask | None:
     dag_id, run_id, task_id, number = (environ.get(name, "") for name in AIRFLOW_TASK)
     if not (dag_id and run_id and task_id):
         return None
-    return AirflowTask(dag_id, run_id, task_id, int(number) if number.isdecimal() else 1)
+    tried = int(number) if number.isdecimal() else 1
+    return AirflowTask(dag_id, run_id, task_id, tried, environ.get(_OWNER, ""), environ.get(_TEAM, ""))
 
 
 class OpenRun(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from batchtel import current, handover, lock, settings
+from batchtel import belonging, current, handover, lock, settings
 from batchtel.attempt import Attempt
 from batchtel.data import Data
 from batchtel.expected import Expected
@@ -76,6 +76,7 @@ class JobRun(Scope):
             },
             retry,
         )
+        belonging.note(self, owner=self.expected.owner, team=self.expected.team)
 
     def _moments(self) -> dict[str, float]:
         moments = {"batch.scheduled_at": self._scheduled_at, "batch.queued_at": self._queued_at}

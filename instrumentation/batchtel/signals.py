@@ -123,6 +123,8 @@ ATTRIBUTES: Final = (
     # Who and which run: on spans and log records.
     Attribute("batch.job.name", "string", "Name of the job, as the job wrote it."),
     Attribute("batch.job.type", "string", "Kind of the job, as the job wrote it."),
+    Attribute("batch.job.owner", "string", "Who answers for the job, by its catalogue or its DAG."),
+    Attribute("batch.job.team", "string", "Whose job it is, by its catalogue or its DAG."),
     Attribute("batch.run.id", "string", "Id of the run; a UUIDv7 unless the caller gave one."),
     Attribute("batch.run.attempt", "int", "Number of the attempt, 1 for the first."),
     Attribute("batch.scheduled_at", "string", "When the run was due, ISO 8601 in UTC."),

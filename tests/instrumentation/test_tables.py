@@ -69,7 +69,9 @@ ELSEWHERE = {"batch.log.limit", *(row.name for row in EVENTS if "attempt" in row
 
 SCHEDULER = {"BATCHTEL_SCHEDULED_AT": "1700000000", "BATCHTEL_QUEUED_AT": "1700000001"}
 
-CATALOGUE: Final = "[jobs.everything.sla]\nmin_records = 3\nmax_duration = '1h'\n"
+CATALOGUE: Final = (
+    "[jobs.everything]\nowner = 'ada'\nteam = 'sales'\n[jobs.everything.sla]\nmin_records = 3\nmax_duration = '1h'\n"
+)
 """Some of the runs violate it."""
 
 
@@ -91,7 +93,8 @@ def test_every_row_is_produced_and_nothing_else(sink: Sink, surroundings: dict[s
     metrics: dict[str, set[str]] = {}
     for point in sink.points():
         metrics.setdefault(point.metric, set()).update(point.attributes)
-    assert metrics == {row.name: set(row.attributes) for row in METRICS}
+    # On top of the table, whose job it is.
+    assert metrics == {row.name: {*row.attributes, "owner", "team"} for row in METRICS}
 
     spans: dict[str, set[str]] = {}
     for span in sink.spans():

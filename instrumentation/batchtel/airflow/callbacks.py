@@ -190,7 +190,11 @@ def _tell_run(context: Context, state: str) -> None:
 
     # Where no task of the run is known, Airflow 3 tells its id and the reason, and no more.
     run = facts.dag_run(context.get("dag_run"))._replace(
-        dag_id=context["dag"].dag_id, run_id=str(context["run_id"]), state=state
+        dag_id=context["dag"].dag_id,
+        run_id=str(context["run_id"]),
+        state=state,
+        owner=facts.owners(context["dag"]),
+        tags=facts.tags(context["dag"]),
     )
     ToldRun(run).tell(outcomes.of_dag_run(state, str(context.get("reason") or "")))
     send_all(settings.read().deadline)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from batchtel import current
+from batchtel import belonging, current
 from batchtel.airflow import ids
 from batchtel.airflow.facts import DagRun
 from batchtel.outcome import Outcome
@@ -22,6 +22,7 @@ class ToldRun(JobRun):
         super().__init__(
             run.dag_id, run_id=run.run_id, attempt=1, scheduled_at=run.scheduled_at, queued_at=run.queued_at
         )
+        belonging.note(self, owner=run.owner, team=run.team, tag=run.tags)
         self._run = run
         self._telling_start = True
         self._telling_end = False

@@ -6,6 +6,7 @@ is closed there ends the scheduler. So of ORM objects only loaded columns are re
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NamedTuple
 
 from batchtel.airflow import own_trace
@@ -17,7 +18,8 @@ class Task(NamedTuple):
     `series_start` is the try number that the present series of attempts began with: 1, unless the task was cleared.
     `retries` is how many attempts may follow the first of a series. `goes_on_again` means that this process continues
     an attempt that began in another one: after a deferral, or at a further poke of a sensor. `started_at` is Unix time.
-    `traceparent` is that of Airflow's own trace, empty if it makes none.
+    `traceparent` is that of Airflow's own trace, empty if it makes none. `owner` is the task's; `tags` are the DAG's,
+    with commas between them. These and `team` are empty where nothing is known of them.
     """
 
     dag_id: str
@@ -35,6 +37,9 @@ class Task(NamedTuple):
     run_type: str
     started_at: float | None
     traceparent: str
+    owner: str = ""
+    team: str = ""
+    tags: str = ""
 
     @property
     def attempt(self) -> int:
@@ -74,7 +79,32 @@ def task(instance: Any, operator: Any = None) -> Task:
         run_type=text(columns(run)("run_type")) if run is not None else "",
         started_at=moment(column("start_date")),
         traceparent=own_trace.traceparent(column("context_carrier")),
+        owner=text(getattr(operator, "owner", None)),
+        team=_team(run),
+        tags=tags(_dag(operator)),
     )
+
+
+def tags(dag: Any) -> str:
+    """Return the tags of a DAG in their order, with commas between them, 500 characters of them."""
+    return ",".join(sorted(map(str, getattr(dag, "tags", None) or ())))[:500]
+
+
+def owners(dag: Any) -> str:
+    """Return the owners of a DAG's tasks in their order, with commas between them."""
+    tasks = getattr(dag, "tasks", None) or ()
+    return ",".join(sorted({text(getattr(each, "owner", None)) for each in tasks} - {""}))[:500]
+
+
+def _dag(operator: Any) -> Any:
+    # It raises where there is none.
+    with contextlib.suppress(Exception):
+        return operator.dag
+
+
+def _team(run: Any) -> str:
+    # The scheduler stamps a run with it, from 3.3 on.
+    return text(columns(run)("team_name", "_team_name")) if run is not None else ""
 
 
 class DagRun(NamedTuple):
@@ -94,6 +124,9 @@ class DagRun(NamedTuple):
     ended_at: float | None
     traceparent: str
     is_rerun: bool = False
+    owner: str = ""
+    team: str = ""
+    tags: str = ""
 
     @property
     def is_backfill(self) -> bool:
@@ -118,6 +151,9 @@ def dag_run(run: Any) -> DagRun:
         traceparent=own_trace.traceparent(column("context_carrier")),
         # A run that is cleared while it goes on is queued anew, too, but not started anew.
         is_rerun=bool(column("clear_number")) and (queued_at or 0.0) <= (started_at or 0.0),
+        owner=owners(column("dag")),
+        team=_team(run),
+        tags=tags(column("dag")),
     )
 
 

@@ -10,7 +10,7 @@ import contextvars
 import os
 from typing import Any
 
-from batchtel import current, settings
+from batchtel import belonging, current, settings
 from batchtel.airflow import ids
 from batchtel.airflow.last_word import at_shutdown
 from batchtel.attempt import Attempt, Retry
@@ -100,6 +100,7 @@ def task() -> TaskFromOutside | None:
         at_end(_close, process)
         at_shutdown(_last_word)
     run = RunFromOutside(here.dag_id, run_id=here.run_id, attempt=1)
+    belonging.note(run, owner=here.owner, team=here.team)
     step = TaskFromOutside(here, run)
     run.stay_apart()
     step.stay_apart()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from batchtel import belonging
 from batchtel.airflow import ids
 from batchtel.airflow.facts import Task
 from batchtel.attempt import Attempt, Retry
@@ -21,6 +22,7 @@ class DagRunPart(JoinedRun):
     def __init__(self, task: Task) -> None:
         # Attempts are those of the tasks: a DAG run has one.
         super().__init__(task.dag_id, run_id=task.run_id, attempt=1)
+        belonging.note(self, owner=task.owner, team=task.team, tag=task.tags)
         self._task = task
         self.step: Scope | None = None
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from batchtel.catalogue_keys import JOB, Kind, Table
 from batchtel.detail import EVENTS, SPANS
 from batchtel.settings import SETTINGS
-from batchtel.signals import ATTRIBUTES, METRICS, RESOURCE_LABELS
+from batchtel.signals import ATTRIBUTES, JOB_LABELS, METRICS, RESOURCE_LABELS
 from batchtel_collector import schema
 from batchtel_collector.environment import Environment, load
 from batchtel_collector.formats import file_name, formatted, forms
@@ -77,7 +77,9 @@ def _reference() -> Iterator[str]:
         + ", ".join(f"`{key}` (as `{label}`)" for key, label in RESOURCE_LABELS.items())
         + ".\n"
     )
-    yield "## Spans and events\n"
+    yield "Labels where the environment lists their values, by `job_labels`:\n"
+    yield from (f"- `{row.key}`: {row.description}" for row in JOB_LABELS)
+    yield "\n## Spans and events\n"
     yield from _table(
         ("span or event", "meaning", "attributes"),
         [

@@ -69,9 +69,7 @@ def render(environment: Environment) -> str:
             environment_labels=ENVIRONMENT_LABELS,
             ruled=ruled,
             dropped=[name for name, rule in metrics.items() if rule.drop],
-            families=_grouped(
-                ((*metric.attributes, *environment.job_labels), metric.name) for metric in signals.METRICS
-            ),
+            families=_grouped(((*row.attributes, *environment.job_labels), row.name) for row in signals.METRICS),
             layouts=_grouped((metric.bounds, metric.name) for metric in signals.METRICS if metric.bounds),
             units=_grouped((metric.unit, metric.name) for metric in signals.METRICS),
             closed_labels=_closed_labels(environment),

@@ -1,4 +1,4 @@
-"""Whose a job is: attributes of its spans and events, and labels of its metrics where an environment lists the values."""
+"""Whose a job is: attributes of spans and events, and labels of metrics where an environment lists the values."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ if TYPE_CHECKING:
     from batchtel.scope import Scope
 
 KEYS: Final = {"owner": "batch.job.owner", "team": "batch.job.team", "tag": "airflow.dag.tags"}
-"""Label -> attribute of the same content."""
-
-LABELS: Final = tuple(KEYS)
-"""What metrics carry on top of their labels in the table of signals; the collector takes it off unless it is asked for.
-
-A value may be several, with commas between them: as a label it is the first of those that the environment lists.
-"""
+"""Label, of signals.JOB_LABELS -> attribute of the same content."""
 
 
 def note(scope: Scope, **told: str) -> None:

@@ -244,6 +244,16 @@ METRICS: Final = (
 )
 """Every metric that leaves a job."""
 
+JOB_LABELS: Final = (
+    Attribute("owner", "string", "Who answers for the job, by its catalogue or its Airflow DAG."),
+    Attribute("team", "string", "Whose job it is, by the same."),
+    Attribute("tag", "string", "Tags of its Airflow DAG."),
+)
+"""What data points carry on top, where it is known; a label in environments that list its values, else taken off.
+
+A value may be several, with commas between them: as a label it is the first of those that the environment lists.
+"""
+
 RESOURCE_LABELS: Final = {
     "service.name": "job",
     "service.namespace": "job",

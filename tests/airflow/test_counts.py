@@ -38,6 +38,8 @@ def test_the_trace_of_a_run(played: Played) -> None:
     assert extract["airflow.task.operator"] == "_PythonDecoratedOperator"
     assert extract["airflow.task_instance.pool"] == "default_pool"
     assert extract["batch.records.read"] == 7
+    assert extract["airflow.dag.tags"] == run.attributes["airflow.dag.tags"] == "batchtel"
+    assert extract["batch.job.owner"] == run.attributes["batch.job.owner"] == "airflow"
     airflows = {key for span in below.values() for key in span.attributes if key.startswith("airflow.")}
     assert airflows == {row.key for row in AIRFLOW_ATTRIBUTES}
     assert extract["batch.status"] == "success"

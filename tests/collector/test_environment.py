@@ -278,7 +278,7 @@ CONTRADICTIONS = {
     ),
     "little memory": (
         {"memory_limit: 1GiB": "memory_limit: 64MiB"},
-        "83:15: memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more",
+        "88:15: memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more",
     ),
     "a short expiry": (
         {"expiry: 35d": "expiry: 30m"},
@@ -308,7 +308,7 @@ CONTRADICTIONS = {
     ),
     "a literal secret in an exporter": (
         {"exporters: {}": "exporters: {kafka: {signals: [logs], settings: {auth: {password: hunter2}}}}"},
-        '101:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
+        '106:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
     ),
     "half a pair of keys": (
         {"4327": "4327\n  certificate: /etc/tls.crt"},
@@ -316,20 +316,20 @@ CONTRADICTIONS = {
     ),
     "a run id as label": (
         {"\nlabels: []": "\nlabels: [run_id]"},
-        '68:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make series '
+        '73:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make series '
         "without end; take it out",
     ),
     "a rule for a metric of ours": (
         {"metrics: {}": "metrics: {batch.job.duration: {labels: [region]}}"},
-        "71:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; take it out",
+        "76:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; take it out",
     ),
     "values of a label that is not kept": (
         {"metrics: {}": "metrics: {shop.orders: {values: {region: [eu]}}}"},
-        "71:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
+        "76:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
     ),
     "a pipeline that there is not": (
         {"receivers: {}": "receivers: {jaeger: {signals: [spans]}}"},
-        '98:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
+        '103:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
     ),
 }
 

@@ -115,6 +115,9 @@ def test_who_is_no_task() -> None:
     """Without the three ids there is no task; without a number it is the first try."""
     assert handover.airflow_task({}) is None
     assert handover.airflow_task({"AIRFLOW_CTX_DAG_ID": "sales", "AIRFLOW_CTX_TASK_ID": "load"}) is None
-    assert handover.airflow_task(TASK) == ("sales", "manual__1", "store.load", 2)
+    task = handover.AirflowTask("sales", "manual__1", "store.load", 2)
+    assert handover.airflow_task(TASK) == task
     without = {name: text for name, text in TASK.items() if not name.endswith("TRY_NUMBER")}
-    assert handover.airflow_task(without) == ("sales", "manual__1", "store.load", 1)
+    assert handover.airflow_task(without) == task._replace(try_number=1)
+    told = {"AIRFLOW_CTX_DAG_OWNER": "ada", "AIRFLOW_CTX_TEAM_NAME": "risk"}
+    assert handover.airflow_task(TASK | told) == task._replace(owner="ada", team="risk")

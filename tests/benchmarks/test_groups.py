@@ -125,5 +125,5 @@ def test_the_command_names_its_groups() -> None:
     """A group that does not exist is an error of input that lists those that do."""
     outcome = subprocess.run([sys.executable, "-m", "benchmarks", "speed"], capture_output=True, text=True, check=False)
     assert outcome.returncode == 2
-    known = "'jobs', 'exit', 'calls', 'command', 'guest', 'collector', 'tiers', 'build'"
+    known = "'jobs', 'exit', 'calls', 'command', 'guest', 'collector', 'tiers', 'airflow', 'build'"
     assert f"'speed' is not one of {known}" in outcome.stderr

@@ -42,4 +42,5 @@ def test_a_task_is_lost_once(played: Played, state: str, told: bool) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"handed over: {told}"
+    # Not the last line: where Airflow sends metrics of its own, it logs to standard output at the end.
+    assert f"handed over: {told}" in done.stdout.splitlines()

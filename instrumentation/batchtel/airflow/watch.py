@@ -8,6 +8,7 @@ costs a process of 1 MiB while the task runs.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -21,9 +22,13 @@ from batchtel.airflow.facts import Task
 from batchtel.airflow.told_task import ToldTask
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
+from batchtel.process import flush
 
 SHELL: Final = 'exec 3<&0; { read -r _ <&3 || exec "$0" "$@" 3<&-; } &'
 """Leaves the watch to the system's first process at once: a task that waits for its children finds its own only."""
+
+PATIENCE: Final = 20.0
+"""Seconds that the teller may wait for the collector: nobody waits for it, and a machine where tasks die is busy."""
 
 
 class Signals:
@@ -33,7 +38,10 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        self.reading, self._writing = os.pipe()
+        reading, self._writing = os.pipe()
+        # The shell takes the numbers below 10 for its own: as 3 it would lose the pipe, and the teller its word.
+        self.reading = fcntl.fcntl(reading, fcntl.F_DUPFD_CLOEXEC, 10)
+        os.close(reading)
         for end in (self.reading, self._writing):
             os.set_blocking(end, False)
         self._received = b""
@@ -134,6 +142,7 @@ def main() -> None:
     elif task.attempt > task.retries:
         lost = Outcome("lost", reason="the process of the task ended without a word")
         ToldTask(task, started=True).tell(lost)
+    flush(PATIENCE)
 
 
 if __name__ == "__main__":

@@ -94,14 +94,17 @@ class Outbox:
         """Whether the last request was not taken."""
         return self._failures > 0
 
+    def mark_outage(self) -> None:
+        """Tell other processes of a collector that this one has waited for in vain, as long as any would."""
+        # A wait that was cut short by a mark must not renew it: a busy machine would keep it alive for ever.
+        if self._failures or (self._flying is not None and not self.is_spared):
+            self._outage.mark()
+
     def give_up(self, until: float) -> None:
         """Move what could not be delivered by its deadline to the spool, if there is one, by `until` (monotonic).
 
         What is on its way moves as well, for its reply may never come; if it does come, the file goes.
         """
-        # A wait that was cut short by a mark must not renew it: a busy machine would keep it alive for ever.
-        if self._failures or (self._flying is not None and not self.is_spared):
-            self._outage.mark()
         if self._spool is None:
             return
         self.swept.clear()

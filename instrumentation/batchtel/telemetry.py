@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -227,29 +228,34 @@ class Telemetry:
     def flush(self, timeout: float) -> bool:
         """Send everything recorded until now, all signals at the same time; False if not all arrived in `timeout` s.
 
-        Where a busy machine takes over 1 s to import the exporters, the time begins when that is done, or 10 s later.
+        Where a busy machine takes over 1 s to import the exporters, or over half of a shorter `timeout`, the time
+        begins when that is done, or 10 s later.
         What did not arrive goes to the spool, if there is one, and is sent again with the next export otherwise.
         """
         begun = time.monotonic()
         delivered = flush_workers(self._workers, timeout)
         is_over = time.monotonic() >= begun + timeout
-        if not delivered and is_over and (more := self._begins(begun) + timeout - time.monotonic()) > 0:
+        if not delivered and is_over and (more := self._begins(begun, timeout) + timeout - time.monotonic()) > 0:
             delivered = flush_workers(self._workers, more)
         if not delivered:
             until = time.monotonic() + SPOOLING
             for outbox in self._outboxes:
+                # 0.5 s between two pokes of a sensor say nothing of the collector.
+                if timeout >= self.settings.deadline:
+                    outbox.mark_outage()
                 outbox.give_up(until)
         return delivered
 
-    def is_delayed(self, begun: float) -> bool:
+    def is_delayed(self, begun: float, timeout: float = math.inf) -> bool:
         """Whether a flush that has begun then (monotonic) waits, or has waited, for the import of the exporters."""
-        return any(outbox.is_loading or outbox.loaded_at > begun + BUSY for outbox in self._outboxes)
+        late = begun + min(BUSY, timeout / 2)
+        return any(outbox.is_loading or outbox.loaded_at > late for outbox in self._outboxes)
 
-    def _begins(self, begun: float) -> float:
+    def _begins(self, begun: float, timeout: float) -> float:
         """Return when the time of a flush begins: with the flush, or on a busy machine when the exporters are there."""
         while any(outbox.is_loading for outbox in self._outboxes) and time.monotonic() < begun + LOADING:
             time.sleep(0.02)
-        return max(outbox.loaded_at for outbox in self._outboxes) if self.is_delayed(begun) else begun
+        return max(outbox.loaded_at for outbox in self._outboxes) if self.is_delayed(begun, timeout) else begun
 
     def run_ended(self) -> None:
         """Flush where a process may end any moment without a word: a worker that was forked, or one of a pool."""

@@ -57,6 +57,21 @@ def test_a_spared_process_does_not_renew_the_mark(sink: Sink, host: Path) -> Non
     assert mark.stat().st_mtime_ns == before
 
 
+def test_a_short_flush_sets_no_mark(sink: Sink, host: Path) -> None:
+    """Who has waited less than a process may at its end, as between two pokes of a sensor, knows of no outage."""
+    sink.mode = "hang"
+    script = """
+        import os
+        import batchtel
+        with batchtel.job("brief"):
+            pass
+        assert not batchtel.flush(0.5)
+        os._exit(0)
+        """
+    succeed(script, sink, BATCHTEL_EXIT_TIMEOUT="5", OTEL_EXPORTER_OTLP_TIMEOUT="30")
+    assert list(host.rglob("*")) == []
+
+
 def test_slow_imports_are_no_outage(sink: Sink, host: Path) -> None:
     """A flush that ends before the exporters are imported sets no mark, and the next one delivers."""
     script = """
@@ -86,22 +101,24 @@ def test_slow_imports_are_no_outage(sink: Sink, host: Path) -> None:
     assert folder.stat().st_mtime_ns == before, "a mark was set meanwhile"
 
 
-def test_slow_imports_take_no_time_from_the_collector(sink: Sink, host: Path) -> None:
-    """Where the exporters are there only after the last flush should have ended, everything is sent all the same."""
-    script = """
+@pytest.mark.parametrize(("imports", "flush"), [(2, 1), (0.4, 0.4)])
+def test_slow_imports_take_no_time_from_the_collector(sink: Sink, host: Path, imports: float, flush: float) -> None:
+    """Where the exporters are there only after a flush should have ended, everything is sent all the same."""
+    script = f"""
         import time
         import batchtel
         from batchtel.endpoint import Endpoint
 
         build = Endpoint.exporter
         def exporter(endpoint, timeout):
-            time.sleep(2)
+            time.sleep({imports})
             return build(endpoint, timeout)
         Endpoint.exporter = exporter
         with batchtel.job("busy"):
             pass
+        assert batchtel.flush({flush})
         """
-    succeed(script, sink, BATCHTEL_EXIT_TIMEOUT="1")
+    succeed(script, sink)
     assert sink.total("batch.job.completions", status="success") == 1
     assert sink.span("batch_job.busy").attributes["batch.job.name"] == "busy"
     assert sink.event("batch.run.finished").attributes["batch.status"] == "success"

@@ -12,9 +12,9 @@ from batchtel.airflow import outcomes
 from batchtel.airflow.dag_run import ToldRun
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.messenger import INLINE
-from batchtel.airflow.told_task import ToldTask
+from batchtel.airflow.told_task import PATIENCE, ToldTask
 from batchtel.guard import LOGGER, harmless
-from batchtel.process import telemetry
+from batchtel.process import flush, telemetry
 
 
 def serve(connection: socket.socket) -> None:
@@ -59,6 +59,8 @@ def main() -> None:
     """Serve the socket whose number is the only argument."""
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         serve(connection)
+    # The helper of a process that lives for one message, as those that Airflow 2 parses DAGs in, ends with it.
+    flush(PATIENCE)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Final
 
 from batchtel.airflow import ids
 from batchtel.airflow.facts import Task
@@ -11,6 +11,9 @@ from batchtel.airflow.task_step import TaskStep
 from batchtel.outcome import Outcome
 from batchtel.scope import Start
 from batchtel.telemetry import Telemetry
+
+PATIENCE: Final = 10.0
+"""Seconds that a process may wait for the collector that tells of others at its end: nobody waits for it."""
 
 
 class ToldTask(TaskStep):

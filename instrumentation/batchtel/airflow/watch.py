@@ -19,16 +19,13 @@ from typing import Final
 
 from batchtel.airflow import outcomes
 from batchtel.airflow.facts import Task
-from batchtel.airflow.told_task import ToldTask
+from batchtel.airflow.told_task import PATIENCE, ToldTask
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
 from batchtel.process import flush
 
 SHELL: Final = 'exec 3<&0; { read -r _ <&3 || exec "$0" "$@" 3<&-; } &'
 """Leaves the watch to the system's first process at once: a task that waits for its children finds its own only."""
-
-PATIENCE: Final = 20.0
-"""Seconds that the teller may wait for the collector: nobody waits for it, and a machine where tasks die is busy."""
 
 
 class Signals:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from batchtel_stack import children
-from tests.airflow.airflow import FINISHED, NO_LOG_SERVER, Airflow
+from tests.airflow.airflow import FINISHED, Airflow
 from tests.pipeline.polling import until
 
 DAG_ID: Final = "guest"
@@ -75,13 +71,13 @@ def play(airflow: Airflow, run_id: str, told: Mapping[str, str]) -> Played:
     """Let a scheduler with the variables `told` run the DAG once, stop it, and wait for the end of all it has started.
 
     Raises:
-        TimeoutError: the run did not end, or a process outlives the scheduler by 15 s.
+        TimeoutError: the run did not end, or a process outlives the scheduler by 25 s.
     """
     played = Played(airflow, run_id)
     temporary = airflow.folder / f"tmp-{run_id}"
     temporary.mkdir()
     mark = f"TMPDIR={temporary}"
-    with _scheduler(airflow, run_id, {**told, "TMPDIR": str(temporary)}) as process:
+    with airflow.another_scheduler(f"scheduler-{run_id}", {**told, "TMPDIR": str(temporary)}) as process:
         # Whoever makes a run decides on its trace.
         airflow.command("dags", "trigger", DAG_ID, "--run-id", run_id, told=told)
 
@@ -97,33 +93,12 @@ def play(airflow: Airflow, run_id: str, told: Mapping[str, str]) -> Played:
     until(
         f"the end of all processes of run {run_id}",
         lambda: None if _marked(mark) else True,
-        15,
+        25,
         lambda: str({pid: _title(pid) for pid in _marked(mark)}),
     )
     played.output = airflow.log(f"scheduler-{run_id}")
     played.files = {str(file.relative_to(temporary)) for file in temporary.rglob("*") if file.is_file()}
     return played
-
-
-@contextmanager
-def _scheduler(airflow: Airflow, run_id: str, told: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    with (airflow.folder / f"scheduler-{run_id}.log").open("wb") as output:
-        process = children.start(
-            [airflow.programs / "airflow", "scheduler", NO_LOG_SERVER],
-            output=output,
-            folder=airflow.folder,
-            environment={**airflow.environment, **told},
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            children.kill_group(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def _see(scheduler: int, threads: dict[str, int]) -> None:

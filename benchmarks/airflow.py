@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,18 +17,17 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.command import Failure
-from batchtel_stack import children
 from benchmarks import programs
 from benchmarks.pairs import Measured, interleaved, median, ratio
 from benchmarks.report import Column, Goal, Report
 from benchmarks.spent import Spent
 from tests.airflow import lines
-from tests.airflow.airflow import FINISHED, NO_LOG_SERVER, Airflow
+from tests.airflow.airflow import FINISHED, Airflow
 
 ROUNDS: Final = 3
 TASKS: Final = 100
 AT_ONCE: Final = 8
-"""Tasks that run at the same time: enough for two cores where some wait for a collector, and few enough for SQLite."""
+"""Tasks that run at the same time: enough for two cores where some wait for a collector."""
 
 GOAL: Final = 1.05
 """Wall time of the run with the plugin, as a multiple of that without."""
@@ -87,7 +84,7 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS, task
         walls = ratio(measured[name], measured[_WITHOUT], "wall")
         report.goals.append(Goal(f"wall time of the run, {name} / without", walls, GOAL))
     report.notes += [
-        f"LocalExecutor, {AT_ONCE} tasks at once, SQLite; a scheduler for each run. Ratios: medians of the pairs'.",
+        f"LocalExecutor, {AT_ONCE} tasks at once, PostgreSQL; a scheduler for each run. Ratios: medians of the pairs'.",
         "A task's CPU includes its supervisor and its way through the API client; not the API server.",
     ]
     return report
@@ -121,34 +118,17 @@ def _run(airflow: Airflow, variables: Mapping[str, str], run_id: str) -> Run:
     """
     airflow.command("dags", "trigger", _DAG, "--run-id", run_id)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with (airflow.folder / f"{run_id}.log").open("wb") as output:
-        scheduler = children.start(
-            [airflow.programs / "airflow", "scheduler", NO_LOG_SERVER],
-            output=output,
-            folder=airflow.folder,
-            environment={**airflow.environment, **variables},
-        )
-    try:
+    with airflow.another_scheduler(run_id, variables) as scheduler:
         _wait(f"the end of {run_id}", lambda: _state(airflow, run_id) in FINISHED, LONGEST)
         # Tasks whose state is known may still be on their way out.
         _wait("the end of its processes", lambda: not _busy(scheduler.pid), 60)
         own, helper = _cpu(scheduler.pid), sum(map(_cpu, _children(scheduler.pid, "batchtel.airflow.helper")))
-        scheduler.send_signal(signal.SIGTERM)
-        scheduler.wait(30)
-    finally:
-        _kill(scheduler)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if _state(airflow, run_id) != "success":
         raise Failure(f"{run_id} of the DAG has failed; see {airflow.folder}", 3)
     all_cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    seconds = "SELECT (julianday(end_date) - julianday(start_date)) * 86400 FROM dag_run WHERE run_id = ?"
+    seconds = "SELECT extract(epoch FROM end_date - start_date)::float FROM dag_run WHERE run_id = ?"
     return Run(airflow.rows(seconds, run_id)[0][0], all_cpu - own, after.ru_maxrss * 1024, own, helper)
-
-
-def _kill(scheduler: subprocess.Popen[bytes]) -> None:
-    if scheduler.poll() is None:
-        children.kill_group(scheduler.pid, signal.SIGKILL)
-        scheduler.wait()
 
 
 def _state(airflow: Airflow, run_id: str) -> str:

@@ -40,7 +40,6 @@ def perform(airflow: Airflow, witness: Witness) -> None:
         _end_run(hands)
     _clear(airflow)
     _wait_for_all(airflow)
-    # One day: the second would be made while the scheduler starts the first, which SQLite refuses to both.
     airflow.command(*DAYS[on_3], *FIRST_AND_LAST[on_3])
     _trigger(airflow)
     _wait_for_all(airflow)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchtel_stack import children
-from tests.airflow.database import Database
+from tests.airflow.database import Postgres
 from tests.airflow.installation import ROOT
 from tests.pipeline.polling import until
 
@@ -36,7 +36,7 @@ class Airflow(ABC):
         self.folder = folder
         self.programs = programs
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.database = self._database()
+        self.database = Postgres(programs.parent, folder / "postgres")
         self.environment = {
             **{name: text for name, text in os.environ.items() if not name.startswith(("OTEL_", "BATCHTEL_"))},
             "PATH": f"{programs}:{os.environ['PATH']}",
@@ -59,10 +59,6 @@ class Airflow(ABC):
             **self._settings(),
             **told,
         }
-
-    @abstractmethod
-    def _database(self) -> Database:
-        """Return where this line of Airflow keeps its state."""
 
     @abstractmethod
     def _settings(self) -> Mapping[str, str]:
@@ -110,6 +106,21 @@ class Airflow(ABC):
                 command, output=output, folder=self.folder, environment=self.environment
             )
 
+    @contextmanager
+    def another_scheduler(self, name: str, told: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a scheduler with the variables `told` on top for the length of a `with` block; it writes `<name>.log`."""
+        with (self.folder / f"{name}.log").open("wb") as output:
+            process = children.start(
+                [self.programs / "airflow", "scheduler", NO_LOG_SERVER],
+                output=output,
+                folder=self.folder,
+                environment={**self.environment, **told},
+            )
+        try:
+            yield process
+        finally:
+            _end(process)
+
     def wait_for_dag(self, dag_id: str) -> None:
         """Return when a DAG can be run."""
         query = "SELECT 1 FROM serialized_dag WHERE dag_id = ?"
@@ -121,11 +132,7 @@ class Airflow(ABC):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process in self._processes.values():
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                children.kill_group(process.pid, signal.SIGKILL)
-                process.wait()
+            _end(process)
         self._processes.clear()
 
     def log(self, program: str) -> str:
@@ -164,3 +171,14 @@ class Airflow(ABC):
             return "\n".join((str(seen), *(self.log(program)[-3000:] for program in self._processes)))
 
         until(f"{runs} ended runs of {', '.join(dag_ids)}", look, SECONDS, context)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end if it has not, and kill it with its group if it does not within 20 s."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        children.kill_group(process.pid, signal.SIGKILL)
+        process.wait()

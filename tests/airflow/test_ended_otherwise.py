@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.airflow.conftest import Played
-from tests.airflow.test_outcomes import SUCCESS, Told
+from tests.airflow.test_outcomes import SUCCESS, Told, assert_told
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
 
@@ -86,13 +86,7 @@ def test_the_states_are_airflows(acted: Played, dag_id: str) -> None:
 @pytest.mark.parametrize(("dag_id", "task_id"), CASES)
 def test_each_outcome(acted: Played, dag_id: str, task_id: str) -> None:
     """A task has started once, has completed once as it ended, and has the retries that it had."""
-    row, witness, step = TABLE[dag_id][task_id], acted.witness, {"step_name": task_id}
-    for (status, error_type), count in row.completions.items():
-        labels = step | {"status": status} | ({"error_type": error_type} if error_type else {})
-        witness.wait_added("batch.step.completions", dag_id, count, **labels)
-    assert witness.added("batch.step.completions", dag_id, **step) == sum(row.completions.values())
-    assert witness.added("batch.step.runs.started", dag_id, **step) == row.started
-    assert witness.added("batch.step.retries", dag_id, **step) == row.retries
+    assert_told(acted.witness, dag_id, task_id, TABLE[dag_id][task_id])
 
 
 RUNS = {
@@ -111,7 +105,7 @@ def test_how_a_run_ends(acted: Played, dag_id: str) -> None:
     status, error_type = RUNS[dag_id]
     labels = {"status": status} | ({"error_type": error_type} if error_type else {})
     acted.witness.wait_added("batch.job.completions", dag_id, 1, **labels)
-    assert acted.witness.added("batch.job.completions", dag_id) == 1
+    acted.witness.wait_added("batch.job.completions", dag_id, 1)
 
 
 def test_kinds_of_runs(acted: Played) -> None:
@@ -127,7 +121,7 @@ def test_kinds_of_runs(acted: Played) -> None:
     spans = [span for trace_id in traces for span in witness.trace(trace_id)]
     for name in ("batch_job.many_times", "batch_step.count"):
         assert Counter(span.attributes["airflow.dag_run.run_type"] for span in spans if span.name == name) == kinds
-    assert witness.added("batch.job.total", "many_times") == kinds["scheduled"] + kinds["manual"]
+    witness.wait_added("batch.job.total", "many_times", kinds["scheduled"] + kinds["manual"])
 
 
 def test_a_run_that_is_cleared(acted: Played) -> None:

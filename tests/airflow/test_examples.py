@@ -35,8 +35,8 @@ def test_retry(played: Played) -> None:
     witness.wait_added("batch.job.completions", "retry", 1, status="success")
     witness.wait_added("batch.step.completions", "retry", 1, **step, status="success")
     witness.wait_added("batch.step.retries", "retry", 2, **step)
-    assert witness.added("batch.step.completions", "retry") == 1
-    assert witness.added("batch.step.runs.started", "retry") == 1
+    witness.wait_added("batch.step.completions", "retry", 1)
+    witness.wait_added("batch.step.runs.started", "retry", 1)
     spans = [span for span in witness.spans("retry", "batch_job.retry") if span.name == "batch_step.fetch"]
     assert sorted((span.attributes["batch.step.attempt"], span.attributes["batch.status"]) for span in spans) == [
         (1, "failure"),
@@ -60,8 +60,8 @@ def test_long_sensor(played: Played) -> None:
     """A sensor that has looked twice has started once, and is one success and one span."""
     witness, step = played.witness, {"step_name": "exported"}
     witness.wait_added("batch.job.completions", "long_sensor", 1, status="success")
-    assert witness.added("batch.step.runs.started", "long_sensor", **step) == 1
-    assert witness.added("batch.step.completions", "long_sensor", **step) == 1
+    witness.wait_added("batch.step.runs.started", "long_sensor", 1, **step)
+    witness.wait_added("batch.step.completions", "long_sensor", 1, **step)
     spans = witness.spans("long_sensor", "batch_job.long_sensor")
     assert sum(span.name == "batch_step.exported" for span in spans) == 1
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.airflow.conftest import Played
+from tests.stack.witness import Witness
 
 pytestmark = pytest.mark.airflow
 
@@ -46,16 +47,22 @@ def test_the_states_are_airflows(played: Played) -> None:
     assert told == {task_id: row.state for task_id, row in TABLE.items()}
 
 
+def assert_told(witness: Witness, dag_id: str, task_id: str, row: Told) -> None:
+    """Assert that Prometheus has of a task what `row` says, and no more; or has it soon."""
+    step = {"step_name": task_id}
+    for (status, error_type), count in row.completions.items():
+        labels = step | {"status": status} | ({"error_type": error_type} if error_type else {})
+        witness.wait_added("batch.step.completions", dag_id, count, **labels)
+    assert witness.added("batch.step.completions", dag_id, **step) == sum(row.completions.values())
+    # Not there for certain where the completions are: Prometheus evaluates one rule after the other.
+    witness.wait_added("batch.step.runs.started", dag_id, row.started, **step)
+    witness.wait_added("batch.step.retries", dag_id, row.retries, **step)
+
+
 @pytest.mark.parametrize("task_id", TABLE)
 def test_each_outcome(played: Played, task_id: str) -> None:
     """A task has started once, has completed once as it ended, and has the retries that it had."""
-    row, witness, step = TABLE[task_id], played.witness, {"step_name": task_id}
-    for (status, error_type), count in row.completions.items():
-        labels = step | {"status": status} | ({"error_type": error_type} if error_type else {})
-        witness.wait_added("batch.step.completions", "outcomes", count, **labels)
-    assert witness.added("batch.step.completions", "outcomes", **step) == sum(row.completions.values())
-    assert witness.added("batch.step.runs.started", "outcomes", **step) == row.started
-    assert witness.added("batch.step.retries", "outcomes", **step) == row.retries
+    assert_told(played.witness, "outcomes", task_id, TABLE[task_id])
 
 
 def test_attempts_in_the_trace(played: Played) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, MutableMapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 TRACE_VARIABLES: Final = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
 """https://opentelemetry.io/docs/specs/otel/context/env-carriers/"""
@@ -101,13 +101,16 @@ INHERITED_TRACE: Final = trace_carrier()
 """The trace context of the parent process; what appears later is, again, a mark of this process."""
 
 
-def trace_around() -> Mapping[str, str]:
-    """Return the trace context for what starts here: the parent's, else that of the DAG run that this is a task of."""
+def trace_around(span: Any) -> Mapping[str, str]:
+    """Return the trace context for what starts here: the parent's, else that of the DAG run that this is a task of.
+
+    Empty where the current `span` is its parent, or nothing is.
+    """
     if INHERITED_TRACE or airflow_task() is None:
-        return INHERITED_TRACE
+        return {} if span.get_span_context().is_valid else INHERITED_TRACE
     from batchtel.airflow import surroundings
 
-    return surroundings.trace_carrier()
+    return surroundings.trace_carrier(span)
 
 
 class Marked:

@@ -161,7 +161,8 @@ class Telemetry:
         from opentelemetry import context, trace
 
         here = context.get_current()
-        if trace.get_current_span(here).get_span_context().is_valid or not (carrier := trace_around()):
+        carrier = trace_around(trace.get_current_span(here))
+        if not carrier:
             return here
         from opentelemetry import propagate
 

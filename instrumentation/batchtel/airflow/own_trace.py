@@ -19,12 +19,12 @@ def traceparent(carrier: Any) -> str:
     Without spans of its own Airflow fills the column all the same, with flags that nobody has decided: "not sampled" in
     3.3, "sampled" in 3.2.
     """
-    told = str(carrier.get("traceparent")) if hasattr(carrier, "get") and _is_on() else ""
+    told = str(carrier.get("traceparent")) if hasattr(carrier, "get") and is_on() else ""
     return told if _TRACEPARENT.fullmatch(told) else ""
 
 
 @functools.cache
-def _is_on() -> bool:
+def is_on() -> bool:
     """Whether Airflow's setting `[traces] otel_on` is true, as the configuration that this process has loaded says."""
     loaded = [sys.modules[name] for name in _CONFIGURATIONS if name in sys.modules]
     return bool(loaded) and bool(loaded[0].conf.getboolean("traces", "otel_on", fallback=False))

@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from batchtel import belonging, current, settings
-from batchtel.airflow import ids
+from batchtel.airflow import ids, own_trace
 from batchtel.airflow.last_word import at_shutdown
 from batchtel.attempt import Attempt, Retry
 from batchtel.ending import at_end
@@ -124,10 +124,14 @@ def _last_word() -> None:
         flush(settings.read().deadline)
 
 
-def trace_carrier() -> dict[str, str]:
-    """Return the trace context of the DAG run that the environment names, as a propagator's carrier; {} if none."""
-    here = airflow_task()
-    if here is None:
+def trace_carrier(span: Any) -> dict[str, str]:
+    """Return the trace context of the DAG run that the environment names, as a propagator's carrier.
+
+    {} if it names none, or if the current `span` is to be the parent. That is not so of the one which Airflow 3.3 sets
+    in every task where it makes no spans itself: nobody records it, and it is marked as not sampled.
+    """
+    here, known = airflow_task(), span.get_span_context()
+    if here is None or (known.is_valid and (span.is_recording() or known.trace_flags.sampled or own_trace.is_on())):
         return {}
     run = ids.of_dag_run(here.dag_id, here.run_id, "")
     return {"traceparent": f"00-{run.trace_id:032x}-{run.span_id:016x}-01"}

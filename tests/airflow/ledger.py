@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tests.airflow.airflow import Airflow
+from tests.airflow.lines import Airflow3
 
 Key = tuple[str, str, str, int, int]
 """DAG id, run id, task id, map index and try number."""
@@ -37,13 +38,24 @@ ORDER BY id
 """What the processes of tasks have said to Airflow, which writes it into its audit log."""
 
 
+HAS_FORGOTTEN: Final = "timed_out"
+"""The DAG of which the scheduler of Airflow 2 does not tell its listeners all tasks; see docs/airflow.md."""
+
+TERMINATED: Final = ("shapes", "terminated")
+"""The task that SIGTERM ends, which Airflow 2 calls failed like any other."""
+
+
 class Life(NamedTuple):
-    """A task from its creation, its last try or its last clearing on; `word` is the last that a process said of it."""
+    """A task from its creation, its last try or its last clearing on; `word` is the last that a process said of it.
+
+    Airflow 2 says less: nothing when a task is deferred, and `failed` of every try that has failed.
+    """
 
     key: Key
     state: str | None
     max_tries: int
     word: str
+    is_of_3: bool
 
     def is_last_of(self, following: Life | None) -> bool:
         """Tell whether a series of attempts ends with it: nothing follows it, or what a clearing has begun."""
@@ -55,6 +67,8 @@ class Life(NamedTuple):
     @property
     def status(self) -> str:
         """How its end is told: as its process has said, or by its state; one that said nothing was ended by Airflow."""
+        if not self.is_of_3:
+            return "cancelled" if (self.key[0], self.key[2]) == TERMINATED else ENDS[str(self.state)]
         return "cancelled" if self.word == "running" else ENDS.get(self.word) or ENDS[str(self.state)]
 
 
@@ -62,13 +76,15 @@ class Ledger:
     """All tries of all tasks in the database of `airflow`."""
 
     def __init__(self, airflow: Airflow) -> None:
+        is_of_3 = isinstance(airflow, Airflow3)
         words: dict[Key, str] = {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in airflow.rows(WORDS)}
         tasks: dict[tuple[object, ...], list[Life]] = defaultdict(list)
         for *key, state, max_tries, _ in airflow.rows(LIVES):
             own: Key = (key[0], key[1], key[2], key[3], key[4])
-            tasks[own[:4]].append(Life(own, state, max_tries, words.get(own, "")))
+            if is_of_3 or own[0] != HAS_FORGOTTEN:
+                tasks[own[:4]].append(Life(own, state, max_tries, words.get(own, ""), is_of_3))
         self.dag_ids = {str(dag_id) for dag_id, *_ in tasks}
-        self._begun = set(words)
+        self._begun = {key for key in words if key[0] in self.dag_ids}
         self._series = [series for lives in tasks.values() for series in _series(lives)]
 
     @property

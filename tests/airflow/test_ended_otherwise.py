@@ -70,7 +70,29 @@ TABLE = {
 }
 """What becomes of the tasks of each DAG on Airflow 3.3; the states of mapped ones in a row."""
 
+NOT_ON_2 = {"refused", "fails_fast", "ended_by_hand", "set_by_hand"}
+"""DAGs that Airflow 2 does not have, for what they show cannot happen there."""
+
+ON_2 = {
+    "terminated": Told("failed", 1, CANCELLED, retries=1),
+    "runs": Told("skipped", 1, CANCELLED),
+    "never_began": Told("None", 0, {}),
+}
+"""What Airflow 2.11 does otherwise."""
+
+UNTOLD_ON_2 = {"waits_for_retry", "waits_for_poke", "deferred"}
+"""Tasks that the scheduler of Airflow 2 may not tell of when their run has timed out; see docs/airflow.md."""
+
 CASES = [(dag_id, task_id) for dag_id, tasks in TABLE.items() for task_id in tasks]
+
+
+def _expected(acted: Played, dag_id: str) -> dict[str, Told]:
+    """Return what becomes of the tasks of a DAG; skip the test where there is none."""
+    if not acted.version.startswith("2."):
+        return TABLE[dag_id]
+    if dag_id in NOT_ON_2:
+        pytest.skip(f"Airflow 2 has no DAG {dag_id}")
+    return {task_id: ON_2.get(task_id, row) for task_id, row in TABLE[dag_id].items()}
 
 
 @pytest.mark.parametrize("dag_id", TABLE)
@@ -78,15 +100,18 @@ def test_the_states_are_airflows(acted: Played, dag_id: str) -> None:
     """Airflow ended each task as the table says: what follows is about the right outcomes."""
     told: dict[str, list[str]] = {}
     for task_id, _, state, _ in acted.airflow.tasks(dag_id):
-        told.setdefault(task_id, []).append(state)
+        told.setdefault(task_id, []).append(str(state))
     states = {task_id: " ".join(sorted(found)) for task_id, found in told.items()}
-    assert states == {task_id: row.state for task_id, row in TABLE[dag_id].items()}
+    assert states == {task_id: row.state for task_id, row in _expected(acted, dag_id).items()}
 
 
 @pytest.mark.parametrize(("dag_id", "task_id"), CASES)
 def test_each_outcome(acted: Played, dag_id: str, task_id: str) -> None:
     """A task has started once, has completed once as it ended, and has the retries that it had."""
-    assert_told(acted.witness, dag_id, task_id, TABLE[dag_id][task_id])
+    row = _expected(acted, dag_id)[task_id]
+    if acted.version.startswith("2.") and dag_id == "timed_out" and task_id in UNTOLD_ON_2:
+        pytest.skip(f"Airflow 2 may not tell of {task_id}")
+    assert_told(acted.witness, dag_id, task_id, row)
 
 
 RUNS = {
@@ -102,6 +127,8 @@ RUNS = {
 @pytest.mark.parametrize("dag_id", RUNS)
 def test_how_a_run_ends(acted: Played, dag_id: str) -> None:
     """A run has ended once, for the reason that Airflow gave first."""
+    if acted.version.startswith("2.") and dag_id in NOT_ON_2:
+        pytest.skip(f"Airflow 2 has no DAG {dag_id}")
     status, error_type = RUNS[dag_id]
     labels = {"status": status} | ({"error_type": error_type} if error_type else {})
     acted.witness.wait_added("batch.job.completions", dag_id, 1, **labels)

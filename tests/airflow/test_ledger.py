@@ -34,9 +34,9 @@ def _compare(what: str, expected: Counter[Counted], look: Callable[[], Counter[C
     assert look() == expected, difference()
 
 
-def _counts(played: Played, metric: str, *labels: str) -> Counter[tuple[str, ...]]:
+def _counts(played: Played, metric: str, dag_ids: set[str], *labels: str) -> Counter[tuple[str, ...]]:
     """Return what the tasks or runs of DAGs have added to a counter, by labels; job() in a task is none of them."""
-    dag_ids, counts = Ledger(played.airflow).dag_ids, Counter[tuple[str, ...]]()
+    counts = Counter[tuple[str, ...]]()
     for told, count in played.witness.added_by(metric, *labels).items():
         if told[0] in dag_ids:
             counts[tuple(TOLD.get(text, text) for text in told)] += count
@@ -45,16 +45,16 @@ def _counts(played: Played, metric: str, *labels: str) -> Counter[tuple[str, ...
 
 def test_steps_started(acted: Played) -> None:
     """Each task has started once in Prometheus, and once more for each time it was cleared."""
-    labels = ("job_name", "step_name")
-    look = partial(_counts, acted, "batch.step.runs.started", *labels)
-    _compare("starts of tasks", Ledger(acted.airflow).started(), look)
+    ledger = Ledger(acted.airflow)
+    look = partial(_counts, acted, "batch.step.runs.started", ledger.dag_ids, "job_name", "step_name")
+    _compare("starts of tasks", ledger.started(), look)
 
 
 def test_steps_completed(acted: Played) -> None:
     """Each start has one completion, as it ended in Airflow."""
-    labels = ("job_name", "step_name", "status")
-    look = partial(_counts, acted, "batch.step.completions", *labels)
-    _compare("completions of tasks", Ledger(acted.airflow).completions(), look)
+    ledger = Ledger(acted.airflow)
+    look = partial(_counts, acted, "batch.step.completions", ledger.dag_ids, "job_name", "step_name", "status")
+    _compare("completions of tasks", ledger.completions(), look)
 
 
 def _ends(played: Played) -> list[tuple[str, str]]:
@@ -66,9 +66,10 @@ def _ends(played: Played) -> list[tuple[str, str]]:
 def test_runs(acted: Played) -> None:
     """Every DAG run has started once and completed once, and once more where it was cleared and has run again."""
     ends = _ends(acted)
-    look = partial(_counts, acted, "batch.job.runs.started", "job_name")
+    dag_ids = {dag_id for dag_id, _ in ends}
+    look = partial(_counts, acted, "batch.job.runs.started", dag_ids, "job_name")
     _compare("starts of runs", Counter[tuple[str, ...]]((dag_id,) for dag_id, _ in ends), look)
-    look = partial(_counts, acted, "batch.job.completions", "job_name", "status")
+    look = partial(_counts, acted, "batch.job.completions", dag_ids, "job_name", "status")
     _compare("completions of runs", Counter[tuple[str, ...]](ends), look)
 
 

@@ -68,12 +68,21 @@ def stopping() -> None:
     while OPEN:
         attempt = OPEN.popitem()[1]
         state = facts.task(attempt.instance).state
-        if state == "skipped":
-            attempt.settle(Outcome("skipped"))
-        elif state in ("success", "failed") and facts.is_row(attempt.instance):
+        if _was_ended(attempt.instance, state):
             attempt.settle(outcomes.TERMINATED)
+        elif state == "skipped":
+            attempt.settle(Outcome("skipped"))
         else:
             attempt.suspend()
+
+
+def _was_ended(instance: Any, state: str) -> bool:
+    """Tell whether Airflow 2 ends the process for a state that was set elsewhere: by hand, or at the end of the run.
+
+    Only a task that has skipped itself has written down when it ended.
+    """
+    by_hand = state in ("success", "failed")
+    return facts.is_row(instance) and (by_hand or (state == "skipped" and not TaskRow(instance).has_ended))
 
 
 def _settle(task: facts.Task, outcome: Outcome) -> None:

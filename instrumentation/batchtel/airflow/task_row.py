@@ -55,6 +55,11 @@ class TaskRow:
         return bool(self._loaded.get("hostname")) and self._state != "upstream_failed"
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it has ended since it began."""
+        return self._time("end_date") >= self._time("start_date")
+
+    @property
     def waits_for_process(self) -> bool:
         """Whether it is between two processes, deferred or to be poked again; False also where that cannot be told.
 

@@ -29,7 +29,7 @@ GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "airflow": airflow.measure,
     "build": build.measure,
 }
-BY_DEFAULT: Final = tuple(group for group in GROUPS if group != "build")
+BY_DEFAULT: Final = tuple(group for group in GROUPS if group not in ("airflow", "build"))
 _FILE_WIDTH: Final = 140
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.command import Failure
+from batchtel.outage import Outage
 from benchmarks import programs
 from benchmarks.pairs import Measured, interleaved, median, ratio
 from benchmarks.report import Column, Goal, Report
@@ -39,6 +42,7 @@ DAGS: Final = Path(__file__).parent / "dags"
 
 _DAG: Final = "hundred"
 _WITHOUT: Final = "without"
+_LONG: Final = "has hung for 10 s"
 _COLUMNS: Final = (
     Column("run", "plugin", "text"),
     Column("wall_s", "DAG run", "s"),
@@ -72,12 +76,14 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS, task
             _WITHOUT: {},
             "collector up": up.variables("http/protobuf"),
             "collector hangs": hanging.variables("http/protobuf"),
+            _LONG: hanging.variables("http/protobuf"),
         }
         numbers = count()
         airflow.wait_for_dag(_DAG)
         say("warm-up")
         _run(airflow, {}, f"run-{next(numbers)}")
         runs = {name: partial(_numbered, airflow, variables, numbers) for name, variables in told.items()}
+        runs[_LONG] = partial(_in_long_outage, runs[_LONG], told[_LONG])
         measured = interleaved(runs, rounds, say, warm_up=False)
     report.rows += [_row(name, measured, tasks) for name in told]
     for name in list(told)[1:]:
@@ -108,6 +114,20 @@ def _row(name: str, measured: Measured, tasks: int) -> dict[str, float | str]:
 
 def _numbered(airflow: Airflow, variables: Mapping[str, str], numbers: Iterator[int]) -> Run:
     return _run(airflow, variables, f"run-{next(numbers)}")
+
+
+def _in_long_outage(run: Callable[[], Run], variables: Mapping[str, str]) -> Run:
+    """Make a run while another process of the host gets no answer either, and has had none for a while."""
+    waiting = "import batchtel, time\nwith batchtel.job('waiting'): time.sleep(3600)"
+    environment = {**os.environ, **variables, "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
+    job = subprocess.Popen([sys.executable, "-c", waiting], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        outage = Outage(variables["OTEL_EXPORTER_OTLP_ENDPOINT"])
+        _wait("an outage of 10 s", lambda: outage.is_long, 60)
+        return run()
+    finally:
+        job.kill()
+        job.wait()
 
 
 def _run(airflow: Airflow, variables: Mapping[str, str], run_id: str) -> Run:

@@ -1,6 +1,7 @@
 """A mark that a collector did not answer a moment ago, so that the next processes do not wait for it at their end.
 
-An empty file in a folder of the user's own in the host's temporary folder; nothing is written while all is well.
+A file in a folder of the user's own in the host's temporary folder, with the time since when; its own time is that of
+the last failure. Nothing is written while all is well, and whoever gets an answer takes it away.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from urllib.parse import urlsplit
 
 FRESH: Final = 30.0
 """Seconds that a mark counts."""
+
+LONG: Final = 10.0
+"""Seconds from which on an outage is one that the next 2 s will not end: a collector that starts anew takes less."""
 
 
 class Outage:
@@ -40,14 +44,28 @@ class Outage:
             stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and 0 <= time.time() - found.st_mtime < FRESH
         )
 
+    @property
+    def is_long(self) -> bool:
+        """Whether processes of this user have had no answer for 10 s and more, up to 30 s ago at most."""
+        if not self.is_fresh:
+            return False
+        try:
+            return time.time() - float(self._path.read_bytes()) >= LONG
+        except (OSError, ValueError):
+            return False
+
     def mark(self) -> None:
-        """Set the mark, or set it anew."""
+        """Set the mark, or renew it."""
+        begins = not self.is_fresh
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, exist_ok=True)
             if not self._folder_is_ours():
                 return
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
+                if begins:
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, f"{time.time():.0f}\n".encode())
                 os.utime(descriptor)
             finally:
                 os.close(descriptor)

@@ -90,6 +90,11 @@ class Outbox:
         return len(self._items) < self.limit // 2
 
     @property
+    def is_away(self) -> bool:
+        """Whether no process of this host has had an answer of the collector for a while, this one neither."""
+        return self._outage.is_long
+
+    @property
     def is_failing(self) -> bool:
         """Whether the last request was not taken."""
         return self._failures > 0

@@ -62,7 +62,7 @@ def flush(timeout: float | None = None) -> bool:
     """
     if _telemetry is None:
         return True
-    return _telemetry.flush(_telemetry.deadline if timeout is None else timeout)
+    return _telemetry.outboxes.flush(_telemetry.outboxes.deadline if timeout is None else timeout)
 
 
 @harmless(None)
@@ -88,14 +88,15 @@ def _build() -> Telemetry | None:
 @harmless(None)
 def _stop(pid: int) -> None:
     if pid == os.getpid() and _telemetry is not None:
-        _telemetry.stop()
+        # The job's logging is not given back: an export that goes on beyond the deadline would be heard there.
+        _telemetry.outboxes.stop()
         _keep_interrupt()
 
 
 def tell_loss() -> None:
     """Say that this process ends before everything was sent; for those who end without exit handlers."""
     if _telemetry is not None:
-        _telemetry.tell_loss(_telemetry.deadline)
+        _telemetry.outboxes.tell_loss(_telemetry.outboxes.deadline)
 
 
 def _keep_interrupt() -> None:

@@ -180,7 +180,7 @@ class Scope(Description, ABC):
         if self._telemetry is None or self._process != os.getpid():
             return
         if self.level == "job":
-            self._telemetry.run_ended()
+            self._telemetry.outboxes.run_ended()
         elif is_child_process():
             # A step of the parent's run: billiard's workers leave by os._exit, with a second's notice at most.
             self._telemetry.send_soon()

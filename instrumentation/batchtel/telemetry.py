@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from batchtel import current, redacted
-from batchtel.ending import is_child_process
 from batchtel.endpoint import Endpoint, Signal
 from batchtel.guard import warn_once
 from batchtel.handover import trace_around
 from batchtel.metrics_outbox import MetricsOutbox
 from batchtel.outbox import Outbox
+from batchtel.outboxes import SOON, Outboxes
 from batchtel.redaction import Redaction
 from batchtel.settings import Settings
 from batchtel.spool import Spool
 from batchtel.version import __version__
 from batchtel.worker import Worker
-from batchtel.worker import flush as flush_workers
 
 if TYPE_CHECKING:
     from batchtel.spans import PresetIds
-
-SOON: Final = 0.2
-"""Seconds until a start is sent: a shorter job sends all it has in one request a signal."""
-
-SPARED: Final = 0.5
-"""Seconds that the last flush may take where another process found the collector away less than 30 s ago."""
-
-SPOOLING: Final = 1.0
-"""Seconds that writing to the spool may take on top."""
-
-BUSY: Final = 1.0
-"""Seconds from which on the import of the exporters, 0.3 s of CPU, does not count as time that the collector had."""
-
-LOADING: Final = 10.0
-"""Seconds that a flush waits for it at most."""
 
 NO_ENVIRONMENT: Final = (
     "deployment.environment.name is not set, so nothing tells production from a test; "
@@ -78,15 +61,12 @@ class Telemetry:
         self.settings = settings
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out
-        self._workers: list[Worker] = []
-        self._outboxes: list[Outbox] = []
+        self.outboxes = Outboxes(settings.deadline)
         resource = redacted.resource(Resource.create(), self.redaction)
         if "deployment.environment.name" not in resource.attributes:
             warn_once("environment", NO_ENVIRONMENT)
         self._ids: PresetIds | None = None
         self._known_zeros: set[tuple[str, ...]] = set()
-        self._has_host = False
-        self._left: float | None = None
         self._metrics_put: Callable[[Any], None] = _discard
         self.meter = Meter(resource, lambda collection: self._metrics_put(collection))
         metrics = self._outbox("metrics", settings.metric_interval)
@@ -119,8 +99,7 @@ class Telemetry:
             if signal == "metrics"
             else Outbox(endpoint, interval, timeout, spool, self.redaction)
         )
-        self._outboxes.append(outbox)
-        self._workers.append(outbox.worker)
+        self.outboxes.add(outbox)
         return outbox
 
     def _beat(self, collects: bool) -> None:
@@ -146,7 +125,7 @@ class Telemetry:
             provider = existing  # type: ignore[assignment]  # anything with the API's methods
             force_flush = getattr(existing, "force_flush", None)
             if force_flush is not None and not is_seen(existing):
-                self._workers.append(Worker("provider", _undelayed(force_flush), interval=_NEVER))
+                self.outboxes.add_worker(Worker("provider", _undelayed(force_flush), interval=_NEVER))
         tracer = provider.get_tracer("batchtel", __version__)
         self._ids = PresetIds.of(tracer)
         return tracer
@@ -206,83 +185,6 @@ class Telemetry:
         for outbox in (self._metrics, self._logs):
             if outbox is not None:
                 outbox.worker.wake(after)
-
-    @property
-    def deadline(self) -> float:
-        """Seconds that the last flush may take: few where another process has just waited in vain."""
-        spared = any(outbox.is_spared for outbox in self._outboxes)
-        seconds = min(SPARED, self.settings.deadline) if spared else self.settings.deadline
-        return seconds if self._left is None else min(seconds, self._left)
-
-    def enter_host(self) -> None:
-        """Be the guest of a program that calls `leave` at its end: before, wait for nothing, and tell no outage."""
-        self._has_host = True
-        for outbox in self._outboxes:
-            outbox.tells_outage = False
-
-    def leave(self, seconds: float) -> None:
-        """Flush shortly before the process exits; what is left of `seconds` is all that its exit may wait."""
-        begun = time.monotonic()
-        self.flush(seconds)
-        self._left = max(0.0, seconds - (time.monotonic() - begun))
-
-    def flush(self, timeout: float) -> bool:
-        """Send everything recorded until now, all signals at the same time; False if not all arrived in `timeout` s.
-
-        Where a busy machine takes over 1 s to import the exporters, or over half of a shorter `timeout`, the time
-        begins when that is done, or 10 s later.
-        What did not arrive goes to the spool, if there is one, and is sent again with the next export otherwise.
-        """
-        begun = time.monotonic()
-        delivered = flush_workers(self._workers, timeout)
-        is_over = time.monotonic() >= begun + timeout
-        if not delivered and is_over and (more := self._begins(begun, timeout) + timeout - time.monotonic()) > 0:
-            delivered = flush_workers(self._workers, more)
-        if not delivered:
-            until = time.monotonic() + SPOOLING
-            for outbox in self._outboxes:
-                # 0.5 s between two pokes of a sensor say nothing of the collector.
-                if timeout >= self.settings.deadline:
-                    outbox.mark_outage()
-                outbox.give_up(until)
-        return delivered
-
-    def is_delayed(self, begun: float, timeout: float = math.inf) -> bool:
-        """Whether a flush that has begun then (monotonic) waits, or has waited, for the import of the exporters."""
-        late = begun + min(BUSY, timeout / 2)
-        return any(outbox.is_loading or outbox.loaded_at > late for outbox in self._outboxes)
-
-    def _begins(self, begun: float, timeout: float) -> float:
-        """Return when the time of a flush begins: with the flush, or on a busy machine when the exporters are there."""
-        while any(outbox.is_loading for outbox in self._outboxes) and time.monotonic() < begun + LOADING:
-            time.sleep(0.02)
-        return max(outbox.loaded_at for outbox in self._outboxes) if self.is_delayed(begun, timeout) else begun
-
-    def run_ended(self) -> None:
-        """Flush where a process may end any moment without a word: a worker that was forked, or one of a pool."""
-        if self._has_host:
-            self.send_soon(0.0)
-        elif is_child_process():
-            failing = any(outbox.is_failing for outbox in self._outboxes)
-            self.flush(min(SOON, self.deadline) if failing else self.deadline)
-
-    def stop(self) -> None:
-        """Flush, by the deadline of the settings, and say so if not all was taken by then.
-
-        The job's logging is not given back: an export that goes on beyond the deadline would be heard there.
-        """
-        seconds = self.deadline
-        end = time.monotonic() + seconds
-        if self.flush(seconds):
-            for outbox in self._outboxes:
-                outbox.swept.wait(max(0.0, end - time.monotonic()))
-        else:
-            self.tell_loss(seconds)
-
-    def tell_loss(self, seconds: float) -> None:
-        """Say that the process ends before everything was sent, though `seconds` were waited; one line an address."""
-        for outbox in self._outboxes:
-            outbox.tell_loss(seconds)
 
     def release_logging(self) -> None:
         """Give the standard library's logging back as it was."""

@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from batchtel import current, settings
 from batchtel.guard import harmless
+from batchtel.outboxes import LOADING, SPOOLING
 from batchtel.outcome import Outcome
 from batchtel.process import flush, telemetry, tell_loss
-from batchtel.telemetry import LOADING, SPOOLING
 from batchtel.worker import THREAD_PREFIX
 
 
@@ -144,7 +144,7 @@ def _waits_for_imports(begun: float, frame: FrameType | None) -> bool:
             return False
         frame = frame.f_back
     process = telemetry()
-    return process is not None and process.is_delayed(begun)
+    return process is not None and process.outboxes.is_delayed(begun)
 
 
 def _end_by_default(number: int) -> None:

@@ -14,7 +14,7 @@ SINCE = """
     import atexit, sys, time, batchtel
     def since(begun):
         # Where their import takes more than 1 s, the time of a flush begins when the exporters are there.
-        loaded = max(outbox.loaded_at for outbox in batchtel.process.telemetry()._outboxes)
+        loaded = batchtel.process.telemetry().outboxes.loaded_at
         return time.monotonic() - (loaded if loaded > begun + 1 else begun)
     """
 

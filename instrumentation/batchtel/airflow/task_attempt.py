@@ -41,7 +41,7 @@ class TaskAttempt(TaskStep):
         warned_elsewhere("environment")
         process = telemetry()
         if process is not None:
-            process.enter_host()
+            process.outboxes.enter_host()
         self.part.begin()
         self.begin(self.start_at(time.time_ns()))
         if self.recorder is not None:
@@ -97,7 +97,7 @@ def send_all(seconds: float) -> None:
     """Wait for the collector `seconds` at most, the exit of the process included."""
     process = telemetry()
     if process is not None:
-        process.leave(seconds)
+        process.outboxes.leave(seconds)
 
 
 OPEN: Final[dict[tuple[str, str, str, int, int], TaskAttempt]] = {}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
+from batchtel.outage import LONG, Outage
 from tests.instrumentation.process import run
 
 LONGEST = 3.5
@@ -20,12 +24,12 @@ JOB = """
         # Registered first, so called last.
         atexit.register(lambda: print(time.monotonic() - begun, flush=True))
         process = telemetry()
-        process.enter_host()
+        process.outboxes.enter_host()
         begun = time.monotonic()
         with batchtel.job("inner"):
             pass
         print(time.monotonic() - begun, flush=True)
-        process.leave(SECONDS)
+        process.outboxes.leave(SECONDS)
 
     if os.fork() == 0:
         hosted()
@@ -43,6 +47,18 @@ def test_a_hanging_collector(hanging: str, seconds: float) -> None:
     inner, whole = map(float, finished.stdout.splitlines())
     assert inner < 1.0
     assert seconds <= whole < seconds + LONGEST - 2.0
+    assert finished.stderr == ""
+
+
+def test_a_collector_that_has_been_away(hanging: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no process of the host has had an answer for a while, next to nothing is waited for."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    Outage(hanging).mark()
+    (mark,) = tmp_path.rglob("*.unreachable")
+    mark.write_text(f"{time.time() - LONG - 1:.0f}")
+    finished = run(JOB.replace("SECONDS", "2.0"), None, OTEL_EXPORTER_OTLP_ENDPOINT=hanging, **QUIET)
+    assert finished.code == 0
+    assert float(finished.stdout.splitlines()[1]) < 1.0
     assert finished.stderr == ""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.outage import FRESH, Outage
+from batchtel.outage import FRESH, LONG, Outage
 from tests.instrumentation.process import run, start, succeed
 from tests.instrumentation.sink import Sink
 
@@ -77,10 +77,10 @@ def test_slow_imports_are_no_outage(sink: Sink, host: Path) -> None:
     script = """
         import threading
         import batchtel
-        from batchtel import telemetry
+        from batchtel import outboxes
         from batchtel.endpoint import Endpoint
 
-        telemetry.LOADING = 0.3
+        outboxes.LOADING = 0.3
         imported, build = threading.Event(), Endpoint.exporter
         def exporter(endpoint, timeout):
             assert imported.wait(20)
@@ -177,6 +177,25 @@ def test_a_mark_ages_and_belongs_to_one_collector(host: Path) -> None:
     outage.mark()
     outage.clear()
     assert not mark.exists()
+
+
+def test_an_outage_is_long_after_10_s(host: Path) -> None:
+    """It counts from its first mark on, unless nobody has renewed it for 30 s."""
+    outage = Outage(URL)
+    outage.mark()
+    assert not outage.is_long
+    mark = next(host.rglob("*.unreachable"))
+    since = f"{time.time() - LONG - 1:.0f}\n"
+    mark.write_text(since)
+    outage.mark()
+    assert mark.read_text() == since
+    assert Outage(URL).is_long
+    os.utime(mark, (time.time() - FRESH - 1,) * 2)
+    assert not outage.is_long
+    outage.mark()
+    assert not outage.is_long
+    mark.write_text("")
+    assert not outage.is_long
 
 
 def test_links_are_not_followed(host: Path, tmp_path: Path) -> None:

@@ -1,0 +1,134 @@
+"""The outboxes of one process: they are flushed together, and the process waits for all of them as long as for one."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Final
+
+from batchtel.ending import is_child_process
+from batchtel.outbox import Outbox
+from batchtel.worker import Worker
+from batchtel.worker import flush as flush_workers
+
+SOON: Final = 0.2
+"""Seconds until a start is sent: a shorter job sends all it has in one request a signal."""
+
+SPARED: Final = 0.5
+"""Seconds that the last flush may take where another process found the collector away less than 30 s ago."""
+
+BRIEF: Final = 0.05
+"""Seconds in which a collector answers that is back, or else the next process finds that out."""
+
+SPOOLING: Final = 1.0
+"""Seconds that writing to the spool may take on top."""
+
+BUSY: Final = 1.0
+"""Seconds from which on the import of the exporters, 0.3 s of CPU, does not count as time that the collector had."""
+
+LOADING: Final = 10.0
+"""Seconds that a flush waits for it at most."""
+
+
+class Outboxes:
+    """One outbox for each signal that is sent, and what else is to be flushed; `longest` is BATCHTEL_EXIT_TIMEOUT."""
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+        self._all: list[Outbox] = []
+        self._workers: list[Worker] = []
+        self._has_host = False
+        self._left: float | None = None
+
+    def add(self, outbox: Outbox) -> None:
+        """Flush `outbox` with the others."""
+        self._all.append(outbox)
+        self._workers.append(outbox.worker)
+
+    def add_worker(self, worker: Worker) -> None:
+        """Flush what `worker` exports with the others: a tracer provider of the job's own."""
+        self._workers.append(worker)
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that the last flush may take: few where another process has just waited in vain."""
+        spared = any(outbox.is_spared for outbox in self._all)
+        seconds = min(SPARED, self._longest) if spared else self._longest
+        return seconds if self._left is None else min(seconds, self._left)
+
+    @property
+    def loaded_at(self) -> float:
+        """When the last exporter was imported, a time of `time.monotonic`; 0 before the first."""
+        return max((outbox.loaded_at for outbox in self._all), default=0.0)
+
+    def enter_host(self) -> None:
+        """Be the guest of a program that calls `leave` at its end: before, wait for nothing, and tell no outage."""
+        self._has_host = True
+        for outbox in self._all:
+            outbox.tells_outage = False
+
+    def leave(self, seconds: float) -> None:
+        """Flush shortly before the process exits; what is left of `seconds` is all that its exit may wait.
+
+        Next to none, if the collector has been away for a while: the host has many such processes.
+        """
+        begun = time.monotonic()
+        if any(outbox.is_away for outbox in self._all):
+            seconds = min(seconds, BRIEF)
+        self.flush(seconds)
+        self._left = max(0.0, seconds - (time.monotonic() - begun))
+
+    def flush(self, timeout: float) -> bool:
+        """Send everything recorded until now, all signals at the same time; False if not all arrived in `timeout` s.
+
+        Where a busy machine takes over 1 s to import the exporters, or over half of a shorter `timeout`, the time
+        begins when that is done, or 10 s later.
+        What did not arrive goes to the spool, if there is one, and is sent again with the next export otherwise.
+        """
+        begun = time.monotonic()
+        delivered = flush_workers(self._workers, timeout)
+        is_over = time.monotonic() >= begun + timeout
+        if not delivered and is_over and (more := self._begins(begun, timeout) + timeout - time.monotonic()) > 0:
+            delivered = flush_workers(self._workers, more)
+        if not delivered:
+            until = time.monotonic() + SPOOLING
+            for outbox in self._all:
+                # 0.5 s between two pokes of a sensor say nothing of the collector.
+                if timeout >= self._longest:
+                    outbox.mark_outage()
+                outbox.give_up(until)
+        return delivered
+
+    def is_delayed(self, begun: float, timeout: float = math.inf) -> bool:
+        """Whether a flush that has begun then (monotonic) waits, or has waited, for the import of the exporters."""
+        return any(outbox.is_loading for outbox in self._all) or self.loaded_at > begun + min(BUSY, timeout / 2)
+
+    def _begins(self, begun: float, timeout: float) -> float:
+        """Return when the time of a flush begins: with the flush, or on a busy machine when the exporters are there."""
+        while any(outbox.is_loading for outbox in self._all) and time.monotonic() < begun + LOADING:
+            time.sleep(0.02)
+        return self.loaded_at if self.is_delayed(begun, timeout) else begun
+
+    def run_ended(self) -> None:
+        """Flush where a process may end any moment without a word: a worker that was forked, or one of a pool."""
+        if self._has_host:
+            for outbox in self._all:
+                outbox.worker.wake()
+        elif is_child_process():
+            failing = any(outbox.is_failing for outbox in self._all)
+            self.flush(min(SOON, self.deadline) if failing else self.deadline)
+
+    def stop(self) -> None:
+        """Flush, by the deadline, and say so if not all was taken by then."""
+        seconds = self.deadline
+        end = time.monotonic() + seconds
+        if self.flush(seconds):
+            for outbox in self._all:
+                outbox.swept.wait(max(0.0, end - time.monotonic()))
+        else:
+            self.tell_loss(seconds)
+
+    def tell_loss(self, seconds: float) -> None:
+        """Say that the process ends before everything was sent, though `seconds` were waited; one line an address."""
+        for outbox in self._all:
+            outbox.tell_loss(seconds)

@@ -4,12 +4,13 @@ The collector writes running totals. `increase()` never sees the first increment
 zero before it, and a job that runs once a night makes nothing but such series; `x - x offset 1h` breaks at resets and
 gaps. So two rules keep book for each total X:
 
-    X:increment   what has been added since the last evaluation that saw X, over all instances and boots
-    X:seen        the total that has been accounted for, per instance and boot
+    X:seen        the total that is accounted for, per instance and boot
+    X:increment   what has been added since the evaluation before, over all instances and boots
 
 and `sum_over_time(X:increment[W])` is the count in a window W over births, gaps of up to 6 hours, late samples, missed
-evaluations and resets. All pairs are in one group, `increment` before `seen`: a group's rules are evaluated one after
-the other and at one time, so `seen` still is the state before this evaluation.
+evaluations and resets. All pairs are in one group, `seen` before `increment`: a group's rules are evaluated one after
+the other and at one time, and each finds what the one before has recorded. Only `seen` reads X. A sample may arrive
+between two rules that belongs before both: were X read twice, such an increment would be taken for counted.
 
 - A restart of the collector starts its totals anew under another `boot` label. To the rules that is a birth: all of
   the new total counts, nothing is compared with the old one. A total that falls below `seen` without a new boot label
@@ -86,10 +87,11 @@ def _rules() -> Iterator[dict[str, str]]:
 def _pair(total: str) -> Iterator[dict[str, str]]:
     seen = f"{total.removesuffix('_total')}:seen"
     # `* 0` and `* 1` take the metric's name off, so that `or` compares the same labels on both sides.
-    before = f"(last_over_time({seen}[{MEMORY}]) or {total} * 0)"
-    added = f"(({total} - {before}) >= 0) or {total} * 1"
-    yield {"record": increment(total), "expr": f"sum without (instance, boot) ({added})"}
+    # `offset 1ms` leaves out what the rule above has just recorded.
+    before = f"(last_over_time({seen}[{MEMORY}] offset 1ms) or {seen} * 0)"
+    added = f"(({seen} - {before}) >= 0) or {seen} * 1"
     yield {"record": seen, "expr": total}
+    yield {"record": increment(total), "expr": f"sum without (instance, boot) ({added})"}
 
 
 def _maximum(metric: Metric) -> dict[str, str]:

@@ -13,6 +13,7 @@ from batchtel_dashboards import queries, rules
 from tests.dashboards.promtool import Case, evaluate
 
 TOTAL = "batch_job_completions_total"
+SEEN = "batch_job_completions:seen"
 COUNTED = queries.added("batch.job.completions", "10m")
 
 CASES = (
@@ -145,9 +146,10 @@ CASES = (
 )
 
 BROKEN: dict[str, Callable[[str], str]] = {
-    "seen before increment": lambda text: _swapped(text),
-    "the total itself where nothing was seen": lambda text: text.replace(f"or {TOTAL} * 0", f"or {TOTAL}"),
-    "no fallback at a reset": lambda text: text.replace(f">= 0) or {TOTAL} * 1", ">= 0)"),
+    "increment before seen": lambda text: _swapped(text),
+    "what was recorded this time is taken for the time before": lambda text: text.replace(" offset 1ms", ""),
+    "the total itself where nothing was seen": lambda text: text.replace(f"or {SEEN} * 0", f"or {SEEN}"),
+    "no fallback at a reset": lambda text: text.replace(f">= 0) or {SEEN} * 1", ">= 0)"),
     "seen for five minutes only": lambda text: text.replace("[6h]", "[5m]"),
     "instances are not added": lambda text: text.replace("sum without (instance, boot)", ""),
     "buckets are not recorded": lambda text: text.replace("seconds_bucket:increment", "seconds_bucket:dropped"),
@@ -206,8 +208,8 @@ def test_nothing_is_added_to_a_maximum() -> None:
 
 
 def _swapped(text: str) -> str:
-    """Put each `seen` before its `increment`."""
+    """Put each `increment` before its `seen`."""
     head, *pairs = text.split("  - record: ")
     pairs = [rule if rule.endswith("\n") else rule + "\n" for rule in pairs]
-    swapped = sorted(pairs, key=lambda rule: ":seen\n" not in rule.partition("expr")[0] + "\n")
+    swapped = sorted(pairs, key=lambda rule: ":seen\n" in rule.partition("expr")[0] + "\n")
     return head + "".join("  - record: " + rule for rule in swapped)

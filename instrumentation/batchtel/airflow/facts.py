@@ -61,6 +61,8 @@ def task(instance: Any, operator: Any = None) -> Task:
     most = column("max_tries")
     series_start = int(most) - retries + 1 if most is not None and operator is not None else 1
     run = getattr(server, "dag_run", None) or column("dag_run")
+    # Its first process goes on where it was deferred to, and tells its start: no process was there before.
+    starts_in_triggerer = bool(getattr(operator, "start_from_trigger", False))
     return Task(
         dag_id=str(column("dag_id")),
         run_id=str(column("run_id")),
@@ -70,9 +72,7 @@ def task(instance: Any, operator: Any = None) -> Task:
         state=text(column("state", "_state")),
         series_start=max(1, series_start),
         retries=retries,
-        goes_on_again=bool(
-            getattr(server, "next_method", None) or getattr(server, "task_reschedule_count", 0) or column("next_method")
-        ),
+        goes_on_again=_has_been_here(server, column("next_method")) and not starts_in_triggerer,
         operator=text(getattr(operator, "task_type", None) or column("operator")),
         queue=text(getattr(operator, "queue", None) or column("queue")),
         pool=text(getattr(operator, "pool", None) or column("pool")),
@@ -83,6 +83,10 @@ def task(instance: Any, operator: Any = None) -> Task:
         team=_team(run),
         tags=tags(_dag(operator)),
     )
+
+
+def _has_been_here(server: Any, next_method: Any) -> bool:
+    return bool(getattr(server, "next_method", None) or getattr(server, "task_reschedule_count", 0) or next_method)
 
 
 def tags(dag: Any) -> str:

@@ -8,9 +8,9 @@ from tests.airflow.authoring import dag
 from tests.airflow.unfinished import ONCE, unfinished_sensor, unfinished_tasks
 
 
-@dag(**ONCE, dagrun_timeout=timedelta(seconds=150))
+@dag(**ONCE, dagrun_timeout=timedelta(seconds=100))
 def timed_out() -> None:
-    """Ended by Airflow, after 150 seconds."""
+    """Ended by Airflow, after 100 seconds."""
     unfinished_tasks()
     unfinished_sensor()
 

@@ -56,6 +56,7 @@ class Outbox:
         self._flying: list[Any] | None = None
         self._flying_file: Path | None = None
         self._failures = 0
+        self._was_answered = False
         self._one_by_one = 0
         self.is_loading = False
         """Whether the exporter is being imported, 0.3 s of CPU that a busy machine stretches."""
@@ -92,7 +93,7 @@ class Outbox:
     @property
     def is_away(self) -> bool:
         """Whether no process of this host has had an answer of the collector for a while, this one neither."""
-        return self._outage.is_long
+        return self._outage.is_long and not self._was_answered
 
     @property
     def is_failing(self) -> bool:
@@ -218,6 +219,7 @@ class Outbox:
     def _note(self, reply: Reply) -> None:
         """Remember how it went, and say so once an outage: the reason and, where the port tells it, the fix."""
         signal, url = self._endpoint.signal, self._endpoint.shown
+        self._was_answered = reply.verdict != "retry"
         if reply.verdict == "delivered":
             self._outage.clear()
             _told.discard(url)

@@ -73,7 +73,8 @@ class Outboxes:
         Next to none, if the collector has been away for a while: the host has many such processes.
         """
         begun = time.monotonic()
-        if any(outbox.is_away for outbox in self._all):
+        # Not any: a task that has just told of its progress knows better than a mark of 30 s ago.
+        if all(outbox.is_away for outbox in self._all):
             seconds = min(seconds, BRIEF)
         self.flush(seconds)
         self._left = max(0.0, seconds - (time.monotonic() - begun))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchtel.outage import LONG, Outage
-from tests.instrumentation.process import run
+from tests.instrumentation.process import run, start
+from tests.instrumentation.sink import Sink
 
 LONGEST = 3.5
 """Seconds: the 2 s that are promised, and a busy machine."""
@@ -53,13 +54,46 @@ def test_a_hanging_collector(hanging: str, seconds: float) -> None:
 def test_a_collector_that_has_been_away(hanging: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no process of the host has had an answer for a while, next to nothing is waited for."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    Outage(hanging).mark()
-    (mark,) = tmp_path.rglob("*.unreachable")
-    mark.write_text(f"{time.time() - LONG - 1:.0f}")
+    _mark_long_outage(hanging, tmp_path)
     finished = run(JOB.replace("SECONDS", "2.0"), None, OTEL_EXPORTER_OTLP_ENDPOINT=hanging, **QUIET)
     assert finished.code == 0
     assert float(finished.stdout.splitlines()[1]) < 1.0
     assert finished.stderr == ""
+
+
+def test_who_was_answered_knows_better(sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that has had an answer before its end waits for the next one, whatever other processes found."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    script = """
+        import sys, time, batchtel
+        from batchtel.process import telemetry
+
+        for _ in range(2):
+            with batchtel.job("inner"):
+                pass
+            process = telemetry()
+            process.outboxes.enter_host()
+            begun = time.monotonic()
+            process.outboxes.leave(2.0)
+            print(time.monotonic() - begun, flush=True)
+            sys.stdin.readline()
+        """
+    with start(script, sink, **QUIET) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert float(process.stdout.readline()) < LONGEST
+        _mark_long_outage(sink.url, tmp_path)
+        sink.mode = "hang"
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert 2.0 <= float(process.stdout.readline()) < LONGEST
+        process.communicate("\n", timeout=60)
+
+
+def _mark_long_outage(url: str, folder: Path) -> None:
+    Outage(url).mark()
+    (mark,) = folder.rglob("*.unreachable")
+    mark.write_text(f"{time.time() - LONG - 1:.0f}")
 
 
 QUIET = {"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test"}

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.pipeline.sink import lines
+
 
 def logs(file: Path, namespace: str, now: int) -> list[dict[str, Any]]:
     """Return the log records of `namespace` in a file exporter's JSON lines, in order."""
@@ -32,9 +34,7 @@ def spans(file: Path, namespace: str) -> list[dict[str, Any]]:
 
 
 def _items(file: Path, outer: str, inner: str, name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for line in file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []:
-        if not line.endswith("\n"):
-            return  # still being written
+    for line in lines(file):
         for block in json.loads(line)[outer]:
             for scope in block[inner]:
                 for item in scope[name]:

@@ -24,7 +24,15 @@ class Sink:
     def has(self, text: str) -> bool | None:
         """Return True when both files contain `text`, else None."""
         files = (self.logs, self.spans)
-        return True if all(file.exists() and text in file.read_text(encoding="utf-8") for file in files) else None
+        return True if all(any(text in line for line in lines(file)) for file in files) else None
+
+
+def lines(file: Path) -> list[str]:
+    """Return the whole lines of a file exporter's file; it writes 4 KiB at a time, so the last may be half a line."""
+    if not file.exists():
+        return []
+    *whole, _half = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    return whole
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.pipeline import detail, otlp
+from tests.pipeline import detail, otlp, sink
 from tests.pipeline.bench import Bench, Collector
 from tests.pipeline.conftest import Start
 from tests.pipeline.polling import until
@@ -82,14 +82,10 @@ def test_log_records_that_are_too_late(start: Start) -> None:
             _send(bench, "logs", {**record, "attributes": {"batch.run.id": "r2"}})
         file = bench.program.log.parent / "queue" / "late-logs.json"
 
-        def written() -> list[str] | None:
-            lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-            return lines or None
-
-        (line,) = until(f"a line in {file}", written, 30, bench.program.tail)
+        (line,) = until(f"a line in {file}", lambda: sink.lines(file) or None, 30, bench.program.tail)
         until(
             "the record in time at Loki",
-            lambda: True if "in time" in bench.sink.logs.read_text(encoding="utf-8") else None,
+            lambda: True if any("in time" in line for line in sink.lines(bench.sink.logs)) else None,
             30,
         )
         delivered = [record["body"] for record in detail.logs(bench.sink.logs, NAMESPACE, bench.now)]

@@ -77,12 +77,12 @@ class Ledger:
     def detail(self) -> tuple[Counter[str], Counter[str]]:
         """Return job -> log records, and job -> spans, of this test in the sink."""
         records: Counter[str] = Counter()
-        for line in self._tiers.sink.logs.read_text(encoding="utf-8").splitlines():
+        for line in sink.lines(self._tiers.sink.logs):
             for block in json.loads(line)["resourceLogs"]:
                 if self._is_ours(block):
                     records.update(record["body"]["stringValue"] for record in _items(block, "Logs", "logRecords"))
         spans: Counter[str] = Counter()
-        for line in self._tiers.sink.spans.read_text(encoding="utf-8").splitlines():
+        for line in sink.lines(self._tiers.sink.spans):
             for block in json.loads(line)["resourceSpans"]:
                 if self._is_ours(block):
                     spans.update(span["name"] for span in _items(block, "Spans", "spans"))

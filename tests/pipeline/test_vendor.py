@@ -12,7 +12,7 @@ import yaml
 
 from batchtel_collector.environment import load
 from batchtel_collector.render import render
-from tests.pipeline import certificates
+from tests.pipeline import certificates, sink
 from tests.pipeline.bench import Listen
 from tests.pipeline.polling import until
 from tests.pipeline.program import Program
@@ -49,7 +49,7 @@ def _vendor(folder: Path, port: int, health: int) -> dict[str, Any]:
 def _blocks(file: Path, key: str) -> list[tuple[dict[str, str], dict[str, Any]]]:
     """Return the resource attributes and the content of every block that arrived."""
     found = []
-    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+    for line in sink.lines(file):
         for block in json.loads(line)[key]:
             attributes = {pair["key"]: pair["value"].get("stringValue") for pair in block["resource"]["attributes"]}
             found.append((attributes, block))

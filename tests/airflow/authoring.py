@@ -28,6 +28,7 @@ except ImportError:  # Airflow 2.10, whose provider has less
 
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.providers.standard.operators.bash import BashOperator
+from airflow.triggers.base import StartTriggerArgs
 
 __all__ = [
     "AIRFLOW_3",
@@ -36,6 +37,7 @@ __all__ = [
     "BashOperator",
     "DeferringOperator",
     "EmptyOperator",
+    "StartingInTriggerer",
     "dag",
     "get_current_context",
     "setup",
@@ -64,3 +66,16 @@ class DeferringOperator(BaseOperator):  # type: ignore[misc]  # Airflow is not t
     def go_on(self, context: Any, event: Any = None) -> str:
         """End, in the process that goes on."""
         return "gone on"
+
+
+class StartingInTriggerer(DeferringOperator):
+    """Is deferred before any process has begun it."""
+
+    start_from_trigger = True
+    start_trigger_args = StartTriggerArgs(
+        trigger_cls=f"{TimeDeltaTrigger.__module__}.{TimeDeltaTrigger.__qualname__}",
+        trigger_kwargs={"delta": timedelta(seconds=5)},
+        next_method="go_on",
+        next_kwargs=None,
+        timeout=None,
+    )

@@ -33,6 +33,7 @@ TABLE = {
     "killed_once": Told("success", 1, SUCCESS, retries=1),
     "pokes": Told("success", 1, SUCCESS),
     "defers": Told("success", 1, SUCCESS),
+    "starts_deferred": Told("success", 1, SUCCESS),
     "branch": Told("success", 1, SUCCESS),
     "taken": Told("success", 1, SUCCESS),
     "not_taken": Told("skipped", 1, {("skipped", ""): 1}),

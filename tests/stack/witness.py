@@ -88,7 +88,7 @@ class Witness:
             return seen[-1] >= amount or None
 
         until(what, look, SECONDS, lambda: f"last seen: {seen[-1:]}")
-        assert seen[-1] == amount, what
+        assert seen[-1] == amount, f"{what}, but {seen[-1]:g}"
 
     def newest_data(self, job: str) -> float:
         """Return the Unix time of the newest data of the job, as soon as Prometheus has it."""

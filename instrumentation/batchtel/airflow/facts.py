@@ -7,6 +7,7 @@ is closed there ends the scheduler. So of ORM objects only loaded columns are re
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Any, NamedTuple
 
 from batchtel.airflow import own_trace
@@ -61,8 +62,6 @@ def task(instance: Any, operator: Any = None) -> Task:
     most = column("max_tries")
     series_start = int(most) - retries + 1 if most is not None and operator is not None else 1
     run = getattr(server, "dag_run", None) or column("dag_run")
-    # Its first process goes on where it was deferred to, and tells its start: no process was there before.
-    starts_in_triggerer = bool(getattr(operator, "start_from_trigger", False))
     return Task(
         dag_id=str(column("dag_id")),
         run_id=str(column("run_id")),
@@ -72,7 +71,7 @@ def task(instance: Any, operator: Any = None) -> Task:
         state=text(column("state", "_state")),
         series_start=max(1, series_start),
         retries=retries,
-        goes_on_again=_has_been_here(server, column("next_method")) and not starts_in_triggerer,
+        goes_on_again=_has_been_here(server, column("next_method")) and not _starts_in_triggerer(operator),
         operator=text(getattr(operator, "task_type", None) or column("operator")),
         queue=text(getattr(operator, "queue", None) or column("queue")),
         pool=text(getattr(operator, "pool", None) or column("pool")),
@@ -87,6 +86,15 @@ def task(instance: Any, operator: Any = None) -> Task:
 
 def _has_been_here(server: Any, next_method: Any) -> bool:
     return bool(getattr(server, "next_method", None) or getattr(server, "task_reschedule_count", 0) or next_method)
+
+
+def _starts_in_triggerer(operator: Any) -> bool:
+    """Tell whether the task's first process goes on where the scheduler has deferred it to: none was there before.
+
+    The schedulers of 3.1 and 3.2 know the setting and have it commented out (apache/airflow issue 66307).
+    """
+    version = str(getattr(sys.modules.get("airflow"), "__version__", ""))
+    return bool(getattr(operator, "start_from_trigger", False)) and not version.startswith(("3.1.", "3.2."))
 
 
 def tags(dag: Any) -> str:

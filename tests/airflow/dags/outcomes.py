@@ -14,6 +14,7 @@ from tests.airflow.authoring import (
     BashOperator,
     DeferringOperator,
     EmptyOperator,
+    StartingInTriggerer,
     dag,
     get_current_context,
     task,
@@ -78,6 +79,7 @@ def outcomes() -> None:
     killed_once()
     pokes()
     DeferringOperator(task_id="defers")
+    StartingInTriggerer(task_id="starts_deferred")
     BashOperator(task_id="bash", bash_command='test "$BATCHTEL_JOB" = outcomes && echo "$TRACEPARENT"')
 
 

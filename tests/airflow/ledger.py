@@ -37,7 +37,6 @@ ORDER BY id
 """
 """What the processes of tasks have said to Airflow, which writes it into its audit log."""
 
-
 HAS_FORGOTTEN: Final = "timed_out"
 """The DAG of which the scheduler of Airflow 2 does not tell its listeners all tasks; see docs/airflow.md."""
 
@@ -55,7 +54,6 @@ class Life(NamedTuple):
     state: str | None
     max_tries: int
     word: str
-    is_of_3: bool
 
     def is_last_of(self, following: Life | None) -> bool:
         """Tell whether a series of attempts ends with it: nothing follows it, or what a clearing has begun."""
@@ -64,25 +62,18 @@ class Life(NamedTuple):
         # A try that another one follows is kept as failed. A clearing grants the task all its tries anew.
         return self.state != "failed" or following.max_tries > self.max_tries
 
-    @property
-    def status(self) -> str:
-        """How its end is told: as its process has said, or by its state; one that said nothing was ended by Airflow."""
-        if not self.is_of_3:
-            return "cancelled" if (self.key[0], self.key[2]) == TERMINATED else ENDS[str(self.state)]
-        return "cancelled" if self.word == "running" else ENDS.get(self.word) or ENDS[str(self.state)]
-
 
 class Ledger:
     """All tries of all tasks in the database of `airflow`."""
 
     def __init__(self, airflow: Airflow) -> None:
-        is_of_3 = isinstance(airflow, Airflow3)
+        self._is_of_3 = isinstance(airflow, Airflow3)
         words: dict[Key, str] = {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in airflow.rows(WORDS)}
         tasks: dict[tuple[object, ...], list[Life]] = defaultdict(list)
         for *key, state, max_tries, _ in airflow.rows(LIVES):
             own: Key = (key[0], key[1], key[2], key[3], key[4])
-            if is_of_3 or own[0] != HAS_FORGOTTEN:
-                tasks[own[:4]].append(Life(own, state, max_tries, words.get(own, ""), is_of_3))
+            if self._is_of_3 or own[0] != HAS_FORGOTTEN:
+                tasks[own[:4]].append(Life(own, state, max_tries, words.get(own, "")))
         self.dag_ids = {str(dag_id) for dag_id, *_ in tasks}
         self._begun = {key for key in words if key[0] in self.dag_ids}
         self._series = [series for lives in tasks.values() for series in _series(lives)]
@@ -91,13 +82,19 @@ class Ledger:
     def _ended(self) -> list[list[Life]]:
         return [series for series in self._series if series[-1].state in ENDS]
 
+    def _status(self, last: Life) -> str:
+        """Return how an end is told: as its process has said, or by its state; one without a word Airflow has ended."""
+        if not self._is_of_3:
+            return "cancelled" if (last.key[0], last.key[2]) == TERMINATED else ENDS[str(last.state)]
+        return "cancelled" if last.word == "running" else ENDS.get(last.word) or ENDS[str(last.state)]
+
     def started(self) -> Counter[tuple[str, ...]]:
         """Return how many series of attempts have begun, by DAG and task."""
         return Counter((series[0].key[0], series[0].key[2]) for series in self._ended)
 
     def completions(self) -> Counter[tuple[str, ...]]:
         """Return how many series of attempts have ended, by DAG, task and status."""
-        return Counter((last.key[0], last.key[2], last.status) for *_, last in self._ended)
+        return Counter((last.key[0], last.key[2], self._status(last)) for *_, last in self._ended)
 
     def finished(self) -> Counter[Key]:
         """Return the keys of the attempts that have ended a series."""

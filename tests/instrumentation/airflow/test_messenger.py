@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -50,6 +51,23 @@ def test_a_helper_that_stands_still(
     assert len(dropped) == 1
     assert int(dropped[0]) >= 5
     assert sink.total("batch.job.completions", job_name="stalled") == taken + 1
+
+
+def test_a_helper_whose_scheduler_ends_at_once(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last message is told to a collector that takes nothing for longer than a task would wait."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
+    monkeypatch.setenv("BATCHTEL_EXIT_TIMEOUT", "0.5")
+    sink.mode = "unavailable"
+    messenger = Messenger()
+    assert messenger.send(_ended(0))
+    helper = messenger._helper
+    assert helper is not None
+    messenger.forget()
+    until("a first request", lambda: bool(sink.refused) or None, 60)
+    time.sleep(3)
+    sink.mode = "ok"
+    helper.wait(30)
+    assert sink.total("batch.job.completions", job_name="stalled") == 1
 
 
 def test_a_run_of_thousands_of_tasks(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:

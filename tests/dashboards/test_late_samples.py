@@ -92,7 +92,7 @@ def test_a_sample_between_two_rules_is_counted(tmp_path: Path) -> None:
         with Program(command, tmp_path / "prometheus.log", f"{url}/-/ready"):
             time.sleep(SECONDS)
             totals.last = True
-            until("the last totals in Prometheus", lambda: _sum(url, f"{TOTAL}") == totals.value * SERIES or None, 30)
+            until("the last totals in Prometheus", lambda: _sum(url, TOTAL) == totals.value * SERIES or None, 30)
             time.sleep(1)
             counted = _sum(url, f"sum_over_time({rules.increment(TOTAL)}[1h])")
     assert totals.value > SECONDS

@@ -62,7 +62,7 @@ class TaskAttempt(TaskStep):
             outcome = outcomes.TERMINATED._replace(goes_on=outcome.goes_on)
         self.close(outcome)
         self._leave_process()
-        # All the time there is, also where another process has just waited in vain: it may have been short of CPU.
+        # All the time there is, also where another process has just waited in vain, for it may have been short of CPU.
         send_all(settings.read().deadline)
 
     def suspend(self) -> None:

@@ -43,16 +43,22 @@ def _counts(played: Played, metric: str, dag_ids: set[str], *labels: str) -> Cou
     return counts
 
 
-def test_steps_started(acted: Played) -> None:
+@pytest.fixture
+def ledger(acted: Played) -> Ledger:
+    """All tries of all tasks, where Airflow has written down what their processes said."""
+    if acted.version == "3.1":
+        pytest.skip("Airflow 3.1 writes no word of a task's process into its audit log")
+    return Ledger(acted.airflow)
+
+
+def test_steps_started(acted: Played, ledger: Ledger) -> None:
     """Each task has started once in Prometheus, and once more for each time it was cleared."""
-    ledger = Ledger(acted.airflow)
     look = partial(_counts, acted, "batch.step.runs.started", ledger.dag_ids, "job_name", "step_name")
     _compare("starts of tasks", ledger.started(), look)
 
 
-def test_steps_completed(acted: Played) -> None:
+def test_steps_completed(acted: Played, ledger: Ledger) -> None:
     """Each start has one completion, as it ended in Airflow."""
-    ledger = Ledger(acted.airflow)
     look = partial(_counts, acted, "batch.step.completions", ledger.dag_ids, "job_name", "step_name", "status")
     _compare("completions of tasks", ledger.completions(), look)
 
@@ -86,9 +92,8 @@ def _key(fields: Mapping[str, Any], separator: str) -> Key:
     return dag_id, run_id, task_id, int(map_index), int(attempt)
 
 
-def test_events(acted: Played) -> None:
+def test_events(acted: Played, ledger: Ledger) -> None:
     """Loki has one event for each completion, known by DAG, run, task, map index and try."""
-    ledger = Ledger(acted.airflow)
 
     def look() -> Counter[Key]:
         found = acted.witness.all_events("batch.step.finished")
@@ -97,9 +102,8 @@ def test_events(acted: Played) -> None:
     _compare("events of tasks", ledger.finished(), look)
 
 
-def test_spans(acted: Played) -> None:
+def test_spans(acted: Played, ledger: Ledger) -> None:
     """Tempo has one span for each attempt, all in the one trace of their run."""
-    ledger = Ledger(acted.airflow)
     named = {
         (fields["batch_job_name"], fields["batch_run_id"], fields["trace_id"])
         for name in ("batch.run.finished", "batch.step.finished", "batch.attempt.failed")

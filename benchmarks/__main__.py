@@ -48,7 +48,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       guest      heartbeat and redaction in a busy job, with and without                     7 minutes
       collector  points per CPU second and memory, by number of runs and of series          10 minutes
       tiers      points, spans, log records per CPU second of agent and gateway; up to 10,000 writers    5 minutes
-      airflow    a DAG of 100 tasks with the plugin and without, collector up and hanging   20 minutes
+      airflow    a DAG of 100 tasks with the plugin and without, collector up and hanging    8 minutes
       build      the first build of the four programs, in caches of its own               9 minutes, 8 GB
 
     \b

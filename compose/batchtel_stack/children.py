@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import subprocess
@@ -44,7 +45,7 @@ def start(
                 cwd=folder,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=_Tie(os.getpid()) if tied else None,
+                preexec_fn=functools.partial(tie, os.getpid()) if tied else None,
             )
     except BaseException:
         if child is not None:
@@ -76,17 +77,15 @@ def _held_back() -> Iterator[None]:
             signal.raise_signal(late)
 
 
-class _Tie:
-    """Runs in the child between fork and exec: asks the kernel for SIGKILL at the parent's end."""
+def tie(parent: int) -> None:
+    """Ask the kernel to kill this process, just forked by `parent`, when the thread that forked it ends.
 
-    def __init__(self, parent: int) -> None:
-        self.parent = parent
-
-    def __call__(self) -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        # The parent may have died between fork and prctl; then nobody would send the signal.
-        if os.getppid() != self.parent:
-            os.kill(os.getpid(), signal.SIGKILL)
+    A fork does not inherit it: one that forks again ties each child anew.
+    """
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # The parent may have died between fork and prctl; then nobody would send the signal.
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def kill_group(pid: int, number: signal.Signals) -> None:

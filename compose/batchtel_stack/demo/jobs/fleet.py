@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import batchtel
+from batchtel_stack import children
 from batchtel_stack.demo import airports, ledger
 from batchtel_stack.demo.airports import Airport
 
@@ -105,12 +106,14 @@ def run(folder: Path, number: int) -> None:
 def main(folder: Path, numbers: Iterable[int]) -> None:
     """Fork for each run, at most eight at a time."""
     _import_all()
+    worker = os.getpid()
     running = 0
     for number in numbers:
         if running == AT_ONCE:
             os.wait()
             running -= 1
         if os.fork() == 0:
+            children.tie(worker)
             _child(folder, number)
         running += 1
     for _ in range(running):

@@ -51,14 +51,21 @@ class Endpoint(NamedTuple):
             return None
         variable = settings.sources[f"{signal}_endpoint"]
         if not url.startswith(("http://", "https://")):
-            fix = f"http://{url.removeprefix('//')}"
-            raise ValueError(f"{variable}={url!r} has no scheme, so nothing is sent there; set {variable}={fix}")
+            scheme, separator, rest = url.rpartition("://")
+            wrong = f"has the scheme {scheme}, which is not http or https" if separator else "has no scheme"
+            fix = f"{'https' if scheme == 'grpcs' else 'http'}://{rest.removeprefix('//')}"
+            raise ValueError(f"{variable}={url!r} {wrong}, so nothing is sent there; set {variable}={fix}")
         try:
             port, host = urlsplit(url).port, urlsplit(url).hostname
         except ValueError as error:
             raise ValueError(f"{variable}={url!r} is no address ({error}), so nothing is sent there") from None
         if not host:
             raise ValueError(f"{variable}={url!r} names no host, so nothing is sent there")
+        # As a template leaves it, such as http://collector..svc: a lookup raises no OSError for it, but a UnicodeError.
+        if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
+            raise ValueError(
+                f"{variable}={url!r} is no address (a part of its host is empty or too long), so nothing is sent there"
+            )
         if not protocol:
             protocol = GRPC if port == 4317 else HTTP
         if protocol not in (GRPC, HTTP):

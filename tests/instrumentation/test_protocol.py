@@ -151,10 +151,17 @@ NOWHERE = "so nothing is sent there"
 WRONG = {
     "localhost:4318": f"has no scheme, {NOWHERE}; set {{0}}=http://localhost:4318",
     "//collector": f"has no scheme, {NOWHERE}; set {{0}}=http://collector",
+    "grpc://collector:4317": (
+        f"has the scheme grpc, which is not http or https, {NOWHERE}; set {{0}}=http://collector:4317"
+    ),
+    "grpcs://collector:4317": (
+        f"has the scheme grpcs, which is not http or https, {NOWHERE}; set {{0}}=https://collector:4317"
+    ),
     "http://localhost:port": f"is no address (Port could not be cast to integer value as 'port'), {NOWHERE}",
     "http://localhost:99999": f"is no address (Port out of range 0-65535), {NOWHERE}",
     "http://[::1": f"is no address (Invalid IPv6 URL), {NOWHERE}",
     "http://": f"names no host, {NOWHERE}",
+    "http://collector..svc:4317": f"is no address (a part of its host is empty or too long), {NOWHERE}",
 }
 
 

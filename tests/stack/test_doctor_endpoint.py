@@ -160,10 +160,11 @@ def test_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_name_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slip that leaves a part of the name empty; exit code 2."""
-    variables = _variables("http://collector..svc:4318", "http/protobuf")
+    """A part of the name that is too long only as DNS has it; exit code 2."""
+    host = "ä" * 60 + ".example"
+    variables = _variables(f"http://{host}:4318", "http/protobuf")
     assert endpoint(variables, monkeypatch) == [
-        "endpoint: http://collector..svc:4318 names no host: a part of collector..svc is empty or too long",
+        f"endpoint: http://{host}:4318 names no host: a part of {host} is empty or too long",
         "fix: correct the name in OTEL_EXPORTER_OTLP_ENDPOINT",
     ]
     assert doctor(variables, monkeypatch).exit_code == 2
@@ -382,6 +383,14 @@ WRONG_VARIABLES: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             "variables: OTEL_EXPORTER_OTLP_ENDPOINT='127.0.0.1:4318' has no scheme, so nothing is sent there",
             "fix: set OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318",
+        ],
+    ),
+    "a slip in the name": (
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector..svc:4318"},
+        [
+            "variables: OTEL_EXPORTER_OTLP_ENDPOINT='http://collector..svc:4318' is no address (a part of its host is "
+            "empty or too long), so nothing is sent there",
+            "fix: write http://host:port",
         ],
     ),
     "not a number": (

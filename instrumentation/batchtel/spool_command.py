@@ -25,7 +25,8 @@ _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fal
 
 
 @click.group(
-    epilog="Exit codes: 0 ok; 1 the collector refuses a request; 2 wrong input; 3 the collector takes nothing now."
+    epilog="Exit codes: 0 ok; 1 a request is refused or has no endpoint; 2 wrong input; "
+    "3 the collector takes nothing now."
 )
 def spool() -> None:
     """Show what waits in the spool BATCHTEL_SPOOL_DIR, and send it without waiting for the next run.

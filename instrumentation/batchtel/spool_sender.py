@@ -6,7 +6,7 @@ It takes the same lock on each file as jobs do, so jobs that share the folder se
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ from batchtel import otlp_json
 from batchtel.delivery import Delivery, new_request
 from batchtel.endpoint import SIGNALS, Endpoint, Signal
 from batchtel.settings import Settings
-from batchtel.spool import Spool, Spooled
+from batchtel.spool import Spool, Spooled, files
 
 
 class Kept(NamedTuple):
@@ -42,6 +42,7 @@ class SpoolSender:
     """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
+        self._folder = folder
         self._senders = [
             _SignalSender(endpoint, Spool(str(folder), settings.spool_limit, signal), settings.export_timeout)
             for signal in SIGNALS
@@ -59,7 +60,15 @@ class SpoolSender:
         kept: list[Kept] = []
         for sender in self._senders:
             sent[sender.endpoint.signal] += sender.send(stopped, kept)
-        return Round(+sent, tuple(kept))
+        return Round(+sent, (*kept, *self._without_endpoint()))
+
+    def _without_endpoint(self) -> Iterator[Kept]:
+        for signal in SIGNALS:
+            if all(sender.endpoint.signal != signal for sender in self._senders) and files(
+                self._folder, f".{signal}.json"
+            ):
+                fix = f"set OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
+                yield Kept(signal, f"there is no endpoint for {signal}: {fix}", is_away=False)
 
 
 class _SignalSender:

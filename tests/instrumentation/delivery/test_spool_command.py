@@ -94,6 +94,18 @@ def test_what_is_not_taken_stays(sink: Sink, tmp_path: Path, variables: dict[str
     assert len(list((tmp_path / "spool").iterdir())) == 3
 
 
+def test_what_has_no_endpoint_stays(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """What goes nowhere by these variables is told, and the rest is sent."""
+    sink.mode = "ok"
+    told = variables | {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{sink.url}/v1/logs"}
+    done = spool(None, "send", **told)
+    assert done.returncode == 1
+    assert done.stdout.startswith("sent 1 requests (1 logs) from ")
+    assert f"2 requests stay in {tmp_path / 'spool'}:" in done.stderr
+    assert "there is no endpoint for metrics: set OTEL_EXPORTER_OTLP_ENDPOINT or" in done.stderr
+    assert {file.name.split(".")[1] for file in (tmp_path / "spool").iterdir()} == {"traces", "metrics"}
+
+
 def test_it_follows_until_it_is_stopped(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
     """Beside an agent: it waits for the collector, sends what comes later, too, and SIGTERM ends it with 0."""
     with _following(sink, **variables) as process:

@@ -63,10 +63,9 @@ class SpoolSender:
         return Round(+sent, (*kept, *self._without_endpoint()))
 
     def _without_endpoint(self) -> Iterator[Kept]:
+        reached = {sender.endpoint.signal for sender in self._senders}
         for signal in SIGNALS:
-            if all(sender.endpoint.signal != signal for sender in self._senders) and files(
-                self._folder, f".{signal}.json"
-            ):
+            if signal not in reached and files(self._folder, f".{signal}.json"):
                 fix = f"set OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
                 yield Kept(signal, f"there is no endpoint for {signal}: {fix}", is_away=False)
 

@@ -22,30 +22,7 @@ from batchtel_stack import toolchain
 MANIFEST: Final = Path(batchtel_collector.__file__).parent / "distribution" / "builder.yaml"
 MODULE: Final = MANIFEST.parent / "module"
 
-RAISED: Final = (
-    "github.com/aws/aws-sdk-go-v2/service/ssooidc@v1.36.7",
-    "github.com/aws/smithy-go@v1.27.3",
-    "github.com/go-logfmt/logfmt@v0.6.1",
-    "github.com/go-openapi/analysis@v0.25.3",
-    "github.com/go-openapi/errors@v0.22.8",
-    "github.com/go-openapi/loads@v0.24.0",
-    "github.com/go-openapi/spec@v0.22.6",
-    "github.com/go-openapi/swag/jsonname@v0.26.1",
-    "github.com/go-openapi/validate@v0.26.0",
-    "github.com/googleapis/enterprise-certificate-proxy@v0.3.17",
-    "github.com/mattn/go-colorable@v0.1.15",
-    "github.com/mattn/go-isatty@v0.0.22",
-    "golang.org/x/crypto@v0.56.0",
-    "golang.org/x/mod@v0.40.0",
-    "golang.org/x/net@v0.58.0",
-    "golang.org/x/text@v0.41.0",
-    "golang.org/x/tools@v0.49.0",
-    "google.golang.org/grpc@v1.83.2",
-)
-"""Modules in a newer release than the components ask for: the one that Loki asks for, so that both are built of the
-same packages. The builder knows no such lines, and `replace` lines would not do: Go tells apart what it has compiled by
-the version that was asked for."""
-
+RAISED: Final = ()
 _BUILDER: Final = Path(__file__).parent / "go" / "builder"
 
 
@@ -64,7 +41,6 @@ def generate(folder: Path) -> None:
         moved = Path(scratch) / "builder.yaml"
         moved.write_text(yaml.safe_dump(manifest))
         _run([go, "tool", "builder", "--config", moved, "--skip-compilation"], _BUILDER)
-    _run([go, "get", *RAISED], folder)
     _run([go, "mod", "tidy"], folder)
 
 

@@ -65,8 +65,8 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self.say(
-            f"Building {', '.join(self._states)} from source. This happens once: about 9 minutes on two cores and "
-            f"8 GB of Go's caches, all four together. Ctrl-C loses nothing."
+            f"Building {', '.join(self._states)} from source. This happens once: about 6 minutes on two cores and "
+            f"4 GB of Go's caches, all four together. Ctrl-C loses nothing."
         )
         if self._live:
             self._live.start()

@@ -23,6 +23,13 @@ _LEAST_MEMORY: Final = 128 * 2**20
 With too little above that it refuses everything.
 """
 
+_SIGNALS: Final = (
+    ("metrics", "metrics", ("prometheus",)),
+    ("logs", "log records", ("loki", "victorialogs")),
+    ("traces", "spans", ("tempo", "jaeger")),
+)
+"""A signal, what messages call it, and the keys of the stores that it can go to."""
+
 
 def contradictions(environment: Environment) -> Iterator[tuple[Path, str]]:
     """Yield the path and the message of everything that cannot be as it is."""
@@ -66,9 +73,9 @@ def _destinations(environment: Environment) -> Iterator[tuple[Path, str]]:
         if environment.gateways is None:
             yield (), "gateways is missing, which an agent sends to; write gateways: {endpoints: [...]}"
     else:
-        for signal, store in (("metrics", "prometheus"), ("log records", "loki"), ("spans", "tempo")):
-            if getattr(environment, store) is None and environment.vendor is None:
-                yield (), f"{signal} have nowhere to go; write {store}: {{endpoint: ...}}, or vendor"
+        for signal, words, keys in _SIGNALS:
+            if not environment.storing(signal):
+                yield (), f"{words} have nowhere to go; write {' or '.join(keys)}: {{endpoint: ...}}, or vendor"
     for key, destination in environment.destinations.items():
         for address in destination.addresses:
             if address.startswith("http://") and not is_loopback(address) and not destination.plaintext:

@@ -11,7 +11,16 @@ from pydantic import Field, ValidationError
 from batchtel_collector import document, layers
 from batchtel_collector.complaint import complaint
 from batchtel_collector.contradictions import contradictions
-from batchtel_collector.destinations import Destination, Gateways, Loki, Prometheus, Tempo, Vendor
+from batchtel_collector.destinations import (
+    Destination,
+    Gateways,
+    Jaeger,
+    Loki,
+    Prometheus,
+    Tempo,
+    Vendor,
+    VictoriaLogs,
+)
 from batchtel_collector.document import Document, Problem, WrongDocument
 from batchtel_collector.layers import SHIPPED, shipped
 from batchtel_collector.quantities import Duration, Size
@@ -51,16 +60,28 @@ class Environment(Section):
         default=None, examples=['{endpoint: "http://127.0.0.1:9090/api/v1/write"}'], description="where metrics go"
     )
     loki: Loki | None = Field(
-        default=None, examples=['{endpoint: "http://127.0.0.1:3100/otlp"}'], description="where log records go"
+        default=None, examples=['{endpoint: "http://127.0.0.1:3100/otlp"}'], description="where log records go: Loki"
     )
-    tempo: Tempo | None = Field(default=None, examples=['{endpoint: "127.0.0.1:4327"}'], description="where spans go")
+    victorialogs: VictoriaLogs | None = Field(
+        default=None,
+        examples=['{endpoint: "http://127.0.0.1:9428/insert/opentelemetry"}'],
+        description="where log records go: VictoriaLogs",
+    )
+    tempo: Tempo | None = Field(
+        default=None, examples=['{endpoint: "127.0.0.1:4327"}'], description="where spans go: Tempo"
+    )
+    jaeger: Jaeger | None = Field(
+        default=None, examples=['{endpoint: "127.0.0.1:4327"}'], description="where spans go: Jaeger"
+    )
     vendor: Vendor | None = Field(
         default=None,
         examples=['{endpoint: "https://otlp.example.com"}'],
         description="where all three signals go, beside the stores or instead of them",
     )
     tenant: LabelValue | None = Field(
-        default=None, examples=["batch"], description="X-Scope-OrgID of Prometheus, Loki and Tempo; null: none is sent"
+        default=None,
+        examples=["batch"],
+        description="X-Scope-OrgID of Prometheus, Loki and Tempo, x-tenant of Jaeger; null: none is sent",
     )
     cadence: Duration = Field(examples=["15s"], description="how often every series is written, changed or not")
     expiry: Duration = Field(examples=["35d"], description="how long a series lives without a new run")
@@ -120,8 +141,12 @@ class Environment(Section):
         keys = ("gateways", "prometheus", "vendor") if self.role == "agent" else _STORES
         return {key: destination for key in keys if (destination := getattr(self, key)) is not None}
 
+    def storing(self, signal: str) -> dict[str, Destination]:
+        """Return the destinations of this role that store a signal: metrics, logs or traces."""
+        return {key: destination for key, destination in self.destinations.items() if signal in destination.signals}
 
-_STORES = ("prometheus", "loki", "tempo", "vendor")
+
+_STORES = ("prometheus", "loki", "victorialogs", "tempo", "jaeger", "vendor")
 
 
 class WrongEnvironment(WrongDocument):

@@ -68,8 +68,7 @@ def _queues(environment: Environment) -> int:
     """Return how many queues are on disk: one for each signal of each destination, but for totals, which need none."""
     if environment.role == "agent":
         return 3 * len(environment.gateways.addresses) if environment.gateways else 0
-    stores = [store for store in (environment.loki, environment.tempo) if store is not None]
-    return len(stores) + (2 if environment.vendor else 0)
+    return len(environment.storing("logs")) + len(environment.storing("traces"))
 
 
 def _late_mebibytes(environment: Environment) -> int:

@@ -14,7 +14,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from batchtel import signals
 from batchtel.version import __version__
 from batchtel_collector import airflow_parts, extras, quoting
-from batchtel_collector.destinations import Destination, Loki
+from batchtel_collector.destinations import STREAM_FIELDS, Destination
 from batchtel_collector.environment import Environment
 from batchtel_collector.quantities import go_duration
 from batchtel_collector.sections import Component
@@ -28,9 +28,6 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 RENDERED: Final = Path(__file__).parent / "rendered"
 """Folder of the configurations of the shipped environments, as rendered by this version."""
 
-TENANT: Final = "X-Scope-OrgID"
-"""Header by which Mimir, Loki and Tempo tell tenants apart."""
-
 ENVIRONMENT_LABELS: Final = ("deployment_environment_name",)
 """Labels that the pipeline itself copies from the resource."""
 
@@ -40,7 +37,7 @@ KEPT_ON_RECORDS: Final = (
     *(attribute.key for attribute in signals.ATTRIBUTES if not attribute.label),
     "service.instance.id",
 )
-"""Attributes of a log record that stay when it has more than Loki takes."""
+"""Attributes of a log record that stay when it has more than its store accepts."""
 
 
 def render(environment: Environment) -> str:
@@ -79,6 +76,7 @@ def render(environment: Environment) -> str:
             airflow=airflow_parts,
             statsd=environment.listen.statsd is not None,
             own_logs=_own_logs(environment),
+            stream_fields=STREAM_FIELDS,
             lists=[attribute.key for attribute in signals.ATTRIBUTES if attribute.type.endswith("[]")],
         )
     )
@@ -95,7 +93,7 @@ def templates() -> Templates:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
-    found.filters |= quoting.FILTERS | {"duration": go_duration, "headers": _headers, "joining": _joining}
+    found.filters |= quoting.FILTERS | {"duration": go_duration, "joining": _joining}
     return found
 
 
@@ -107,14 +105,12 @@ def tokens(environment: Environment) -> dict[str, str]:
     return {name: token for name, token in found.items() if token is not None}
 
 
-def _own_logs(environment: Environment) -> Loki | None:
-    """Return where a collector's own log records go: to Loki, unless its token is in a file, which they cannot read."""
-    loki = environment.loki if environment.role != "agent" else None
-    return loki if loki is not None and (loki.token is None or has_reference(loki.token)) else None
-
-
-def _headers(destination: Destination, tenant: str | None) -> dict[str, str]:
-    return destination.headers | ({TENANT: tenant} if tenant else {})
+def _own_logs(environment: Environment) -> list[Destination]:
+    """Return where a collector's own log records go: the stores of logs, but none whose token is a file."""
+    if environment.role == "agent":
+        return []
+    stores = [store for key, store in environment.storing("logs").items() if key != "vendor"]
+    return [store for store in stores if store.token is None or has_reference(store.token)]
 
 
 def _joining(components: Mapping[str, Component], signal: str) -> list[str]:

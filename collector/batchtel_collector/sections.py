@@ -59,7 +59,7 @@ class Retention(Section):
     """How long the stores of `batchtel up` keep what they have."""
 
     metrics: Duration = Field(examples=["35d"], description="Prometheus")
-    detail: Duration = Field(examples=["90d"], description="Loki and Tempo")
+    detail: Duration = Field(examples=["90d"], description="VictoriaLogs and Jaeger")
 
 
 class Sender(Section):

@@ -18,7 +18,7 @@ from batchtel_collector.render import render
 from batchtel_collector.secrets import secrets_in
 from batchtel_collector.variants import Variant, variants
 
-STORES = ("prometheus", "loki", "tempo")
+STORES = ("prometheus", "victorialogs", "jaeger")
 LOCAL = (environment.SHIPPED / "local.yaml").read_text(encoding="utf-8")
 
 

@@ -90,7 +90,7 @@ MISTAKES = {
         "expiry",
         "cadence: 15s",
         1,
-        "cadence is given twice, first in line 49; remove one",
+        "cadence is given twice, first in line 55; remove one",
     ),
     "NO": ("name", "name: NO", 7, 'name: NO is read as false in YAML; write "NO" in quotes for text, or true or false'),
     "on in a list": (
@@ -210,19 +210,19 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
         "4 problems in the environment mine.yaml\n"
         "  mine.yaml:5:1: shard is missing; write shard: standalone-0\n"
         '  mine.yaml:9:7: role: "agnt" is not a choice (did you mean agent?); write standalone or agent or gateway\n'
-        '  mine.yaml:52:9: expiry: "fast" is not a duration; write a whole number and a unit, '
+        '  mine.yaml:58:9: expiry: "fast" is not a duration; write a whole number and a unit, '
         'such as "15s", "5m", "12h" or "35d"\n'
-        '  mine.yaml:65:8: jobs[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
+        '  mine.yaml:71:8: jobs[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
     )
 
 
 def test_a_text_in_place_of_a_group_is_told_what_a_group_looks_like() -> None:
     """The example is one that can be pasted."""
-    text = LOCAL.replace("tempo:\n  endpoint:", "tempo:")
+    text = LOCAL.replace("jaeger:\n  endpoint:", "jaeger:")
     assert refusal(text) == (
         "1 problem in the environment mine.yaml\n"
-        '  mine.yaml:38:8: tempo: "127.0.0.1:4327" is not a group of keys; '
-        'write for example tempo: {endpoint: "127.0.0.1:4327"}'
+        '  mine.yaml:44:9: jaeger: "127.0.0.1:4327" is not a group of keys; '
+        'write for example jaeger: {endpoint: "127.0.0.1:4327"}'
     )
 
 
@@ -274,20 +274,21 @@ CONTRADICTIONS = {
     ),
     "a long cadence": (
         {"cadence: 15s": "cadence: 3m"},
-        "49:10: cadence is longer than 2m, so series would have gaps; write 2m or less",
+        "55:10: cadence is longer than 2m, so series would have gaps; write 2m or less",
     ),
     "little memory": (
         {"memory_limit: 1GiB": "memory_limit: 64MiB"},
-        "88:15: memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more",
+        "94:15: memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more",
     ),
     "a short expiry": (
         {"expiry: 35d": "expiry: 30m"},
-        "52:9: expiry is shorter than 1h, so series would end between two runs; write 1h or more",
+        "58:9: expiry is shorter than 1h, so series would end between two runs; write 1h or more",
     ),
     "plaintext to another machine": (
-        {"http://127.0.0.1:3100": "http://loki:3100"},
-        '35:13: loki.endpoint: "http://loki:3100/otlp" would be sent to in plaintext; write https://, '
-        "or loki.plaintext: true where the network is trusted",
+        {"http://127.0.0.1:9428": "http://victorialogs:9428"},
+        '38:13: victorialogs.endpoint: "http://victorialogs:9428/insert/opentelemetry" would be sent to in plaintext; '
+        "write https://, "
+        "or victorialogs.plaintext: true where the network is trusted",
     ),
     "an agent without gateways": (
         {"role: standalone": "role: agent"},
@@ -304,32 +305,32 @@ CONTRADICTIONS = {
     ),
     "a literal secret in a header": (
         {"4327": '4327\n  headers: {Authorization: "Bearer hunter2"}'},
-        '40:28: tempo.headers.Authorization has a secret in it; write "${env:NAME}" in its place',
+        '46:28: jaeger.headers.Authorization has a secret in it; write "${env:NAME}" in its place',
     ),
     "a literal secret in an exporter": (
         {"exporters: {}": "exporters: {kafka: {signals: [logs], settings: {auth: {password: hunter2}}}}"},
-        '106:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
+        '112:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
     ),
     "half a pair of keys": (
         {"4327": "4327\n  certificate: /etc/tls.crt"},
-        "39:3: tempo: certificate and key belong together; write both or none",
+        "45:3: jaeger: certificate and key belong together; write both or none",
     ),
     "a run id as label": (
         {"\nlabels: []": "\nlabels: [run_id]"},
-        '73:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make series '
+        '79:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make series '
         "without end; take it out",
     ),
     "a rule for a metric of ours": (
         {"metrics: {}": "metrics: {batch.job.duration: {labels: [region]}}"},
-        "76:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; take it out",
+        "82:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; take it out",
     ),
     "values of a label that is not kept": (
         {"metrics: {}": "metrics: {shop.orders: {values: {region: [eu]}}}"},
-        "76:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
+        "82:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
     ),
     "a pipeline that there is not": (
         {"receivers: {}": "receivers: {jaeger: {signals: [spans]}}"},
-        '103:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
+        '109:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
     ),
 }
 

@@ -69,8 +69,8 @@ def test_a_role_has_what_differs_for_it(mine: Path) -> None:
 def test_null_takes_away_what_the_base_has(tmp_path: Path) -> None:
     """A vendor instead of a store: the store of the base is gone."""
     file = tmp_path / "mine.yaml"
-    file.write_text("base: local\nname: mine\nloki: null\nvendor: {endpoint: https://otlp.example.com}\n")
-    assert list(load(str(file)).destinations) == ["prometheus", "tempo", "vendor"]
+    file.write_text("base: local\nname: mine\nvictorialogs: null\nvendor: {endpoint: https://otlp.example.com}\n")
+    assert list(load(str(file)).destinations) == ["prometheus", "jaeger", "vendor"]
 
 
 def test_null_takes_away_the_roles_of_the_base(tmp_path: Path) -> None:

@@ -85,11 +85,19 @@ def test_credentials_are_shown_to_whom_they_are_meant_for() -> None:
 
 
 def test_the_tenant_is_a_header_of_the_stores() -> None:
-    """Prometheus, Loki and Tempo see it; no sender can choose another."""
-    exporters = configuration("local", "standalone", {"tenant": "batch"})["exporters"]
+    """Each store sees it by the header that it reads; no sender can choose another."""
+    both = {"loki": {"endpoint": "http://127.0.0.1:3100/otlp"}, "tempo": {"endpoint": "127.0.0.1:4329"}}
+    numbers = {"victorialogs": {"account": 3, "project": 4}}
+    exporters = configuration("local", "standalone", {"tenant": "batch", **both, **numbers})["exporters"]
     assert exporters["prometheus_remote_write"]["http"]["headers"] == {"X-Scope-OrgID": "batch"}
     assert exporters["otlp_http/loki"]["headers"] == {"X-Scope-OrgID": "batch"}
     assert exporters["otlp_grpc/tempo"]["headers"] == {"X-Scope-OrgID": "batch"}
+    assert exporters["otlp_grpc/jaeger"]["headers"] == {"x-tenant": "batch"}
+    assert exporters["otlp_http/victorialogs"]["headers"] == {
+        "VL-Stream-Fields": "service.name,service.namespace,deployment.environment.name,batch.job.name",
+        "AccountID": "3",
+        "ProjectID": "4",
+    }
 
 
 def test_a_vendor_gets_all_three_signals() -> None:
@@ -107,7 +115,7 @@ def test_a_vendor_gets_all_three_signals() -> None:
     }
     assert sent == {
         "metrics/vendor": ["otlp_http/vendor_metrics"],
-        "traces": ["otlp_http/vendor"],
+        "traces/vendor": ["otlp_http/vendor"],
         "logs/vendor": ["otlp_http/vendor"],
     }
 
@@ -124,9 +132,9 @@ def test_more_receivers_and_exporters_join_their_pipelines() -> None:
     )
     pipelines = rendered["service"]["pipelines"]
     assert pipelines["metrics/in"]["receivers"] == ["otlp", "otlp/more"]
-    assert pipelines["traces"]["receivers"] == ["otlp"]
+    assert pipelines["traces/jaeger"]["receivers"] == ["otlp"]
     assert pipelines["metrics/cadence"]["exporters"] == ["prometheus_remote_write", "debug"]
-    assert pipelines["logs"]["exporters"] == ["otlp_http/loki", "debug"]
+    assert pipelines["logs/victorialogs"]["exporters"] == ["otlp_http/victorialogs", "debug"]
     assert rendered["receivers"]["otlp/more"] == {"protocols": {"http": {}}}
 
 

@@ -47,9 +47,9 @@ def test_a_graceful_stop_delivers_what_was_acknowledged(
     overrides = {
         "listen": {key: f"127.0.0.1:{port}" for key, port in zip(listeners, ports, strict=False)},
         "prometheus": {"endpoint": f"{prometheus}/api/v1/write"},
-        # Its own log records go to Loki: without one it would end with 1 because of the last of them.
-        "loki": {"endpoint": f"http://127.0.0.1:{http}/otlp"},
-        "tempo": {"endpoint": f"127.0.0.1:{grpc}"},
+        # Its own log records go to a store: without one it would end with 1 because of the last of them.
+        "victorialogs": {"endpoint": f"http://127.0.0.1:{http}/otlp"},
+        "jaeger": {"endpoint": f"127.0.0.1:{grpc}"},
         "queue": {"folder": str(tmp_path / "queue")},
         "cadence": "5s",
     }

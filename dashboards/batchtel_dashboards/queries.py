@@ -1,4 +1,4 @@
-"""Named queries: what is asked of Prometheus, Loki and Tempo, each in its own language, in one place.
+"""Named queries in PromQL, in one place; those of logs and traces are in `stores`, in the language of each product.
 
 Every function returns the text of one query. Values that come from outside are quoted for the language, so a job name
 with a quote in it is looked for and does not change the query.
@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from batchtel import signals
 from batchtel_dashboards import rules
+from batchtel_dashboards.stores.client import quoted
 
 Level = Literal["job", "step"]
 HistogramPart = Literal["count", "sum", "bucket"]
@@ -71,36 +72,14 @@ def last_evaluation() -> str:
     return "max(timestamp(batch_job_runs_started:seen))"
 
 
-def number_of_series() -> str:
-    """PromQL: how many series runs have made, recorded ones included."""
-    return f"count({OURS})"
+def of_service(service: str) -> str:
+    """PromQL: every series that runs of a service have made, recorded ones included."""
+    return f'{{__name__=~"batch_.+", job={quoted(service)}}}'
 
 
-def events(service: str, name: str | None = None, *, job: str | None = None, run_id: str | None = None) -> str:
-    """LogQL: log records of a service: those of one event, one job, one run, or all of them.
-
-    Args:
-        service: `service.name` of the job's process.
-        name: one of `detail.EVENTS`; the job's own log records too if not given.
-        job: name of the job; it is a stream label, so it makes the query fast.
-        run_id: id of the run.
-    """
-    stream = {"service_name": service} | ({"batch_job_name": job} if job is not None else {})
-    filters = {"event_name": name, "batch_run_id": run_id}
-    wanted = [f" | {key}={_quoted(text)}" for key, text in filters.items() if text is not None]
-    return _selector(stream) + "".join(wanted)
-
-
-def runs(service: str, *, run_id: str | None = None) -> str:
-    """TraceQL: the traces with job or step spans of a service, or of one run.
-
-    It is for finding traces; read them by id. When the spans of a trace arrived in two parts, Tempo's search returns
-    the larger part only.
-    """
-    conditions = [f"resource.service.name = {_quoted(service)}", 'name =~ "batch_(job|step)[.].*"']
-    if run_id is not None:
-        conditions.append(f"span.batch.run.id = {_quoted(run_id)}")
-    return f"{{ {' && '.join(conditions)} }}"
+def number_of_series(service: str) -> str:
+    """PromQL: how many series runs of a service have made, recorded ones included."""
+    return f"count({of_service(service)})"
 
 
 def _by(labels: Sequence[str]) -> str:
@@ -108,9 +87,4 @@ def _by(labels: Sequence[str]) -> str:
 
 
 def _selector(labels: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{key}={_quoted(text)}" for key, text in labels.items()) + "}" if labels else ""
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    return "{" + ", ".join(f"{key}={quoted(text)}" for key, text in labels.items()) + "}" if labels else ""

@@ -58,6 +58,11 @@ def text() -> str:
     return HEADER + yaml.safe_dump(groups, sort_keys=False, width=1000)
 
 
+def names() -> set[str]:
+    """Return the names that the rules record."""
+    return {rule["record"] for rule in _rules()}
+
+
 def totals(metric: Metric) -> tuple[str, ...]:
     """Return the names of the running totals of a counter or histogram in Prometheus; none for a maximum."""
     name = metric.prometheus_name

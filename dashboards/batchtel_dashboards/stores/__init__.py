@@ -1,0 +1,30 @@
+"""Query clients of the stores: one interface for logs, one for traces, one client for each product.
+
+A question is asked in the words of the interface; each client writes it in the language of its product and returns the
+same plain data. Every error is a Failure that says which store was asked, at which address, and what it answered (exit
+code 3).
+"""
+
+from batchtel_dashboards.stores.answers import Record, Sample, Span
+from batchtel_dashboards.stores.client import Access
+from batchtel_dashboards.stores.interfaces import Logs, Traces, Wanted
+from batchtel_dashboards.stores.jaeger import Jaeger
+from batchtel_dashboards.stores.loki import Loki
+from batchtel_dashboards.stores.prometheus import Prometheus
+from batchtel_dashboards.stores.tempo import Tempo
+from batchtel_dashboards.stores.victorialogs import VictoriaLogs
+
+__all__ = [
+    "Access",
+    "Jaeger",
+    "Logs",
+    "Loki",
+    "Prometheus",
+    "Record",
+    "Sample",
+    "Span",
+    "Tempo",
+    "Traces",
+    "VictoriaLogs",
+    "Wanted",
+]

@@ -1,0 +1,122 @@
+"""HTTP GET with the errors that all stores have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import urllib3
+
+from batchtel.command import Failure
+
+TIMEOUT: Final = 30.0
+"""Seconds for one answer."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a store wants to see of who asks: headers with credentials and tenant, and the files of TLS."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+
+class Client:
+    """The query API of one store at `url`; `product` is what errors call it."""
+
+    product: str
+
+    def __init__(self, url: str, access: Access | None = None) -> None:
+        access = access or Access()
+        self.url = url.rstrip("/")
+        self._pool = urllib3.PoolManager(
+            timeout=TIMEOUT,
+            retries=False,
+            headers=dict(access.headers),
+            ca_certs=access.ca,
+            cert_file=access.certificate,
+            key_file=access.key,
+        )
+
+    def get(self, path: str, fields: Mapping[str, object]) -> bytes | None:
+        """Return the body of an answer of 200; None of one of 404.
+
+        Raises:
+            Failure: No answer, or one of another status (exit code 3).
+        """
+        texts = {key: str(value) for key, value in fields.items()}
+        try:
+            answer = self._pool.request("GET", self.url + path, fields=texts)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Failure(
+                f"{self.product} does not answer at {self.url}{path}: {error}. Is it running? batchtel status", 3
+            ) from error
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            said = " ".join(answer.data.decode(errors="replace").split())[:500]
+            asked = "; ".join(f"{key}={text}" for key, text in texts.items())
+            raise Failure(f"{self.product} answers {answer.status} at {self.url}{path}: {said} (asked: {asked})", 3)
+        return answer.data
+
+    def document(self, path: str, fields: Mapping[str, object]) -> Any:
+        """Return the JSON of an answer of 200; None of one of 404.
+
+        Raises:
+            Failure: As `get`, or the answer is no JSON (exit code 3).
+        """
+        body = self.get(path, fields)
+        return None if body is None else self.parsed(body, path)
+
+    def parsed(self, body: bytes, path: str) -> Any:
+        """Return the value of a JSON text that `path` answered.
+
+        Raises:
+            Failure: It is no JSON (exit code 3).
+        """
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise Failure(
+                f"{self.product} answers something that is no JSON at {self.url}{path}: {error}. "
+                f"Is this address that of {self.product}?",
+                3,
+            ) from error
+
+    def found(self, path: str, fields: Mapping[str, object], *keys: str) -> Any:
+        """Return what stands below `keys` in the JSON of an answer.
+
+        Raises:
+            Failure: As `document`, or nothing stands there: another program answers (exit code 3).
+        """
+        content = self.document(path, fields)
+        answer = "404" if content is None else "other JSON than it should"
+        try:
+            for key in keys:
+                content = content[key]
+        except (KeyError, TypeError):
+            raise self.another(answer, path) from None
+        return content
+
+    def another(self, answer: str, path: str) -> Failure:
+        """Return the error about an answer that this product would not give."""
+        return Failure(
+            f"{self.product} answers {answer} at {self.url}{path}. Is this address that of {self.product}?", 3
+        )
+
+    def require_whole(self, query: str, count: int, limit: int) -> None:
+        """Raise Failure (exit code 3) when an answer is as long as its limit: it may not be all there is."""
+        if count >= limit:
+            raise Failure(
+                f"{self.product} has {limit} results or more for {query}; ask for a shorter time or for one run", 3
+            )
+
+
+def quoted(text: str) -> str:
+    """Return text in double quotes as PromQL, LogQL, TraceQL and LogsQL read it: a quote in it changes no query."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -1,0 +1,65 @@
+"""What every store of logs and every store of traces can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from batchtel_dashboards.stores.answers import Record, Span
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which log records or traces are wanted; what is None does not narrow.
+
+    Attributes:
+        service: `service.name` of the process that sent them.
+        event: name of an event, one of `detail.EVENTS`; a job's own log records have none. Traces do not read it.
+        job: name of the job; log streams are told apart by it, so it makes a query fast.
+        run_id: id of the run.
+    """
+
+    service: str
+    event: str | None = None
+    job: str | None = None
+    run_id: str | None = None
+
+
+class Logs(Protocol):
+    """A store of log records."""
+
+    product: str
+    """Its name, for people."""
+    url: str
+    """Base address of its query API."""
+
+    def records(self, wanted: Wanted, start: float, end: float) -> list[Record]:
+        """Return the log records between two Unix times in seconds, oldest first.
+
+        Raises:
+            Failure: It does not answer, or it has more than it returns at once: part of an answer would read as the
+                whole (exit code 3).
+        """
+
+
+class Traces(Protocol):
+    """A store of traces."""
+
+    product: str
+    """Its name, for people."""
+    url: str
+    """Base address of its query API."""
+
+    def find(self, wanted: Wanted, start: float, end: float) -> list[str]:
+        """Return the ids of the traces with spans of wanted runs that began between two Unix times in seconds.
+
+        Raises:
+            Failure: It does not answer, or it has more than it returns at once (exit code 3).
+        """
+
+    def trace(self, trace_id: str) -> list[Span]:
+        """Return the spans of one trace by start, from 32 hexadecimal digits; none if the store does not have it.
+
+        Raises:
+            Failure: It does not answer (exit code 3).
+        """

@@ -1,0 +1,59 @@
+"""VictoriaLogs: log records by LogsQL, one JSON object a line.
+
+https://docs.victoriametrics.com/victorialogs/querying/; measured on VictoriaLogs 1.52.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from batchtel_dashboards.stores.answers import Record
+from batchtel_dashboards.stores.client import Client, quoted
+from batchtel_dashboards.stores.interfaces import Wanted
+
+LIMIT: Final = 100_000
+"""Log records of one answer. VictoriaLogs itself has no limit; here it bounds memory."""
+
+_PATH: Final = "/select/logsql/query"
+
+
+class VictoriaLogs(Client):
+    """The HTTP API of VictoriaLogs, as a store of `interfaces.Logs`."""
+
+    product = "VictoriaLogs"
+
+    def records(self, wanted: Wanted, start: float, end: float) -> list[Record]:
+        """Return the log records between two Unix times in seconds, oldest first; at most `LIMIT` - 1."""
+        query = logsql(wanted)
+        body = self.get(_PATH, {"query": query, "start": int(start * 1e9), "end": int(end * 1e9), "limit": LIMIT})
+        if body is None:
+            raise self.another("404", _PATH)
+        rows = [self.parsed(line, _PATH) for line in body.splitlines()]
+        self.require_whole(query, len(rows), LIMIT)
+        try:
+            records = [_record(row) for row in rows]
+        except (KeyError, TypeError):
+            raise self.another("other JSON than it should", _PATH) from None
+        return sorted(records, key=lambda record: record.time)
+
+
+def logsql(wanted: Wanted) -> str:
+    """Return the LogsQL of what is wanted: the stream first, then exact filters on fields."""
+    stream = {"service.name": wanted.service} | ({"batch.job.name": wanted.job} if wanted.job is not None else {})
+    selector = ", ".join(f"{quoted(key)}={quoted(text)}" for key, text in stream.items())
+    filters = {"event_name": wanted.event, "batch.run.id": wanted.run_id}
+    return f"{{{selector}}}" + "".join(
+        f" {quoted(key)}:={quoted(text)}" for key, text in filters.items() if text is not None
+    )
+
+
+def _record(row: dict[str, Any]) -> Record:
+    fields = {key: text for key, text in row.items() if not key.startswith("_")}
+    return Record(_nanoseconds(row["_time"]), row.get("_msg", ""), fields)
+
+
+def _nanoseconds(text: str) -> int:
+    """Return Unix nanoseconds of RFC 3339 in UTC with up to nine digits, of which datetime reads six."""
+    seconds, _, fraction = text.rstrip("Z").partition(".")
+    return int(datetime.fromisoformat(f"{seconds}+00:00").timestamp()) * 10**9 + int(fraction.ljust(9, "0"))

@@ -54,14 +54,14 @@ def _say(line: str) -> None:
 @click.option("--env", "environment", default="local", show_default=True, help="Environment, by name or file.")
 @click.option("--port", "ports", multiple=True, metavar="NAME=N", help="Another port; repeatable. Names are below.")
 def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
-    """Start collector, Prometheus, Loki and Tempo on loopback.
+    """Start collector, Prometheus, VictoriaLogs and Jaeger on loopback.
 
-    The first call builds them, which takes about 9 minutes on two cores. They run until `batchtel down`.
+    The first call builds them, which takes about 6 minutes on two cores. They run until `batchtel down`.
 
     \b
     Examples:
       batchtel up
-      batchtel up --port prometheus=19090 --port loki=13100
+      batchtel up --port prometheus=19090 --port jaeger=26686
       batchtel up --data ./stack
     """
     wanted = Ports().changed(ports)
@@ -121,7 +121,7 @@ def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
     Examples:
       batchtel logs
       batchtel logs collector -n 100
-      batchtel logs loki --follow
+      batchtel logs jaeger --follow
     """
     names = [program] if program else list(PROGRAMS)
     found = {name: output.path(data, name) for name in names if output.path(data, name).exists()}

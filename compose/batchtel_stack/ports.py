@@ -31,11 +31,10 @@ class Ports:
     collector_metrics: int = _port(8888, "collector", "the collector's own metrics")
     collector_series: int = _port(8889, "collector", "aggregated series, read by the collector itself")
     prometheus: int = _port(9090, "prometheus", "queries and remote write")
-    loki: int = _port(3100, "loki", "queries and OTLP")
-    loki_grpc: int = _port(9095, "loki", "Loki's own parts among themselves")
-    tempo: int = _port(3200, "tempo", "queries")
-    tempo_grpc: int = _port(9096, "tempo", "Tempo's own parts among themselves")
-    tempo_otlp: int = _port(4327, "tempo", "spans from the collector, OTLP over gRPC")
+    victorialogs: int = _port(9428, "victorialogs", "queries and OTLP")
+    jaeger: int = _port(16686, "jaeger", "queries")
+    jaeger_grpc: int = _port(16685, "jaeger", "queries over gRPC")
+    jaeger_otlp: int = _port(4327, "jaeger", "spans from the collector, OTLP over gRPC")
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +21,7 @@ from batchtel_collector.values import required_variables
 from batchtel_dashboards import rules
 from batchtel_stack.ports import HOST, Ports
 
-PROGRAMS: Final = ("prometheus", "loki", "tempo", "collector")
+PROGRAMS: Final = ("prometheus", "victorialogs", "jaeger", "collector")
 """Their names, in the order of their start: backends before the collector, which would only retry."""
 
 _BACKENDS: Final = Path(__file__).parent / "backends"
@@ -36,6 +38,7 @@ class Options:
         cadence: how often series are written and rules are evaluated, e.g. "15s"; the environment's when None.
         query_lookback_delta: how far Prometheus looks back for a sample; its own default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
+        only_collector: no stores of its own, the collector delivers to those of the environment.
     """
 
     data: Path
@@ -44,6 +47,7 @@ class Options:
     cadence: str | None = None
     query_lookback_delta: str | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
+    only_collector: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,14 +81,28 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
     Raises:
         Failure: the environment or its rendering is wrong (exit code 2).
     """
-    environment = load(options.environment, _merged(_settings(options), options.overrides))
+    environment = configured(options)
     retention = environment.retention
+    if options.only_collector:
+        return (_collector(options, environment, boot),)
     return (
         _prometheus(options, go_duration(environment.cadence), go_duration(retention.metrics)),
-        _loki(options, go_duration(retention.detail)),
-        _tempo(options, go_duration(retention.detail)),
+        _victorialogs(options, retention.detail),
+        _jaeger(options, go_duration(retention.detail)),
         _collector(options, environment, boot),
     )
+
+
+def configured(options: Options) -> Settings:
+    """Return the environment of a stack: the named one, with what the stack decides put over it.
+
+    Raises:
+        Failure: the environment is wrong (exit code 2).
+    """
+    settings = _listeners(options) | ({} if options.only_collector else _own_stores(options.ports))
+    if options.cadence is not None:
+        settings["cadence"] = options.cadence
+    return load(options.environment, _merged(settings, options.overrides))
 
 
 def _prometheus(options: Options, cadence: str, retention: str) -> Program:
@@ -107,36 +125,38 @@ def _prometheus(options: Options, cadence: str, retention: str) -> Program:
     )
 
 
-def _loki(options: Options, retention: str) -> Program:
-    file = options.data / "loki" / "loki.yaml"
-    port = options.ports.loki
+def _victorialogs(options: Options, retention: timedelta) -> Program:
+    port = options.ports.victorialogs
+    arguments = (
+        f"-storageDataPath={options.data / 'victorialogs'}",
+        # It reads a day as 24 h and no part of a day; what is older is rejected and deleted.
+        f"-retentionPeriod={math.ceil(retention / timedelta(days=1))}d",
+        f"-httpListenAddr={HOST}:{port}",
+        # It acknowledges what is in memory: kill -9 loses what is younger than this, whose least value is 1 s.
+        "-inmemoryDataFlushInterval=1s",
+        "-loggerLevel=WARN",
+    )
+    return Program("victorialogs", arguments, {}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/health")
+
+
+def _jaeger(options: Options, retention: str) -> Program:
+    file = options.data / "jaeger" / "jaeger.yaml"
+    port = options.ports.jaeger
     text = _template(
-        "loki.yaml.j2",
+        "jaeger.yaml.j2",
         listen=HOST,
         http_port=port,
-        grpc_port=options.ports.loki_grpc,
-        data=str(options.data / "loki"),
+        grpc_port=options.ports.jaeger_grpc,
+        otlp_port=options.ports.jaeger_otlp,
+        data=str(options.data / "jaeger"),
         retention=retention,
     )
     return Program(
-        "loki", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready"
-    )
-
-
-def _tempo(options: Options, retention: str) -> Program:
-    file = options.data / "tempo" / "tempo.yaml"
-    port = options.ports.tempo
-    text = _template(
-        "tempo.yaml.j2",
-        listen=HOST,
-        http_port=port,
-        grpc_port=options.ports.tempo_grpc,
-        otlp_port=options.ports.tempo_otlp,
-        data=str(options.data / "tempo"),
-        retention=retention,
-    )
-    return Program(
-        "tempo", (f"-config.file={file}",), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/ready"
+        "jaeger",
+        ("--config", str(file)),
+        {file: text},
+        f"http://{HOST}:{port}",
+        f"http://{HOST}:{port}/api/v3/services",
     )
 
 
@@ -157,7 +177,7 @@ def _collector(options: Options, environment: Settings, boot: int) -> Program:
     )
 
 
-def _settings(options: Options) -> dict[str, object]:
+def _listeners(options: Options) -> dict[str, object]:
     ports = options.ports
     return {
         "listen": {
@@ -167,11 +187,19 @@ def _settings(options: Options) -> dict[str, object]:
             "metrics": f"{HOST}:{ports.collector_metrics}",
             "series": f"{HOST}:{ports.collector_series}",
         },
-        "prometheus": {"endpoint": f"http://{HOST}:{ports.prometheus}/api/v1/write"},
-        "loki": {"endpoint": f"http://{HOST}:{ports.loki}/otlp"},
-        "tempo": {"endpoint": f"{HOST}:{ports.tempo_otlp}"},
         "queue": {"folder": str(options.data / "collector" / "queue")},
-    } | ({"cadence": options.cadence} if options.cadence is not None else {})
+    }
+
+
+def _own_stores(ports: Ports) -> dict[str, object]:
+    """Return the stack's stores in the place of those that the environment names."""
+    return {
+        "prometheus": {"endpoint": f"http://{HOST}:{ports.prometheus}/api/v1/write", "query": None},
+        "loki": None,
+        "victorialogs": {"endpoint": f"http://{HOST}:{ports.victorialogs}/insert/opentelemetry", "query": None},
+        "tempo": None,
+        "jaeger": {"endpoint": f"{HOST}:{ports.jaeger_otlp}", "query": f"http://{HOST}:{ports.jaeger}"},
+    }
 
 
 def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:

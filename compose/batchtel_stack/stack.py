@@ -1,4 +1,4 @@
-"""A stack: collector, Prometheus, Loki and Tempo on loopback, in one data folder."""
+"""A stack: collector, Prometheus, VictoriaLogs and Jaeger on loopback, in one data folder."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from typing import Final
 
 from batchtel.command import Failure
 from batchtel_stack import build, children, output, readiness, state, terminate
+from batchtel_stack.binaries import BINARIES
 from batchtel_stack.lock import Lock
 from batchtel_stack.ports import HOST, Ports
-from batchtel_stack.programs import PROGRAMS, Options, Program, programs
+from batchtel_stack.programs import PROGRAMS, Options, Program, configured, programs
 from batchtel_stack.state import Process, State
 from batchtel_stack.status import Status
+from batchtel_stack.stores import Stores
 
-STOP_SECONDS: Final = {"collector": 10.0, "prometheus": 10.0, "loki": 10.0, "tempo": 3.0}
-"""How long each may take to end after SIGTERM before SIGKILL; all of them need less than 0.3 s when idle.
-
-Tempo 2.9 never ends within a minute of a query: its query queue waits for a clean-up that has stopped already
-(modules/frontend/queue, `stopping`). Its ingester has written everything by then, which takes 0.2 s.
-"""
+STOP_SECONDS: Final = 10.0
+"""How long each may take to end after SIGTERM before SIGKILL; all of them need less than 0.3 s when idle."""
 
 
 class Stack:
@@ -37,6 +35,7 @@ class Stack:
         environment: name or path of the collector's environment.
         query_lookback_delta: how far Prometheus looks back for a sample; its own default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
+        only_collector: start no stores; the collector delivers to those that the environment names.
     """
 
     def __init__(
@@ -48,12 +47,29 @@ class Stack:
         environment: str = "local",
         query_lookback_delta: str | None = None,
         overrides: Mapping[str, object] | None = None,
+        only_collector: bool = False,
     ) -> None:
         self.data = Path(os.path.abspath(data))
         self.ports = ports or Ports()
-        self.options = Options(self.data, self.ports, environment, cadence, query_lookback_delta, dict(overrides or {}))
+        self.options = Options(
+            self.data, self.ports, environment, cadence, query_lookback_delta, dict(overrides or {}), only_collector
+        )
         self._lock = Lock(self.data / "stack.lock")
         self._started: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def stores(self) -> Stores:
+        """Clients of the stores that it delivers to.
+
+        Raises:
+            Failure: the environment is wrong, or its stores cannot be asked (exit code 2).
+        """
+        return Stores.of(configured(self.options))
+
+    @property
+    def cadence(self) -> float:
+        """Seconds between two writes to Prometheus."""
+        return configured(self.options).cadence.total_seconds()
 
     @property
     def prometheus(self) -> str:
@@ -61,14 +77,14 @@ class Stack:
         return f"http://{HOST}:{self.ports.prometheus}"
 
     @property
-    def loki(self) -> str:
-        """Address of Loki."""
-        return f"http://{HOST}:{self.ports.loki}"
+    def victorialogs(self) -> str:
+        """Address of VictoriaLogs."""
+        return f"http://{HOST}:{self.ports.victorialogs}"
 
     @property
-    def tempo(self) -> str:
-        """Address of Tempo."""
-        return f"http://{HOST}:{self.ports.tempo}"
+    def jaeger(self) -> str:
+        """Address of Jaeger's queries."""
+        return f"http://{HOST}:{self.ports.jaeger}"
 
     @property
     def otlp_http(self) -> str:
@@ -91,6 +107,7 @@ class Stack:
         environment: str = "local",
         query_lookback_delta: str | None = None,
         overrides: Mapping[str, object] | None = None,
+        only_collector: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> Iterator[Stack]:
         """Run a stack for the length of a `with` block; the arguments are those of the class and of `start`.
@@ -105,6 +122,7 @@ class Stack:
             environment=environment,
             query_lookback_delta=query_lookback_delta,
             overrides=overrides,
+            only_collector=only_collector,
         )
         with terminate.raised():
             try:
@@ -129,7 +147,8 @@ class Stack:
             wanted = programs(self.options, boot=int(time.time()))
             self.ports.require_free()
             # Last: nothing that can be told at once is to cost a build.
-            binaries = build.ensure()
+            needed = [binary for binary in BINARIES if binary.name in {program.name for program in wanted}]
+            binaries = build.ensure(needed)
             say(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
             try:
                 self._launch(wanted, binaries, tied)
@@ -229,7 +248,7 @@ def _end(processes: list[Process]) -> None:
         children.kill_group(process.pid, signal.SIGTERM)
     while waiting := [process for process in processes if process.runs()]:
         for process in waiting:
-            if time.monotonic() - begun > STOP_SECONDS[process.name]:
+            if time.monotonic() - begun > STOP_SECONDS:
                 children.kill_group(process.pid, signal.SIGKILL)
         time.sleep(0.02)
 

@@ -1,205 +1,122 @@
-"""Clients for the query APIs of Prometheus, Loki and Tempo.
-
-Each asks one question and returns plain data. Every error is a Failure that says which store was asked, at which
-address, and what it answered (exit code 3).
-"""
+"""The stores that a stack or an environment delivers to, as clients that can be asked."""
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import quote
-
-import urllib3
+from pathlib import Path
+from typing import Final
 
 from batchtel.command import Failure
+from batchtel_collector.destinations import OtlpStore, WebStore
+from batchtel_collector.environment import Environment
+from batchtel_collector.values import REFERENCE
+from batchtel_dashboards.stores import Access, Jaeger, Logs, Loki, Prometheus, Tempo, Traces, VictoriaLogs
+from batchtel_stack.ports import HOST, Ports
 
-TIMEOUT: Final = 30.0
-"""Seconds for one answer."""
+LOGS: Final[dict[str, type[Loki] | type[VictoriaLogs]]] = {"loki": Loki, "victorialogs": VictoriaLogs}
+"""Key of an environment -> the client of such a store of logs."""
 
-LOKI_LIMIT: Final = 5000
-"""Log records of one answer: Loki refuses to be asked for more unless it is configured otherwise."""
-
-TEMPO_LIMIT: Final = 5000
-"""Traces of one answer."""
-
-Value = str | bool | int | float
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One series of an instant query's answer, with its value."""
-
-    labels: Mapping[str, str]
-    value: float
+TRACES: Final[dict[str, type[Tempo] | type[Jaeger]]] = {"tempo": Tempo, "jaeger": Jaeger}
+"""Key of an environment -> the client of such a store of traces."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One log record: Unix time in nanoseconds, its line, and its stream labels and structured metadata in one."""
+@dataclass(frozen=True)
+class Stores:
+    """One store of metrics, and each store of logs and of traces that gets everything."""
 
-    time: int
-    line: str
-    fields: Mapping[str, str]
+    prometheus: Prometheus
+    logs: tuple[Logs, ...]
+    traces: tuple[Traces, ...]
 
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The names of all stores, metrics first."""
+        return tuple(self.urls)
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One span: 32 and 16 hexadecimal digits of ids ("" for no parent), Unix nanoseconds, and its attributes."""
+    @property
+    def urls(self) -> dict[str, str]:
+        """Product -> base address of its query API."""
+        stores: list[Prometheus | Logs | Traces] = [self.prometheus, *self.logs, *self.traces]
+        return {store.product: store.url for store in stores}
 
-    trace_id: str
-    span_id: str
-    parent_id: str
-    name: str
-    start: int
-    end: int
-    attributes: Mapping[str, Value]
+    def elsewhere(self, urls: Mapping[str, str | None]) -> Stores:
+        """Return the stores with other addresses: key of an environment -> address, or None for no change.
 
+        Whoever names a store of logs, or of traces, wants this one asked and no other of its signal.
+        """
+        prometheus, named = urls.get("prometheus"), {key: url for key, url in urls.items() if url is not None}
+        return Stores(
+            Prometheus(prometheus) if prometheus is not None else self.prometheus,
+            tuple(client(named[key]) for key, client in LOGS.items() if key in named) or self.logs,
+            tuple(client(named[key]) for key, client in TRACES.items() if key in named) or self.traces,
+        )
 
-class _Store:
-    """One store at `url`; `name` is what errors call it."""
+    @classmethod
+    def local(cls) -> Stores:
+        """Return the stores of `batchtel up` with its own ports."""
+        return cls(
+            Prometheus(_loopback(Ports().prometheus)),
+            (VictoriaLogs(_loopback(Ports().victorialogs)),),
+            (Jaeger(_loopback(Ports().jaeger)),),
+        )
 
-    name: str
-
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
-
-    def _get(self, path: str, fields: Mapping[str, object]) -> Any:
-        texts = {key: str(value) for key, value in fields.items()}
-        try:
-            answer = self._pool.request("GET", self.url + path, fields=texts)
-        except urllib3.exceptions.HTTPError as error:
-            raise Failure(
-                f"{self.name} does not answer at {self.url}{path}: {error}. Is it running? batchtel status", 3
-            ) from error
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
-            said = " ".join(answer.data.decode(errors="replace").split())[:500]
-            asked = "; ".join(f"{key}={text}" for key, text in texts.items())
-            raise Failure(f"{self.name} answers {answer.status} at {self.url}{path}: {said} (asked: {asked})", 3)
-        try:
-            return json.loads(answer.data)
-        except ValueError as error:
-            raise Failure(f"{self.name} answers something that is no JSON at {self.url}{path}: {error}", 3) from error
-
-    def _found(self, path: str, fields: Mapping[str, object], *keys: str) -> Any:
-        """Return what stands below `keys` in the answer."""
-        content = self._get(path, fields)
-        answer = "404" if content is None else "other JSON than it should"
-        try:
-            for key in keys:
-                content = content[key]
-        except (KeyError, TypeError):
-            raise Failure(
-                f"{self.name} answers {answer} at {self.url}{path}. Is this address that of {self.name}?", 3
-            ) from None
-        return content
-
-
-class Prometheus(_Store):
-    """The HTTP API of Prometheus."""
-
-    name = "Prometheus"
-
-    def query(self, promql: str) -> list[Sample]:
-        """Return the answer to an instant query whose result is a vector."""
-        rows = self._found("/api/v1/query", {"query": promql}, "data", "result")
-        return [Sample(row["metric"], float(row["value"][1])) for row in rows]
-
-    def value(self, promql: str) -> float:
-        """Return the one value of an instant query's answer; 0 if it has none."""
-        samples = self.query(promql)
-        return samples[0].value if samples else 0.0
-
-    def series(self, matcher: str) -> list[dict[str, str]]:
-        """Return the label set of every series of the last hours, the name as `__name__`."""
-        series: list[dict[str, str]] = self._found("/api/v1/series", {"match[]": matcher, "limit": 0}, "data")
-        return series
-
-
-class Loki(_Store):
-    """The HTTP API of Loki."""
-
-    name = "Loki"
-
-    def records(self, logql: str, start: float, end: float) -> list[Record]:
-        """Return the log records between two Unix times in seconds, oldest first.
+    @classmethod
+    def of(cls, environment: Environment) -> Stores:
+        """Return the stores of an environment, with the credentials that it names, read from where it says.
 
         Raises:
-            Failure: There are `LOKI_LIMIT` or more; part of an answer would read as the whole.
+            Failure: A signal goes to no store that can be asked, a variable is not set, or a file cannot be read; all
+                at once (exit code 2).
         """
-        fields = {"query": logql, "start": int(start * 1e9), "end": int(end * 1e9), "limit": LOKI_LIMIT}
-        streams = self._found("/loki/api/v1/query_range", fields | {"direction": "forward"}, "data", "result")
-        records = [
-            Record(int(time), line, stream["stream"]) for stream in streams for time, line, *_ in stream["values"]
+        problems = [
+            f"no store of {signal} can be asked; write {' or '.join(keys)}: {{endpoint: ...}}"
+            for signal, keys in (("metrics", ("prometheus",)), ("logs", (*LOGS,)), ("traces", (*TRACES,)))
+            if all(getattr(environment, key) is None for key in keys)
         ]
-        _require_whole(self.name, logql, len(records), LOKI_LIMIT)
-        return sorted(records, key=lambda record: record.time)
+        accesses = {}
+        for key in ("prometheus", *LOGS, *TRACES):
+            store = getattr(environment, key)
+            if store is not None:
+                try:
+                    accesses[key] = (store.query_url, _access(store, environment.tenant))
+                except (OSError, KeyError) as error:
+                    problems.append(_unreadable(key, error))
+        if problems:
+            raise Failure(f"the environment {environment.name} cannot be asked:\n  " + "\n  ".join(problems), 2)
+        return cls(
+            Prometheus(*accesses["prometheus"]),
+            tuple(client(*accesses[key]) for key, client in LOGS.items() if key in accesses),
+            tuple(client(*accesses[key]) for key, client in TRACES.items() if key in accesses),
+        )
 
 
-class Tempo(_Store):
-    """The HTTP API of Tempo."""
-
-    name = "Tempo"
-
-    def search(self, traceql: str, start: float, end: float) -> list[str]:
-        """Return the ids of the traces that a query matches between two Unix times in seconds.
-
-        The spans of a search are of no use: when those of a trace arrived in two parts, Tempo returns the part with
-        more matches only (measured: 46 of 48 first steps). `trace` has them all.
-
-        Raises:
-            Failure: There are `TEMPO_LIMIT` traces or more; part of an answer would read as the whole.
-        """
-        fields = {"q": traceql, "start": int(start), "end": int(end) + 1, "limit": TEMPO_LIMIT}
-        traces = self._found("/api/search", fields, "traces")
-        _require_whole(self.name, traceql, len(traces), TEMPO_LIMIT)
-        # A search drops leading zeros.
-        return [trace["traceID"].zfill(32) for trace in traces]
-
-    def trace(self, trace_id: str) -> list[Span]:
-        """Return the spans of one trace by start; none if Tempo does not have it."""
-        content = self._get(f"/api/traces/{quote(trace_id)}", {})
-        if content is None:
-            return []
-        return sorted(map(_span, _spans(content)), key=lambda span: span.start)
+def _loopback(port: int) -> str:
+    return f"http://{HOST}:{port}"
 
 
-def _spans(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for resource in content.get("batches") or content.get("resourceSpans") or []:
-        for scope in resource.get("scopeSpans", []):
-            yield from scope["spans"]
+def _access(store: WebStore | OtlpStore, tenant: str | None) -> Access:
+    headers = {name: _resolved(text) for name, text in (store.headers | store.tenant_headers(tenant)).items()}
+    if store.token is not None:
+        token = Path(store.token).read_text().strip() if store.token.startswith("/") else _resolved(store.token)
+        headers["Authorization"] = f"Bearer {token}"
+    files = (_resolved(file) if file is not None else None for file in (store.ca, store.certificate, store.key))
+    return Access(headers, *files)
 
 
-def _span(content: Mapping[str, Any]) -> Span:
-    return Span(
-        trace_id=_hexadecimal(content["traceId"]),
-        span_id=_hexadecimal(content["spanId"]),
-        parent_id=_hexadecimal(content.get("parentSpanId", "")),
-        name=content["name"],
-        start=int(content["startTimeUnixNano"]),
-        end=int(content["endTimeUnixNano"]),
-        attributes={row["key"]: _value(row["value"]) for row in content.get("attributes", [])},
-    )
+def _resolved(text: str) -> str:
+    """Return text with the value of each `${env:NAME}`; KeyError names one that is not set."""
+    return REFERENCE.sub(lambda found: os.environ.get(found["name"]) or _default(found["name"], found["default"]), text)
 
 
-def _hexadecimal(base64_id: str) -> str:
-    """Return an id as hexadecimal digits; in JSON Tempo writes it in base64."""
-    return base64.b64decode(base64_id).hex()
+def _default(name: str, default: str | None) -> str:
+    if default is None:
+        raise KeyError(name)
+    return default.removeprefix(":-")
 
 
-def _value(content: Mapping[str, Any]) -> Value:
-    ((kind, value),) = content.items() or [("stringValue", "")]
-    if kind == "intValue":
-        return int(value)  # JSON of protobuf writes 64-bit integers as text
-    return value if isinstance(value, (str, bool, int, float)) else json.dumps(value)
-
-
-def _require_whole(name: str, query: str, count: int, limit: int) -> None:
-    if count >= limit:
-        raise Failure(f"{name} has {limit} results or more for {query}; ask for a shorter time or for one run", 3)
+def _unreadable(key: str, error: OSError | KeyError) -> str:
+    if isinstance(error, KeyError):
+        return f"{key} needs the variable {error.args[0]}; export {error.args[0]}=..."
+    return f"{key}.token: {error.filename} cannot be read: {error.strerror}"

@@ -17,7 +17,7 @@ SUBCOMMANDS: Final = {
     "catalogue": ("batchtel.catalogue_command:catalogue", "Check, describe or begin the job catalogue, jobs.toml."),
     "spool": ("batchtel.spool_command:spool", "Show what waits in a spool, and send it without a job."),
     "demo": ("batchtel_stack.demo.commands:demo", "Run the main job on a stack of its own and compare what arrived."),
-    "up": ("batchtel_stack.commands:up", "Start collector, Prometheus, Loki and Tempo on loopback."),
+    "up": ("batchtel_stack.commands:up", "Start collector, Prometheus, VictoriaLogs and Jaeger on loopback."),
     "status": ("batchtel_stack.commands:status", "Say which programs of the stack run, and why one does not."),
     "logs": ("batchtel_stack.commands:logs", "Show what the programs of the stack have logged."),
     "down": ("batchtel_stack.commands:down", "Stop the stack and leave no process."),
@@ -101,7 +101,7 @@ def main() -> None:
     Examples:
       batchtel demo                 the main job, end to end, on this machine
       batchtel render --env local   the collector's configuration
-      batchtel up                   collector, Prometheus, Loki and Tempo on loopback
+      batchtel up                   collector, Prometheus, VictoriaLogs and Jaeger on loopback
       batchtel run -- ./nightly.sh  any command as a recorded run
       batchtel doctor               what keeps a run from its stores
     """

@@ -11,31 +11,31 @@ from batchtel_stack.follow import follow
 
 def test_no_line_is_lost_between_the_tail_and_the_following(tmp_path: Path) -> None:
     """What is written after the tail was measured is followed, though it was there before the following began."""
-    log = output.fresh(tmp_path, "loki")
+    log = output.fresh(tmp_path, "jaeger")
     log.write_text("one\ntwo\nthree\n")
     end = log.stat().st_size
     with log.open("a") as file:
         file.write("four\n")
     assert output.tail(log, 2, end) == ["two", "three"]
     assert output.tail(log, 2) == ["three", "four"]
-    with closing(follow({"loki": log}, {"loki": end})) as following:
-        assert next(following) == ("loki", "four")
+    with closing(follow({"jaeger": log}, {"jaeger": end})) as following:
+        assert next(following) == ("jaeger", "four")
 
 
 def test_a_restart_is_followed_into_its_new_file(tmp_path: Path) -> None:
     """The rest of the old file comes first, an unfinished line included; the new one is read from its start."""
-    log = output.fresh(tmp_path, "loki")
+    log = output.fresh(tmp_path, "jaeger")
     log.write_text("old\n")
-    with closing(follow({"loki": log}, {"loki": 0})) as following:
-        assert next(following) == ("loki", "old")
+    with closing(follow({"jaeger": log}, {"jaeger": 0})) as following:
+        assert next(following) == ("jaeger", "old")
         with log.open("ab") as file:
             file.write(b"last \xff words\nunfin")
             file.flush()
-            output.fresh(tmp_path, "loki")
+            output.fresh(tmp_path, "jaeger")
             log.write_text("new\n")
             file.write(b"ished")
         assert [next(following) for _ in range(3)] == [
-            ("loki", "last \N{REPLACEMENT CHARACTER} words"),
-            ("loki", "unfinished"),
-            ("loki", "new"),
+            ("jaeger", "last \N{REPLACEMENT CHARACTER} words"),
+            ("jaeger", "unfinished"),
+            ("jaeger", "new"),
         ]

@@ -22,7 +22,7 @@ LOW_PORTS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 def taken(ports: Ports) -> Iterator[Ports]:
     """Ports of which two are listened on, by this process."""
     with ExitStack() as held:
-        for number in (ports.prometheus, ports.tempo_otlp):
+        for number in (ports.prometheus, ports.jaeger_otlp):
             listener = held.enter_context(socket.socket())
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", number))
@@ -40,7 +40,7 @@ def test_occupied_ports_are_all_named(batchtel: Batchtel, data: Path, taken: Por
         "error: 2 ports cannot be opened, nothing was started:\n"
         f"  127.0.0.1:{taken.prometheus} (prometheus, queries and remote write) is used by {me}; "
         "choose another port: --port prometheus=N\n"
-        f"  127.0.0.1:{taken.tempo_otlp} (tempo, spans from the collector, OTLP over gRPC) is used by {me}; "
+        f"  127.0.0.1:{taken.jaeger_otlp} (jaeger, spans from the collector, OTLP over gRPC) is used by {me}; "
         "choose another port: --port tempo_otlp=N\n"
     )
     assert processes(data) == {}
@@ -79,19 +79,19 @@ def test_a_low_port_is_not_said_to_be_used(ports: Ports) -> None:
 
 def test_settings_change_ports() -> None:
     """A setting changes the port that it names and no other."""
-    assert Ports().changed(["prometheus=19090", "loki=13100"]) == Ports(prometheus=19090, loki=13100)
+    assert Ports().changed(["prometheus=19090", "jaeger=26686"]) == Ports(prometheus=19090, jaeger=26686)
 
 
 def test_wrong_settings_are_all_named() -> None:
     """Every wrong setting is reported at once, with what to write instead."""
     with pytest.raises(Failure) as wrong:
-        Ports().changed(["promethus=1", "loki=70000", "tempo=x", "otlp_grpc=9090"])
+        Ports().changed(["promethus=1", "victorialogs=70000", "jaeger=x", "otlp_grpc=9090"])
     assert wrong.value.exit_code == 2
     assert wrong.value.format_message() == (
         "--port promethus=1: no port is called 'promethus'; choose from otlp_grpc, otlp_http, collector_health, "
-        "collector_metrics, collector_series, prometheus, loki, loki_grpc, tempo, tempo_grpc, tempo_otlp\n"
-        "--port loki=70000: '70000' is not a port; write loki=19090 (1 to 65535)\n"
-        "--port tempo=x: 'x' is not a port; write tempo=19090 (1 to 65535)\n"
+        "collector_metrics, collector_series, prometheus, victorialogs, jaeger, jaeger_grpc, jaeger_otlp\n"
+        "--port victorialogs=70000: '70000' is not a port; write victorialogs=19090 (1 to 65535)\n"
+        "--port jaeger=x: 'x' is not a port; write jaeger=19090 (1 to 65535)\n"
         "port 9090 is given to otlp_grpc and prometheus; choose another: --port prometheus=N"
     )
 

@@ -18,7 +18,7 @@ from batchtel_stack.programs import PROGRAMS
 from tests.compose.conftest import Batchtel, Eventually, Spawn
 from tests.compose.machine import COMMAND, options, processes
 
-OF_ENVIRONMENT = ("prometheus/prometheus.yml", "loki/loki.yaml", "tempo/tempo.yaml", "collector/collector.yaml")
+OF_ENVIRONMENT = ("prometheus/prometheus.yml", "jaeger/jaeger.yaml", "collector/collector.yaml")
 """What an environment decides: the cadence of rules, how long details are kept, and the collector."""
 
 pytestmark = pytest.mark.usefixtures("built")
@@ -29,7 +29,7 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     up = batchtel("up", "--data", data, *options(ports))
     assert up.returncode == 0, up.stderr
     assert re.fullmatch(
-        rf"starting prometheus, loki, tempo, collector; data: {data}\n"
+        rf"starting prometheus, victorialogs, jaeger, collector; data: {data}\n"
         r"(\w+ is ready after \d+\.\d s: http://127\.0\.0\.1:\d+\n){4}"
         rf"send with: export OTEL_EXPORTER_OTLP_ENDPOINT=http://127\.0\.0\.1:{ports.otlp_http}\n",
         up.stderr,
@@ -42,7 +42,7 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     entries = {entry["name"]: entry for entry in json.loads(status.stdout)}
     assert list(entries) == list(PROGRAMS)
     assert {entry["state"] for entry in entries.values()} == {"running"}
-    assert entries["loki"]["url"] == f"http://127.0.0.1:{ports.loki}"
+    assert entries["victorialogs"]["url"] == f"http://127.0.0.1:{ports.victorialogs}"
     assert {entry["pid"] for entry in entries.values()} == set(processes(data))
 
     again = batchtel("up", "--data", data, *options(ports))
@@ -57,12 +57,12 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
         "Stop it first: batchtel down\n",
     )
 
-    logs = batchtel("logs", "tempo", "-n", "1", "--data", data)
+    logs = batchtel("logs", "jaeger", "-n", "1", "--data", data)
     assert logs.returncode == 0
-    assert logs.stdout.splitlines() == output.tail(output.path(data, "tempo"), 1) != []
+    assert logs.stdout.splitlines() == output.tail(output.path(data, "jaeger"), 1) != []
 
     down = batchtel("down", "--data", data)
-    assert (down.returncode, down.stderr) == (0, "stopped prometheus, loki, tempo, collector\n")
+    assert (down.returncode, down.stderr) == (0, "stopped prometheus, victorialogs, jaeger, collector\n")
     assert processes(data) == {}
     assert batchtel("down", "--data", data).stderr == f"nothing runs in {data}\n"
     assert [entry["state"] for entry in json.loads(batchtel("status", "--data", data, "--json").stdout)] == [
@@ -92,7 +92,7 @@ def test_wrong_input_is_told_before_anything_is_built(
         2,
         "error: cannot write in /proc/nowhere: No such file or directory; name another folder: --data DIR\n",
     )
-    with socket.create_server(("127.0.0.1", ports.loki)):
+    with socket.create_server(("127.0.0.1", ports.victorialogs)):
         used = batchtel("up", "--data", data, *options(ports))
     assert used.returncode == 3
     assert used.stderr.startswith("error: a port cannot be opened, nothing was started:\n")
@@ -109,38 +109,38 @@ def test_only_known_ports_on_loopback(batchtel: Batchtel, data: Path, ports: Por
 def test_crash_is_reported_and_mended(batchtel: Batchtel, data: Path, ports: Ports, eventually: Eventually) -> None:
     """A program that died is named by `status`, with the end of its log and exit code 1; `up` starts all four again."""
     batchtel("up", "--data", data, *options(ports))
-    (pid,) = [pid for pid, line in processes(data).items() if "/tempo " in line]
+    (pid,) = [pid for pid, line in processes(data).items() if "/jaeger " in line]
     os.kill(pid, signal.SIGKILL)
-    eventually("tempo is gone", lambda: state.ticks(pid) is None)
-    with output.path(data, "tempo").open("a") as log:
+    eventually("jaeger is gone", lambda: state.ticks(pid) is None)
+    with output.path(data, "jaeger").open("a") as log:
         log.write("the last words\n")
 
     status = batchtel("status", "--data", data)
     assert status.returncode == 1
-    assert re.search(r"^tempo +exited +- ", status.stdout, re.MULTILINE)
-    assert status.stderr.startswith("\ntempo has ended by itself. Its last lines:\n")
+    assert re.search(r"^jaeger +exited +- ", status.stdout, re.MULTILINE)
+    assert status.stderr.startswith("\njaeger has ended by itself. Its last lines:\n")
     assert status.stderr.endswith(
-        f"  the last words\nThe whole log: {output.path(data, 'tempo')}\n\nStart all four again: batchtel up\n"
+        f"  the last words\nThe whole log: {output.path(data, 'jaeger')}\n\nStart all four again: batchtel up\n"
     )
 
     up = batchtel("up", "--data", data, *options(ports))
     assert up.returncode == 0
-    assert up.stderr.startswith("tempo has ended since the last start; stopping the rest and starting all four\n")
+    assert up.stderr.startswith("jaeger has ended since the last start; stopping the rest and starting all four\n")
     assert len(processes(data)) == 4
     batchtel("down", "--data", data)
 
 
 def test_early_end_is_explained(batchtel: Batchtel, data: Path, ports: Ports) -> None:
     """A program that ends before it is ready stops the start: its last lines are shown, nothing is left running."""
-    broken = data / "tempo" / "blocks"
+    broken = data / "jaeger" / "keys"
     broken.parent.mkdir(parents=True)
     broken.write_text("a file where a folder must be")
     up = batchtel("up", "--data", data, *options(ports))
     assert up.returncode == 3
     message = up.stderr[up.stderr.index("error: ") :]
-    assert re.match(r"error: tempo ended with exit code \d+ before it was ready\. Its last lines:\n  ", message)
+    assert re.match(r"error: jaeger ended with exit code \d+ before it was ready\. Its last lines:\n  ", message)
     assert "not a directory" in message
-    assert message.endswith(f"The whole log: {output.path(data, 'tempo')}\n")
+    assert message.endswith(f"The whole log: {output.path(data, 'jaeger')}\n")
     assert processes(data) == {}
 
 

@@ -22,12 +22,12 @@ def own(tmp_path: Path) -> Process:
     """This very process, as if it were a program of a stack."""
     ticks = state.ticks(os.getpid())
     assert ticks is not None
-    return Process("loki", os.getpid(), ticks, time.time(), "http://127.0.0.1:3100", tmp_path / "loki.log")
+    return Process("jaeger", os.getpid(), ticks, time.time(), "http://127.0.0.1:16686", tmp_path / "jaeger.log")
 
 
 def test_state_survives_the_file(tmp_path: Path, own: Process) -> None:
     """What is read is what was written."""
-    written = State(Ports(loki=13100), (own,))
+    written = State(Ports(jaeger=26686), (own,))
     state.write(tmp_path, written)
     assert state.read(tmp_path) == written
 

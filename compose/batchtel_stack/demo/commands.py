@@ -17,8 +17,9 @@ from rich.console import Console
 
 from batchtel.command import Failure
 from batchtel_stack import terminate
-from batchtel_stack.demo import airports, report
+from batchtel_stack.demo import airports, report, target
 from batchtel_stack.demo.play import CADENCE, Outcome, play
+from batchtel_stack.demo.target import Target
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 
@@ -29,32 +30,45 @@ INTERRUPTED: Final = 130
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, and nothing else there.")
 @click.option("--keep", is_flag=True, help="Leave the stack and its data when done, and say how to look at it.")
-def demo(as_json: bool, keep: bool) -> None:
-    """Run real jobs on a stack of their own and compare what arrived with what the jobs did.
+@click.option(
+    "--env",
+    "environment",
+    metavar="NAME|FILE",
+    help="Use the stores of this environment, which run already, instead of a stack of the demo's own.",
+)
+def demo(as_json: bool, keep: bool, environment: str | None) -> None:
+    """Run real jobs and compare what arrived in the stores with what the jobs did.
 
     Ten processes fail at the same moment, 200 short runs finish, records are loaded, a failed run is tried again, and a
-    green job has done nothing. Every job writes down what it does; then Prometheus, Loki and Tempo are asked. The stack
-    has free ports and a new folder, so it disturbs no other, and is gone in the end.
+    green job has done nothing. Every job writes down what it does; then the stores of metrics, logs and traces are
+    asked. The stack has free ports and a new folder, so it disturbs no other, and is gone in the end.
+
+    With --env only a collector is started. It delivers to the stores that the environment names, such as your own Loki
+    and Tempo, and they are compared in the same way. Its series stay in Prometheus until they expire there.
 
     \b
-    Exit codes: 0 all agree; 1 one differs; 3 a program or store cannot be reached.
+    Exit codes: 0 all agree; 1 one differs, or Prometheus lacks batchtel's rules; 2 the environment is wrong; 3 a
+    program or store cannot be reached.
 
     \b
     Examples:
       batchtel demo
       batchtel demo --json | jq .ok
       batchtel demo --keep
+      batchtel demo --env ./production.yaml
     """
+    if keep and environment is not None:
+        raise Failure("--keep leaves a stack of the demo's own, and --env starts none; leave one of them out", 2)
     airports.require()
+    if environment is not None:
+        target.require_askable(environment)
     say = _speaker()
     folder = Path(tempfile.mkdtemp(prefix="batchtel-demo-"))
     remove = not keep
     try:
-        with terminate.raised(), _stack(folder, keep, say) as stack:
-            outcome = play(stack, folder, say)
+        with terminate.raised(), _target(environment, folder, keep, say) as aimed:
+            outcome = play(aimed, folder, say)
             _print(outcome, as_json)
-            if keep:
-                _say_how_to_look(stack, say)
         if not outcome.ok and not keep:
             remove = False
             say(f"what the jobs have written down, and the stores' data: {folder}")
@@ -70,6 +84,27 @@ def demo(as_json: bool, keep: bool) -> None:
         if remove:
             shutil.rmtree(folder, ignore_errors=True)
     sys.exit(0 if outcome.ok else 1)
+
+
+@contextmanager
+def _target(environment: str | None, folder: Path, keep: bool, say: Callable[[str], None]) -> Iterator[Target]:
+    if environment is None:
+        with _stack(folder, keep, say) as stack:
+            yield Target.own(stack, CADENCE)
+            if keep:
+                _say_how_to_look(stack, say)
+        return
+    service = target.unique_service()
+    say(f"a collector of its own for the stores of {environment}; its jobs have the service name {service}")
+    with Stack.running(
+        folder / "stack",
+        Ports.free(),
+        environment=environment,
+        overrides=target.overrides(service),
+        only_collector=True,
+        say=say,
+    ) as stack:
+        yield Target.of(stack, service)
 
 
 @contextmanager
@@ -99,7 +134,7 @@ def _print(outcome: Outcome, as_json: bool) -> None:
 
 
 def _say_how_to_look(stack: Stack, say: Callable[[str], None]) -> None:
-    say(f"the stack runs on: Prometheus {stack.prometheus}, Loki {stack.loki}, Tempo {stack.tempo}")
+    say(f"the stack runs on: Prometheus {stack.prometheus}, VictoriaLogs {stack.victorialogs}, Jaeger {stack.jaeger}")
     say(f"look at it:  batchtel status --data {stack.data}")
     say(f"stop it:     batchtel down --data {stack.data}")
 

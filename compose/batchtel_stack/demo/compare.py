@@ -10,13 +10,9 @@ from typing import Final
 
 from batchtel_dashboards import queries
 from batchtel_stack.demo import ledger, tell, waiting
-from batchtel_stack.demo.processes import SERVICE
 from batchtel_stack.demo.scenarios import SCENARIOS, Scenario
-from batchtel_stack.demo.tell import CANNOT_TELL, Quantities
-from batchtel_stack.stack import Stack
-from batchtel_stack.stores import Loki, Prometheus, Tempo
-
-STORES: Final = ("prometheus", "loki", "tempo")
+from batchtel_stack.demo.target import Target
+from batchtel_stack.demo.tell import Quantities
 
 SLACK_SECONDS: Final = 20.0
 """On top of three cadences: for a busy machine."""
@@ -39,11 +35,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A scenario, by job and quantity."""
+    """A scenario, by job and quantity; `observed` is by product, and so is `cannot_tell`: what it is not asked."""
 
     scenario: Scenario
     expected: Quantities
     observed: Mapping[str, Quantities]
+    cannot_tell: Mapping[str, tuple[str, ...]]
 
     @property
     def ok(self) -> bool:
@@ -51,7 +48,7 @@ class Comparison:
         return bool(self.expected) and all(row.equal for row in self.rows())
 
     def rows(self) -> list[Row]:
-        """Return every quantity that anybody tells, job by job."""
+        """Return every quantity that anybody reports, job by job."""
         return [row for job in self._jobs() for row in self._rows_of(job)]
 
     def _jobs(self) -> list[str]:
@@ -60,27 +57,25 @@ class Comparison:
 
     def _rows_of(self, job: str) -> Iterable[Row]:
         expected = self.expected.get(job, {})
-        observed = {store: self.observed[store].get(job, {}) for store in STORES}
+        observed = {store: quantities.get(job, {}) for store, quantities in self.observed.items()}
         for name in dict.fromkeys([*expected, *(name for counted in observed.values() for name in counted)]):
             told = {
-                store: observed[store].get(name, 0.0)
-                for store in STORES
-                if not name.startswith(tuple(CANNOT_TELL[store]))
+                store: counted.get(name, 0.0)
+                for store, counted in observed.items()
+                if not name.startswith(self.cannot_tell[store])
             }
             yield Row(job, name, expected.get(name, 0.0), told)
 
 
 class Witnesses:
-    """The ledgers of the jobs in a folder, and the three stores of a stack, from a Unix time on.
+    """The ledgers of the jobs in a folder, and the stores of a target, from a Unix time on."""
 
-    `cadence` is the stack's, in seconds.
-    """
-
-    def __init__(self, folder: Path, stack: Stack, since: float, cadence: float) -> None:
-        self.prometheus, self.loki, self.tempo = Prometheus(stack.prometheus), Loki(stack.loki), Tempo(stack.tempo)
+    def __init__(self, folder: Path, target: Target, since: float) -> None:
+        self.stores, self.service = target.stores, target.service
         self.since = since - 60
+        self._target = target
         self._ledger = folder
-        self._cadence = cadence
+        self._cadence = target.cadence
 
     def run_ids(self, job: str | None = None) -> set[str]:
         """Return the run ids of all jobs, or of one, by the ledger."""
@@ -90,18 +85,23 @@ class Witnesses:
         """Ask all, and compare scenario by scenario; jobs that belong to none are a scenario of their own."""
         expected = tell.by_ledger(ledger.read(self._ledger))
         known, end = self.run_ids(), time.time() + 60
-        observed = {
-            "prometheus": tell.by_prometheus(self.prometheus),
-            "loki": tell.by_loki(self.loki, SERVICE, known, self.since, end),
-            "tempo": tell.by_tempo(self.tempo, SERVICE, known, self.since, end),
-        }
+        observed = {self.stores.prometheus.product: tell.by_prometheus(self.stores.prometheus, self.service)}
+        cannot_tell: dict[str, tuple[str, ...]] = {self.stores.prometheus.product: tell.NOT_OF_METRICS}
+        for logs in self.stores.logs:
+            observed[logs.product] = tell.by_logs(logs, self.service, known, self.since, end)
+            cannot_tell[logs.product] = tell.NOT_OF_LOGS
+        for traces in self.stores.traces:
+            observed[traces.product] = tell.by_traces(traces, self.service, known, self.since, end)
+            cannot_tell[traces.product] = tell.NOT_OF_TRACES
         belonging = {job for scenario in SCENARIOS for job in scenario.jobs}
         strangers = {job for told in (expected, *observed.values()) for job in told} - belonging
         scenarios = [*SCENARIOS]
         if strangers:
             scenarios.append(Scenario("unknown", "jobs that nobody has started", tuple(sorted(strangers))))
         return [
-            Comparison(one, _only(expected, one), {store: _only(observed[store], one) for store in STORES})
+            Comparison(
+                one, _only(expected, one), {name: _only(told, one) for name, told in observed.items()}, cannot_tell
+            )
             for one in scenarios
         ]
 
@@ -120,10 +120,10 @@ class Witnesses:
 
     def wait_for_evaluation(self) -> None:
         """Return after the rules have been evaluated on samples that were collected after this call."""
-        first = self.prometheus.value(queries.last_evaluation())
+        first = self.stores.prometheus.value(queries.last_evaluation())
         waiting.until(
             "two more evaluations of the rules",
-            lambda: self.prometheus.value(queries.last_evaluation()),
+            lambda: self.stores.prometheus.value(queries.last_evaluation()),
             lambda last: last >= first + 2 * self._cadence,
             5 * self._cadence + SLACK_SECONDS,
             describe=lambda last: f"one at Unix time {last:.0f}, the first was {first:.0f}",
@@ -131,12 +131,14 @@ class Witnesses:
 
     def number_of_series(self) -> int:
         """Return how many series the runs have made."""
-        return int(self.prometheus.value(queries.number_of_series()))
+        return int(self.stores.prometheus.value(queries.number_of_series(self.service)))
 
     def series_with_run_id(self) -> int:
-        """Return how many of all series have a label that contains the id of a run."""
+        """Return how many series have a label that contains the id of a run."""
         ids = self.run_ids()
-        series = self.prometheus.series(queries.EVERYTHING)
+        # Where others write, too, only the demo's own: all series of a large Prometheus are too many to list.
+        matcher = queries.of_service(self.service) if self._target.shared else queries.EVERYTHING
+        series = self.stores.prometheus.series(matcher)
         return sum(any(run_id in text for text in labels.values() for run_id in ids) for labels in series)
 
 

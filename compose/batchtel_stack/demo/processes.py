@@ -17,9 +17,6 @@ from batchtel.command import Failure
 from batchtel_stack import children, output
 from batchtel_stack.demo import ledger
 
-SERVICE: Final = "batchtel-demo"
-"""`service.name` of all jobs."""
-
 FLUSH_SECONDS: Final = 30
 """How long a job may wait for the collector at its end. The default of 2 s is meant for a machine that is not busy
 with a demo: 8 processes at a time on less than half a core need more than that."""
@@ -43,13 +40,14 @@ class Processes:
     Args:
         folder: where the processes work and print into; `ledger` within it takes the ledgers.
         endpoint: where they send telemetry, OTLP over HTTP.
+        service: their `service.name`.
     """
 
-    def __init__(self, folder: Path, endpoint: str) -> None:
+    def __init__(self, folder: Path, endpoint: str, service: str) -> None:
         self.folder = folder
         self.ledger = folder / "ledger"
         self.ledger.mkdir(parents=True, exist_ok=True)
-        self._endpoint = endpoint
+        self._endpoint, self._service = endpoint, service
         self._all: list[Running] = []
 
     def __enter__(self) -> Processes:
@@ -100,7 +98,7 @@ class Processes:
             "OTEL_EXPORTER_OTLP_ENDPOINT": self._endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_EXPORTER_OTLP_TIMEOUT": str(FLUSH_SECONDS),
-            "OTEL_SERVICE_NAME": SERVICE,
+            "OTEL_SERVICE_NAME": self._service,
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=demo",
             "BATCHTEL_EXIT_TIMEOUT": str(FLUSH_SECONDS),
             "NO_PROXY": "127.0.0.1",

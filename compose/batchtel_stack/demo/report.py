@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,33 +11,42 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from batchtel_stack.demo.compare import STORES, Comparison, Row
+from batchtel_dashboards.stores import Record, Span
+from batchtel_stack.demo.compare import Comparison, Row
 from batchtel_stack.demo.one_run import OneRun
 from batchtel_stack.demo.play import Outcome, Series
-from batchtel_stack.stores import Record, Span
 
 _LINES: Final = 12
-_WHAT_WIDTH: Final = 32
+_WHAT_WIDTH: Final = 27
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
     """Return the document of `--json`."""
-    series, one_run = outcome.series, outcome.one_run
+    series = outcome.series
     return {
         "ok": outcome.ok,
         "scenarios": [
-            {"name": one.scenario.name, "ok": one.ok, "expected": one.expected, "observed": dict(one.observed)}
+            {
+                "name": one.scenario.name,
+                "ok": one.ok,
+                "expected": one.expected,
+                "observed": {product.lower(): quantities for product, quantities in one.observed.items()},
+            }
             for one in outcome.comparisons
         ],
         "series": series and {"before": series.before, "after": series.after, "with_run_id": series.with_run_id},
-        "run": one_run
-        and {
-            "ok": one_run.ok,
-            "run_id": one_run.run_id,
-            "trace_id": one_run.trace_id,
-            "records": len(one_run.records),
-            "spans": len(one_run.spans),
-        },
+        "runs": [
+            {
+                "ok": run.ok,
+                "logs": run.logs.lower(),
+                "traces": run.traces.lower(),
+                "run_id": run.run_id,
+                "trace_id": run.trace_id,
+                "records": len(run.records),
+                "spans": len(run.spans),
+            }
+            for run in outcome.runs
+        ],
     }
 
 
@@ -52,18 +61,18 @@ def show(outcome: Outcome, console: Console) -> None:
         console.print()
     if outcome.series is not None:
         _show_series(outcome.series, console)
-    if outcome.one_run is not None:
-        _show_run(outcome.one_run, console)
+    for run in outcome.runs:
+        _show_run(run, console)
 
 
 def verdict(outcome: Outcome) -> str:
     """Return the last line."""
     if outcome.ok:
-        return "All three stores say exactly what the jobs have written down."
+        return f"{_listed(outcome.products)} say exactly what the jobs have written down."
     differing = [one.scenario.name for one in outcome.comparisons if not one.ok]
     if outcome.series is not None and not outcome.series.ok:
         differing.append("series")
-    if outcome.one_run is not None and not outcome.one_run.ok:
+    if not all(run.ok for run in outcome.runs):
         differing.append("the run in full")
     return f"DIFFERS: {', '.join(differing)}."
 
@@ -73,11 +82,11 @@ def _table(comparison: Comparison) -> Table:
     jobs = f"{len(scenario.jobs)} jobs together" if len(scenario.jobs) > 1 else scenario.jobs[0]
     table = _plain_table(f"{scenario.name}: {scenario.title} ({jobs})")
     table.add_column("what", min_width=_WHAT_WIDTH)
-    for column in ("happened", "Prometheus", "Loki", "Tempo"):
+    for column in ("happened", *comparison.observed):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("equal", no_wrap=True)
     for row in _together(comparison.rows()):
-        told = [_number(row.observed[store]) if store in row.observed else "-" for store in STORES]
+        told = [_number(row.observed[store]) if store in row.observed else "-" for store in comparison.observed]
         style = None if row.equal else "bold red"
         table.add_row(row.name, _number(row.expected), *told, "yes" if row.equal else "NO", style=style)
     return table
@@ -120,14 +129,14 @@ def _show_series(series: Series, console: Console) -> None:
 
 def _show_run(run: OneRun, console: Console) -> None:
     tree = Tree(f"[bold]run {run.run_id} in full[/bold], by its id", highlight=False)
-    records = tree.add(f"Loki, {len(run.records)} records")
+    records = tree.add(f"{run.logs}, {len(run.records)} records")
     for record in run.records[: _LINES // 2]:
         records.add(_line(record))
     if len(run.records) > _LINES:
         records.add(f"... {len(run.records) - _LINES} more ...")
     for record in run.records[max(_LINES // 2, len(run.records) - _LINES // 2) :]:
         records.add(_line(record))
-    spans = tree.add(f"Tempo, trace {run.trace_id}")
+    spans = tree.add(f"{run.traces}, trace {run.trace_id}")
     branches: dict[str, Tree] = {}
     for span in run.spans:
         branches[span.span_id] = branches.get(span.parent_id, spans).add(_span(span))
@@ -148,6 +157,10 @@ def _span(span: Span) -> Text:
         if key.startswith(("batch.records", "batch.data_quality", "batch.schema", "batch.status", "error.type"))
     ]
     return Text(f"{span.name} {(span.end - span.start) / 1e6:.0f} ms, {', '.join(facts)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _number(amount: float) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from batchtel_dashboards import queries
+from batchtel_dashboards.stores import Logs, Prometheus, Traces, Wanted
 from batchtel_stack.demo.ledger import Line
-from batchtel_stack.stores import Loki, Prometheus, Tempo
 
 Quantities = dict[str, dict[str, float]]
 """Job name -> what is counted -> how many. What is not there is 0."""
@@ -19,7 +19,7 @@ FAILED_RECORDS: Final = "failed records by id"
 SCHEMA: Final = "schema version"
 
 WINDOW: Final = "6h"
-"""Longer than any demo; the stack is new, so it has nothing older."""
+"""Longer than any demo; nothing older has its service name, or the stack is new."""
 
 
 def by_ledger(lines: Iterable[Line]) -> Quantities:
@@ -45,13 +45,13 @@ def by_ledger(lines: Iterable[Line]) -> Quantities:
     return _plain(told)
 
 
-def by_prometheus(store: Prometheus) -> Quantities:
-    """Return what the recorded increments add up to."""
-    told = _nothing()
+def by_prometheus(store: Prometheus, service: str) -> Quantities:
+    """Return what the recorded increments of a service add up to."""
+    told, own = _nothing(), {"job": service}
 
     def ask(metric: str, name: str, *labels: str) -> None:
         part: queries.HistogramPart = "sum" if name == "quality" else "count"
-        for sample in store.query(queries.added(metric, WINDOW, by=("job_name", *labels), part=part)):
+        for sample in store.query(queries.added(metric, WINDOW, by=("job_name", *labels), labels=own, part=part)):
             step = sample.labels.get("step_name")
             what = name or _ended(sample.labels.get("status", ""), sample.labels.get("error_type", ""))
             told[sample.labels["job_name"]][f"{step}: {what}" if step else what] += sample.value
@@ -68,13 +68,13 @@ def by_prometheus(store: Prometheus) -> Quantities:
     return _plain(told)
 
 
-def by_loki(store: Loki, service: str, known: Collection[str], start: float, end: float) -> Quantities:
+def by_logs(store: Logs, service: str, known: Collection[str], start: float, end: float) -> Quantities:
     """Return what the events say; `known` are the run ids of the ledger."""
     told = _nothing()
     ids: dict[str, set[str]] = defaultdict(set)
-    for record in store.records(queries.events(service), start, end):
-        fields = {key.replace("_", "."): text for key, text in record.fields.items()}
-        event, name = fields.get("event.name", ""), fields.get("batch.job.name", "")
+    for record in store.records(Wanted(service), start, end):
+        fields = record.fields
+        event, name = fields.get("event_name", ""), fields.get("batch.job.name", "")
         job = told[name]
         if not event:
             continue  # a line of the job's own
@@ -89,12 +89,11 @@ def by_loki(store: Loki, service: str, known: Collection[str], start: float, end
     return _with_ids(told, ids, known)
 
 
-def by_tempo(store: Tempo, service: str, known: Collection[str], start: float, end: float) -> Quantities:
+def by_traces(store: Traces, service: str, known: Collection[str], start: float, end: float) -> Quantities:
     """Return what the spans say; `known` are the run ids of the ledger."""
     told = _nothing()
     ids: dict[str, set[str]] = defaultdict(set)
-    traces = store.search(queries.runs(service), start, end)
-    for span in (span for trace_id in traces for span in store.trace(trace_id)):
+    for span in (span for trace_id in store.find(Wanted(service), start, end) for span in store.trace(trace_id)):
         name = str(span.attributes["batch.job.name"])
         job = told[name]
         ids[name].add(str(span.attributes["batch.run.id"]))
@@ -114,9 +113,7 @@ def _add_span(job: dict[str, float], fields: Mapping[str, Any]) -> None:
         return
     job[ended] += 1
     names = {"processed": "batch.records.processed", "failed": "batch.records.failed"}
-    # Loki writes every dot as an underscore, and so does the reader of it take each for a dot.
-    quality = "batch.data.quality.score" if "batch.data.quality.score" in fields else "batch.data_quality.score"
-    _add(job, fields, names | {"quality": quality})
+    _add(job, fields, names | {"quality": "batch.data_quality.score"})
     _add_schema(job, fields.get("batch.schema.version"))
 
 
@@ -154,9 +151,7 @@ def _plain(told: Quantities) -> Quantities:
     return {job: {name: round(amount, 6) for name, amount in counted.items()} for job, counted in told.items()}
 
 
-CANNOT_TELL: Final[Mapping[str, Sequence[str]]] = {
-    "prometheus": (RUN_IDS, FAILED_RECORDS, SCHEMA),
-    "loki": (),
-    "tempo": (FAILED_RECORDS,),
-}
-"""What a store is not asked, by the beginnings of the words."""
+NOT_OF_METRICS: Final = (RUN_IDS, FAILED_RECORDS, SCHEMA)
+NOT_OF_LOGS: Final[tuple[str, ...]] = ()
+NOT_OF_TRACES: Final = (FAILED_RECORDS,)
+"""What a store of the signal is not asked, by the beginnings of the words."""

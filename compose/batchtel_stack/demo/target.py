@@ -1,0 +1,92 @@
+"""Where the demo's jobs send, and the stores that are asked afterwards."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from batchtel.command import Failure
+from batchtel_dashboards import rules
+from batchtel_stack.programs import Options, configured
+from batchtel_stack.stack import Stack
+from batchtel_stack.stores import Stores
+
+SERVICE: Final = "batchtel-demo"
+"""`service.name` of all jobs on a stack of the demo's own."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A collector that receives, and the stores behind it.
+
+    Attributes:
+        endpoint: where jobs send, OTLP over HTTP.
+        stores: the stores that are compared with the ledger.
+        service: `service.name` of all jobs; nothing else in the stores has it.
+        cadence: seconds between two evaluations of Prometheus' rules, or between two writes if that is longer.
+        shared: whether others use the stores, too.
+    """
+
+    endpoint: str
+    stores: Stores
+    service: str
+    cadence: float
+    shared: bool = False
+
+    @classmethod
+    def own(cls, stack: Stack, cadence: float) -> Target:
+        """Return a stack that only the demo uses."""
+        return cls(stack.otlp_http, stack.stores, SERVICE, cadence)
+
+    @classmethod
+    def of(cls, stack: Stack, service: str) -> Target:
+        """Return the stores of a stack's environment, which others use, too.
+
+        Raises:
+            Failure: Prometheus does not evaluate batchtel's recording rules (exit code 1), or does not answer (3).
+        """
+        stores = stack.stores
+        intervals = stores.prometheus.rules()
+        missing = sorted(rules.names() - set(intervals))
+        if missing:
+            url = stores.prometheus.url
+            raise Failure(
+                f"Prometheus at {url} does not evaluate {len(missing)} of batchtel's recording rules, such as "
+                f"{missing[0]}, by which counts are read. Add {rules.path()} to its rule_files, reload it, and call "
+                "the same command again",
+                1,
+            )
+        cadence = max(stack.cadence, *(intervals[name] for name in rules.names()))
+        return cls(stack.otlp_http, stores, service, cadence, shared=True)
+
+
+def unique_service() -> str:
+    """Return a `service.name` that no demo has had, so that shared stores can be asked about this one only."""
+    return f"{SERVICE}-{uuid.uuid4().hex[:8]}"
+
+
+def overrides(service: str) -> dict[str, object]:
+    """Return what a collector of the demo's own has to have, whatever the environment says.
+
+    It listens on loopback only and takes part in no tier; its shard is its own, so that its series meet no others.
+    """
+    return {
+        "role": "standalone",
+        "tls": None,
+        "token": None,
+        "shard": service,
+        "unknown_jobs": "keep",
+        "listen": {"statsd": None},
+    }
+
+
+def require_askable(name_or_path: str) -> None:
+    """Return if the stores of an environment can be asked.
+
+    Raises:
+        Failure: It is wrong, or a signal of it goes to no store that can be asked (exit code 2).
+    """
+    options = Options(Path.cwd(), environment=name_or_path, overrides=overrides(SERVICE), only_collector=True)
+    Stores.of(configured(options))

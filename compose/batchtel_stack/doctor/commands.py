@@ -12,37 +12,37 @@ from rich.console import Console
 
 from batchtel.command import Failure
 from batchtel.endpoint import GRPC
+from batchtel_collector.environment import load
 from batchtel_stack.doctor import clock, limits, reach, search, variables
 from batchtel_stack.doctor.canary import JOB, Canary
 from batchtel_stack.doctor.finding import Finding, exit_code
-from batchtel_stack.ports import HOST, Ports
-from batchtel_stack.stores import Loki, Prometheus, Tempo
+from batchtel_stack.stores import Stores
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def _address(name: str, port: int) -> Callable[[_F], _F]:
-    default = f"http://{HOST}:{port}"
+def _address(product: str, signal: str) -> Callable[[_F], _F]:
     return click.option(
-        f"--{name.lower()}",
+        f"--{product.lower()}",
         metavar="URL",
-        default=default,
-        show_default=True,
         callback=_web_address,
-        help=f"Where {name} answers questions.",
+        help=f"Look for {signal} in {product}, which answers there.",
     )
 
 
-def _web_address(_: click.Context, option: click.Parameter, url: str) -> str:
-    if not url.startswith(("http://", "https://")):
+def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> str | None:
+    if url is not None and not url.startswith(("http://", "https://")):
         raise Failure(f"--{option.name} {url}: an address begins with http:// or https://; write http://host:port", 2)
     return url
 
 
 @click.command()
-@_address("Prometheus", Ports().prometheus)
-@_address("Loki", Ports().loki)
-@_address("Tempo", Ports().tempo)
+@click.option("--env", "environment", metavar="NAME|FILE", help="Ask the stores of this environment.")
+@_address("Prometheus", "metrics")
+@_address("VictoriaLogs", "log records")
+@_address("Loki", "log records")
+@_address("Jaeger", "spans")
+@_address("Tempo", "spans")
 @click.option(
     "--timeout",
     "seconds",
@@ -52,11 +52,12 @@ def _web_address(_: click.Context, option: click.Parameter, url: str) -> str:
     help="Longest wait for the run in the stores; at least two cadences.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-def doctor(prometheus: str, loki: str, tempo: str, seconds: float, as_json: bool) -> None:
-    """Send a canary run through the configured endpoint and find it in all three stores.
+def doctor(environment: str | None, seconds: float, as_json: bool, **urls: str | None) -> None:
+    """Send a canary run through the configured endpoint and find it in the stores of metrics, logs and traces.
 
     The OTEL_* variables are those that jobs get: call it where a job would run, for example in its container. What
-    keeps the run from its stores is named, with what to type or to change.
+    keeps the run from its stores is named, with what to type or to change. The stores are those of `batchtel up` unless
+    options name others.
 
     Exits with 0 when all is well, 1 when something works otherwise than it should, 2 when a variable cannot be used, 3
     when the endpoint or a store cannot be reached.
@@ -65,10 +66,11 @@ def doctor(prometheus: str, loki: str, tempo: str, seconds: float, as_json: bool
     Examples:
       OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 batchtel doctor
       batchtel doctor --prometheus http://prometheus:9090 --loki http://loki:3100 --tempo http://tempo:3200
+      batchtel doctor --env ./production.yaml
       batchtel doctor --timeout 120 --json
     """
-    stores = search.Stores(Prometheus(prometheus), Loki(loki), Tempo(tempo))
-    examination = Examination(stores, seconds)
+    stores = Stores.of(load(environment)) if environment is not None else Stores.local()
+    examination = Examination(stores.elsewhere(urls), seconds)
     findings = []
     for finding in examination.findings():
         findings.append(finding)
@@ -82,7 +84,7 @@ def doctor(prometheus: str, loki: str, tempo: str, seconds: float, as_json: bool
 class Examination:
     """All checks, in the order in which one explains the next."""
 
-    def __init__(self, stores: search.Stores, seconds: float) -> None:
+    def __init__(self, stores: Stores, seconds: float) -> None:
         self.canary: Canary | None = None
         self._stores = stores
         self._seconds = seconds
@@ -97,9 +99,9 @@ class Examination:
         self._say("asking the endpoint")
         reached = list(reach.reach(endpoints))
         yield from reached
-        answers = list(self._stores.answer())
+        answers = list(search.answers(self._stores))
         yield from answers
-        urls = {answer.check: getattr(self._stores, answer.check.lower()).url for answer in answers if answer.ok}
+        urls = {answer.check: self._stores.urls[answer.check] for answer in answers if answer.ok}
         http = [endpoint.url for endpoint in endpoints if endpoint.protocol != GRPC]
         if http and all(finding.ok for finding in reached):
             yield from clock.compare({"the endpoint": http[0], **urls})
@@ -111,9 +113,8 @@ class Examination:
         yield from self._send(set(urls))
 
     def _send(self, answering: set[str]) -> Iterator[Finding]:
-        before = self._stores.totals()
-        urls = {"Loki": self._stores.loki.url, "Tempo": self._stores.tempo.url}
-        discards = limits.Discards({store: url for store, url in urls.items() if store in answering})
+        before = search.totals(self._stores.prometheus)
+        discards = limits.Discards({name: url for name, url in self._stores.urls.items() if name in answering})
         self._say("running the canary")
         self.canary = Canary.send()
         if self.canary.exit_code:
@@ -130,7 +131,7 @@ class Examination:
             found.append(finding)
             yield finding
         yield from discards.since()
-        if "Prometheus" in answering and not all(finding.ok for finding in found):
+        if self._stores.prometheus.product in answering and not all(finding.ok for finding in found):
             yield from limits.of_collector(self._stores.prometheus)
 
     def _say(self, what: str) -> None:

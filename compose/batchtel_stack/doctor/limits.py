@@ -11,11 +11,15 @@ import urllib3
 
 from batchtel.command import Failure
 from batchtel_dashboards.collector_queries import SIGNALS
+from batchtel_dashboards.stores import Prometheus
 from batchtel_stack.doctor.finding import Finding
-from batchtel_stack.stores import Prometheus
 
-_COUNTERS: Final = {"Loki": "loki_discarded_samples_total", "Tempo": "tempo_discarded_spans_total"}
-"""Store -> what counts the items that it throws away, by reason."""
+_COUNTERS: Final = {
+    "Loki": "loki_discarded_samples_total",
+    "VictoriaLogs": "vl_rows_dropped_total",
+    "Tempo": "tempo_discarded_spans_total",
+}
+"""Store -> what counts the items that it drops, by reason. Jaeger drops none: the collector counts what it rejects."""
 
 _FIXES: Final = {
     ("Loki", "per_stream_rate_limit"): "raise limits_config.per_stream_rate_limit and its burst: one job is one stream",
@@ -26,6 +30,9 @@ _FIXES: Final = {
     ("Loki", "too_far_behind"): "correct the clock: Loki takes lines up to an hour behind the newest of a stream",
     ("Loki", "too_far_in_future"): "correct the clock, or raise limits_config.creation_grace_period",
     ("Loki", "structured_metadata_too_large"): "raise limits_config.max_structured_metadata_size",
+    ("VictoriaLogs", "too_many_fields"): "raise -insert.maxFieldsPerLine",
+    ("VictoriaLogs", "too_small_timestamp"): "correct the clock, or raise -retentionPeriod",
+    ("VictoriaLogs", "too_big_timestamp"): "correct the clock, or raise -futureRetention",
     ("Tempo", "trace_too_large"): "raise overrides.defaults.global.max_bytes_per_trace",
     ("Tempo", "live_traces_exceeded"): "raise overrides.defaults.ingestion.max_traces_per_user",
     ("Tempo", "rate_limited"): "raise overrides.defaults.ingestion.rate_limit_bytes and burst_size_bytes",
@@ -55,18 +62,18 @@ _OF_COLLECTOR: Final = (
 
 
 class Discards:
-    """The counters of what stores have thrown away, read when this is made; `urls` is Loki or Tempo -> its address."""
+    """The counters of what stores have dropped, read when this is made; `urls` is product -> its address."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
-        self._urls = urls
-        self._before = {store: _counts(store, url) for store, url in urls.items()}
+        self._urls = {store: url for store, url in urls.items() if store in _COUNTERS}
+        self._before = {store: _counts(store, url) for store, url in self._urls.items()}
 
     def since(self) -> Iterator[Finding]:
-        """Yield a finding for each reason for which a store has thrown something away since."""
+        """Yield a finding for each reason for which a store has dropped something since."""
         for store, url in self._urls.items():
             for reason, count in (_counts(store, url) - self._before[store]).items():
                 fix = _FIXES.get((store, reason), f"look up {reason} in {store}'s limits")
-                yield Finding(f"limits of {store}", "wrong", f"{store} threw away {count} items: {reason}", fix)
+                yield Finding(f"limits of {store}", "wrong", f"{store} dropped {count} items: {reason}", fix)
 
 
 def of_collector(prometheus: Prometheus) -> Iterator[Finding]:

@@ -1,19 +1,20 @@
-"""The canary in the three stores: what each must have of it."""
+"""The canary in the stores: what each must have of it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import urllib3
 
 from batchtel.command import Failure
-from batchtel_dashboards import queries
+from batchtel_dashboards.stores import Logs, Prometheus, Traces, Wanted
 from batchtel_stack.doctor.canary import JOB, Canary
 from batchtel_stack.doctor.finding import Finding
-from batchtel_stack.stores import Loki, Prometheus, Tempo
+from batchtel_stack.stores import Stores
 
 _COMPLETIONS: Final = f'batch_job_completions_total{{job_name=~"{JOB}|other",status="success"}}'
 
@@ -21,30 +22,23 @@ Totals = Mapping[tuple[tuple[str, str], ...], float]
 """Labels of a series -> its value."""
 
 
-@dataclass(frozen=True)
-class Stores:
-    """Clients of the three stores."""
+def answers(stores: Stores) -> Iterator[Finding]:
+    """Yield whether each store answers queries."""
+    now, nobody = time.time(), Wanted("batchtel")
+    yield _asked(stores.prometheus.product, lambda: stores.prometheus.query("vector(1)"))
+    for logs in stores.logs:
+        yield _asked(logs.product, partial(logs.records, nobody, now - 1, now))
+    for traces in stores.traces:
+        # Not a trace that is not there: any server says 404 to that.
+        yield _asked(traces.product, partial(traces.find, nobody, now - 1, now))
 
-    prometheus: Prometheus
-    loki: Loki
-    tempo: Tempo
 
-    def answer(self) -> Iterator[Finding]:
-        """Yield whether each store answers questions."""
-        for name, ask in (
-            ("Prometheus", lambda: self.prometheus.query("vector(1)")),
-            ("Loki", lambda: self.loki.records('{service_name="batchtel"}', time.time() - 1, time.time())),
-            # Not a trace that is not there: any server says 404 to that.
-            ("Tempo", lambda: self.tempo.search('{ name = "batchtel" }', time.time() - 1, time.time())),
-        ):
-            yield _asked(name, ask)
-
-    def totals(self) -> Totals:
-        """Return the canary's series in Prometheus; none when it does not answer."""
-        try:
-            return {tuple(sorted(row.labels.items())): row.value for row in self.prometheus.query(_COMPLETIONS)}
-        except Failure:
-            return {}
+def totals(prometheus: Prometheus) -> Totals:
+    """Return the canary's series in Prometheus; none when it does not answer."""
+    try:
+        return {tuple(sorted(row.labels.items())): row.value for row in prometheus.query(_COMPLETIONS)}
+    except Failure:
+        return {}
 
 
 def _asked(name: str, ask: Callable[[], object]) -> Finding:
@@ -53,7 +47,7 @@ def _asked(name: str, ask: Callable[[], object]) -> Finding:
     except Failure as failure:
         fix = f"start it (here: batchtel up), or name its address: --{name.lower()} URL"
         return Finding(name, "unreachable", failure.message.removesuffix(" Is it running? batchtel status"), fix)
-    return Finding(name, "ok", "answers questions")
+    return Finding(name, "ok", "answers queries")
 
 
 @dataclass(frozen=True)
@@ -64,32 +58,34 @@ class Search:
     stores: Stores
     before: Totals
 
-    def in_prometheus(self) -> str:
-        """Return what was found of it, "" if nothing was yet."""
-        grown = [labels for labels, value in self.stores.totals().items() if value > self.before.get(labels, 0)]
+    def in_metrics(self) -> str:
+        """Return what was found of it in Prometheus, "" if nothing was yet."""
+        now = totals(self.stores.prometheus)
+        grown = [labels for labels, value in now.items() if value > self.before.get(labels, 0)]
         if not grown:
             return ""
         named = any(("job_name", JOB) in labels for labels in grown)
         return "its completion is counted" + ("" if named else ', under job_name="other" (unknown_jobs: other)')
 
-    def in_loki(self) -> str:
-        """Return what was found of it, "" if not all of it was yet."""
-        query = queries.events(JOB, run_id=self.canary.run_id)
-        records = self.stores.loki.records(query, self.canary.since - 3600, time.time() + 60)
+    def in_logs(self, logs: Logs) -> str:
+        """Return what was found of it in a store of logs, "" if not all of it was yet."""
+        wanted = Wanted(JOB, run_id=self.canary.run_id)
+        records = logs.records(wanted, self.canary.since - 3600, time.time() + 60)
         events = {record.fields.get("event_name") for record in records}
         whole = {"batch.run.started", "batch.run.finished"} <= events
         return f"{len(records)} log records of the run" if whole else ""
 
-    def in_tempo(self) -> str:
-        """Return what was found of it, "" if not all of it was yet."""
-        names = {span.name for span in self.stores.tempo.trace(self.canary.trace_id)}
+    def in_traces(self, traces: Traces) -> str:
+        """Return what was found of it in a store of traces, "" if not all of it was yet."""
+        names = {span.name for span in traces.trace(self.canary.trace_id)}
         return "the spans of job and step" if {f"batch_job.{JOB}", "batch_step.look"} <= names else ""
 
     def find(self, answering: set[str], seconds: float, say: Callable[[str], None]) -> Iterator[Finding]:
         """Look into the stores that answer until each has the canary, at most `seconds` in all."""
         deadline, began = time.monotonic() + seconds, time.monotonic()
-        waiting: dict[str, Callable[[], str]] = {"Prometheus": self.in_prometheus, "Loki": self.in_loki}
-        waiting["Tempo"] = self.in_tempo
+        waiting: dict[str, Callable[[], str]] = {self.stores.prometheus.product: self.in_metrics}
+        waiting |= {logs.product: partial(self.in_logs, logs) for logs in self.stores.logs}
+        waiting |= {traces.product: partial(self.in_traces, traces) for traces in self.stores.traces}
         for name in [name for name in waiting if name not in answering]:
             del waiting[name]
             yield Finding(f"run in {name}", "skipped", f"not looked for: {name} does not answer")
@@ -108,7 +104,7 @@ class Search:
             yield Finding(f"run in {name}", "wrong", f"not there after {seconds:g} s", self._fix(name))
 
     def _fix(self, name: str) -> str:
-        if name == "Prometheus" and _refuses_remote_write(self.stores.prometheus.url):
+        if name == self.stores.prometheus.product and _refuses_remote_write(self.stores.prometheus.url):
             return "start Prometheus with --web.enable-remote-write-receiver"
         log = "read the collector's log (here: batchtel logs collector)"
         if self.canary.said:

@@ -178,6 +178,8 @@ class Collector:
             "prometheus": {"endpoint": self.prometheus},
             "loki": {"endpoint": self.sink.loki},
             "tempo": {"endpoint": self.sink.tempo},
+            "victorialogs": None,
+            "jaeger": None,
             "queue": {"folder": str(self.folder / "queue")},
             "cadence": "1s",
             "shard": self.folder.name,

@@ -8,10 +8,10 @@ from typing import Final
 
 import pytest
 
+from batchtel_dashboards.stores import Prometheus
 from batchtel_stack import ports
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from batchtel_stack.stores import Prometheus
 from tests.airflow import acts, lines
 from tests.airflow.airflow import Airflow
 from tests.airflow.installation import HERE

@@ -21,8 +21,8 @@ def test_the_race(played: Played) -> None:
     played.witness.wait_added("batch.job.completions", "race", 1, status="failure", error_type="task_failure")
     played.witness.wait_added("batch.job.runs.started", "race", 1)
     told = played.witness.events("race", "batch.step.finished")
-    assert sorted(int(fields["airflow_task_instance_map_index"]) for fields in told) == list(range(10))
-    assert {fields["exception_message"] for fields in told} == {f"record {n} cannot be read" for n in range(10)}
+    assert sorted(int(fields["airflow.task_instance.map_index"]) for fields in told) == list(range(10))
+    assert {fields["exception.message"] for fields in told} == {f"record {n} cannot be read" for n in range(10)}
 
 
 def test_the_trace_of_a_run(played: Played) -> None:
@@ -69,7 +69,7 @@ OPERATORS = "Done. Returned value was: 7"
 
 
 def test_task_logs(played: Played) -> None:
-    """What a task logs, by `logging` or by Airflow's own logger, is in Loki once, in its run and its trace."""
+    """What a task logs, by `logging` or by Airflow's own logger, is among the logs once, in its run and its trace."""
     spans = played.witness.spans("etl", "batch_job.etl")
     ids = {span.name: span.span_id for span in spans}
     for text, step in (("seven records are read", "extract"), (OPERATORS, "extract")):

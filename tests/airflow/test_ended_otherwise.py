@@ -156,7 +156,7 @@ def test_kinds_of_runs(acted: Played) -> None:
     assert kinds["backfill"] == 1
     assert kinds["manual"] == 2
     for name in ("batch.run.started", "batch.run.finished", "batch.step.finished"):
-        told = [fields["airflow_dag_run_run_type"] for fields in witness.events("many_times", name)]
+        told = [fields["airflow.dag_run.run_type"] for fields in witness.events("many_times", name)]
         assert Counter(told) == kinds, name
     traces = {fields["trace_id"] for fields in witness.events("many_times", "batch.run.finished")}
     spans = [span for trace_id in traces for span in witness.trace(trace_id)]

@@ -79,8 +79,8 @@ def test_runs(acted: Played) -> None:
     _compare("completions of runs", Counter[tuple[str, ...]](ends), look)
 
 
-def _key(fields: Mapping[str, Any], separator: str) -> Key:
-    """Return the key of an event, whose names Loki writes with `_`, or of a span."""
+def _key(fields: Mapping[str, Any]) -> Key:
+    """Return the key of an event or of a span."""
     names = (
         "batch.job.name",
         "batch.run.id",
@@ -88,33 +88,33 @@ def _key(fields: Mapping[str, Any], separator: str) -> Key:
         "airflow.task_instance.map_index",
         "batch.step.attempt",
     )
-    dag_id, run_id, task_id, map_index, attempt = (str(fields[name.replace(".", separator)]) for name in names)
+    dag_id, run_id, task_id, map_index, attempt = (str(fields[name]) for name in names)
     return dag_id, run_id, task_id, int(map_index), int(attempt)
 
 
 def test_events(acted: Played, ledger: Ledger) -> None:
-    """Loki has one event for each completion, known by DAG, run, task, map index and try."""
+    """The store of logs has one event for each completion, known by DAG, run, task, map index and try."""
 
     def look() -> Counter[Key]:
         found = acted.witness.all_events("batch.step.finished")
-        return Counter(_key(fields, "_") for fields in found if fields["batch_job_name"] in ledger.dag_ids)
+        return Counter(_key(fields) for fields in found if fields["batch.job.name"] in ledger.dag_ids)
 
     _compare("events of tasks", ledger.finished(), look)
 
 
 def test_spans(acted: Played, ledger: Ledger) -> None:
-    """Tempo has one span for each attempt, all in the one trace of their run."""
+    """The store of traces has one span for each attempt, all in the one trace of their run."""
     named = {
-        (fields["batch_job_name"], fields["batch_run_id"], fields["trace_id"])
+        (fields["batch.job.name"], fields["batch.run.id"], fields["trace_id"])
         for name in ("batch.run.finished", "batch.step.finished", "batch.attempt.failed")
         for fields in acted.witness.all_events(name)
-        if fields["batch_job_name"] in ledger.dag_ids
+        if fields["batch.job.name"] in ledger.dag_ids
     }
     assert len(named) == len({(dag_id, run_id) for dag_id, run_id, _ in named}), "more than one trace of a run"
 
     def look() -> Counter[Key]:
         spans = [span for *_, trace_id in named for span in acted.witness.trace(trace_id)]
         steps = [span.attributes for span in spans if span.name.startswith("batch_step.")]
-        return Counter(_key(told, ".") for told in steps if told["batch.job.name"] in ledger.dag_ids)
+        return Counter(_key(told) for told in steps if told["batch.job.name"] in ledger.dag_ids)
 
     _compare("spans of attempts", ledger.spans(), look)

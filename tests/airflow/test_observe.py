@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from batchtel.airflow import ids
+from batchtel_dashboards.stores import Prometheus
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from batchtel_stack.stores import Prometheus
 from tests.airflow import lines
 from tests.airflow.conftest import SERVICE, VERSIONS, Played
 from tests.airflow.installation import HERE

@@ -11,7 +11,7 @@ import yaml
 
 from batchtel_collector import airflow_metrics
 from batchtel_collector.airflow_metrics import DROPPED, MAPPED
-from batchtel_stack.stores import Sample
+from batchtel_dashboards.stores import Sample
 from tests.airflow.conftest import SERVICE, Played
 from tests.airflow.installation import install
 from tests.pipeline.polling import until

@@ -11,7 +11,8 @@ import pytest
 
 from batchtel.command import Failure
 from batchtel_stack.binaries import COLLECTOR
-from benchmarks import build, collector, guest, jobs, leave, tiers
+from batchtel_stack.programs import PROGRAMS
+from benchmarks import build, collector, guest, jobs, leave, stack, tiers
 from benchmarks.recorded import METRICS, record
 from benchmarks.report import Report
 from benchmarks.spent import Spent, python
@@ -113,6 +114,14 @@ def test_recorded_runs_differ_in_every_id_and_nothing_else() -> None:
         assert recorded.trace_id not in body
 
 
+def test_stack_has_a_row_for_each_program(tmp_path: Path) -> None:
+    """Each program of a stack, and all of them together; what happens meanwhile is given the running stack."""
+    report = stack.measure(tmp_path, silent, lambda target, folder: target.stores.prometheus.query("up"))
+    assert_complete(report)
+    assert [row["program"] for row in report.rows] == [*PROGRAMS, "all"]
+    assert report.rows[-1]["idle_bytes"] == sum(row["idle_bytes"] for row in report.rows[:-1])
+
+
 def test_build_tells_when_a_build_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without modules to be had a build ends, with the exit code of the builder, and its caches are gone."""
     monkeypatch.setenv("GOPROXY", "off")
@@ -125,5 +134,5 @@ def test_the_command_names_its_groups() -> None:
     """A group that does not exist is an error of input that lists those that do."""
     outcome = subprocess.run([sys.executable, "-m", "benchmarks", "speed"], capture_output=True, text=True, check=False)
     assert outcome.returncode == 2
-    known = "'jobs', 'exit', 'calls', 'command', 'guest', 'collector', 'tiers', 'airflow', 'build'"
+    known = "'jobs', 'exit', 'calls', 'command', 'guest', 'collector', 'tiers', 'stack', 'airflow', 'build'"
     assert f"'speed' is not one of {known}" in outcome.stderr

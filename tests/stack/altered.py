@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,30 +13,43 @@ from batchtel_stack.stack import Stack
 from tests.pipeline.program import Program
 
 
+class Altered(Stack):
+    """A stack whose programs a test can stop, and start again, by itself."""
+
+    programs: dict[str, Program]
+
+
 @contextmanager
 def altered(
-    folder: Path, changes: Mapping[str, tuple[str, str]], overrides: Mapping[str, object] | None = None
-) -> Iterator[Stack]:
-    """Run collector, Prometheus, Loki and Tempo; the returned Stack has their addresses.
+    folder: Path,
+    changes: Mapping[str, tuple[str, str]] | None = None,
+    overrides: Mapping[str, object] | None = None,
+    arguments: Mapping[str, tuple[str, str]] | None = None,
+) -> Iterator[Altered]:
+    """Run the programs of a stack.
 
     Args:
         folder: everything that they write.
         changes: program -> a text of its configuration, and what stands there instead.
         overrides: more settings of the environment.
+        arguments: program -> one of its arguments, and what stands there instead.
     """
     ports = Ports.free()
     options = Options(folder, ports, cadence="1s", overrides=dict(overrides or {}))
+    stack = Altered(folder, ports)
+    stack.programs = {}
     with ExitStack() as running:
         for program in programs(options, 0):
             for file, text in program.files.items():
-                old, new = changes.get(program.name, ("", ""))
+                old, new = (changes or {}).get(program.name, ("", ""))
                 assert old in text, f"{program.name}'s configuration has no {old!r}"
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text.replace(old, new) if old else text, encoding="utf-8")
-            command: list[str | Path] = [binaries.find(program.name), *program.arguments]
+            old, new = (arguments or {}).get(program.name, ("", ""))
+            assert not old or old in program.arguments, f"{program.name} has no argument {old!r}"
+            own = [new if argument == old else argument for argument in program.arguments]
+            command: list[str | Path] = [binaries.find(program.name), *own]
             log = folder / f"{program.name}.log"
-            started = running.enter_context(Program(command, log, program.ready, dict(program.variables)))
-            if program.name == "tempo":
-                # After a query it does not end by SIGTERM within a minute; see batchtel_stack.stack.
-                running.callback(started.stop, signal.SIGKILL)
-        yield Stack(folder, ports)
+            started = Program(command, log, program.ready, dict(program.variables))
+            stack.programs[program.name] = running.enter_context(started)
+        yield stack

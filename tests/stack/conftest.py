@@ -13,6 +13,7 @@ from batchtel_stack.demo import scenarios
 from batchtel_stack.demo.compare import Witnesses
 from batchtel_stack.demo.play import CADENCE
 from batchtel_stack.demo.processes import Processes
+from batchtel_stack.demo.target import SERVICE, Target
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from tests.stack.marked import Marked
@@ -33,9 +34,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """A stack after the first pass, when the stores have settled."""
     folder, since = tmp_path_factory.mktemp("played"), time.time()
     with Stack.running(folder / "stack", Ports.free(), cadence=f"{CADENCE}s") as stack:
-        with Processes(folder, stack.otlp_http) as processes:
+        with Processes(folder, stack.otlp_http, SERVICE) as processes:
             scenarios.first_pass(processes)
-            witnesses = Witnesses(processes.ledger, stack, since, CADENCE)
+            witnesses = Witnesses(processes.ledger, Target.own(stack, CADENCE), since)
         witnesses.settle()
         yield Played(stack, processes.ledger, since, witnesses)
 

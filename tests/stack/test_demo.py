@@ -6,13 +6,17 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from batchtel_dashboards import queries, rules
+from batchtel_stack.stack import Stack
 from tests.pipeline.polling import until
+from tests.pipeline.program import Program
 from tests.stack.marked import Marked
 
 DEMO_SECONDS = 240
@@ -33,13 +37,13 @@ def test_demo_json_and_keep(marked: Marked) -> None:
     stdout, stderr = demo.communicate(timeout=DEMO_SECONDS)
     assert demo.returncode == 0, stderr
     document = json.loads(stdout)
-    assert set(document) == {"ok", "scenarios", "series", "run"}
+    assert set(document) == {"ok", "scenarios", "series", "runs"}
     assert document["ok"] is True
     assert [one["name"] for one in document["scenarios"]] == ["race", "fleet", "etl", "retry", "green"]
     for one in document["scenarios"]:
         assert set(one) == {"name", "ok", "expected", "observed"}
         assert one["ok"] is True
-        assert set(one["observed"]) == {"prometheus", "loki", "tempo"}
+        assert set(one["observed"]) == {"prometheus", "victorialogs", "jaeger"}
     told: dict[str, dict[str, Any]] = {one["name"]: one for one in document["scenarios"]}
     for name, what, amount in (
         ("race", "failure (IntegrityError)", 10),
@@ -52,11 +56,12 @@ def test_demo_json_and_keep(marked: Marked) -> None:
         ("green", "processed", 0),
     ):
         assert _sum(told[name]["expected"], what) == amount
-        for store in ("prometheus", "loki", "tempo"):
+        for store in ("prometheus", "victorialogs", "jaeger"):
             assert _sum(told[name]["observed"][store], what) == amount
     assert document["series"]["before"] == document["series"]["after"] > 0
     assert document["series"]["with_run_id"] == 0
-    assert document["run"]["ok"] is True
+    (run,) = document["runs"]
+    assert (run["ok"], run["logs"], run["traces"]) == (True, "victorialogs", "jaeger")
 
     (data,) = marked.folder.glob("batchtel-demo-*/stack")
     assert f"batchtel status --data {data}" in stderr
@@ -103,6 +108,72 @@ def test_interrupted_demo_leaves_no_process(marked: Marked, number: signal.Signa
         assert demo.returncode == 130
         assert stderr.splitlines()[-1].endswith("interrupted; everything that was started is stopped")
         assert list(marked.folder.glob("batchtel-demo-*")) == []
+
+
+@pytest.fixture
+def mine(stack: Stack, tmp_path: Path) -> Path:
+    """An environment whose stores are those of a stack that runs already."""
+    file = tmp_path / "mine.yaml"
+    stores = {
+        "prometheus": {"endpoint": f"{stack.prometheus}/api/v1/write"},
+        "victorialogs": {"endpoint": f"{stack.victorialogs}/insert/opentelemetry"},
+        "jaeger": {"endpoint": f"127.0.0.1:{stack.ports.jaeger_otlp}", "query": stack.jaeger},
+    }
+    file.write_text(yaml.safe_dump({"base": "local", "name": "mine", "cadence": "2s", **stores}))
+    return file
+
+
+def test_stores_that_run_already(marked: Marked, stack: Stack, mine: Path) -> None:
+    """With --env the same jobs are compared with the stores of an environment, and only they are counted."""
+    for _ in range(2):
+        demo = marked.start("demo", "--json", "--env", str(mine))
+        stdout, stderr = demo.communicate(timeout=DEMO_SECONDS)
+        assert demo.returncode == 0, stderr
+        document = json.loads(stdout)
+        assert document["ok"] is True
+        assert {product for one in document["scenarios"] for product in one["observed"]} == {
+            "prometheus",
+            "victorialogs",
+            "jaeger",
+        }
+        assert "starting collector; data" in stderr
+        assert marked.left() == {}
+    services = {labels["job"] for labels in stack.stores.prometheus.series(queries.EVERYTHING) if "job" in labels}
+    assert len([service for service in services if service.startswith("batchtel-demo-")]) == 2
+
+
+def test_stores_that_cannot_be_compared(
+    marked: Marked, prometheus_program: Path, mine: Path, tmp_path: Path, free_ports: Callable[[int], list[int]]
+) -> None:
+    """What is wrong is named before a job runs: no store to ask, no rules in Prometheus, options that contradict."""
+    both = marked.run("demo", "--keep", "--env", str(mine))
+    assert (both.returncode, both.stderr) == (
+        2,
+        "error: --keep leaves a stack of the demo's own, and --env starts none; leave one of them out\n",
+    )
+    vendor = marked.run("demo", "--env", "vendor")
+    assert (vendor.returncode, vendor.stderr) == (
+        2,
+        "error: the environment vendor cannot be asked:\n"
+        "  no store of metrics can be asked; write prometheus: {endpoint: ...}\n"
+        "  no store of logs can be asked; write loki or victorialogs: {endpoint: ...}\n"
+        "  no store of traces can be asked; write tempo or jaeger: {endpoint: ...}\n",
+    )
+    (tmp_path / "prometheus.yml").write_text("{}")
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
+    command: list[str | Path] = [prometheus_program, f"--config.file={tmp_path / 'prometheus.yml'}"]
+    command += [f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address={url.removeprefix('http://')}"]
+    mine.write_text(f"{mine.read_text()}\n".replace("prometheus:", f"prometheus:\n  query: {url}"))
+    with Program(command, tmp_path / "log", f"{url}/-/ready"):
+        bare = marked.run("demo", "--env", str(mine))
+    assert bare.returncode == 1
+    (message,) = [line for line in bare.stderr.splitlines() if line.startswith("error: ")]
+    assert message.startswith(
+        f"error: Prometheus at {url} does not evaluate {len(rules.names())} of batchtel's recording rules, such as "
+        "batch_job_alive_time_seconds:increment, by which counts are read. Add "
+    )
+    assert message.endswith("rules.yaml to its rule_files, reload it, and call the same command again")
+    assert marked.left() == {}
 
 
 def test_missing_data_set() -> None:

@@ -14,9 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchtel.command import main
+from batchtel_dashboards.stores import Jaeger, Prometheus, VictoriaLogs, Wanted
 from batchtel_stack.doctor.canary import Canary
+from batchtel_stack.doctor.limits import Discards
 from batchtel_stack.stack import Stack
-from batchtel_stack.stores import Loki, Prometheus, Tempo
+from tests.dashboards.stores.recorded import answering
 from tests.pipeline.polling import until
 from tests.pipeline.program import Program
 from tests.stack.altered import altered
@@ -31,7 +33,7 @@ def examine(
         monkeypatch.delenv(name)
     for name, text in {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint or stack.otlp_http, **variables}.items():
         monkeypatch.setenv(name, text)
-    stores = ["--prometheus", stack.prometheus, "--loki", stack.loki, "--tempo", stack.tempo]
+    stores = ["--prometheus", stack.prometheus, "--victorialogs", stack.victorialogs, "--jaeger", stack.jaeger]
     result = CliRunner().invoke(main, ["doctor", "--json", *stores, *options])
     return result, json.loads(result.stdout)
 
@@ -50,9 +52,9 @@ def test_all_is_well(played: Played, protocol: str, monkeypatch: pytest.MonkeyPa
     result, report = examine(stack, monkeypatch, endpoint=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
     assert (result.exit_code, wrong(report), report["ok"]) == (0, {}, True)
     checks = [finding["check"] for finding in report["findings"] if finding["result"] == "ok"]
-    assert checks[:6] == ["variables", "endpoint", "Prometheus", "Loki", "Tempo", "clock"]
-    assert sorted(checks[6:]) == ["canary", "run in Loki", "run in Prometheus", "run in Tempo"]
-    spans = Tempo(stack.tempo).trace(report["canary"]["trace_id"])
+    assert checks[:6] == ["variables", "endpoint", "Prometheus", "VictoriaLogs", "Jaeger", "clock"]
+    assert sorted(checks[6:]) == ["canary", "run in Jaeger", "run in Prometheus", "run in VictoriaLogs"]
+    spans = Jaeger(stack.jaeger).trace(report["canary"]["trace_id"])
     assert {span.attributes["batch.run.id"] for span in spans} == {report["canary"]["run_id"]}
 
 
@@ -61,24 +63,28 @@ def test_a_store_that_is_not_there(
 ) -> None:
     """A store that does not answer is named, the run is found in the others, and the exit code is 3."""
     address = f"http://127.0.0.1:{free_ports(1)[0]}"
-    result, report = examine(played.stack, monkeypatch, "--loki", address)
+    result, report = examine(played.stack, monkeypatch, "--victorialogs", address)
     assert result.exit_code == 3
-    assert list(wrong(report)) == ["Loki"]
-    assert wrong(report)["Loki"][1] == "start it (here: batchtel up), or name its address: --loki URL"
+    assert list(wrong(report)) == ["VictoriaLogs"]
+    assert wrong(report)["VictoriaLogs"][1] == "start it (here: batchtel up), or name its address: --victorialogs URL"
     results = {finding["check"]: finding["result"] for finding in report["findings"]}
-    assert (results["run in Loki"], results["run in Tempo"], results["run in Prometheus"]) == ("skipped", "ok", "ok")
+    assert (results["run in VictoriaLogs"], results["run in Jaeger"], results["run in Prometheus"]) == (
+        "skipped",
+        "ok",
+        "ok",
+    )
 
 
 def test_other_programs_at_the_addresses_of_stores(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prometheus, which knows no trace either, is no Tempo, and JSON alone makes no Prometheus; exit code 3."""
+    """Prometheus, which has no trace either, is no Jaeger, and JSON alone makes no Prometheus; exit code 3."""
     stack = played.stack
     health = f"http://127.0.0.1:{stack.ports.collector_health}"
-    result, report = examine(stack, monkeypatch, "--tempo", stack.prometheus, "--prometheus", health)
+    result, report = examine(stack, monkeypatch, "--jaeger", stack.prometheus, "--prometheus", health)
     assert result.exit_code == 3
     assert {check: message for check, (message, _) in wrong(report).items()} == {
         "Prometheus": f"Prometheus answers other JSON than it should at {health}/api/v1/query. "
         "Is this address that of Prometheus?",
-        "Tempo": f"Tempo answers 404 at {stack.prometheus}/api/search. Is this address that of Tempo?",
+        "Jaeger": f"Jaeger answers 404 at {stack.prometheus}/api/traces. Is this address that of Jaeger?",
     }
 
 
@@ -147,26 +153,58 @@ def test_a_clock_that_is_off(played: Played, late: str, monkeypatch: pytest.Monk
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Stack]:
     """A stack whose stores and whose collector have limits that no run fits into."""
-    changes = {
-        "loki": ("max_line_size_truncate: true ", "max_line_size: 5B #"),
-        "tempo": ("max_bytes_per_trace: 50000000", "max_bytes_per_trace: 100"),
-    }
-    with altered(tmp_path, changes, {"series_limit": 1}) as stack:
+    options = {"victorialogs": ("-loggerLevel=WARN", "-insert.maxFieldsPerLine=5")}
+    with altered(tmp_path, {}, {"series_limit": 1}, options) as stack:
         yield stack
 
 
 def test_limits_that_are_too_small(small: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loki, Tempo and the collector throw the canary away: each reason is found, with the setting that is too small."""
+    """VictoriaLogs and the collector drop the canary: each reason is found, with the setting that is too small."""
     result, report = examine(small, monkeypatch, "--timeout", "8")
     assert result.exit_code == 1
     found = wrong(report)
-    assert {"run in Prometheus", "run in Loki", "run in Tempo"} <= set(found)
-    assert found["limits of Loki"][0].endswith("items: line_too_long")
-    assert found["limits of Loki"][1] == "set limits_config.max_line_size_truncate: true"
-    assert found["limits of Tempo"][0].endswith("items: trace_too_large")
-    assert found["limits of Tempo"][1] == "raise overrides.defaults.global.max_bytes_per_trace"
+    assert {"run in Prometheus", "run in VictoriaLogs"} <= set(found)
+    assert found["limits of VictoriaLogs"][0].endswith("items: too_many_fields")
+    assert found["limits of VictoriaLogs"][1] == "raise -insert.maxFieldsPerLine"
     fixes = {finding["fix"] for finding in report["findings"] if finding["check"] == "limits of the collector"}
     assert "raise series_limit in the environment file" in fixes
+
+
+COUNTED = {
+    "Loki": (
+        'loki_discarded_samples_total{policy="",reason="line_too_long",retention_hours="",tenant="fake"} ',
+        ("Loki dropped 3 items: line_too_long", "set limits_config.max_line_size_truncate: true"),
+    ),
+    "Tempo": (
+        'tempo_discarded_spans_total{reason="trace_too_large",tenant="single-tenant"} ',
+        ("Tempo dropped 3 items: trace_too_large", "raise overrides.defaults.global.max_bytes_per_trace"),
+    ),
+}
+
+
+@pytest.mark.parametrize("product", COUNTED)
+def test_what_loki_and_tempo_have_dropped(product: str) -> None:
+    """Their counters, in the form in which they were read on the real programs, before and after."""
+    counter, (message, fix) = COUNTED[product]
+    answers = {"/metrics": f"# TYPE counter\n{counter}4\n".encode()}
+    with answering(answers) as store:
+        discards = Discards({product: store.url})
+        assert list(discards.since()) == []
+        answers["/metrics"] = f"# TYPE counter\n{counter}7\n".encode()
+        (finding,) = discards.since()
+    assert (finding.check, finding.message, finding.fix) == (f"limits of {product}", message, fix)
+
+
+def test_stores_of_an_environment(played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --env the stores are those of the environment; exit code 0."""
+    stack, mine = played.stack, tmp_path / "mine.yaml"
+    mine.write_text(
+        f"base: local\nname: mine\nprometheus: {{query: '{stack.prometheus}'}}\n"
+        f"victorialogs: {{query: '{stack.victorialogs}'}}\njaeger: {{query: '{stack.jaeger}'}}\n"
+    )
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", stack.otlp_http)
+    result = CliRunner().invoke(main, ["doctor", "--json", "--env", str(mine)])
+    assert (result.exit_code, wrong(json.loads(result.stdout))) == (0, {})
 
 
 def test_an_environment_that_does_not_know_the_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,22 +234,18 @@ def test_a_prometheus_that_takes_no_writes(
 
 
 def test_the_stores_have_what_the_report_says(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report of a canary can be checked: its records are in Loki, its completion is counted in Prometheus."""
-    prometheus, loki = Prometheus(played.stack.prometheus), Loki(played.stack.loki)
+    """The report of a canary can be checked: its records are stored, its completion is counted in Prometheus."""
+    prometheus, logs = Prometheus(played.stack.prometheus), VictoriaLogs(played.stack.victorialogs)
     _, report = examine(played.stack, monkeypatch)
-    canaries = '{service_name="batchtel_doctor"}'
-    of_run = f'{canaries} | batch_run_id="{report["canary"]["run_id"]}"'
-    lines = [record.line for record in loki.records(of_run, played.since, played.since + 3600)]
+    of_run = Wanted("batchtel_doctor", run_id=report["canary"]["run_id"])
+    lines = [record.line for record in logs.records(of_run, played.since, played.since + 3600)]
     assert "a line of the canary" in lines
     counted = 'sum(batch_job_completions_total{job_name="batchtel_doctor",status="success"})'
-    finished = f'{canaries} | event_name="batch.run.finished"'
+    finished = Wanted("batchtel_doctor", "batch.run.finished")
 
     def alike() -> bool | None:
         # Canaries of other tests, which did not wait for Prometheus, may be on their way.
-        return (
-            True
-            if prometheus.value(counted) == len(loki.records(finished, played.since, played.since + 3600))
-            else None
-        )
+        ended = logs.records(finished, played.since, played.since + 3600)
+        return True if prometheus.value(counted) == len(ended) else None
 
-    until("Prometheus to have counted every canary whose end is in Loki", alike, 30)
+    until("Prometheus to have counted every canary whose end is among the logs", alike, 30)

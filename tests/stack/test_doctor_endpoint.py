@@ -119,7 +119,7 @@ def doctor(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Res
         monkeypatch.delenv(name)
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
-    stores = ["--prometheus", NOWHERE, "--loki", NOWHERE, "--tempo", NOWHERE]
+    stores = ["--prometheus", NOWHERE, "--victorialogs", NOWHERE, "--jaeger", NOWHERE]
     return CliRunner().invoke(main, ["doctor", "--timeout", "1", *stores])
 
 

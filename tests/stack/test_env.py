@@ -130,7 +130,7 @@ READERS: Final[dict[str, Callable[[str, Environ], Environ]]] = {
 
 @pytest.mark.parametrize("form", READERS)
 def test_a_job_with_these_variables_arrives(form: str, guarded: tuple[Stack, Path], tmp_path: Path) -> None:
-    """Read as the tool of the format does, the variables bring a run into Prometheus, Loki and Tempo."""
+    """Read as the tool of the format does, the variables bring a run into all stores of the stack."""
     stack, file = guarded
     printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", form]).stdout
     assert TOKEN not in printed

@@ -6,18 +6,18 @@ import io
 
 from rich.console import Console
 
+from batchtel_dashboards.stores import Record, Span
 from batchtel_stack.demo import report
 from batchtel_stack.demo.one_run import OneRun
 from batchtel_stack.demo.play import Outcome
-from batchtel_stack.stores import Record, Span
 
 
 def test_what_a_job_says_is_shown_as_it_is() -> None:
     """Brackets of log lines and attributes are text, not markup of the terminal."""
     line, attribute = "loaded [/data/in] and [bold]more", "[/x]"
     span = Span("1" * 32, "2" * 16, "", "batch_job.etl", 0, 1_000_000, {"batch.schema.version": attribute})
-    run = OneRun("run-1", "1" * 32, [Record(0, line, {})], [span])
+    run = OneRun("VictoriaLogs", "Jaeger", "run-1", "1" * 32, [Record(0, line, {})], [span])
     printed = io.StringIO()
-    report.show(Outcome([], one_run=run), Console(file=printed, width=120))
+    report.show(Outcome((), [], runs=(run,)), Console(file=printed, width=120))
     assert f"00:00:00.000 {line}\n" in printed.getvalue()
     assert f"batch_job.etl 1 ms, schema.version={attribute}\n" in printed.getvalue()

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from batchtel_dashboards import queries
+from batchtel_dashboards.stores import Wanted
 from batchtel_stack.demo.compare import Comparison, Witnesses
 from batchtel_stack.demo.jobs import etl, fleet, idle, race, retry
 from batchtel_stack.demo.one_run import OneRun
 from batchtel_stack.demo.play import CADENCE
 from batchtel_stack.demo.scenarios import SCENARIOS
+from batchtel_stack.demo.target import SERVICE, Target
 from tests.stack.conftest import Played
 
 Line = dict[str, Any]
@@ -32,7 +34,7 @@ def _differing(comparisons: list[Comparison]) -> list[str]:
 
 @pytest.mark.parametrize("name", [scenario.name for scenario in SCENARIOS])
 def test_stores_agree_with_the_ledger(played: Played, name: str) -> None:
-    """Prometheus, Loki and Tempo say what the jobs have written down."""
+    """Every store has what the jobs have written down."""
     (comparison,) = [one for one in played.witnesses.compare() if one.scenario.name == name]
     assert comparison.ok, "\n".join(_differing([comparison]))
 
@@ -112,14 +114,14 @@ def test_another_ledger_differs(played: Played, tmp_path: Path, tamper: Callable
     lines = [json.loads(text) for file in sorted(played.ledger.iterdir()) for text in file.read_text().splitlines()]
     tamper(lines)
     (tmp_path / "all.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    comparisons = Witnesses(tmp_path, played.stack, played.since, CADENCE).compare()
+    comparisons = Witnesses(tmp_path, Target.own(played.stack, CADENCE), played.since).compare()
     assert _differing(comparisons)
     assert not all(one.ok for one in comparisons)
 
 
 def test_empty_ledger_agrees_with_nothing(played: Played, tmp_path: Path) -> None:
     """Without a ledger no scenario is ok, not even one whose numbers are 0."""
-    comparisons = Witnesses(tmp_path, played.stack, played.since, CADENCE).compare()
+    comparisons = Witnesses(tmp_path, Target.own(played.stack, CADENCE), played.since).compare()
     assert not any(one.ok for one in comparisons)
 
 
@@ -128,19 +130,20 @@ def test_unreadable_ledger_is_named(played: Played, tmp_path: Path) -> None:
     shutil.copytree(played.ledger, tmp_path / "ledger")
     (tmp_path / "ledger" / "a.jsonl").write_text('{"event": ')
     with pytest.raises(ValueError, match=r"/a\.jsonl:1: not a line of a ledger: "):
-        Witnesses(tmp_path / "ledger", played.stack, played.since, CADENCE).compare()
+        Witnesses(tmp_path / "ledger", Target.own(played.stack, CADENCE), played.since).compare()
 
 
 def test_no_series_has_a_run_id(played: Played) -> None:
     """No label of any series contains the id of a run, and the search would find one."""
     assert played.witnesses.series_with_run_id() == 0
-    names = {labels["job_name"] for labels in played.witnesses.prometheus.series(queries.OURS) if "job_name" in labels}
+    series = played.witnesses.stores.prometheus.series(queries.of_service(SERVICE))
+    names = {labels["job_name"] for labels in series if "job_name" in labels}
     assert race.JOB in names
 
 
 def test_one_run_in_full(played: Played) -> None:
-    """A run is found by its id: its events in Loki, by their trace id its spans in Tempo."""
-    run = OneRun.find(played.witnesses, etl.JOB)
+    """A run is found by its id: its events, and by their trace id its spans."""
+    (run,) = OneRun.find(played.witnesses, etl.JOB)
     assert run.ok
     assert [span.name for span in run.spans] == [
         "batch_job.airport_etl",
@@ -156,11 +159,11 @@ def test_one_run_in_full(played: Played) -> None:
 
 
 def test_failed_run_has_its_stack_trace(played: Played) -> None:
-    """The event of a run that failed says in Loki where in the job's code it failed."""
-    records = played.witnesses.loki.records(
-        queries.events("batchtel-demo", "batch.run.finished", job=race.JOB), played.since - 60, played.since + 600
-    )
+    """The event of a run that failed says where in the job's code it failed."""
+    (logs,) = played.stack.stores.logs
+    wanted = Wanted("batchtel-demo", "batch.run.finished", race.JOB)
+    records = logs.records(wanted, played.since - 60, played.since + 600)
     assert len(records) == race.PROCESSES
     for record in records:
-        assert "in main" in record.fields["exception_stacktrace"]
-        assert record.fields["exception_message"] == "UNIQUE constraint failed: hub.iata"
+        assert "in main" in record.fields["exception.stacktrace"]
+        assert record.fields["exception.message"] == "UNIQUE constraint failed: hub.iata"

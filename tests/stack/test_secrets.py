@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from batchtel_dashboards.stores import Wanted
 from batchtel_stack.stack import Stack
-from batchtel_stack.stores import Loki, Prometheus
 from tests.instrumentation.planted import SECRETS, TOKENS
 from tests.pipeline.polling import until
 
@@ -114,9 +114,9 @@ def kept(stack: Stack, tmp_path_factory: pytest.TempPathFactory, free_ports: Cal
     records, traces = _wait(stack, since)
     return Kept(
         {
-            "Loki, lines": "\n".join(record.line for record in records),
-            "Loki, metadata": json.dumps([dict(record.fields) for record in records], ensure_ascii=False),
-            "Tempo": json.dumps(traces, ensure_ascii=False),
+            "logs, lines": "\n".join(record.line for record in records),
+            "logs, fields": json.dumps([dict(record.fields) for record in records], ensure_ascii=False),
+            "traces": json.dumps(traces, ensure_ascii=False),
             "Prometheus": _series(stack),
             "spool": "\n".join(file.read_text() for file in sorted(spool.iterdir())),
             "files of the stack": "\n".join(
@@ -127,24 +127,23 @@ def kept(stack: Stack, tmp_path_factory: pytest.TempPathFactory, free_ports: Cal
 
 
 def _wait(stack: Stack, since: float) -> tuple[list[Any], list[Any]]:
-    """Return all log records and all traces, once every run is whole in the three stores."""
-    loki, prometheus, expected = Loki(stack.loki), Prometheus(stack.prometheus), len(TEXTS) + 1
-    everything = '{service_name="planted"}'
+    """Return all log records and all traces, once every run is whole in the stores."""
+    (logs,), prometheus, expected = stack.stores.logs, stack.stores.prometheus, len(TEXTS) + 1
 
     def ended() -> list[Any] | None:
-        found = loki.records(everything, since, time.time() + 60)
+        found = logs.records(Wanted("planted"), since, time.time() + 60)
         return found if sum(r.fields.get("event_name") == "batch.run.finished" for r in found) == expected else None
 
-    records = until(f"{expected} audit records in Loki", ended, 60)
+    records = until(f"{expected} audit records", ended, 60)
     query = 'sum(batch_job_completions_total{job_name=~"planted|printed"})'
     until(f"{expected} completions in Prometheus", lambda: prometheus.value(query) == expected or None, 60)
     ids = {record.fields["trace_id"] for record in records if "trace_id" in record.fields}
 
     def traces() -> list[Any] | None:
-        found = [_get(f"{stack.tempo}/api/traces/{trace_id}") for trace_id in sorted(ids)]
+        found = [_get(f"{stack.jaeger}/api/v3/traces/{trace_id}") for trace_id in sorted(ids)]
         return found if sum(json.dumps(trace).count('"batch_job.') for trace in found) == expected else None
 
-    return records, until(f"the spans of {expected} runs in Tempo", traces, 60)
+    return records, until(f"the spans of {expected} runs in Jaeger", traces, 60)
 
 
 def _series(stack: Stack) -> str:
@@ -172,18 +171,18 @@ def test_at_least_twenty_secrets_are_planted() -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_no_store_has_the_secret(kept: Kept, kind: str) -> None:
-    """Neither lines nor metadata in Loki, nor spans, events, links and resources in Tempo, labels, or any file."""
+    """Neither lines nor fields of log records, nor spans, events, links and resources, labels, or any file."""
     assert kept.having(ALL[kind]) == []
 
 
 def test_the_search_finds_what_is_no_secret(kept: Kept) -> None:
     """The word beside each secret is in every store, as often as it was planted: in lines, fields, spans and events."""
     assert kept.having(CONTROL) == list(kept.stores)
-    assert kept.stores["Loki, lines"].count(CONTROL) > 2 * len(TEXTS)
-    assert kept.stores["Tempo"].count(CONTROL) > 5 * len(TEXTS)
-    assert f"{CONTROL} after" in kept.stores["Loki, lines"], "a line of output after a private key"
+    assert kept.stores["logs, lines"].count(CONTROL) > 2 * len(TEXTS)
+    assert kept.stores["traces"].count(CONTROL) > 5 * len(TEXTS)
+    assert f"{CONTROL} after" in kept.stores["logs, lines"], "a line of output after a private key"
     for place in ("db.statement", "exception.stacktrace", "batch.inputs", "batch.outputs", "batch.schema.version"):
-        assert f'"{place}"' in kept.stores["Tempo"]
+        assert f'"{place}"' in kept.stores["traces"]
         if place != "db.statement":
-            assert f'"{place.replace(".", "_")}"' in kept.stores["Loki, metadata"]
+            assert f'"{place}"' in kept.stores["logs, fields"]
             assert place in kept.stores["spool"]

@@ -117,8 +117,8 @@ def test_zero_records(witness: Witness, jobs: Jobs) -> None:
     assert_green(witness, "zero", "zero_good")
     for name, outcome, processed in (("zero", "zero", 0), ("zero_good", "sufficient", 100)):
         fields, attributes = witness.event(name, "batch.run.finished"), witness.span(name).attributes
-        assert fields["batch_records_outcome"] == attributes["batch.records.outcome"] == outcome
-        assert int(fields["batch_records_processed"]) == attributes["batch.records.processed"] == processed
+        assert fields["batch.records.outcome"] == attributes["batch.records.outcome"] == outcome
+        assert int(fields["batch.records.processed"]) == attributes["batch.records.processed"] == processed
         witness.wait_added("batch.job.records.processed", name, processed)
     assert_violated(witness, "zero", "insufficient_records")
 
@@ -173,7 +173,7 @@ def test_killed_below_the_wrapper(witness: Witness, jobs: Jobs) -> None:
         assert good.communicate(timeout=60)[0] == "done\n"
     assert_green(witness, "killed_good")
     fields = witness.event("killed", "batch.run.finished")
-    assert (fields["batch_status"], fields["batch_status_reason"]) == ("lost", "killed by SIGKILL")
+    assert (fields["batch.status"], fields["batch.status.reason"]) == ("lost", "killed by SIGKILL")
     assert witness.span("killed").attributes["batch.status"] == "lost"
     witness.wait_added("batch.job.completions", "killed", 1, status="lost")
     assert witness.added("batch.job.completions", "killed") == 1

@@ -1,15 +1,57 @@
-"""The clients of the stores: an error says which store, where, and what it answered."""
+"""The clients on real stores: what they find, and an error says which store, where, and what it answered."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from batchtel.command import Failure
-from batchtel_stack.stores import Loki, Prometheus, Tempo
+from batchtel_collector.environment import load
+from batchtel_dashboards.stores import Jaeger, Prometheus, VictoriaLogs, Wanted
+from batchtel_stack.demo.jobs import etl, race
+from batchtel_stack.stores import Stores
+from tests.dashboards.stores.recorded import answering
 from tests.stack.conftest import Played
+
+SERVICE = "batchtel-demo"
+
+
+def test_records_of_a_job_an_event_and_a_run(played: Played) -> None:
+    """Each part of what is wanted narrows, oldest first, and a quote in it finds nothing else."""
+    logs, start, end = VictoriaLogs(played.stack.victorialogs), played.since - 60, time.time() + 60
+    everything = logs.records(Wanted(SERVICE), start, end)
+    assert [record.time for record in everything] == sorted(record.time for record in everything)
+    of_race = logs.records(Wanted(SERVICE, job=race.JOB), start, end)
+    assert {record.fields["batch.job.name"] for record in of_race} == {race.JOB}
+    finished = logs.records(Wanted(SERVICE, "batch.run.finished", race.JOB), start, end)
+    assert len(finished) == race.PROCESSES
+    run_id = finished[0].fields["batch.run.id"]
+    of_run = logs.records(Wanted(SERVICE, run_id=run_id), start, end)
+    assert {record.fields["batch.run.id"] for record in of_run} == {run_id}
+    assert len(of_run) > 1
+    assert logs.records(Wanted(SERVICE, run_id=f'{run_id}" or "a'), start, end) == []
+    moment = of_race[0].time
+    assert moment % 1000, "nanoseconds"
+    assert logs.records(Wanted(SERVICE, job=race.JOB), start, moment / 1e9 - 1) == []
+
+
+def test_traces_of_a_service_a_job_and_a_run(played: Played) -> None:
+    """Each trace with spans of ours, found by attributes, then read by id with the parts in their places."""
+    traces, start, end = Jaeger(played.stack.jaeger), played.since - 60, time.time() + 60
+    of_race = traces.find(Wanted(SERVICE, job=race.JOB), start, end)
+    assert len(of_race) == len(set(of_race)) == race.PROCESSES
+    assert set(of_race) < set(traces.find(Wanted(SERVICE), start, end))
+    (run_id,) = played.witnesses.run_ids(etl.JOB)
+    (trace_id,) = traces.find(Wanted(SERVICE, run_id=run_id), start, end)
+    job, *steps = traces.trace(trace_id)
+    assert (job.name, job.parent_id, job.attributes["batch.run.id"]) == (f"batch_job.{etl.JOB}", "", run_id)
+    assert {step.parent_id for step in steps} == {job.span_id}
+    assert traces.find(Wanted(SERVICE, run_id="none"), start, end) == []
+    assert traces.find(Wanted("nobody"), start, end) == []
 
 
 def test_nobody_answers(free_ports: Callable[[int], list[int]]) -> None:
@@ -35,36 +77,87 @@ def test_query_that_prometheus_cannot_read(played: Played) -> None:
     )
 
 
-def test_query_that_loki_cannot_read(played: Played) -> None:
-    """Loki's own words, with the query."""
-    with pytest.raises(Failure, match=r"^Loki answers 400 at .*parse error.*\(asked: query=\{; "):
-        Loki(played.stack.loki).records("{", played.since, played.since + 1)
-
-
-def test_query_that_tempo_cannot_read(played: Played) -> None:
-    """Tempo's own words, with the query."""
-    with pytest.raises(Failure, match=r"^Tempo answers 400 at .*parse error.*\(asked: q=\{; "):
-        Tempo(played.stack.tempo).search("{", played.since, played.since + 1)
-
-
 def test_another_program_at_the_address(played: Played) -> None:
-    """Loki asked as Prometheus does not know the address."""
+    """Each store, asked as another one, is recognised: none takes a foreign answer for an empty one."""
+    stack = played.stack
     with pytest.raises(Failure) as failed:
-        Prometheus(played.stack.loki).query("up")
-    assert failed.value.message == (
-        f"Prometheus answers 404 at {played.stack.loki}/api/v1/query. Is this address that of Prometheus?"
-    )
+        Prometheus(stack.victorialogs).query("up")
+    assert failed.value.message.startswith(f"Prometheus answers 400 at {stack.victorialogs}/api/v1/query: unsupported")
+    for url in (stack.prometheus, stack.jaeger):
+        with pytest.raises(Failure, match=r"^VictoriaLogs answers .* Is this address that of VictoriaLogs\?$"):
+            VictoriaLogs(url).records(Wanted(SERVICE), 0, 1)
+    with pytest.raises(Failure, match=r"^Jaeger answers 404 at .*/api/traces\. Is this address that of Jaeger\?$"):
+        Jaeger(stack.prometheus).find(Wanted(SERVICE), 0, 1)
 
 
 def test_unknown_trace(played: Played) -> None:
-    """A trace that Tempo does not have has no spans."""
-    assert Tempo(played.stack.tempo).trace("0123456789abcdef0123456789abcdef") == []
+    """A trace that Jaeger does not have has no spans."""
+    assert Jaeger(played.stack.jaeger).trace("0123456789abcdef0123456789abcdef") == []
 
 
-def test_answer_that_would_be_cut(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_would_be_cut(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer as long as its limit may not be all there is, so it is an error."""
-    monkeypatch.setattr("batchtel_stack.stores.LOKI_LIMIT", 3)
-    query = '{service_name="batchtel-demo"}'
+    monkeypatch.setattr("batchtel_dashboards.stores.victorialogs.LIMIT", 3)
+    monkeypatch.setattr("batchtel_dashboards.stores.jaeger.LIMIT", 3)
+    start, end = played.since - 60, time.time() + 60
     with pytest.raises(Failure) as failed:
-        Loki(played.stack.loki).records(query, played.since - 60, played.since + 600)
-    assert failed.value.message == (f"Loki has 3 results or more for {query}; ask for a shorter time or for one run")
+        VictoriaLogs(played.stack.victorialogs).records(Wanted(SERVICE), start, end)
+    assert failed.value.message == (
+        f'VictoriaLogs has 3 results or more for {{"service.name"="{SERVICE}"}}; ask for a shorter time or for one run'
+    )
+    with pytest.raises(Failure, match=rf"^Jaeger has 3 results or more for {SERVICE} "):
+        Jaeger(played.stack.jaeger).find(Wanted(SERVICE), start, end)
+
+
+def test_stores_of_an_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each store is asked with the credentials and the tenant that the environment names, read where it says."""
+    (tmp_path / "token").write_text("from a file\n")
+    monkeypatch.setenv("STORES_TOKEN", "from a variable")
+    logs = {"status": "success", "data": {"result": []}}
+    with answering(
+        {"/loki/api/v1/query_range": logs, "/api/traces": {"data": []}, "/api/search": {"traces": []}}
+    ) as any_:
+        environment = load(
+            "local",
+            {
+                "tenant": "batch",
+                "loki": {"endpoint": f"{any_.url}/otlp", "token": "${env:STORES_TOKEN}"},
+                "victorialogs": None,
+                "tempo": {"endpoint": "127.0.0.1:4317", "query": any_.url, "token": str(tmp_path / "token")},
+                "jaeger": {"query": any_.url, "headers": {"X-Own": "${env:OWN:-default}"}},
+            },
+        )
+        stores = Stores.of(environment)
+        assert list(stores.urls) == ["Prometheus", "Loki", "Tempo", "Jaeger"]
+        assert stores.prometheus.url == "http://127.0.0.1:9090"
+        for store in stores.logs:
+            assert store.records(Wanted("nobody"), 0, 1) == []
+        for traces in stores.traces:
+            assert traces.find(Wanted("nobody"), 0, 1) == []
+    loki, tempo, jaeger = (headers for _, _, headers in any_.requests)
+    assert (loki["X-Scope-OrgID"], loki["Authorization"]) == ("batch", "Bearer from a variable")
+    assert (tempo["X-Scope-OrgID"], tempo["Authorization"]) == ("batch", "Bearer from a file")
+    assert (jaeger["x-tenant"], jaeger["X-Own"]) == ("batch", "default")
+
+
+def test_stores_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing of all stores is named at once; exit code 2."""
+    monkeypatch.delenv("STORES_TOKEN", raising=False)
+    environment = load(
+        "local",
+        {
+            "prometheus": {"token": "${env:STORES_TOKEN}"},
+            "victorialogs": None,
+            "jaeger": {"token": "/nowhere/token"},
+            "vendor": {"endpoint": "https://otlp.example.com"},
+        },
+    )
+    with pytest.raises(Failure) as failed:
+        Stores.of(environment)
+    assert (failed.value.exit_code, failed.value.message) == (
+        2,
+        "the environment local cannot be asked:\n"
+        "  no store of logs can be asked; write loki or victorialogs: {endpoint: ...}\n"
+        "  prometheus needs the variable STORES_TOKEN; export STORES_TOKEN=...\n"
+        "  jaeger.token: /nowhere/token cannot be read: No such file or directory",
+    )

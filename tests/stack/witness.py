@@ -1,4 +1,4 @@
-"""What the three stores of a stack say about the only run of a job."""
+"""What the stores of a stack have of the only run of a job."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 
 from batchtel_dashboards import queries
+from batchtel_dashboards.stores import Record, Span, Wanted
 from batchtel_stack.stack import Stack
-from batchtel_stack.stores import Loki, Prometheus, Span, Tempo
 from tests.pipeline.polling import until
 
 SECONDS = 60.0
@@ -18,45 +18,44 @@ class Witness:
     """The stores of `stack`, asked about jobs whose process has the service name `service`."""
 
     def __init__(self, stack: Stack, service: str) -> None:
-        self._prometheus, self._loki, self._tempo = Prometheus(stack.prometheus), Loki(stack.loki), Tempo(stack.tempo)
+        stores = stack.stores
+        self._prometheus, self._logs, self._traces = stores.prometheus, stores.logs[0], stores.traces[0]
         self._service = service
         self._since = time.time() - 60
 
     def events(self, job: str, name: str) -> list[Mapping[str, str]]:
-        """Return the fields of the job's events called `name` that Loki has now."""
-        found = self._loki.records(queries.events(self._service, name, job=job), self._since, time.time() + 60)
-        return [record.fields for record in found]
+        """Return the fields of the job's events called `name` that the store of logs has now."""
+        return [record.fields for record in self._records(event=name, job=job)]
 
     def logged(self, job: str, text: str) -> list[Mapping[str, str]]:
-        """Return the fields of the job's log records that are `text`, as soon as Loki has one."""
+        """Return the fields of the job's log records that are `text`, as soon as the store has one."""
 
         def look() -> list[Mapping[str, str]] | None:
-            found = self._loki.records(queries.events(self._service, job=job), self._since, time.time() + 60)
-            return [record.fields for record in found if record.line == text] or None
+            return [record.fields for record in self._records(job=job) if record.line == text] or None
 
-        return until(f"the log record {text!r} of {job} in Loki", look, SECONDS)
+        return until(f"the log record {text!r} of {job} among the logs", look, SECONDS)
 
     def event(self, job: str, name: str) -> Mapping[str, str]:
-        """Return the fields of the job's only event called `name`, as soon as Loki has it."""
-        found = until(f"the event {name} of {job} in Loki", lambda: self.events(job, name) or None, SECONDS)
+        """Return the fields of the job's only event called `name`, as soon as the store has it."""
+        found = until(f"the event {name} of {job} among the logs", lambda: self.events(job, name) or None, SECONDS)
         assert len(found) == 1, found
         return found[0]
 
     def stored_spans(self, job: str) -> list[Span]:
-        """Return the spans of the job's trace that Tempo has now; an open run has none."""
-        return self._tempo.trace(self.event(job, "batch.run.started")["trace_id"])
+        """Return the spans of the job's trace that the store has now; an open run has none."""
+        return self._traces.trace(self.event(job, "batch.run.started")["trace_id"])
 
     def spans(self, job: str, name: str) -> list[Span]:
-        """Return the spans of the job's trace, as soon as Tempo has one called `name`."""
+        """Return the spans of the job's trace, as soon as the store has one called `name`."""
 
         def look() -> list[Span] | None:
             spans = self.stored_spans(job)
             return spans if name in [span.name for span in spans] else None
 
-        return until(f"the span {name} of {job} in Tempo", look, SECONDS)
+        return until(f"the span {name} of {job} among the spans", look, SECONDS)
 
     def span(self, job: str) -> Span:
-        """Return the span of the job's run, as soon as Tempo has it."""
+        """Return the span of the job's run, as soon as the store has it."""
         return next(span for span in self.spans(job, f"batch_job.{job}") if span.name == f"batch_job.{job}")
 
     def added(self, metric: str, job: str, **labels: str) -> float:
@@ -70,13 +69,15 @@ class Witness:
         return {key: count for key, count in counts.items() if count}
 
     def all_events(self, name: str) -> list[Mapping[str, str]]:
-        """Return the fields of all events called `name` that Loki has now, of whatever job."""
-        found = self._loki.records(queries.events(self._service, name), self._since, time.time() + 60)
-        return [record.fields for record in found]
+        """Return the fields of all events called `name` that the store of logs has now, of whatever job."""
+        return [record.fields for record in self._records(event=name)]
 
     def trace(self, trace_id: str) -> list[Span]:
-        """Return the spans of a trace that Tempo has now."""
-        return self._tempo.trace(trace_id)
+        """Return the spans of a trace that the store has now."""
+        return self._traces.trace(trace_id)
+
+    def _records(self, *, event: str | None = None, job: str | None = None) -> list[Record]:
+        return self._logs.records(Wanted(self._service, event, job), self._since, time.time() + 60)
 
     def wait_added(self, metric: str, job: str, amount: float, **labels: str) -> None:
         """Return when the job has added at least `amount`, and assert that it is no more."""

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from batchtel_dashboards import queries
+from batchtel_dashboards.stores import Span, Wanted
 from batchtel_stack.stack import Stack
-from batchtel_stack.stores import Loki, Span, Tempo
 from tests.airflow.guest.conftest import SERVICE
 from tests.airflow.guest.schedulers import DAG_ID, Played
 from tests.pipeline.polling import until
@@ -37,30 +36,31 @@ def _plain(carrier: dict[str, object]) -> dict[str, object]:
 
 
 def _records(stack: Stack, played: Played) -> list[Mapping[str, str]]:
-    """Return the fields of the run's log records, as soon as Loki has that of its end."""
+    """Return the fields of the run's log records, as soon as the store has that of its end."""
+    (logs,) = stack.stores.logs
 
     def look() -> list[Mapping[str, str]] | None:
-        query = queries.events(SERVICE, job=DAG_ID)
-        found = [record.fields for record in Loki(stack.loki).records(query, time.time() - 3000, time.time() + 60)]
-        own = [fields for fields in found if fields.get("batch_run_id") == played.run_id]
+        wanted = Wanted(SERVICE, job=DAG_ID, run_id=played.run_id)
+        own = [record.fields for record in logs.records(wanted, time.time() - 3000, time.time() + 60)]
         ended = {fields.get("event_name") for fields in own} >= {"batch.run.finished", "batch.step.finished"}
         return own if ended else None
 
-    return until(f"the events of run {played.run_id} in Loki", look, 60)
+    return until(f"the events of run {played.run_id}", look, 60)
 
 
 def _spans(stack: Stack, trace_id: str) -> list[Span]:
-    """Return the spans of a trace, as soon as Tempo has all of ours."""
+    """Return the spans of a trace, as soon as the store has all of ours."""
+    (traces,) = stack.stores.traces
 
     def look() -> list[Span] | None:
-        spans = Tempo(stack.tempo).trace(trace_id)
+        spans = traces.trace(trace_id)
         return spans if {span.name for span in spans} >= OURS else None
 
     return until(
-        f"the spans {', '.join(sorted(OURS))} of trace {trace_id} in Tempo",
+        f"the spans {', '.join(sorted(OURS))} of trace {trace_id}",
         look,
         60,
-        lambda: f"last seen: {[span.name for span in Tempo(stack.tempo).trace(trace_id)]}",
+        lambda: f"last seen: {[span.name for span in traces.trace(trace_id)]}",
     )
 
 

@@ -8,30 +8,31 @@ from pathlib import Path
 
 import pytest
 
+from batchtel_dashboards.stores import Record, Wanted
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from batchtel_stack.stores import Loki, Prometheus, Record, Tempo
 from tests.instrumentation.ways_in.command import call, instrumented, wrapped
 from tests.pipeline.polling import until
+
+SERVICE = "ways-in"
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Collector, Prometheus, Loki and Tempo, with a short cadence."""
+    """A stack with a short cadence."""
     with Stack.running(tmp_path_factory.mktemp("ways_in") / "stack", Ports.free(), cadence="1s") as running:
         yield running
 
 
 def finished(stack: Stack, job: str, since: float) -> Record:
-    """Wait until Loki has the audit record of the only run of `job`, and return it."""
-    loki = Loki(stack.loki)
-    query = f'{{service_name=~".+"}} | batch_job_name = `{job}` | batch_status != ``'
+    """Wait until the store has the audit record of the only run of `job`, and return it."""
+    (logs,) = stack.stores.logs
 
     def look() -> Record | None:
-        found = loki.records(query, since, time.time() + 60)
+        found = logs.records(Wanted(SERVICE, "batch.run.finished", job), since, time.time() + 60)
         return found[0] if len(found) == 1 else None
 
-    return until(f"one audit record of {job} in Loki", look, 60)
+    return until(f"one audit record of {job} among the logs", look, 60)
 
 
 def assert_everywhere(
@@ -39,17 +40,16 @@ def assert_everywhere(
 ) -> None:
     """Assert that one run of `job` is in all three stores, with this outcome."""
     record = finished(stack, job, since)
-    assert record.fields["batch_status"] == status
-    assert record.fields.get("process_exit_code") == exit_code
-    prometheus = Prometheus(stack.prometheus)
+    assert record.fields["batch.status"] == status
+    assert record.fields.get("process.exit.code") == exit_code
+    prometheus, (traces,) = stack.stores.prometheus, stack.stores.traces
     labels = f'job_name="{job}",status="{status}"' + (f',error_type="{error_type}"' if error_type else "")
     query = f"sum(batch_job_completions_total{{{labels}}})"
     until(f"a completion of {job} in Prometheus", lambda: prometheus.value(query) or None, 60)
     assert prometheus.value(query) == 1
     assert prometheus.value(f'sum(batch_job_completions_total{{job_name="{job}"}})') == 1
     assert prometheus.value(f'sum(batch_job_runs_started_total{{job_name="{job}"}})') == 1
-    tempo = Tempo(stack.tempo)
-    [span] = until(f"the trace of {job} in Tempo", lambda: tempo.trace(str(record.fields["trace_id"])) or None, 60)
+    [span] = until(f"the trace of {job}", lambda: traces.trace(record.fields["trace_id"]) or None, 60)
     assert (span.name, span.attributes["batch.status"]) == (f"batch_job.{job}", status)
 
 
@@ -60,9 +60,11 @@ def test_a_command_that_fails(stack: Stack) -> None:
     ended = call(arguments, None, {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, **NAMED})
     assert (ended.returncode, ended.stdout, ended.stderr) == (7, b"out\n", b"")
     assert_everywhere(stack, "command", since, "failure", "unknown", "7")
-    [line] = Loki(stack.loki).records('{service_name=~".+"} | log_iostream = `stdout`', since, time.time() + 60)
+    (logs,) = stack.stores.logs
+    records = logs.records(Wanted(SERVICE), since, time.time() + 60)
+    [line] = [record for record in records if record.fields.get("log.iostream") == "stdout"]
     assert line.line == "out"
-    assert line.fields["batch_job_name"] == "command"
+    assert line.fields["batch.job.name"] == "command"
 
 
 @pytest.mark.parametrize(
@@ -96,5 +98,5 @@ def test_scripts(
     assert_everywhere(stack, job, since, status, error_type, exit_code)
 
 
-NAMED = {"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,service.name=ways-in"}
+NAMED = {"OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name=test,service.name={SERVICE}"}
 GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}

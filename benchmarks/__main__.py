@@ -15,7 +15,7 @@ from rich.console import Console
 
 from batchtel.version import __version__
 from batchtel_stack import terminate
-from benchmarks import airflow, build, calls, collector, command, guest, jobs, leave, tiers
+from benchmarks import airflow, build, calls, collector, command, guest, jobs, leave, stack, tiers
 from benchmarks.report import Report
 
 GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
@@ -26,6 +26,7 @@ GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "guest": guest.measure,
     "collector": collector.measure,
     "tiers": tiers.measure,
+    "stack": stack.measure,
     "airflow": airflow.measure,
     "build": build.measure,
 }
@@ -48,8 +49,9 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       guest      heartbeat and redaction in a busy job, with and without                     7 minutes
       collector  points per CPU second and memory, by number of runs and of series          10 minutes
       tiers      points, spans, log records per CPU second of agent and gateway; up to 10,000 writers    5 minutes
+      stack      memory of the local stack, idle and while the demo runs                     2 minutes
       airflow    a DAG of 100 tasks with the plugin and without, collector up and hanging    8 minutes
-      build      the first build of the four programs, in caches of its own               9 minutes, 8 GB
+      build      the first build of the four programs, in caches of its own               7 minutes, 4 GB
 
     \b
     Examples:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from batchtel import signals
+from batchtel_collector.destinations import Destination, Loki, Vendor, VictoriaLogs
 from batchtel_collector.document import Path
 from batchtel_collector.values import has_reference, is_loopback, is_sensitive
 
 if TYPE_CHECKING:
     from batchtel_collector.environment import Environment
+
+_NOT_OTLP: Final = ("/v1/logs", "/v1/traces", "/v1/metrics", "/loki/api/v1/push", "/insert/jsonline")
+"""Ends of addresses that are for other clients, or that the exporter adds by itself."""
 
 _LONGEST_CADENCE: Final = timedelta(minutes=2)
 """Prometheus forgets a series 5 minutes after its last sample; two of them have to fit in."""
@@ -46,8 +51,14 @@ def _quantities(environment: Environment) -> Iterator[tuple[Path, str]]:
     if environment.memory_limit < _LEAST_MEMORY:
         message = "memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more"
         yield ("memory_limit",), message
+    if environment.queue.size < _LEAST_QUEUE:
+        yield ("queue", "size"), "queue.size is less than 8MiB, which a few requests fill; write 8MiB or more"
     if environment.expiry < _SHORTEST_EXPIRY:
         yield ("expiry",), "expiry is shorter than 1h, so series would end between two runs; write 1h or more"
+
+
+_LEAST_QUEUE: Final = 8 * 2**20
+"""Four requests of the 2 MiB that a queue is emptied by; a collector does not start with less than one."""
 
 
 def _listeners(environment: Environment) -> Iterator[tuple[Path, str]]:
@@ -84,8 +95,25 @@ def _destinations(environment: Environment) -> Iterator[tuple[Path, str]]:
                     f'{key}.endpoint: "{address}" would be sent to in plaintext; write https://, '
                     f"or {key}.plaintext: true where the network is trusted",
                 )
+        if problem := _path(key, destination):
+            yield (key, "endpoint"), problem
         if (destination.certificate is None) != (destination.key is None):
             yield (key,), f"{key}: certificate and key belong together; write both or none"
+
+
+def _path(key: str, destination: Destination) -> str:
+    """Return what is wrong with the path of an OTLP address over HTTP, "" if nothing is."""
+    if not isinstance(destination, Loki | VictoriaLogs | Vendor):
+        return ""
+    own = getattr(destination, "write_path", "")
+    path = urlsplit(destination.endpoint).path.rstrip("/")
+    wrong = next((end for end in _NOT_OTLP if path.endswith(end)), None)
+    if wrong is None and (path or not own):
+        return ""
+    right = destination.endpoint.rstrip("/").removesuffix(wrong or "")
+    if not urlsplit(right).path.rstrip("/"):
+        right = right.rstrip("/") + own
+    return f'{key}.endpoint: "{destination.endpoint}" is not the OTLP address of a store; write "{right}"'
 
 
 def _metrics(environment: Environment) -> Iterator[tuple[Path, str]]:

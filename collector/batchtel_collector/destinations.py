@@ -10,10 +10,10 @@ from batchtel_collector.section import Section
 from batchtel_collector.values import Address, File, HeaderValue, Secret, WebAddress, is_loopback
 
 TENANT: Final = "X-Scope-OrgID"
-"""Header by which Mimir, Loki and Tempo tell tenants apart."""
+"""Header by which Mimir, Loki and Tempo distinguish tenants."""
 
 STREAM_FIELDS: Final = ("service.name", "service.namespace", "deployment.environment.name", "batch.job.name")
-"""What log streams are told apart by: all of it is bounded. A run id among them would be a stream for each run."""
+"""What log streams are distinguished by: all of it is bounded. A run id among them would be a stream for each run."""
 
 
 class Destination(Section):

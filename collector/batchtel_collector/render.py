@@ -34,6 +34,7 @@ ENVIRONMENT_LABELS: Final = ("deployment_environment_name",)
 KEPT_ON_RECORDS: Final = (
     "event_name",
     "batch.clock.time",
+    "batch.truncated",
     *(attribute.key for attribute in signals.ATTRIBUTES if not attribute.label),
     "service.instance.id",
 )

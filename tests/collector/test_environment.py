@@ -290,6 +290,25 @@ CONTRADICTIONS = {
         "write https://, "
         "or victorialogs.plaintext: true where the network is trusted",
     ),
+    "an address of another protocol": (
+        {"/insert/opentelemetry": "/insert/opentelemetry/v1/logs"},
+        '38:13: victorialogs.endpoint: "http://127.0.0.1:9428/insert/opentelemetry/v1/logs" is not the OTLP address of '
+        'a store; write "http://127.0.0.1:9428/insert/opentelemetry"',
+    ),
+    "an address without a path": (
+        {"/insert/opentelemetry": ""},
+        '38:13: victorialogs.endpoint: "http://127.0.0.1:9428" is not the OTLP address of a store; '
+        'write "http://127.0.0.1:9428/insert/opentelemetry"',
+    ),
+    "the address of Loki's own protocol": (
+        {"loki: null": "loki: {endpoint: 'http://127.0.0.1:3100/loki/api/v1/push'}"},
+        '34:18: loki.endpoint: "http://127.0.0.1:3100/loki/api/v1/push" is not the OTLP address of a store; '
+        'write "http://127.0.0.1:3100/otlp"',
+    ),
+    "a small queue": (
+        {"size: 1GiB": "size: 1MiB"},
+        "91:9: queue.size is less than 8MiB, which a few requests fill; write 8MiB or more",
+    ),
     "an agent without gateways": (
         {"role: standalone": "role: agent"},
         "5:1: gateways is missing, which an agent sends to; write gateways: {endpoints: [...]}",

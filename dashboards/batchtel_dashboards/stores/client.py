@@ -79,7 +79,8 @@ class Client:
             Failure: It is no JSON (exit code 3).
         """
         try:
-            return json.loads(body)
+            # Stores keep bytes that are no UTF-8 as they came; one such record must not hide the others.
+            return json.loads(body.decode(errors="replace"))
         except ValueError as error:
             raise Failure(
                 f"{self.product} answers something that is no JSON at {self.url}{path}: {error}. "

@@ -15,7 +15,7 @@ class Wanted:
     Attributes:
         service: `service.name` of the process that sent them.
         event: name of an event, one of `detail.EVENTS`; a job's own log records have none. Traces do not read it.
-        job: name of the job; log streams are told apart by it, so it makes a query fast.
+        job: name of the job; log streams are distinguished by it, so it makes a query fast.
         run_id: id of the run.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -75,8 +76,9 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
         _say(f"the stack in {stack.data} runs already")
     else:
         if "exited" in states:
-            gone = ", ".join(status.name for status in stack.status() if status.state == "exited")
-            _say(f"{gone} has ended since the last start; stopping the rest and starting all four")
+            gone = [status.name for status in stack.status() if status.state == "exited"]
+            have = "has" if len(gone) == 1 else "have"
+            _say(f"{', '.join(gone)} {have} ended since the last start; stopping the rest and starting all four")
             stack.stop()
         stack.start(say=_say)
     _print_statuses(stack.status())
@@ -105,7 +107,7 @@ def status(data: Path, as_json: bool) -> None:
             if one.state == "exited" and one.log is not None:
                 _say(f"\n{one.name} has ended by itself. Its last lines:\n{output.quoted(one.log, _CRASH_LINES)}")
         if any(one.state == "exited" for one in statuses):
-            _say("\nStart all four again: batchtel up")
+            _say(f"\nStart all four again: batchtel up{_options(data)}")
     sys.exit(1 if any(one.state == "exited" for one in statuses) else 0)
 
 
@@ -149,6 +151,15 @@ def down(data: Path) -> None:
     """
     stopped = Stack(data).stop()
     _say(f"stopped {', '.join(stopped)}" if stopped else f"nothing runs in {data}")
+
+
+def _options(data: Path) -> str:
+    """Return the options of the `up` that has started a stack, as far as they are no defaults."""
+    known = state.read(data)
+    differ = [name for name in Ports.names() if known and getattr(known.ports, name) != getattr(Ports(), name)]
+    folder = [] if data == default_data() else ["--data", str(data)]
+    ports = [word for name in differ if known for word in ("--port", f"{name}={getattr(known.ports, name)}")]
+    return "".join(f" {shlex.quote(word)}" for word in [*folder, *ports])
 
 
 def _require_same_ports(stack: Stack, wanted: Ports) -> None:

@@ -105,6 +105,18 @@ def configured(options: Options) -> Settings:
     return load(options.environment, _merged(settings, options.overrides))
 
 
+def replaced(options: Options) -> list[str]:
+    """Return the stores of the named environment that a stack with stores of its own does not deliver to.
+
+    Raises:
+        Failure: the environment is wrong (exit code 2).
+    """
+    if options.only_collector:
+        return []
+    named = load(options.environment)
+    return [key for key in ("loki", "tempo") if getattr(named, key) is not None]
+
+
 def _prometheus(options: Options, cadence: str, retention: str) -> Program:
     file = options.data / "prometheus" / "prometheus.yml"
     port = options.ports.prometheus

@@ -16,7 +16,7 @@ from batchtel_stack import build, children, output, readiness, state, terminate
 from batchtel_stack.binaries import BINARIES
 from batchtel_stack.lock import Lock
 from batchtel_stack.ports import HOST, Ports
-from batchtel_stack.programs import PROGRAMS, Options, Program, configured, programs
+from batchtel_stack.programs import PROGRAMS, Options, Program, configured, programs, replaced
 from batchtel_stack.state import Process, State
 from batchtel_stack.status import Status
 from batchtel_stack.stores import Stores
@@ -150,6 +150,8 @@ class Stack:
             needed = [binary for binary in BINARIES if binary.name in {program.name for program in wanted}]
             binaries = build.ensure(needed)
             say(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
+            if left_out := replaced(self.options):
+                say(f"its own stores take the place of the environment's {', '.join(left_out)}")
             try:
                 self._launch(wanted, binaries, tied)
                 readiness.wait(wanted, self._processes(), self._started, say)

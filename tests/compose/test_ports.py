@@ -41,7 +41,7 @@ def test_occupied_ports_are_all_named(batchtel: Batchtel, data: Path, taken: Por
         f"  127.0.0.1:{taken.prometheus} (prometheus, queries and remote write) is used by {me}; "
         "choose another port: --port prometheus=N\n"
         f"  127.0.0.1:{taken.jaeger_otlp} (jaeger, spans from the collector, OTLP over gRPC) is used by {me}; "
-        "choose another port: --port tempo_otlp=N\n"
+        "choose another port: --port jaeger_otlp=N\n"
     )
     assert processes(data) == {}
 

@@ -120,7 +120,8 @@ def test_crash_is_reported_and_mended(batchtel: Batchtel, data: Path, ports: Por
     assert re.search(r"^jaeger +exited +- ", status.stdout, re.MULTILINE)
     assert status.stderr.startswith("\njaeger has ended by itself. Its last lines:\n")
     assert status.stderr.endswith(
-        f"  the last words\nThe whole log: {output.path(data, 'jaeger')}\n\nStart all four again: batchtel up\n"
+        f"  the last words\nThe whole log: {output.path(data, 'jaeger')}\n\n"
+        f"Start all four again: batchtel up --data {data} {' '.join(map(str, options(ports)))}\n"
     )
 
     up = batchtel("up", "--data", data, *options(ports))

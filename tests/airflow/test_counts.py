@@ -60,8 +60,8 @@ def test_a_run_that_succeeds(played: Played) -> None:
     assert witness.added("batch.step.retries", "etl") == 0
     finished = witness.event("etl", "batch.run.finished")
     ((run_id,),) = played.airflow.rows("SELECT run_id FROM dag_run WHERE dag_id = 'etl'")
-    assert finished["batch_run_id"] == run_id
-    assert finished["airflow_dag_run_run_type"] == "scheduled"
+    assert finished["batch.run.id"] == run_id
+    assert finished["airflow.dag_run.run_type"] == "scheduled"
 
 
 OPERATORS = "Done. Returned value was: 7"
@@ -75,6 +75,6 @@ def test_task_logs(played: Played) -> None:
     for text, step in (("seven records are read", "extract"), (OPERATORS, "extract")):
         (record,) = played.witness.logged("etl", text)
         assert record["span_id"] == ids[f"batch_step.{step}"]
-        assert record["batch_step_name"] == step
+        assert record["batch.step.name"] == step
     assert "seven records are read" in played.airflow.task_logs("etl")
     assert OPERATORS in played.airflow.task_logs("etl")

@@ -50,10 +50,10 @@ def test_green_tick(played: Played) -> None:
     assert played.airflow.dag_runs("green_tick") == ["success"]
     witness = played.witness
     witness.wait_added("batch.job.completions", "green_tick", 1, status="success")
-    finished = {event["batch_step_name"]: event for event in witness.events("green_tick", "batch.step.finished")}
-    assert finished["load"]["batch_records_written"] == "0"
-    assert "batch_records_written" not in finished["extract"]
-    assert witness.event("green_tick", "batch.run.reported")["batch_records_outcome"] == "zero"
+    finished = {event["batch.step.name"]: event for event in witness.events("green_tick", "batch.step.finished")}
+    assert finished["load"]["batch.records.written"] == "0"
+    assert "batch.records.written" not in finished["extract"]
+    assert witness.event("green_tick", "batch.run.reported")["batch.records.outcome"] == "zero"
 
 
 def test_long_sensor(played: Played) -> None:

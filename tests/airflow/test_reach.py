@@ -35,7 +35,7 @@ def test_children_count_for_their_task(played: Played) -> None:
     (task,) = (span for span in spans if span.name == "batch_step.external")
     assert own.parent_id == task.span_id
     reported = played.witness.events("children", "batch.step.reported")
-    assert sorted(event["batch_step_name"] for event in reported) == ["bare", "bash", "external"]
+    assert sorted(event["batch.step.name"] for event in reported) == ["bare", "bash", "external"]
 
 
 def test_a_thread_of_a_task(played: Played) -> None:

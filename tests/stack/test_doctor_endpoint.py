@@ -350,10 +350,16 @@ def test_something_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batchtel_stack.doctor.reach.TIMEOUT", 0.3)
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         taken: list[socket.socket] = []
-        threading.Thread(target=_take, args=(silent, taken), daemon=True).start()
+        thread = threading.Thread(target=_take, args=(silent, taken), daemon=True)
+        thread.start()
         told, fix, *_ = endpoint(
             _variables(f"http://127.0.0.1:{silent.getsockname()[1]}", "http/protobuf"), monkeypatch
         )
+        # Closing alone does not end accept(); sockets that are left over are a warning in some later test.
+        silent.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in taken:
+            connection.close()
     assert told.endswith("refuses traces: no reply in time")
     assert fix == "fix: something accepts connections there and never answers: restart it"
 

@@ -151,7 +151,7 @@ def test_a_job_with_these_variables_arrives(form: str, guarded: tuple[Stack, Pat
     assert (finished.returncode, finished.stderr) == (0, "")
     assert not (tmp_path / "spool").exists()
     witness = Witness(stack, SERVICE)
-    assert witness.event(job, "batch.run.finished")["batch_records_processed"] == "3"
+    assert witness.event(job, "batch.run.finished")["batch.records.processed"] == "3"
     assert witness.span(job).name == f"batch_job.{job}"
     witness.wait_added("batch.job.records.processed", job, 3, deployment_environment_name="guarded")
 

@@ -96,7 +96,7 @@ def jobs(stack: Stack, tmp_path: Path) -> Jobs:
 def assert_green(witness: Witness, *names: str) -> None:
     """Assert that the only run of each job is a success in the three stores: what a scheduler sees."""
     for name in names:
-        assert witness.event(name, "batch.run.finished")["batch_status"] == "success"
+        assert witness.event(name, "batch.run.finished")["batch.status"] == "success"
         assert witness.span(name).attributes["batch.status"] == "success"
         witness.wait_added("batch.job.completions", name, 1, status="success")
 
@@ -105,7 +105,7 @@ def assert_violated(witness: Witness, name: str, kind: str) -> None:
     """Assert that `name` has violated its SLA once, by `kind`, in the three stores, and the good job beside it not."""
     witness.wait_added(VIOLATIONS, name, 1, violation_type=kind)
     assert witness.added(VIOLATIONS, name) == 1
-    assert witness.event(name, "batch.sla.violated")["batch_sla_violation"] == kind
+    assert witness.event(name, "batch.sla.violated")["batch.sla.violation"] == kind
     assert witness.added(VIOLATIONS, f"{name}_good") == 0
     assert witness.events(f"{name}_good", "batch.sla.violated") == []
 
@@ -134,7 +134,7 @@ def test_hours_instead_of_minutes(witness: Witness, jobs: Jobs) -> None:
         for process in (slow, good):
             process.communicate("\n", timeout=60)
     assert_green(witness, "slow", "slow_good")
-    assert float(witness.event("slow", "batch.run.finished")["batch_duration"]) > 1.5
+    assert float(witness.event("slow", "batch.run.finished")["batch.duration"]) > 1.5
     span = witness.span("slow")
     assert span.end - span.start > 1.5e9
     assert_violated(witness, "slow", "duration_exceeded")
@@ -152,9 +152,9 @@ with batchtel.job('{name}') as job:
     jobs.run(script.format(name="dropped_good", failed=1))
     assert_green(witness, "dropped", "dropped_good")
     for name, failed in (("dropped", 5), ("dropped_good", 1)):
-        assert witness.event(name, "batch.run.finished")["batch_records_failed"] == str(failed)
+        assert witness.event(name, "batch.run.finished")["batch.records.failed"] == str(failed)
         assert witness.span(name).attributes["batch.records.failed"] == failed
-        ids = {event["batch_record_id"] for event in witness.events(name, "batch.record.failed")}
+        ids = {event["batch.record.id"] for event in witness.events(name, "batch.record.failed")}
         assert ids == {f"row-{row}" for row in range(failed)}
         witness.wait_added("batch.job.records.failed", name, failed)
         witness.wait_added("batch.job.records.processed", name, 100 - failed)
@@ -238,7 +238,7 @@ def test_upstream_is_late(witness: Witness, jobs: Jobs) -> None:
     ages = {name: now - witness.newest_data(name) for name in ("late", "late_good")}
     assert ages["late_good"] < 3600 < 86000 < ages["late"] < 87000
     for name in ages:
-        stamp = witness.event(name, "batch.run.finished")["batch_data_timestamp"]
+        stamp = witness.event(name, "batch.run.finished")["batch.data.timestamp"]
         assert stamp == witness.span(name).attributes["batch.data.timestamp"]
     assert_violated(witness, "late", "data_stale")
 
@@ -257,7 +257,7 @@ with batchtel.job('{}') as job:
         assert good.communicate(timeout=60) == ("", "")
         assert_green(witness, "hung_good")
         witness.wait_added("batch.job.progress", "hung_good", 200)
-        assert witness.event("hung_good", "batch.run.finished")["batch_progress_done"] == "200"
+        assert witness.event("hung_good", "batch.run.finished")["batch.progress.done"] == "200"
         _wait_for_more(witness, "batch.job.alive.time", "hung", witness.added("batch.job.alive.time", "hung") + 3)
         assert witness.added("batch.job.progress", "hung") == 0
         assert witness.added("batch.job.completions", "hung") == 0

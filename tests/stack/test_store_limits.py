@@ -39,6 +39,12 @@ def _send(stack: Stack, signal: str, items: list[dict[str, Any]], run: str) -> N
     assert answer[0] == 200, answer
 
 
+def _post(stack: Stack, request: dict[str, Any]) -> None:
+    body = otlp.expand(request, int(time.time()), 0, "")
+    with closing(otlp.Sender(stack.ports.otlp_http)) as sender:
+        assert sender.send(otlp.path(body), otlp.encoded(body, otlp.JSON), otlp.JSON)[0] == 200
+
+
 def _records(stack: Stack, job: str, count: int, run: str | None = None) -> list[Record]:
     (logs,), now = stack.stores.logs, time.time()
 
@@ -112,9 +118,54 @@ def test_a_record_over_a_limit(stack: Stack, kind: str) -> None:
     (large,) = [record for record in records if record.line != "neighbour"]
     if body["stringValue" if "stringValue" in body else "kvlistValue"] != "small":
         assert (len(large.line), large.line[-14:]) == (500_014, "...[truncated]")
-    elif kind != "names of the store's own":
+    if kind != "names of the store's own":
         assert large.fields["batch.truncated"] == "true"
     assert _dropped(stack, before) == []
+
+
+def test_maps_with_names_of_their_own(stack: Stack) -> None:
+    """40 records, each with a map of 100 keys that no other has: all are stored, each map as the JSON of one field."""
+    before = Discards({"VictoriaLogs": stack.victorialogs})
+    items: list[dict[str, Any]] = []
+    for record in range(40):
+        rows = [{"key": f"id{record}_{key}", "value": {"intValue": str(key)}} for key in range(100)]
+        attributes = [
+            {"key": "batch.job.name", "value": {"stringValue": "maps"}},
+            {"key": "batch.run.id", "value": {"stringValue": "run-1"}},
+            {"key": "rows", "value": {"kvlistValue": {"values": rows}}},
+        ]
+        items.append({"body": {"stringValue": "a line"}, "attributes": attributes})
+    _send(stack, "logs", items, "pod-1")
+    records = _records(stack, "maps", 40)
+    assert len(records) == 40
+    assert {len(json.loads(record.fields["rows"])) for record in records} == {100}
+    assert _dropped(stack, before) == []
+
+
+SCOPES: dict[str, dict[str, Any]] = {
+    "names": {"name": "l", "attributes": {"n" * 112: "x"}},
+    "names in another script": {"name": "l", "attributes": {"\u65e5" * 60: "x", "n" * 90 + "\u65e5" * 20: "x"}},
+    "attributes": {"name": "l", "attributes": {f"a{n}": "x" for n in range(1200)}},
+    "texts": {"name": "l" * 2_000_000, "attributes": {"text": "x" * 2_000_000}},
+}
+
+
+@pytest.mark.parametrize("kind", SCOPES)
+def test_a_library_over_a_limit(stack: Stack, kind: str) -> None:
+    """A scope that VictoriaLogs would drop with all of its records costs none of them."""
+    before, job = Discards({"VictoriaLogs": stack.victorialogs}), f"scope_{kind.replace(' ', '_')}"
+    items = [{"body": {"stringValue": "a line"}, "attributes": {"batch.job.name": job}} for _ in range(3)]
+    _post(stack, otlp.request({"service.name": "etl"}, SCOPES[kind], "logs", items))
+    assert len(_records(stack, job, 3)) == 3
+    assert _dropped(stack, before) == []
+
+
+def test_a_service_over_a_limit(stack: Stack) -> None:
+    """What streams are distinguished by is cut, and the records are there."""
+    (logs,), now = stack.stores.logs, time.time()
+    items = [{"body": {"stringValue": "a line"}, "attributes": {"batch.job.name": "j" * 200_000}}]
+    _post(stack, otlp.request({"service.name": "s" * 200_000}, {}, "logs", items))
+    until("the record", lambda: logs.records(Wanted("s" * 1000), now - 60, now + 600) or None, 60)
 
 
 def _span(trace: str, number: int, size: int) -> dict[str, Any]:

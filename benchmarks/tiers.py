@@ -44,8 +44,8 @@ _PATIENCE: Final = 240.0
 
 _ARRIVED: Final = {
     METRICS: r"otelcol_processor_outgoing_items(?:_total)?\{[^}]*processor=\"transform/stamp\"[^}]*\}",
-    TRACES: r"otelcol_exporter_sent_spans(?:_total)?\{[^}]*exporter=\"otlp_grpc/tempo\"[^}]*\}",
-    LOGS: r"otelcol_exporter_sent_log_records(?:_total)?\{[^}]*exporter=\"otlp_http/loki\"[^}]*\}",
+    TRACES: r"otelcol_exporter_sent_spans(?:_total)?\{[^}]*exporter=\"otlp_grpc/jaeger\"[^}]*\}",
+    LOGS: r"otelcol_exporter_sent_log_records(?:_total)?\{[^}]*exporter=\"otlp_http/victorialogs\"[^}]*\}",
 }
 """Path of a signal -> the gateway's own counter of what it has added up or delivered."""
 

@@ -35,12 +35,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A scenario, by job and quantity; `observed` is by product, and so is `cannot_tell`: what it is not asked."""
+    """A scenario, by job and quantity; `observed` is by product, and so is `not_asked`: what it is not asked."""
 
     scenario: Scenario
     expected: Quantities
     observed: Mapping[str, Quantities]
-    cannot_tell: Mapping[str, tuple[str, ...]]
+    not_asked: Mapping[str, tuple[str, ...]]
 
     @property
     def ok(self) -> bool:
@@ -62,7 +62,7 @@ class Comparison:
             told = {
                 store: counted.get(name, 0.0)
                 for store, counted in observed.items()
-                if not name.startswith(self.cannot_tell[store])
+                if not name.startswith(self.not_asked[store])
             }
             yield Row(job, name, expected.get(name, 0.0), told)
 
@@ -86,13 +86,13 @@ class Witnesses:
         expected = tell.by_ledger(ledger.read(self._ledger))
         known, end = self.run_ids(), time.time() + 60
         observed = {self.stores.prometheus.product: tell.by_prometheus(self.stores.prometheus, self.service)}
-        cannot_tell: dict[str, tuple[str, ...]] = {self.stores.prometheus.product: tell.NOT_OF_METRICS}
+        not_asked: dict[str, tuple[str, ...]] = {self.stores.prometheus.product: tell.NOT_OF_METRICS}
         for logs in self.stores.logs:
             observed[logs.product] = tell.by_logs(logs, self.service, known, self.since, end)
-            cannot_tell[logs.product] = tell.NOT_OF_LOGS
+            not_asked[logs.product] = tell.NOT_OF_LOGS
         for traces in self.stores.traces:
             observed[traces.product] = tell.by_traces(traces, self.service, known, self.since, end)
-            cannot_tell[traces.product] = tell.NOT_OF_TRACES
+            not_asked[traces.product] = tell.NOT_OF_TRACES
         belonging = {job for scenario in SCENARIOS for job in scenario.jobs}
         strangers = {job for told in (expected, *observed.values()) for job in told} - belonging
         scenarios = [*SCENARIOS]
@@ -100,7 +100,7 @@ class Witnesses:
             scenarios.append(Scenario("unknown", "jobs that nobody has started", tuple(sorted(strangers))))
         return [
             Comparison(
-                one, _only(expected, one), {name: _only(told, one) for name, told in observed.items()}, cannot_tell
+                one, _only(expected, one), {name: _only(told, one) for name, told in observed.items()}, not_asked
             )
             for one in scenarios
         ]

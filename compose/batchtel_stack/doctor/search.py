@@ -45,7 +45,8 @@ def _asked(name: str, ask: Callable[[], object]) -> Finding:
     try:
         ask()
     except Failure as failure:
-        fix = f"start it (here: batchtel up), or name its address: --{name.lower()} URL"
+        here = "" if name in ("Loki", "Tempo") else " (here: batchtel up)"
+        fix = f"start it{here}, or name its address: --{name.lower()} URL"
         return Finding(name, "unreachable", failure.message.removesuffix(" Is it running? batchtel status"), fix)
     return Finding(name, "ok", "answers queries")
 

@@ -345,6 +345,15 @@ def test_what_stands_before_the_collector(status: int, monkeypatch: pytest.Monke
     assert found[1] == f"fix: {ANSWERS[status]}"
 
 
+def test_a_proxy_that_is_in_the_way(
+    collector: Collector, free_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collector that answers, behind a proxy variable that names nobody: the variable is what is wrong."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_ports(1)[0]}")
+    _, fix, *_ = endpoint(collector.http("plain"), monkeypatch)
+    assert fix == "fix: a proxy is set for it: export NO_PROXY=127.0.0.1, or mend the proxy"
+
+
 def test_something_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that takes connections and says nothing."""
     monkeypatch.setattr("batchtel_stack.doctor.reach.TIMEOUT", 0.3)

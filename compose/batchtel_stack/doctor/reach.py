@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Final
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from batchtel.delivery import Delivery, Reply, nothing
 from batchtel.endpoint import GRPC, Endpoint
@@ -139,6 +140,13 @@ def _refused(endpoint: Endpoint, reply: Reply) -> Finding:
     """Tell what an answer that is not a success asks for."""
     text = reply.reason
     message = f"{endpoint.shown} refuses {endpoint.signal}: {text}"
+    host = urlsplit(endpoint.url).hostname or ""
+    proxy = getproxies().get(urlsplit(endpoint.url).scheme)
+    if proxy is not None and not proxy_bypass(host):
+        # Not the collector's answer, whatever it says: the connection above, which uses no proxy, was accepted.
+        return Finding(
+            CHECK, "unreachable", message, f"a proxy is set for it: export NO_PROXY={host}, or mend the proxy"
+        )
     for signs, fix in _ANSWERS:
         if any(sign in text for sign in signs):
             return Finding(CHECK, "unreachable", message, fix)

@@ -36,7 +36,7 @@ def _span(span: ReadableSpan, redaction: Redaction) -> ReadableSpan:
     attributes = redaction.attributes(span.attributes or {})
     events = [_event(event, redaction) for event in span.events]
     description = redaction.text(span.status.description or "")
-    name = redaction.text(span.name)
+    name = redaction.name(span.name)
     links = [_link(link, redaction) for link in span.links]
     if (
         attributes == dict(span.attributes or {})
@@ -67,7 +67,8 @@ def _event(event: Event, redaction: Redaction) -> Event:
 
     before = dict(event.attributes or {})
     attributes = redaction.attributes(before)
-    return event if attributes == before else Event(event.name, attributes, event.timestamp)
+    name = redaction.name(event.name)
+    return event if attributes == before and name == event.name else Event(name, attributes, event.timestamp)
 
 
 def _link(link: Link, redaction: Redaction) -> Link:

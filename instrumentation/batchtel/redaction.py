@@ -1,60 +1,33 @@
 """Credentials are taken out of everything before it leaves the process.
 
 Out of text by their shape, out of attributes by their key too. What is replaced is the secret alone: a reader still
-sees which user, host, header or setting it belonged to.
+sees which user, host, header or setting it belonged to. Text that leaves here can be encoded as UTF-8.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Final
+
+from batchtel import secret_names, secret_shapes
+from batchtel.values import text_of
 
 REDACTED: Final = "[redacted]"
 
-_NAMES: Final = (
-    r"pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key(?:[_-]?id)?|account[_-]?key"
-    r"|private[_-]?key|secret[_-]?key|auth(?:orization)?|cookie|session[_-]?id|sig(?:nature)?"
-)
-_HINTS: Final = ("pass", "pwd", "secret", "token", "credential", "key", "auth", "cookie", "session", "sig")
-_VALUE: Final = r"""(?:(?:bearer|basic|digest|token)\s+)?(?:"[^"]*"|'[^']*'|[^\s"'&,;)}\]]+)"""
-
+WITHHELD: Final = "[redacted: BATCHTEL_REDACT is not a regular expression]"
+"""Stands in place of every text while BATCHTEL_REDACT is invalid: what it was to hide may be in any of them."""
 
 _SHORT: Final = 64
 """Characters of texts whose clean form is kept: names, ids and paths come again with each record of a run."""
 
-# Each rule: text that has to be there, in lower case, for the pattern to be worth its price (many times that of the
-# search for the text); then the pattern, whose first group stays.
-_RULES: Final = (
-    (("private",), r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
-    # The end of one whose beginning was cut off.
-    (("truncated]",), r"(\[truncated\]\.\.\.)[A-Za-z0-9+/=\s]*-----END [A-Z ]*PRIVATE KEY-----"),
-    # scheme://user:password@host, where the password may hold an @ of its own.
-    (("://",), r"(://[^\s/:@]*:)[^\s/]+(?=@)"),
-    # name=value, name: value, "name": "value"; the name may be the end of one, as in DB_PASSWORD.
-    (
-        _HINTS,
-        rf"""((?:{_NAMES})["']?\s*(?:=>?|:(?!//))\s*){_VALUE}""",
-    ),
-    (("--",), rf"""(--[a-z0-9-]*(?:{_NAMES})\s+)(?:"[^"]*"|'[^']*'|[^\s"'-][^\s"']*)"""),
-    (("bearer",), r"(\bbearer\s+)[A-Za-z0-9._~+/=-]{12,}"),
-    (("basic",), r"(\bbasic\s+)(?:[A-Za-z0-9+/]{6,}={1,2}|[A-Za-z0-9+/]{20,})"),
-    # Tokens that tell by themselves what they are: of JSON Web Tokens, AWS, Google, GitHub, GitLab, Slack, Stripe, npm,
-    # PyPI, SendGrid, Databricks, Vault, Hugging Face.
-    (("eyj",), r"(\b)eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
-    (("akia", "asia"), r"(\b)A(?:KIA|SIA)[A-Z0-9]{16}"),
-    (("aiza", "ya29."), r"(\b)(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,})"),
-    (("gh", "github_pat_"), r"(\b)(?:gh[opsur]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
-    (("glpat-", "xox", "k_live_", "npm_"), r"(\b)(?:glpat-|xox[abeoprs]-|[rs]k_live_|npm_)[A-Za-z0-9_-]{10,}"),
-    (("pypi-", "sg."), r"(\b)(?:pypi-[A-Za-z0-9_-]{50,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"),
-    (("dapi", "hvs.", "hf_"), r"(\b)(?:dapi[0-9a-f]{32}|hvs\.[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,})"),
-    (("hooks.slack.com",), r"(hooks\.slack\.com/services/)[\w/]+"),
+_NEVER_WITHHELD: Final = re.compile(
+    r"batch\.(?!record\.id$|status\.reason$|inputs$|outputs$|schema\.version$).*|batch_(?:job|step)\..*"
+    r"|service\..*|telemetry\.sdk\..*|deployment\.environment(?:\.name)?|host\.name|process\.(?:pid|exit\.code)"
+    r"|error\.type|exception\.type|log\.iostream"
 )
-# The name is a word of its own, in snake_case, kebab-case or camelCase: `monkey` and `bypass` are no secrets.
-_KEY: Final = rf"(?:^|[._-]|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?:{_NAMES})$"
-_KEY_BEGINS: Final = r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?!.*-----END )"
-_KEY_GOES_ON: Final = r"\s*(?:[A-Za-z0-9+/=]*|(?:Proc-Type|DEK-Info|Comment): .*)\s*"
+"""Keys whose values name the job, the run, the process and how it ended, none of them free text."""
 
 
 class Redaction:
@@ -62,82 +35,83 @@ class Redaction:
 
     Args:
         own: A regular expression of the user's: what its first group matches is replaced too, or all where it has none.
-
-    Raises:
-        re.error: `own` is no regular expression.
+            Where it is not a regular expression every text is withheld.
     """
 
     def __init__(self, own: str = "") -> None:
-        self._own = re.compile(own) if own else None
+        self._withholds = False
+        self._own: re.Pattern[str] | None = None
+        try:
+            self._own = re.compile(own) if own else None
+        except (re.error, RecursionError, OverflowError):
+            self._withholds = True
         self._known = lru_cache(maxsize=256)(self._clean)
 
     def text(self, text: str) -> str:
-        """Return `text` without its secrets."""
+        """Return `text` without its secrets, as UTF-8 can hold it."""
         return self._known(text) if len(text) <= _SHORT else self._clean(text)
 
+    def name(self, name: str) -> str:
+        """Return the name of a span or an event without secrets; batchtel's own are never withheld."""
+        is_ours = self._withholds and _NEVER_WITHHELD.fullmatch(name)
+        return text_of(name) if is_ours else self.text(name)
+
     def _clean(self, text: str) -> str:
+        if self._withholds:
+            return WITHHELD if text else text
+        text = text_of(text)
         lower = text.lower()
-        for hints, pattern in _RULES:
-            for hint in hints:
-                if hint in lower:
-                    text = _compiled(pattern).sub(rf"\g<1>{REDACTED}", text)
-                    break
+        text = secret_shapes.replaced(text, lower, REDACTED)
+        if any(hint in lower for hint in secret_names.HINTS):
+            text = secret_names.replaced(text, REDACTED)
         return text if self._own is None else self._own.sub(_replace_own, text)
 
     def value(self, key: str, value: Any) -> Any:
         """Return an attribute value without its secrets; where the key says so, all of it is one."""
-        if _is_secret(key):
+        if secret_names.level_of(key) and not _is_plain(key, value):
             return REDACTED
         if isinstance(value, str):
-            return self.text(value)
+            is_ours = self._withholds and _NEVER_WITHHELD.fullmatch(key)
+            return text_of(value) if is_ours else self.text(value)
         if isinstance(value, bytes):
-            return self.text(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            return self.text(value.decode("utf-8", "backslashreplace")).encode()
         if isinstance(value, list | tuple):
-            return self._items(value)
+            return self._items(key, value)
         if isinstance(value, Mapping):
-            return {name: self.value(str(name), item) for name, item in value.items()}
+            return self.attributes(value)
         return value
 
-    def _items(self, values: Sequence[Any]) -> list[Any]:
+    def _items(self, key: str, values: Sequence[Any]) -> list[Any]:
         """Return the items without secrets; of a command line's arguments also what follows `--password`."""
-        clean, before = [], None
+        clean: list[Any] = []
+        before: Any = None
         for item in values:
-            secret = isinstance(before, str) and before.startswith("-") and _is_secret(before)
-            clean.append(REDACTED if secret else self.value("", item))
+            # A pair is a header, or a row of a table with two columns.
+            names = isinstance(before, str) and (before.startswith("-") or len(values) == 2)
+            is_secret = names and secret_names.level_of(before) and not _is_plain(before, item)
+            clean.append(REDACTED if is_secret else self.value(key if isinstance(item, str) else "", item))
             before = item
         return clean
 
-    def attributes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    def attributes(self, attributes: Mapping[Any, Any]) -> dict[str, Any]:
         """Return attributes without their secrets."""
-        return {key: self.value(key, value) for key, value in attributes.items()}
+        return {self._key(name): self.value(text_of(name), value) for name, value in attributes.items()}
+
+    def _key(self, key: Any) -> str:
+        return text_of(key) if self._withholds else self.text(text_of(key))
 
 
-class KeyLines:
-    """Takes private keys out of text that comes line by line, where no line but the first tells what it is part of."""
+class KeyLines(secret_shapes.KeyLines):
+    """Takes private keys out of text that comes line by line."""
 
     def __init__(self) -> None:
-        self._within = False
-
-    def line(self, line: str) -> str:
-        """Return the next line, without what is of a private key."""
-        if self._within and _compiled(_KEY_GOES_ON).fullmatch(line):
-            return REDACTED
-        self._within = _compiled(_KEY_BEGINS).search(line) is not None
-        return line
+        super().__init__(REDACTED)
 
 
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # At the first hit: compiling all of them costs a short job 4 % of its instructions.
-    return re.compile(pattern, re.IGNORECASE)
-
-
-@lru_cache(maxsize=1024)
-def _is_secret(key: str) -> bool:
-    lower = key.lower()
-    if not any(hint in lower for hint in _HINTS):
-        return False
-    return _compiled(_KEY).search(key) is not None
+def _is_plain(key: str, value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return True
+    return isinstance(value, str | int | float) and secret_names.is_plain(key, str(value))
 
 
 def _replace_own(found: re.Match[str]) -> str:

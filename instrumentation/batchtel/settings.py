@@ -109,7 +109,8 @@ SETTINGS: Final = {
         "pattern",
         "",
         "A regular expression of your own: what its first group matches, or all it matches where it has none, is "
-        "redacted beside passwords, tokens and keys.",
+        "redacted beside passwords, tokens and keys. If it is not a regular expression every text of spans and log "
+        "records is withheld, and one warning names it.",
     ),
     "airflow_disabled": Setting(
         ("BATCHTEL_AIRFLOW_DISABLED",),
@@ -231,9 +232,11 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
             try:
                 values[name] = _convert(setting.type, text)
             except ValueError:
-                problems.append(
-                    f"{variable}={text!r} is not {_EXPECTED[setting.type]}; {setting.default} is used instead"
-                )
+                used = f"{setting.default} is used instead"
+                if setting.type == "pattern":
+                    # What it was to hide may be anywhere, so whoever reads it has to know that there was one.
+                    values[name], used = text, "until it is one, every text of spans and log records is withheld"
+                problems.append(f"{variable}={text!r} is not {_EXPECTED[setting.type]}; {used}")
             break
     return Settings(**values, sources=sources, problems=tuple(problems))  # type: ignore[arg-type]  # the table has exactly these names
 
@@ -242,7 +245,7 @@ def _convert(kind: SettingType, text: str) -> object:
     if kind == "pattern":
         try:
             re.compile(text)
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(text) from error
     if kind == "boolean":
         if text.lower() not in ("true", "false"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from batchtel.redaction import REDACTED, KeyLines, Redaction
+from batchtel.redaction import REDACTED, WITHHELD, KeyLines, Redaction
 from batchtel.signals import CUT_MARKER
 from batchtel.values import cut
 from tests.instrumentation.planted import SECRETS, TOKENS
@@ -15,6 +17,30 @@ from tests.instrumentation.process import run
 from tests.instrumentation.sink import Sink
 
 PLAIN = [
+    "PWD=/home/etl OLDPWD=/srv",
+    "cd $PWD; pwd: ~/work",
+    r"PWD=C:\Users\etl",
+    "pass=12 fail=3",
+    "pass: 1,204, fail: 0, skip: 3",
+    "pass=104233 fail=3",
+    "pass=98.5%",
+    "auth: ok",
+    "auth=failed user=ada",
+    "auth: could not reach the directory",
+    "token: 5 tokens left",
+    "token: refreshed after 3 s",
+    "token expired: true",
+    "signature: f(x, y)",
+    "sig: SIGTERM",
+    "first pass: loading rows",
+    "compass: north, bypass: on, monkey=3",
+    "password: None",
+    '{"password": null, "has_password": true}',
+    "pg_restore --no-password shop",
+    "--password-file /run/secrets/etl",
+    "auth::login(user)",
+    "bearer authentication failed",
+    "<token>expired</token>",
     "the password is missing",
     "monkey: 3 keys, primary_key: 17, key=5",
     "tokens: 1500 of model x",
@@ -49,6 +75,35 @@ def test_leaves_plain_text_alone(text: str) -> None:
     assert Redaction().text(text) == text
 
 
+HIDDEN = {
+    "PGPASSWORD=hunter2 psql": "PGPASSWORD=[redacted] psql",
+    "MYSQL_PWD=/hunter2": "MYSQL_PWD=[redacted]",
+    "Uid=etl;PWD=/hunter2;": "Uid=etl;PWD=[redacted];",
+    "password=hun,ter2&hunter2 x": "password=[redacted] x",
+    'password="hunter2 hunter2': "password=[redacted]",
+    r'password="hun\"ter2" x': "password=[redacted] x",
+    "password=b'hunter2')": "password=[redacted])",
+    r'"{\"password\": \"hunter2\", \"rows\": 3}"': r'"{\"password\": [redacted], \"rows\": 3}"',
+    "Cookie: a=hunter2; b=hunter2": "Cookie: [redacted]",
+    'Authorization: Digest username="ada", response="hunter2"': "Authorization: [redacted]",
+    "<db:password>hunter2</db:password>": "<db:password>[redacted]</db:password>",
+    "//registry.npmjs.org/:_authToken=hunter2": "//registry.npmjs.org/:_authToken=[redacted]",
+    "client_secret := hunter2": "client_secret := [redacted]",
+    "-password hunter2 -v": "-password [redacted] -v",
+    "'password=hunter2': 3": "'password=[redacted]': 3",
+    "token: 482913": "token: [redacted]",
+    "pass: hunter2": "pass: [redacted]",
+    "x.eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0.dozjgNr x": "x.[redacted] x",
+}
+"""Text -> what is sent of it."""
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_hides_all_of_a_secret_and_nothing_else(text: str) -> None:
+    """Quoted, escaped, prefixed, with signs in it or never closed: the secret is gone, what is around it stays."""
+    assert Redaction().text(text) == HIDDEN[text]
+
+
 ARGUMENTS = [
     (["etl.py", "--password", "hunter2", "--jobs", "4"], ["etl.py", "--password", REDACTED, "--jobs", "4"]),
     (["--api-key", "-x", "-token", "abc"], ["--api-key", REDACTED, "-token", REDACTED]),
@@ -77,6 +132,10 @@ KEYS = {
     "tokens": False,
     "tokenCount": False,
     "designSig": True,
+    "PGPASSWORD": True,
+    "pass": True,
+    "auth": True,
+    "compass": False,
     "design": False,
 }
 
@@ -87,10 +146,21 @@ def test_knows_secrets_by_their_key(key: str) -> None:
     assert Redaction().value(key, "plain") == (REDACTED if KEYS[key] else "plain")
 
 
+NO_SECRETS = [{"PWD": "/home/etl"}, {"pass": 12, "fail": 3}, {"auth": "ok"}, {"token": 5}, {"password": None}]
+
+
+@pytest.mark.parametrize("attributes", NO_SECRETS)
+def test_leaves_values_alone_that_are_no_secrets(attributes: dict[str, object]) -> None:
+    """A folder, a small number, a status or nothing is no secret, whatever its key is called."""
+    assert Redaction().attributes(attributes) == attributes
+
+
 NESTED = [
+    ([("X-Api-Key", "hunter2"), ("Accept", "x")], [["X-Api-Key", REDACTED], ["Accept", "x"]]),
+    ({"postgresql://etl:hunter2@db": 1}, {f"postgresql://etl:{REDACTED}@db": 1}),
     ([{"password": "hunter2", "rows": 3}], [{"password": REDACTED, "rows": 3}]),
     ({"rows": [["token=hunter2"], ["ok"]]}, {"rows": [[f"token={REDACTED}"], ["ok"]]}),
-    (b"password=hunter2 \xff", f"password={REDACTED} ".encode() + b"\xff"),
+    (b"password=hunter2 \xff", f"password={REDACTED} \\xff".encode()),
     ([b"token=hunter2"], [f"token={REDACTED}".encode()]),
 ]
 
@@ -99,6 +169,60 @@ NESTED = [
 def test_looks_into_everything_that_a_log_record_can_hold(value: object, clean: object) -> None:
     """Lists of mappings, lists in lists and bytes are values of log records, too."""
     assert Redaction().value("payload", value) == clean
+
+
+LENGTH = 64 * 1024
+BOUND = 1.0
+"""CPU seconds for 64 KiB. The slowest takes 0.1 s; what is quadratic takes minutes."""
+
+FRAGMENTS = [
+    *("-", "--a", "--pass", "--password ", "-a-", "eyJ-", "eyJ", "eyJ.", "eyJaaaaaaaa.", ".", "a.", "_", "a"),
+    *("A", "\t", " ", "://", "://a:", "://a:@", ":", "=", "=>", "pass", "pass ", "pass=", 'pass="', "pass='"),
+    *("pass=\\", 'pass=\\"', "pass=b", "token: ", "token: a ", "auth: digest a=", "authorization: "),
+    *("cookie: ", "pass=1", "pass:,", "pass=,a", "sig=&a=", "sig=(", "pass=ok!", "bearer ", "bearer a"),
+    *("basic ", "basic =", "<", "<pass ", "<pass>", "<pass>a</", "</", ">", ",", "\\", '"', "'", "-----BEGIN "),
+    *("-----BEGIN PRIVATE KEY-----", "-----END ", "PRIVATE KEY", "[truncated]...", "Comment: ", "AKIA", "AIza"),
+    *("ya29.", "ghp_", "github_pat_", "glpat-", "xoxb-", "npm_", "pypi-", "SG.", "SG.a-", "dapi", "hvs."),
+    *("hf_", "sk-", "sk-ant-", "hooks.slack.com/services/", "pwd=/", "é", "\n", "\udce9", "private", "key"),
+    *("0", "5,"),
+]
+
+
+def _seconds(text: str) -> float:
+    begun = time.thread_time()
+    Redaction().text(text)
+    KeyLines().line(text)
+    Redaction().value(text, text)
+    return time.thread_time() - begun
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS)
+def test_no_pattern_backtracks(fragment: str) -> None:
+    """64 KiB of what a pattern begins with, or goes on with, are looked through in the time that their length takes."""
+    repeated = fragment * (LENGTH // len(fragment))
+    slow = {
+        text[:40]: seconds
+        for text in (
+            repeated,
+            f"{repeated}!",
+            f"password={repeated}",
+            f"token {repeated}\n",
+            f"[truncated]...{repeated}",
+        )
+        if (seconds := _seconds(text)) > BOUND
+    }
+    assert slow == {}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_mixture_makes_a_pattern_backtrack(seed: int) -> None:
+    """The same of mixtures, repeated and shuffled."""
+    chance = random.Random(seed)
+    few = chance.sample(FRAGMENTS, chance.randint(2, 4))
+    mixed = "".join(few)
+    shuffled = "".join(chance.choices(few, k=LENGTH // 2))[:LENGTH]
+    assert _seconds(mixed * (LENGTH // len(mixed))) < BOUND, few
+    assert _seconds(shuffled) < BOUND, few
 
 
 KEY = """\
@@ -189,3 +313,34 @@ def test_nothing_planted_leaves_the_process(sink: Sink) -> None:
     assert [token for token in TOKENS.values() if token in sent] == []
     assert len([log for log in sink.logs() if log.event == "batch.run.finished"]) == len(planted)
     assert len([span for span in sink.spans() if span.name == "query"]) == len(planted)
+
+
+def test_withholds_every_text_where_the_own_pattern_is_invalid(sink: Sink) -> None:
+    """What BATCHTEL_REDACT was to hide may be anywhere: counts, names and statuses are sent, no text of the job is."""
+    ended = run(
+        """
+        import logging, batchtel
+        from opentelemetry import trace
+        with batchtel.job("nightly", type="etl") as job:
+            job.set(customer="planted", rows=3)
+            job.inputs("planted.csv")
+            job.failed_record("planted", "planted")
+            logging.getLogger("app").error("planted", extra={"all": ["planted", {"customer": "planted"}]})
+            with trace.get_tracer("library").start_as_current_span("GET /planted") as span:
+                span.add_event("planted")
+            raise ValueError("planted")
+        """,
+        sink,
+        BATCHTEL_REDACT="planted(",
+    )
+    first = ended.stderr.splitlines()[0]
+    assert first == (
+        "BATCHTEL_REDACT='planted(' is not a regular expression; until it is one, every text of spans and log records "
+        "is withheld"
+    )
+    assert "planted" not in json.dumps([MessageToDict(message) for _, message in sink.requests])
+    finished = sink.event("batch.run.finished")
+    assert (finished.attributes["batch.status"], finished.attributes["batch.job.name"]) == ("failure", "nightly")
+    assert finished.attributes["exception.message"] == finished.body == WITHHELD
+    assert sink.span("batch_job.nightly").attributes["rows"] == 3
+    assert sink.total("batch.job.completions", status="failure", error_type="ValueError") == 1

@@ -96,6 +96,7 @@ def send_no_record_twice() -> None:
 
     for handler in _stock_handlers():
         handler.addFilter(is_left_to_others)
+        process.leave_rest_of_log()
 
 
 _OTLP: Final = ("otlp", "otlp_proto_grpc", "otlp_proto_http")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from batchtel.signals import RUN_LOG_LIMIT, Attribute
+from batchtel.signals import RUN_LAST_LIMIT, RUN_LOG_LIMIT, Attribute
 
 
 class Span(NamedTuple):
@@ -90,7 +90,8 @@ EVENTS: Final = (
     ),
     Event(
         "batch.log.limit",
-        f"The run has logged more than {RUN_LOG_LIMIT:,} records; the rest is not sent.",
+        f"The run has logged more than {RUN_LOG_LIMIT:,} records; of the rest those at WARNING and above are sent, "
+        f"and the last {RUN_LAST_LIMIT:,} at its end.",
         _IDENTITY,
     ),
     Event(

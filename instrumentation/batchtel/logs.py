@@ -7,25 +7,31 @@ the job: `logging.basicConfig` does nothing once there is one, and warnings no l
 
 from __future__ import annotations
 
-import copy
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.resources import Resource
 
 from batchtel import current
 from batchtel.delivery import diverted
 from batchtel.guard import harmless
+from batchtel.log_values import can_wait, sendable
 from batchtel.signals import BODY_LIMIT
 from batchtel.stock_handler import LoggingHandler
 from batchtel.values import cut, text_of
 from batchtel.worker import THREAD_PREFIX
 
 if TYPE_CHECKING:
-    from batchtel.run import JobRun
+    from batchtel.run_log import RunLog
+    from batchtel.scope import Scope
+
+
+OUTPUT = "batchtel.output"
+"""Name of the logger that the output of a command is recorded by."""
 
 
 class QueueProcessor(LogRecordProcessor):
@@ -74,10 +80,13 @@ class _Handler(LoggingHandler):
 
 
 class LogCapture:
-    """Copies the standard library's log records that belong to a run to `provider`, until `stop`."""
+    """Copies the standard library's log records from `level` on that belong to a run to `provider`, until `stop`."""
 
-    def __init__(self, provider: LoggerProvider) -> None:
+    def __init__(self, provider: LoggerProvider, level: int) -> None:
         self._handler = _Handler(logger_provider=provider)
+        self._level = level
+        self.keeps_last = True
+        """Whether the last records of a run with very many are sent at its end."""
         self._original: Any = logging.Logger.callHandlers
         self._replacement = self._make(self._original)
         logging.Logger.callHandlers = self._replacement  # type: ignore[method-assign]
@@ -95,9 +104,32 @@ class LogCapture:
     @harmless(None)
     def copy(self, record: logging.LogRecord) -> None:
         """Copy one record, if it belongs to a run."""
-        run = _run_of(record)
-        if run is not None and run.may_log():
-            self._handler.handle(_formatted(record))
+        # Whoever has the output of a command recorded wants its lines, whatever the level.
+        scope = _scope_of(record) if record.levelno >= self._level or record.name == OUTPUT else None
+        if scope is None:
+            return
+        log = scope.job.log
+        if log.admits(record.levelno):
+            self._handler.handle(sendable(record))
+            return
+        if log.begins_to_leave_out and (process := scope.job.recorder) is not None:
+            process.report_log_limit(scope.job)
+        if self.keeps_last:
+            kept = record if can_wait(record) else sendable(record)
+            log.last.append((os.getpid(), kept, scope.identity, get_current()))
+
+    def send_last(self, log: RunLog) -> None:
+        """Send the last records of a run's log; they carry the context in which they were logged."""
+        while log.last:
+            pid, record, identity, context = log.last.popleft()
+            if pid == os.getpid():
+                record = sendable(record)
+                vars(record).update(identity)
+                token = attach(context)
+                try:
+                    self._handler.handle(record)
+                finally:
+                    detach(token)
 
     def stop(self) -> None:
         """Put the standard library back as it was, unless somebody has wrapped it since."""
@@ -105,23 +137,12 @@ class LogCapture:
             logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
 
 
-def _run_of(record: logging.LogRecord) -> JobRun | None:
-    """Return the run that a record belongs to; None for those of our own threads, too."""
-    scope = current.scope()
-    return None if scope is None or (record.threadName or "").startswith(THREAD_PREFIX) else scope.job
+def _scope_of(record: logging.LogRecord) -> Scope | None:
+    """Return the run or step that a record belongs to; None for those of our own threads, too."""
+    return None if (record.threadName or "").startswith(THREAD_PREFIX) else current.scope()
 
 
 def is_left_to_others(record: logging.LogRecord) -> bool:
-    """Tell whether a record is none of those that are sent with their run; a filter for handlers that would, too."""
-    run = _run_of(record)
-    return run is None or run.log_is_full
-
-
-def _formatted(record: logging.LogRecord) -> logging.LogRecord:
-    """Return `record`, or where its arguments do not fit its text, which logging reports itself, one with both."""
-    try:
-        record.getMessage()
-    except Exception:
-        record = copy.copy(record)
-        record.msg, record.args = f"{text_of(record.msg)} {text_of(record.args)}", None
-    return record
+    """Whether a record is none of those that are sent with their run; a filter for handlers that would, too."""
+    scope = _scope_of(record)
+    return scope is None or not scope.job.log.will_admit(record.levelno)

@@ -49,7 +49,7 @@ class MetricsOutbox(Outbox):
     def _next(self) -> list[Any]:
         if self._failures or self._one_by_one:
             self._one_by_one = max(0, self._one_by_one - 1)
-            return [self._items.pop()]
+            return self._items.take_newest()
         return self._oldest()
 
     def _export(self) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ from batchtel.guard import LOGGER, warn_once
 from batchtel.outage import Outage
 from batchtel.redaction import Redaction
 from batchtel.spool import Spool, Spooled
+from batchtel.waiting import Waiting
 from batchtel.worker import Worker
 
 QUEUE_LIMIT: Final = 16384
@@ -50,7 +50,7 @@ class Outbox:
         self._delivery = Delivery(endpoint, timeout)
         self._spool = spool
         self._outage = Outage(endpoint.url)
-        self._items: deque[Any] = deque(maxlen=self.limit)
+        self._items = Waiting(self.limit)
         # Reentrant: SIGTERM may come while the main thread is in here, and its handler spools.
         self._lock = threading.RLock()
         self._flying: list[Any] | None = None
@@ -74,14 +74,13 @@ class Outbox:
 
     def put(self, item: Any) -> None:
         """Queue one item; wakes the worker when a whole batch waits."""
-        if len(self._items) == self.limit:
+        if not self._items.put(item):
             warn_once(
                 f"full:{self._endpoint.signal}",
                 "more than %d %s wait; dropping some",
                 self.limit,
                 self._endpoint.signal,
             )
-        self._items.append(item)
         if len(self._items) % BATCH_LIMIT == 0:
             self.worker.wake()
 
@@ -154,10 +153,10 @@ class Outbox:
         return clean(batch, self._redaction)
 
     def _oldest(self) -> list[Any]:
-        """Take the items of one request off the queue, the oldest."""
+        """Take the items of one request off the queue, the oldest, batchtel's own before others."""
         limit = 1 if self._one_by_one else BATCH_LIMIT
         self._one_by_one = max(0, self._one_by_one - 1)
-        return [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+        return self._items.take(limit)
 
     def _next(self) -> list[Any]:
         """Take the items of the next request off the queue."""
@@ -213,8 +212,7 @@ class Outbox:
                 self._put_back(batch)
 
     def _put_back(self, batch: list[Any]) -> None:
-        room = self.limit - len(self._items)
-        self._items.extendleft(reversed(batch[max(0, len(batch) - room) :]))
+        self._items.put_back(batch)
 
     def _note(self, reply: Reply) -> None:
         """Remember how it went, and say so once an outage: the reason and, where the port tells it, the fix."""

@@ -6,6 +6,7 @@ import sys
 from typing import Any, NamedTuple
 
 from batchtel.identity import UNKNOWN, bounded
+from batchtel.values import cut, text_of
 
 
 class Outcome(NamedTuple):
@@ -38,7 +39,7 @@ class Outcome(NamedTuple):
             exit_code = _exit_code(exception)
             if exit_code == 0:
                 return cls("success", exit_code=0)
-            reason = exception.code if isinstance(exception.code, str) else ""
+            reason = "" if isinstance(exception.code, int) else cut(text_of(exception.code))
             return cls("failure", "SystemExit", exit_code, reason=reason)
         if isinstance(exception, (KeyboardInterrupt, GeneratorExit)) or _is_cancellation(exception):
             return cls("cancelled", reason=type(exception).__name__)

@@ -79,7 +79,8 @@ class Redaction:
             return self._items(key, value)
         if isinstance(value, Mapping):
             return self.attributes(value)
-        return value
+        # OTLP has 64 bits for a whole number.
+        return text_of(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
 
     def _items(self, key: str, values: Sequence[Any]) -> list[Any]:
         """Return the items without secrets; of a command line's arguments also what follows `--password`."""

@@ -17,8 +17,9 @@ from batchtel.guard import harmless, warn_once
 from batchtel.identity import clean_name, new_run_id
 from batchtel.moment import iso, unix_time
 from batchtel.outcome import Outcome
+from batchtel.run_log import RunLog
 from batchtel.scope import Scope, Start
-from batchtel.signals import RUN_EVENT_LIMIT, RUN_LOG_LIMIT
+from batchtel.signals import RUN_EVENT_LIMIT
 from batchtel.telemetry import Telemetry
 from batchtel.usage import Usage
 from batchtel.values import exception_attributes, text_of
@@ -49,11 +50,9 @@ class JobRun(Scope):
         self._scheduled_at = unix_time(scheduled_at or own.scheduled_at, "scheduled_at")
         self._queued_at = unix_time(queued_at or own.queued_at, "queued_at")
         self.data = Data()
-        # Counters whose next() is atomic: threads share the limits of their run.
+        # A counter whose next() is atomic: threads share the limit of their run.
         self._failed_records = itertools.count(1)
-        self._log_records = itertools.count(1)
-        self.log_is_full = False
-        """Whether no more log records of the run are sent."""
+        self.log = RunLog()
         self.executable = ""
         self._done = 0.0
         self._total: float | None = None
@@ -185,15 +184,6 @@ class JobRun(Scope):
         attributes = {**scope.identity, **details}
         process.event("batch.record.failed", body, attributes, severity="WARN", context=scope._context)
 
-    def may_log(self) -> bool:
-        """Count one log record of the run; False beyond the limit, of which one event tells."""
-        number, process = next(self._log_records), self.recorder
-        self.log_is_full = number >= RUN_LOG_LIMIT
-        if number == RUN_LOG_LIMIT + 1 and process is not None:
-            body = f"{self._title()} has logged more than {RUN_LOG_LIMIT} records; the rest is not sent"
-            process.event("batch.log.limit", body, self.identity, severity="WARN", context=self._context)
-        return number <= RUN_LOG_LIMIT
-
     def begin(self, start: Start | None = None) -> None:
         """Open the run; with `start`, as of then."""
         self._expect(start.time / 1e9 if start is not None else time.time())
@@ -221,10 +211,17 @@ class JobRun(Scope):
 
     def close(self, outcome: Outcome) -> None:
         """Close the run."""
+        self._send_last_log_records()
         super().close(outcome)
         self.data.close()
         if self._mark is not None:
             self._mark.restore()
+
+    @harmless(None)
+    def _send_last_log_records(self) -> None:
+        process = self.recorder
+        if process is not None and not self.closed and self._process == os.getpid():
+            process.send_last_log_records(self.log)
 
     def _usage(self) -> Usage:
         if self.usage is None:

@@ -80,6 +80,11 @@ class Scope(Description, ABC):
         return self._span.get_span_context() if self._span is not None else None
 
     @property
+    def context(self) -> Any:
+        """The OpenTelemetry context with its span; None if nothing is recorded."""
+        return self._context
+
+    @property
     def trace_id(self) -> str:
         """Id of the trace, 32 hexadecimal digits; empty if nothing is recorded."""
         return format(self.span_context.trace_id, "032x") if self._span is not None else ""

@@ -97,7 +97,8 @@ def replaced(text: str, by: str) -> str:
 
 
 def _spliced(text: str, by: str, spans: Iterator[tuple[int, int]]) -> str:
-    pieces, done = [], 0
+    pieces: list[str] = []
+    done = 0
     for start, end in spans:
         pieces += (text[done:start], by)
         done = end

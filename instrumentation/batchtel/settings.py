@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-SettingType = Literal["pattern", "string", "boolean", "seconds", "milliseconds", "integer", "pairs"]
+SettingType = Literal["pattern", "level", "string", "boolean", "seconds", "milliseconds", "integer", "pairs"]
 
 
 class Setting(NamedTuple):
@@ -81,6 +81,12 @@ SETTINGS: Final = {
     ),
     "log_delay": Setting(
         ("OTEL_BLRP_SCHEDULE_DELAY",), "milliseconds", "1000", "Longest time that a log record waits."
+    ),
+    "log_level": Setting(
+        ("BATCHTEL_LOG_LEVEL",),
+        "level",
+        "INFO",
+        "Lowest level of the log records that are sent with their run, a name or a number of `logging`.",
     ),
     "job": Setting(
         ("BATCHTEL_JOB",),
@@ -188,6 +194,7 @@ class Settings(NamedTuple):
     metric_interval: float
     span_delay: float
     log_delay: float
+    log_level: str
     job: str
     run_id: str
     scheduled_at: str
@@ -204,6 +211,11 @@ class Settings(NamedTuple):
     def has_endpoint(self) -> bool:
         """Whether any signal has somewhere to go."""
         return bool(self.traces_endpoint or self.metrics_endpoint or self.logs_endpoint)
+
+    @property
+    def lowest_level(self) -> int:
+        """Level of `logging` from which on log records are sent."""
+        return _LEVELS[self.log_level] if self.log_level in _LEVELS else int(self.log_level)
 
     @property
     def deadline(self) -> float:
@@ -247,6 +259,10 @@ def _convert(kind: SettingType, text: str) -> object:
             re.compile(text)
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(text) from error
+    if kind == "level":
+        if text.upper() not in _LEVELS and not text.isdecimal():
+            raise ValueError(text)
+        return text.upper()
     if kind == "boolean":
         if text.lower() not in ("true", "false"):
             raise ValueError(text)
@@ -264,10 +280,14 @@ def _convert(kind: SettingType, text: str) -> object:
     return text
 
 
+_LEVELS: Final = {"NOTSET": 0, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+"""Those of `logging`, which is not imported here."""
+
 _LONGEST: Final = 7 * 86400.0
 _EXPECTED: Final = {
     "boolean": "true or false",
     "pattern": "a regular expression",
+    "level": "one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
     "integer": "a whole number above 0",
     "seconds": "a number of seconds above 0",
     "milliseconds": "a number of milliseconds above 0",

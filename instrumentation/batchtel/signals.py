@@ -42,7 +42,13 @@ RUN_EVENT_LIMIT: Final = 100
 """Failed records of one run that are logged one by one."""
 
 RUN_LOG_LIMIT: Final = 10_000
-"""The job's own log records of one run that are sent; one event says that there were more."""
+"""The job's own log records of one run that are sent as they come; one event reports that there were more."""
+
+RUN_WARNING_LIMIT: Final = 10_000
+"""Log records at WARNING and above that are sent beyond them."""
+
+RUN_LAST_LIMIT: Final = 1_000
+"""Log records before the end of a run that are sent at its end, where there are more than the first."""
 
 BODY_LIMIT: Final = 65_536
 """Characters of a log record's body that are kept."""

@@ -17,11 +17,14 @@ from batchtel.outbox import Outbox
 from batchtel.outboxes import SOON, Outboxes
 from batchtel.redaction import Redaction
 from batchtel.settings import Settings
+from batchtel.signals import RUN_LAST_LIMIT, RUN_LOG_LIMIT
 from batchtel.spool import Spool
 from batchtel.version import __version__
 from batchtel.worker import Worker
 
 if TYPE_CHECKING:
+    from batchtel.run import JobRun
+    from batchtel.run_log import RunLog
     from batchtel.spans import PresetIds
 
 NO_ENVIRONMENT: Final = (
@@ -78,7 +81,7 @@ class Telemetry:
         provider = LoggerProvider(resource, shutdown_on_exit=False)
         provider.add_log_record_processor(QueueProcessor(resource, logs.put if logs else _discard))
         self._logger = provider.get_logger("batchtel", __version__)
-        self._capture = LogCapture(provider)
+        self._capture = LogCapture(provider, settings.lowest_level)
         self.put_span: Callable[[Any], None] = spans.put if spans else _discard
         self.tracer = self._tracer(resource)
 
@@ -179,6 +182,22 @@ class Telemetry:
     def copy(self, record: logging.LogRecord) -> None:
         """Send a log record of the current run that did not pass the standard library's loggers."""
         self._capture.copy(record)
+
+    def report_log_limit(self, run: JobRun) -> None:
+        """Emit the event that log records of `run` are left out from here on."""
+        body = (
+            f"run {run.run_id} of {run.name} has logged more than {RUN_LOG_LIMIT} records; of the rest warnings "
+            f"are sent, and the last {RUN_LAST_LIMIT} at its end"
+        )
+        self.event("batch.log.limit", body, run.identity, severity="WARN", context=run.context)
+
+    def send_last_log_records(self, log: RunLog) -> None:
+        """Send the last log records of a run, which is about to end."""
+        self._capture.send_last(log)
+
+    def leave_rest_of_log(self) -> None:
+        """Leave what is beyond the limits of a run's log to another log pipeline of the process."""
+        self._capture.keeps_last = False
 
     def send_soon(self, after: float = SOON) -> None:
         """Send the metrics and events of a start within `after` seconds, without waiting for it."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from itertools import islice
+from types import TracebackType
 from typing import Final, SupportsIndex
 
 from batchtel.guard import warn_once
@@ -22,8 +24,10 @@ _COUNT_LIMIT: Final = 2**53
 
 
 def text_of(value: object) -> str:
-    """Return `value` as text that UTF-8 can hold; never raises, whatever `value.__str__` does."""
+    """Return `value` as text that UTF-8 can hold, bytes escaped; never raises, whatever `value.__str__` does."""
     try:
+        if isinstance(value, bytes | bytearray):
+            return value.decode("utf-8", "backslashreplace")
         text = str(value)
     except Exception:
         # The words of the interpreter's own tracebacks.
@@ -52,7 +56,7 @@ def attribute_value(value: object) -> AttributeValue:
     if isinstance(value, bool | float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
-        return [cut(text_of(item)) for item in value[:_LIST_LIMIT]]
+        return [cut(text_of(item)) for item in islice(value, _LIST_LIMIT)]
     return cut(text_of(value))
 
 
@@ -89,8 +93,8 @@ def score_of(value: object) -> float | None:
     return None
 
 
-def exception_attributes(exception: BaseException | None) -> dict[str, str]:
-    """Describe `exception` by the semantic conventions; empty for None.
+def exception_attributes(exception: BaseException | None, trace: TracebackType | None = None) -> dict[str, str]:
+    """Describe `exception` by the semantic conventions, with `trace` or else its own traceback; empty for None.
 
     https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/
     """
@@ -102,6 +106,15 @@ def exception_attributes(exception: BaseException | None) -> dict[str, str]:
         "exception.type": text_of(module + kind.__qualname__),
         "exception.message": cut(text_of(exception)),
     }
-    if exception.__traceback__ is not None:
-        described["exception.stacktrace"] = cut(text_of("".join(traceback.format_exception(exception))))
+    trace = trace or exception.__traceback__
+    if trace is not None:
+        described["exception.stacktrace"] = cut(text_of(_stack_trace(exception, trace)))
     return described
+
+
+def _stack_trace(exception: BaseException, trace: TracebackType) -> str:
+    try:
+        return "".join(traceback.format_exception(type(exception), exception, trace))
+    except Exception:
+        # An exception whose own attributes raise, or that is among its own causes a thousand times.
+        return "".join(traceback.format_tb(trace)) + f"{type(exception).__name__}: {text_of(exception)}\n"

@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from batchtel.guard import LOGGER, warn_once
+from batchtel.values import text_of
 
 if TYPE_CHECKING:
     from batchtel.endpoint import Endpoint, Signal
@@ -27,13 +28,16 @@ class Reply(NamedTuple):
     """What became of one request; `retry_after` is how many seconds the collector asks to wait, 0 if it says nothing.
 
     `refused` is for good: the same request would be refused again; `is_unsent` says that it never left the process,
-    for it cannot be encoded or is too large.
+    for it cannot be encoded or is too large; `is_misdirected` that it was refused for its address or its credentials,
+    not for what is in it. `rejected` is how many items of a request that was delivered the collector left out.
     """
 
     verdict: Verdict
     reason: str = ""
     retry_after: float = 0.0
     is_unsent: bool = False
+    is_misdirected: bool = False
+    rejected: int = 0
 
 
 class Listener:
@@ -46,10 +50,10 @@ class Listener:
 
     def accepted(self, response: Any) -> None:
         """Take the ExportServiceResponse of a request that was accepted; warn once if not all of it was."""
-        self.reply = Reply("delivered")
         partial = response.partial_success
         # rejected_spans, rejected_data_points or rejected_log_records: the first field of each.
         rejected = next((value for field, value in partial.ListFields() if field.name.startswith("rejected")), 0)
+        self.reply = Reply("delivered", rejected=rejected)
         if rejected:
             warn_once(
                 f"partial:{self.signal}",
@@ -82,26 +86,46 @@ class Delivery:
 
     def send(self, payload: Any) -> Reply:
         """Send spans, log records or metrics of the SDK once, and return what became of them."""
-        self.prepare()
+        if self._endpoint.problem:
+            return Reply("retry", self._endpoint.problem)
+        try:
+            self.prepare()
+        except Exception as error:
+            return Reply("retry", f"the exporter cannot be set up: {_reason(error)}")
         with ExporterLog() as log:
             if self._listener is not None:
                 self._listener.reply = None
             try:
                 delivered = self._exporter.export(payload).name == "SUCCESS"
             except Exception as error:
-                reason = f"it cannot be encoded: {shown(f'{type(error).__name__}: {error}')}"
-                return Reply("refused", reason, is_unsent=True)
+                # Of a missing CA file, or a host that is no host, the collector has refused nothing.
+                return self._unsent(payload) or Reply("retry", _reason(error))
         if self._listener is None:
             # A credential provider's session, or an SDK that changed: all that is known is success or failure.
             return Reply("delivered") if delivered else Reply("retry", log.last or "the collector refused it")
         # No reply and no success: the exporter sent nothing, because the request is too large or cannot be encoded.
         if self._listener.reply is not None:
             return self._listener.reply
-        return Reply("delivered") if delivered else Reply("refused", log.last, is_unsent=True)
+        if delivered:
+            return Reply("delivered")
+        if any(hint in log.last.lower() for hint in ("too large", "size")):
+            return Reply("refused", log.last, is_unsent=True)
+        return self._unsent(payload) or Reply("retry", log.last or "nothing was sent")
+
+    def _unsent(self, payload: Any) -> Reply | None:
+        """Return the reply for what cannot be encoded; None where `payload` can."""
+        try:
+            encode(self._endpoint.signal, payload)
+        except Exception as error:
+            return Reply("refused", f"it cannot be encoded: {_reason(error)}", is_unsent=True)
+        return None
 
     def resend(self, request: Any) -> Reply:
         """Send a request as it was encoded before; `request` is an ExportServiceRequest of the signal."""
-        self.prepare()
+        try:
+            self.prepare()
+        except Exception as error:
+            return Reply("retry", f"the exporter cannot be set up: {_reason(error)}")
         if self._listener is None:
             return Reply("retry", "what was kept cannot be sent with a credential provider's session")
         self._listener.replacement = request
@@ -153,6 +177,10 @@ def encode(signal: Signal, payload: Any) -> Any:
     from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
     return encode_metrics(payload)
+
+
+def _reason(error: Exception) -> str:
+    return shown(f"{type(error).__name__}: {text_of(error)}")
 
 
 def shown(text: str) -> str:

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-from batchtel.delivery import Listener, Reply, shown
+from batchtel.delivery import Listener, Reply, Verdict, shown
 
 _FOR_GOOD: Final = {
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -28,6 +28,14 @@ _FOR_GOOD: Final = {
 }
 """As the specification has it, but INTERNAL and UNKNOWN, which servers also send while they start or stop, are retried
 (https://opentelemetry.io/docs/specs/otlp/#failures)."""
+
+_MISDIRECTED: Final = {
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
+"""Those of wrong credentials and wrong addresses: a setting cures them, and what was sent is fine."""
 
 _NEVER: Final = RetryInfo()
 _NEVER.retry_delay.seconds = 30 * 86400
@@ -43,7 +51,8 @@ class GrpcListener(Listener):
         # Without a time to wait it is a request beyond the size limit, which stays too large.
         exhausted = code is grpc.StatusCode.RESOURCE_EXHAUSTED and wait is None
         reason = f"gRPC {code.name}: {shown(error.details() or '')}".rstrip(": ")
-        self.reply = Reply("refused" if exhausted or code in _FOR_GOOD else "retry", reason, wait or 0.0)
+        verdict: Verdict = "refused" if exhausted or code in _FOR_GOOD else "retry"
+        self.reply = Reply(verdict, reason, wait or 0.0, is_misdirected=code in _MISDIRECTED)
 
 
 class Interceptor(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc,unused-ignore]  # grpc has no types

@@ -11,13 +11,16 @@ import math
 import netrc  # noqa: F401
 import time
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from google.protobuf.message import DecodeError
 
 from batchtel.delivery import Listener, Reply, shown
+
+_MISDIRECTED: Final = (401, 403, 404, 405, 407)
+"""Statuses of wrong credentials and wrong addresses: a setting cures them, and what was sent is fine."""
 
 
 class HttpListener(Listener):
@@ -39,7 +42,7 @@ class HttpListener(Listener):
         elif status in (408, 429) or status >= 500:
             self.reply = Reply("retry", _told(response), retry_after(response))
         else:
-            self.reply = Reply("refused", _told(response))
+            self.reply = Reply("refused", _told(response), is_misdirected=status in _MISDIRECTED)
 
 
 class Session(requests.Session):

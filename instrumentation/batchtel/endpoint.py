@@ -29,11 +29,15 @@ _importing = threading.Lock()
 
 
 class Endpoint(NamedTuple):
-    """Where one signal goes: the address as the variable gives it, and the protocol to speak there."""
+    """Where one signal goes: the address as the variable gives it, and the protocol to speak there.
+
+    `problem` is why nothing can be sent there at all.
+    """
 
     signal: Signal
     url: str
     protocol: str
+    problem: str = ""
 
     @classmethod
     def of(cls, signal: Signal, settings: Settings) -> Endpoint | None:
@@ -103,6 +107,8 @@ class Endpoint(NamedTuple):
     @property
     def shown(self) -> str:
         """The address as it may stand in a log: scheme, host and port, for the rest may hold a password or a token."""
+        if self.problem:
+            return "the collector"
         address = urlsplit(self.url)
         return f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
 
@@ -112,8 +118,8 @@ class Endpoint(NamedTuple):
         Sends the HTTP/2 preface with empty settings: a gRPC server answers with a SETTINGS frame, an HTTP/1.1 server
         with a status line. Over TLS nothing can be told.
         """
-        address = urlsplit(self.url)
-        if address.scheme != "http":
+        address = urlsplit(self.url) if not self.problem else None
+        if address is None or address.scheme != "http":
             return ""
         try:
             speaks = _protocol_of(address.hostname or "localhost", address.port or 80, timeout)

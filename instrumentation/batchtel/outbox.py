@@ -12,6 +12,7 @@ from typing import Any, Final
 from batchtel import redacted
 from batchtel.delivery import Delivery, Reply, encode, new_request
 from batchtel.endpoint import Endpoint
+from batchtel.fate import Fate
 from batchtel.guard import LOGGER, warn_once
 from batchtel.outage import Outage
 from batchtel.redaction import Redaction
@@ -66,6 +67,11 @@ class Outbox:
         """Whether another process found the collector away less than 30 s ago, and this one has not found it back."""
         self.tells_outage = True
         """Whether this process warns of a collector that takes nothing; False where another one does."""
+        self.fate = Fate(endpoint.signal)
+        """What became of what was not delivered."""
+        if endpoint.problem:
+            self.is_spared = True
+            _told.add(endpoint.shown)
         self.swept = threading.Event()
         """Set while nothing of earlier runs is left in the spool that could be sent now."""
         if spool is None:
@@ -75,6 +81,7 @@ class Outbox:
     def put(self, item: Any) -> None:
         """Queue one item; wakes the worker when a whole batch waits."""
         if not self._items.put(item):
+            self.fate.lost += 1
             warn_once(
                 f"full:{self._endpoint.signal}",
                 "more than %d %s wait; dropping some",
@@ -124,24 +131,19 @@ class Outbox:
         if self._items:
             warn_once("spool:late", "%d %s could not be spooled in time", len(self._items), self._endpoint.signal)
 
-    def tell_loss(self, seconds: float) -> None:
-        """Say that the process ends before everything was taken, unless a spool keeps it or an outage was told."""
-        url = self._endpoint.shown
-        if not self.tells_outage or self._spool is not None:
-            return
-        if url not in _told and (self._items or self._flying is not None):
-            _told.add(url)
-            LOGGER.warning(
-                "not everything was sent to %s within %g s at the end of the process, so it may be lost; "
-                "set BATCHTEL_SPOOL_DIR to a folder that keeps it for the next run",
-                url,
-                seconds,
-            )
+    def ended(self) -> Fate:
+        """Return what became of what was not delivered, now that the process ends: what still waits is lost."""
+        with self._lock:
+            flying = self._flying if self._flying_file is None else None
+            left = len(self._items) + len(flying or ())
+        return self.fate.with_left(left, self._endpoint.shown)
 
     def _write(self, batch: list[Any]) -> Path | None:
         assert self._spool is not None
         try:
-            return self._spool.write(encode(self._endpoint.signal, self._payload(batch)))
+            path = self._spool.write(encode(self._endpoint.signal, self._payload(batch)))
+            self.fate.spooled[path] = len(batch)
+            return path
         except Exception as error:
             # Not only OSError: what cannot be encoded must not keep the other signals from the spool.
             warn_once("spool", "cannot write to the spool BATCHTEL_SPOOL_DIR: %s", error)
@@ -178,6 +180,9 @@ class Outbox:
         self.is_loading = True
         try:
             self._delivery.prepare()
+        except Exception:
+            # The request that needs it reports why.
+            return
         finally:
             self.loaded_at, self.is_loading = time.monotonic(), False
 
@@ -204,19 +209,28 @@ class Outbox:
                 # Spooled in the meantime: the file is what is left of it.
                 if reply.verdict == "delivered":
                     file.unlink(missing_ok=True)
+                    self.fate.spooled.pop(file, None)
             elif reply.verdict == "retry":
                 self._put_back(batch)
             elif reply.is_unsent and len(batch) > 1:
                 # One of them cannot be encoded; the others are not to go with it.
                 self._one_by_one = len(batch)
                 self._put_back(batch)
+            elif reply.verdict == "refused" and not (self._keeps(reply) and self._write(batch)):
+                self.fate.lost += len(batch)
+            self.fate.lost += reply.rejected
+
+    def _keeps(self, reply: Reply) -> bool:
+        """Whether what was refused waits in the spool for another setting."""
+        return self._spool is not None and reply.is_misdirected
 
     def _put_back(self, batch: list[Any]) -> None:
-        self._items.put_back(batch)
+        self.fate.lost += self._items.put_back(batch)
 
     def _note(self, reply: Reply) -> None:
         """Remember how it went, and say so once an outage: the reason and, where the port tells it, the fix."""
         signal, url = self._endpoint.signal, self._endpoint.shown
+        self.fate.reason = reply.reason or self.fate.reason
         self._was_answered = reply.verdict != "retry"
         if reply.verdict == "delivered":
             self._outage.clear()
@@ -229,9 +243,10 @@ class Outbox:
             self.is_spared = False
             warn_once(
                 f"refused:{signal}:{reply.reason[:40]}",
-                "%s refuses %s for good, so they are lost: %s",
+                "%s refuses %s for good, so they are %s: %s",
                 url,
                 signal,
+                "kept in the spool" if self._keeps(reply) else "lost",
                 reply.reason,
             )
         else:
@@ -239,6 +254,7 @@ class Outbox:
             self._outage.mark()
             if self.tells_outage and url not in _told:
                 _told.add(url)
+                self.fate.is_outage_reported = True
                 reason = self._endpoint.diagnose() or reply.reason or "no reply"
                 LOGGER.warning(
                     "cannot send telemetry to %s: %s; it is kept and sent again while this process lives", url, reason
@@ -270,7 +286,8 @@ class Outbox:
             return True
         reply = self._delivery.resend(request)
         self._note(reply)
-        if reply.verdict == "retry":
+        if reply.verdict == "retry" or reply.is_misdirected:
             return False
         spooled.delete()
+        self.fate.settle(spooled.path, reply.verdict == "delivered")
         return True

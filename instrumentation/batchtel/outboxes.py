@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from typing import Final
 
+from batchtel import fate
 from batchtel.ending import is_child_process
+from batchtel.guard import LOGGER
 from batchtel.outbox import Outbox
 from batchtel.worker import Worker
 from batchtel.worker import flush as flush_workers
@@ -31,14 +34,21 @@ LOADING: Final = 10.0
 
 
 class Outboxes:
-    """One outbox for each signal that is sent, and what else is to be flushed; `longest` is BATCHTEL_EXIT_TIMEOUT."""
+    """One outbox for each signal that is sent, and what else is to be flushed.
 
-    def __init__(self, longest: float) -> None:
+    `longest` is BATCHTEL_EXIT_TIMEOUT, `folder` BATCHTEL_SPOOL_DIR.
+    """
+
+    def __init__(self, longest: float, folder: str = "") -> None:
         self._longest = longest
         self._all: list[Outbox] = []
         self._workers: list[Worker] = []
         self._has_host = False
         self._left: float | None = None
+        self._folder = folder
+        self._is_reported = False
+        self.run = ""
+        """The run that is named at the end, the newest of the process."""
 
     def add(self, outbox: Outbox) -> None:
         """Flush `outbox` with the others."""
@@ -126,10 +136,12 @@ class Outboxes:
         if self.flush(seconds):
             for outbox in self._all:
                 outbox.swept.wait(max(0.0, end - time.monotonic()))
-        else:
-            self.tell_loss(seconds)
+        self.report_end(seconds)
 
-    def tell_loss(self, seconds: float) -> None:
-        """Say that the process ends before everything was sent, though `seconds` were waited; one line an address."""
-        for outbox in self._all:
-            outbox.tell_loss(seconds)
+    def report_end(self, seconds: float) -> None:
+        """Report what became of the data, in one line, if anything went wrong; `seconds` is how long was waited."""
+        fates = [outbox.ended() for outbox in self._all if outbox.tells_outage]
+        sentence = fate.sentence(fates, self._folder, seconds)
+        if sentence and not self._is_reported:
+            self._is_reported = True
+            LOGGER.warning("batchtel: %s: %s", self.run or f"process {os.getpid()}", sentence)

@@ -93,10 +93,17 @@ def _stop(pid: int) -> None:
         _keep_interrupt()
 
 
-def tell_loss() -> None:
-    """Say that this process ends before everything was sent; for those who end without exit handlers."""
+def report_end() -> None:
+    """Report what became of the data of this process, which ends without exit handlers, if anything went wrong."""
     if _telemetry is not None:
-        _telemetry.outboxes.tell_loss(_telemetry.outboxes.deadline)
+        _telemetry.outboxes.report_end(_telemetry.outboxes.deadline)
+
+
+@harmless(None)
+def stop() -> None:
+    """Send everything, what earlier runs have spooled too, by the deadline; for those who end without exit handlers."""
+    if _telemetry is not None:
+        _telemetry.outboxes.stop()
 
 
 def _keep_interrupt() -> None:

@@ -230,6 +230,7 @@ class JobRun(Scope):
 
     def _announce(self, process: Telemetry, at: float) -> None:
         super()._announce(process, at)
+        process.begins(self)
         if self.retry is None and self.attempt > 1:
             self.add("retries", 1)
         if self.retry is None or self.retry.number == 1:

@@ -214,7 +214,7 @@ class _Recorder:
     @harmless(None)
     def finish(self, ended: Ended, error: OSError | None = None) -> None:
         """Record how the command ended, or did not start, and send everything, within the deadline of the settings."""
-        from batchtel.process import flush, tell_loss
+        from batchtel.process import stop
         from batchtel.usage import Usage
 
         if self._thread is not None:
@@ -227,8 +227,7 @@ class _Recorder:
             if self._executable == "timeout" and outcome.exit_code == _TIMED_OUT:
                 outcome = outcome._replace(status="timeout", error_type="")
             self._run.close(outcome)
-            if not flush():
-                tell_loss()
+            stop()
             logging.shutdown()
 
 

@@ -64,7 +64,7 @@ class Telemetry:
         self.settings = settings
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out
-        self.outboxes = Outboxes(settings.deadline)
+        self.outboxes = Outboxes(settings.deadline, settings.spool_folder)
         resource = redacted.resource(Resource.create(), self.redaction)
         if "deployment.environment.name" not in resource.attributes:
             warn_once("environment", NO_ENVIRONMENT)
@@ -84,6 +84,12 @@ class Telemetry:
         self._capture = LogCapture(provider, settings.lowest_level)
         self.put_span: Callable[[Any], None] = spans.put if spans else _discard
         self.tracer = self._tracer(resource)
+        if (scope := current.scope()) is not None:
+            self.begins(scope.job)
+
+    def begins(self, run: JobRun) -> None:
+        """Name `run` in what is reported at the end of the process."""
+        self.outboxes.run = f"run {run.run_id} of {run.name}"
 
     def _outbox(self, signal: Signal, interval: float) -> WayOut | None:
         if self._way_out is not None:
@@ -92,7 +98,8 @@ class Telemetry:
             endpoint = Endpoint.of(signal, self.settings)
         except ValueError as error:
             warn_once(str(error), "%s", error)
-            return None
+            # What a wrong variable keeps from the collector goes to the spool, until somebody mends it.
+            endpoint = Endpoint(signal, "", "", str(error)) if self.settings.spool_folder else None
         if endpoint is None:
             return None
         timeout, folder = self.settings.export_timeout, self.settings.spool_folder

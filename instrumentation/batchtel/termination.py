@@ -21,7 +21,7 @@ from batchtel import current, settings
 from batchtel.guard import harmless
 from batchtel.outboxes import LOADING, SPOOLING
 from batchtel.outcome import Outcome
-from batchtel.process import flush, telemetry, tell_loss
+from batchtel.process import flush, report_end, telemetry
 from batchtel.worker import THREAD_PREFIX
 
 
@@ -131,8 +131,8 @@ def _wake() -> None:
 def _finish(number: signal.Signals) -> None:
     for scope in reversed(current.open_scopes()):
         scope.close(Outcome("cancelled", reason=number.name))
-    if not flush():
-        tell_loss()
+    flush()
+    report_end()
 
 
 @harmless(False)

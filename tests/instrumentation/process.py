@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -84,3 +85,18 @@ def succeed(script: str, sink: Sink | None = None, *arguments: str, **variables:
     finished = run(script, sink, *arguments, **variables)
     assert (finished.code, finished.stdout, finished.stderr) == (0, "", ""), finished.stderr
     return finished
+
+
+_FATE = re.compile(r"batchtel: run [0-9a-f-]{36} of [^:]+: (.*)")
+
+
+def reported(errors: str) -> tuple[list[str], str]:
+    """Return the lines on stderr but the last, and what the last one reports of the data, without the run's name.
+
+    Raises:
+        AssertionError: The last line reports nothing.
+    """
+    *before, last = errors.splitlines()
+    found = _FATE.fullmatch(last)
+    assert found is not None, last
+    return before, found[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.instrumentation.process import Finished, run, start, succeed
+from tests.instrumentation.process import Finished, reported, run, start, succeed
 from tests.instrumentation.sink import Sink
 
 LONGEST_EXIT = 3.5
@@ -44,9 +44,10 @@ def test_nobody_listens(refused: str, protocol: str) -> None:
     """A refused connection costs at most the deadline; output and exit code stay, and one line says it for all."""
     finished = run(JOB, None, **_endpoint(refused, OTEL_EXPORTER_OTLP_PROTOCOL=protocol))
     assert _exit_seconds(finished) < LONGEST_EXIT
-    # Nothing, where the deadline ends before the exporters give up.
-    lines = finished.stderr.splitlines()
+    # Nothing more, where the deadline ends before the exporters give up.
+    lines, fate = reported(finished.stderr)
     assert len(lines) <= 1, lines
+    assert fate.startswith("lost: ")
     assert all(line.startswith(f"cannot send telemetry to {refused}: ") for line in lines), lines
 
 
@@ -118,8 +119,9 @@ def test_a_failed_export_is_delivered_by_the_next(sink: Sink, when: str) -> None
     assert sink.total("batch.job.runs.started") == 1
     assert sink.total("batch.job.completions", status="success") == 1
     assert sink.total("batch.job.duration") == 1
-    lines = errors.splitlines()
+    lines, fate = reported(errors)
     assert 1 <= len(lines) <= 3, errors
+    assert fate == "everything is delivered"
     assert all(line.startswith("cannot send ") for line in lines), errors
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from batchtel.endpoint import Endpoint
 from batchtel.settings import read
-from tests.instrumentation.process import run, succeed
+from tests.instrumentation.process import reported, run, succeed
 from tests.instrumentation.sink import Sink
 from tests.pipeline.program import Program
 
@@ -96,8 +96,9 @@ def test_the_wrong_protocol_is_diagnosed(collector: Collector) -> None:
             f"port {port} speaks {spoken}, not {wrong}: set OTEL_EXPORTER_OTLP_PROTOCOL={spoken} "
             f"or use the collector's {wrong} port (usually {usual})"
         )
-        lines = finished.stderr.splitlines()
+        lines, fate = reported(finished.stderr)
         assert len(lines) == 1, finished.stderr
+        assert fate.startswith("lost: ")
         assert lines[0].startswith(f"cannot send telemetry to {url}: {fix}"), lines
 
 

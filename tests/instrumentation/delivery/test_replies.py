@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.instrumentation.process import run, start, succeed
+from tests.instrumentation.process import reported, run, start, succeed
 from tests.instrumentation.sink import Sink
 
 JOB = """
@@ -18,10 +18,12 @@ def test_a_redirect_is_a_failure(sink: Sink) -> None:
     sink.mode = "redirect"
     finished = run(JOB, sink, "2", BATCHTEL_EXIT_TIMEOUT="0.3")
     assert (finished.code, finished.stdout) == (0, "False\n")
-    assert finished.stderr == (
+    before, fate = reported(finished.stderr)
+    assert before == [
         f"cannot send telemetry to {sink.url}: HTTP 302, a redirect to login.example, which is not followed: "
-        "something else answers there; it is kept and sent again while this process lives\n"
-    )
+        "something else answers there; it is kept and sent again while this process lives"
+    ]
+    assert fate.startswith("lost: 1 span, ")
     assert len(sink.refused) >= 3
 
 
@@ -30,7 +32,9 @@ def test_what_was_left_out_is_told(sink: Sink) -> None:
     sink.mode = "partial"
     finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20")
     assert (finished.code, finished.stdout) == (0, "True\n")
-    assert sorted(finished.stderr.splitlines()) == [
+    before, fate = reported(finished.stderr)
+    assert fate.startswith("lost: 2 spans, ")
+    assert sorted(before) == [
         f"the collector took a request of {signal} but rejected 2 items in it, which are lost: two points are too old"
         for signal in ("logs", "metrics", "traces")
     ]
@@ -58,7 +62,9 @@ def test_what_is_refused_for_good_is_dropped(sink: Sink) -> None:
         sink.mode = "ok"
         output, errors = process.communicate("\n", timeout=30)
     assert (process.returncode, output) == (0, "True\n")
-    assert sorted(errors.splitlines()) == [
+    before, fate = reported(errors)
+    assert fate == "lost: 1 span, 2 log records and 2 metric exports, the last reason: HTTP 400 Bad Request"
+    assert sorted(before) == [
         f"{sink.url} refuses {signal} for good, so they are lost: HTTP 400 Bad Request"
         for signal in ("logs", "metrics", "traces")
     ]

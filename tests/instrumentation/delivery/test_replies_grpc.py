@@ -10,7 +10,7 @@ import pytest
 from tests.instrumentation.delivery import grpc_sink
 from tests.instrumentation.delivery.grpc_sink import Answer
 from tests.instrumentation.delivery.test_replies import JOB
-from tests.instrumentation.process import run
+from tests.instrumentation.process import reported, run
 from tests.instrumentation.sink import Sink
 
 GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
@@ -29,7 +29,9 @@ def test_what_was_left_out_is_told(listening: tuple[Sink, Answer]) -> None:
     answer.leave_some_out()
     finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20", **GRPC)
     assert (finished.code, finished.stdout) == (0, "True\n")
-    assert sorted(finished.stderr.splitlines()) == [
+    before, fate = reported(finished.stderr)
+    assert fate.startswith("lost: 2 spans, ")
+    assert sorted(before) == [
         f"the collector took a request of {signal} but rejected 2 items in it, which are lost: two points are too old"
         for signal in ("logs", "metrics", "traces")
     ]
@@ -45,7 +47,9 @@ def test_what_is_refused_for_good_is_dropped(listening: tuple[Sink, Answer], cod
     answer.code = grpc.StatusCode[code]
     finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20", **GRPC)
     assert (finished.code, finished.stdout) == (0, "True\n")
-    assert sorted(finished.stderr.splitlines()) == [
+    before, fate = reported(finished.stderr)
+    assert fate.endswith(f", the last reason: gRPC {code}: busy")
+    assert sorted(before) == [
         f"{sink.url} refuses {signal} for good, so they are lost: gRPC {code}: busy"
         for signal in ("logs", "metrics", "traces")
     ]
@@ -59,7 +63,9 @@ def test_what_may_pass_is_sent_again(listening: tuple[Sink, Answer], code: str) 
     finished = run(JOB, sink, "1.5", BATCHTEL_EXIT_TIMEOUT="0.2", **GRPC)
     assert (finished.code, finished.stdout) == (0, "False\n")
     kept = "it is kept and sent again while this process lives"
-    assert finished.stderr == f"cannot send telemetry to {sink.url}: gRPC {code}: busy; {kept}\n"
+    before, fate = reported(finished.stderr)
+    assert before == [f"cannot send telemetry to {sink.url}: gRPC {code}: busy; {kept}"]
+    assert f" not acknowledged by {sink.url} within 0.2 s (gRPC {code}: busy); set BATCHTEL_SPOOL_DIR " in fate
     assert answer.calls > 3
 
 

@@ -17,9 +17,10 @@ from batchtel.delivery import new_request
 from batchtel.spool import Spool
 from tests.instrumentation.delivery.ledger import received
 from tests.instrumentation.delivery.test_spool_command import spool
-from tests.instrumentation.process import run, start, succeed
+from tests.instrumentation.process import reported, run, start, succeed
 from tests.instrumentation.sink import Sink
 from tests.instrumentation.test_protocol import CONFIGURATION
+from tests.instrumentation.ways_in.command import call, wrapped
 from tests.pipeline.program import Program
 
 JOB = """
@@ -100,6 +101,78 @@ def test_json_comes_back_as_it_was(sink: Sink) -> None:
         if path == "/v1/traces":
             span = tree["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
             assert (len(span["traceId"]), len(span["spanId"])) == (32, 16)
+
+
+def test_the_last_line_says_where_the_data_is(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """It names the run and the folder, and how much is in it, whatever came before."""
+    sink.mode = "unavailable"
+    before, fate = reported(run(JOB, sink, "5", **variables).stderr)
+    assert len(before) == 1
+    assert re.fullmatch(
+        rf"spooled in {tmp_path}/spool: 2 spans, 3 log records and \d+ metric exports, for the next run or "
+        "`batchtel spool send` to send",
+        fate,
+    )
+
+
+UNREACHED = {
+    "a CA file that is not there": {"OTEL_EXPORTER_OTLP_CERTIFICATE": "/nowhere/ca.pem"},
+    "a client certificate that is not there": {
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/nowhere/client.pem",
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": "/nowhere/client.key",
+    },
+    "a proxy that is not there": {"HTTPS_PROXY": "http://127.0.0.1:1"},
+    "an address without a scheme": {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
+    "an unknown protocol": {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/yaml"},
+    "a host that is none": {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.invalid:4318"},
+}
+
+
+@pytest.mark.parametrize("reason", UNREACHED)
+def test_what_never_reached_the_collector_is_kept(
+    sink: Sink, tmp_path: Path, variables: dict[str, str], reason: str
+) -> None:
+    """Whatever keeps a request from the collector, it is in the spool, and a run with the right settings sends it."""
+    wrong = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url.replace("http:", "https:"), **UNREACHED[reason]}
+    finished = run(JOB, sink, "5", **variables | wrong)
+    assert finished.code == 0
+    assert "Traceback" not in finished.stderr
+    assert "refuse" not in finished.stderr
+    _, fate = reported(finished.stderr)
+    assert fate.startswith(f"spooled in {tmp_path}/spool: 2 spans, "), finished.stderr
+    for mark in (tmp_path / "host").rglob("*.unreachable"):
+        mark.unlink()
+    succeed(JOB, sink, "7", **variables | {"BATCHTEL_EXIT_TIMEOUT": "20"})
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert received(sink, repeated=True)["spooled"] == 12
+
+
+def test_what_is_refused_for_its_credentials_is_kept(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """A 401 is no fault of the data: it waits for the right token, through runs that have the wrong one, too."""
+    sink.mode = "unauthorized"
+    for _ in range(2):
+        before, fate = reported(run(JOB, sink, "5", **variables | {"BATCHTEL_EXIT_TIMEOUT": "5"}).stderr)
+        assert fate.startswith(f"spooled in {tmp_path}/spool: 2 spans, ")
+        assert f"{sink.url} refuses traces for good, so they are kept in the spool: HTTP 401 Unauthorized" in before
+    sink.mode = "ok"
+    succeed(JOB, sink, "7", **variables | {"BATCHTEL_EXIT_TIMEOUT": "20"})
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert received(sink, repeated=True)["spooled"] == 17
+
+
+def test_a_command_sends_what_earlier_runs_have_spooled(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+    """`batchtel run` leaves nothing of the spool, as a job in Python does."""
+    sink.mode = "unavailable"
+    for _ in range(3):
+        run(JOB, sink, "5", **variables)
+    assert len(list((tmp_path / "spool").iterdir())) >= 9
+    sink.mode = "ok"
+    for mark in (tmp_path / "host").rglob("*.unreachable"):
+        mark.unlink()
+    finished = call(wrapped("true"), sink, variables | {"BATCHTEL_EXIT_TIMEOUT": "20"})
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert received(sink, repeated=True)["spooled"] == 15
 
 
 def test_processes_share_the_work(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from batchtel.values import cut, exception_attributes, text_of
+from batchtel.values import cut, exception_attributes, shown_text, text_of
 
 _DEPTH: Final = 6
 """Levels of lists and mappings in each other that are kept."""
@@ -81,7 +81,7 @@ def _log_value(value: object, depth: int, left: Iterator[int]) -> Any:
         return {text_of(key): _log_value(item, depth - 1, left) for (key, item), _ in items}
     if depth and isinstance(value, list | tuple | set | frozenset | range):
         return [_log_value(item, depth - 1, left) for item, _ in zip(islice(value, _ITEMS), left, strict=False)]
-    return cut(text_of(value))
+    return cut(shown_text(value))
 
 
 def _text(record: logging.LogRecord) -> str:

@@ -15,7 +15,7 @@ _SEVERE: Final = logging.WARNING
 class RunLog:
     """Counts the log records of one run: the first are sent, of the rest warnings and worse, and the last ones.
 
-    `last` holds what is sent when the run ends, unless `leaves_rest` says that something else sends it.
+    `last` holds what is sent when the run ends; `begins_to_leave_out` is set by the first record beyond the limit.
     """
 
     def __init__(self) -> None:

@@ -24,15 +24,18 @@ _COUNT_LIMIT: Final = 2**53
 
 
 def text_of(value: object) -> str:
-    """Return `value` as text that UTF-8 can hold, bytes escaped; never raises, whatever `value.__str__` does."""
+    """Return `value` as text that UTF-8 can hold; never raises, whatever `value.__str__` does."""
     try:
-        if isinstance(value, bytes | bytearray):
-            return value.decode("utf-8", "backslashreplace")
         text = str(value)
     except Exception:
         # The words of the interpreter's own tracebacks.
         return f"<{type(value).__name__} str() failed>"
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shown_text(value: object) -> str:
+    """Return `value` as the text of an attribute: as `text_of` does, and of bytes what they say, the rest escaped."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes | bytearray) else text_of(value)
 
 
 def cut(text: str, limit: int = VALUE_LIMIT) -> str:
@@ -56,8 +59,8 @@ def attribute_value(value: object) -> AttributeValue:
     if isinstance(value, bool | float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
-        return [cut(text_of(item)) for item in islice(value, _LIST_LIMIT)]
-    return cut(text_of(value))
+        return [cut(shown_text(item)) for item in islice(value, _LIST_LIMIT)]
+    return cut(shown_text(value))
 
 
 def count_of(value: object, what: str) -> int | None:

@@ -20,7 +20,7 @@ class Fate:
     """The items of one signal that were not delivered.
 
     `spooled` has the items of each file of this process in the spool, `lost` how many were dropped or refused, `left`
-    how many still wait at the end; `reason` is what the collector said last.
+    how many still wait at the end; `reason` is the last failure.
     """
 
     def __init__(self, signal: Signal) -> None:

@@ -1,4 +1,4 @@
-"""Secrets that are told by the name beside them: `password=...`, `"token": "..."`, `--api-key ...`, `<secret>`.
+"""Secrets that are recognised by the name beside them: `password=...`, `"token": "..."`, `--api-key ...`, `<secret>`.
 
 Every pattern here is linear: an identifier is scanned once, from its start, by possessive quantifiers. A pattern that
 could start anywhere within a run of dashes took 4.3 s for 8,000 of them, with the GIL held.

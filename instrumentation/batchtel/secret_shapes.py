@@ -1,4 +1,4 @@
-"""Secrets that are told by their own shape: private keys, passwords in URLs, tokens.
+"""Secrets that are recognised by their own shape: private keys, passwords in URLs, tokens.
 
 Every pattern is linear, as in `secret_names`: what may be long is consumed at once, or cannot start within itself.
 """

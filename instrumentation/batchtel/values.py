@@ -34,7 +34,7 @@ def text_of(value: object) -> str:
 
 
 def shown_text(value: object) -> str:
-    """Return `value` as the text of an attribute: as `text_of` does, and of bytes what they say, the rest escaped."""
+    """Return `value` as the text of an attribute: bytes decoded, escaped where they are no UTF-8."""
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes | bytearray) else text_of(value)
 
 

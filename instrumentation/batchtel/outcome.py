@@ -58,11 +58,14 @@ class Outcome(NamedTuple):
 
 
 def _exit_code(exception: SystemExit) -> int:
-    """Return what the interpreter makes of SystemExit: 0 for None, 1 for anything that is no int, else the low byte."""
+    """Return what the interpreter makes of SystemExit: 0 for None, 1 for what is no int, else the low byte."""
     code = exception.code
     if code is None:
         return 0
-    return code & 0xFF if isinstance(code, int) else 1
+    if not isinstance(code, int):
+        return 1
+    # One that does not fit into a C long is -1.
+    return code & 0xFF if -(2**63) <= code < 2**63 else 0xFF
 
 
 def _is_cancellation(exception: BaseException) -> bool:

@@ -20,7 +20,8 @@ _AHEAD: Final = 86_400.0
 class Data:
     """The data of one run, as its code has told it in this process.
 
-    `processed` and `failed` are numbers of records, None as long as nothing was told of them; `newest` is the Unix time
+    `processed` and `failed` are numbers of records, None as long as nothing was told of them, `failed_in_steps` those
+    that its steps have reported as failed, None as long as they have reported no records; `newest` is the Unix time
     of the newest data; `minimum` is how many processed records the job's catalogue wants, if it does. What the other
     processes of the run have told is in a tally that they `share`.
     """
@@ -29,6 +30,7 @@ class Data:
         self.processed: int | None = None
         self.failed: int | None = None
         self.newest: float | None = None
+        self.failed_in_steps: int | None = None
         self.score: float | None = None
         self.schema_version: str | None = None
         self.minimum: int | None = None
@@ -71,6 +73,15 @@ class Data:
         self._tell(Told(**known))
         return {f"records.{name}": count for name, count in known.items()}
 
+    def count_in_step(self, failed: int) -> None:
+        """Note that a step has reported records, `failed` of them as failed.
+
+        A record fails in one step only, so these add up to those of the run; read and written records do not.
+        """
+        with lock.shared():
+            self.failed_in_steps = (self.failed_in_steps or 0) + failed
+        self._tell(Told(failed_in_steps=failed))
+
     def judge(self, score: object, schema_version: object) -> None:
         """Keep a data-quality score, from 0 to 1, and the version of the schema that the data was held against."""
         known = score_of(score)
@@ -95,7 +106,7 @@ class Data:
 
     def total(self) -> Told:
         """Return what was told here and, in the process that has opened the run, what others have told of it."""
-        own = Told(self.processed, self.failed, self.newest)
+        own = Told(self.processed, self.failed, self.newest, self.failed_in_steps)
         return own + self._tally.total() if self._tally is not None and self._is_opener else own
 
     @property
@@ -111,11 +122,18 @@ class Data:
             return "zero"
         return "insufficient" if processed < (self.minimum or 0) else "sufficient"
 
+    @property
+    def _failed(self) -> int | None:
+        """Failed records of the run, those that its steps have reported where it has reported none itself."""
+        if self.failed is not None:
+            return self.failed
+        return self.failed_in_steps or (0 if self.processed is not None else None)
+
     def attributes(self) -> dict[str, Any]:
         """Return all that was told; of records that nothing was told of, nothing but that."""
         told = {
             "batch.records.processed": self.processed,
-            "batch.records.failed": (self.failed or 0) if self.processed is not None else self.failed,
+            "batch.records.failed": self._failed,
             "batch.records.outcome": self.outcome,
             "batch.total_records_processed": self.processed,
             "batch.data_quality.score": self.score,

@@ -35,6 +35,7 @@ class Expected:
         self.code_tells = True
         self.makes_up = False
         self._owed: RunSla | None = None
+        self._not_judged = False
         self._started = 0.0
         self._process = os.getpid()
 
@@ -64,8 +65,11 @@ class Expected:
         return {"batch.job.sla.violations": tuple({**labels, "violation_type": each} for each in types)}
 
     def attributes(self) -> dict[str, Any]:
-        """Return what the run's span and finished event say of its SLA; nothing if it has none."""
-        if self._owed is None:
+        """Return what the run's span and finished event say of its SLA; nothing if it has none.
+
+        Nor where a rule could not be judged, unless another one is violated.
+        """
+        if self._owed is None or (self._not_judged and not self._owed.violated):
             return {}
         violated = self._owed.violated
         return {"batch.sla.met": not violated, **({"batch.sla.violations": violated} if violated else {})}
@@ -81,16 +85,21 @@ class Expected:
     def end(self, run: JobRun, outcome: Outcome) -> None:
         """Tell which rules of records and data the run, at its end, has violated.
 
-        Code that told of no records has processed none: a loop over no rows counts nothing. Of a command or a program
-        that nobody has changed nothing is known, and a run that was skipped had nothing to process.
+        Code that reports no records at all has processed none: a loop over no rows counts nothing. Where only its steps
+        report records, the number that the run has processed is not known: what one step writes the next one reads. Nor
+        is that of a command or an unchanged program, and a run that was skipped had nothing to process.
         """
         if self._owed is None:
             return
         told = run.data.total()
-        if told.processed is None and self.code_tells:
+        if told.processed is None and told.failed_in_steps is None and self.code_tells:
             told = told._replace(processed=0)
+        if told.failed is None and told.processed is not None:
+            told = told._replace(failed=told.failed_in_steps)
         if outcome.status == "skipped":
             told = told._replace(processed=None)
+        elif told.processed is None and told.failed_in_steps is not None:
+            self._not_judged = self._owed.sla.min_records is not None or self._owed.sla.max_failure_rate is not None
         _tell(run, self._owed.ended(told, time.time()))
 
 

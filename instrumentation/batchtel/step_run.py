@@ -47,6 +47,7 @@ class StepRun(Scope):
         for counter, given in (("read", read), ("written", written), ("failed", failed)):
             amount = None if given is None else count_of(given, counter)
             if amount is not None:
+                self._job.data.count_in_step(amount if counter == "failed" else 0)
                 with lock.shared():
                     self._counts[counter] = self._counts.get(counter, 0) + amount
             if amount:

@@ -14,26 +14,38 @@ from typing import Final, NamedTuple
 from batchtel import lock
 from batchtel.guard import harmless
 
-_RECORD: Final = struct.Struct("=qqd")
-_NOTHING: Final = (-1, -1, 0.0)
+_RECORD: Final = struct.Struct("=qqdq")
+_NOTHING: Final = (-1, -1, 0.0, -1)
 """Records that were not told are -1, and the time of data that was not told is 0."""
 
 
 class Told(NamedTuple):
-    """Numbers of records, and the Unix time of the newest data; None is not known."""
+    """Numbers of records, and the Unix time of the newest data; None is not known.
+
+    `failed_in_steps` is how many records its steps have reported as failed, 0 if they have reported other records only.
+    """
 
     processed: int | None = None
     failed: int | None = None
     newest: float | None = None
+    failed_in_steps: int | None = None
 
     def __add__(self, other: object) -> Told:
         """Return both together: records are added up, of two times the newest counts."""
         if not isinstance(other, Told):
             return NotImplemented
-        processed = [count for count in (self.processed, other.processed) if count is not None]
-        failed = [count for count in (self.failed, other.failed) if count is not None]
         newest = [time for time in (self.newest, other.newest) if time is not None]
-        return Told(sum(processed) if processed else None, sum(failed) if failed else None, max(newest, default=None))
+        return Told(
+            _sum(self.processed, other.processed),
+            _sum(self.failed, other.failed),
+            max(newest, default=None),
+            _sum(self.failed_in_steps, other.failed_in_steps),
+        )
+
+
+def _sum(*counts: int | None) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 class Tally:
@@ -94,12 +106,11 @@ class Tally:
         if self._is_there(self._path):
             descriptor = int(self._path.rpartition("/")[2])
             content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-            for processed, failed, newest in _RECORD.iter_unpack(
+            for processed, failed, newest, in_steps in _RECORD.iter_unpack(
                 content[: len(content) // _RECORD.size * _RECORD.size]
             ):
-                total += Told(
-                    processed if processed >= 0 else None, failed if failed >= 0 else None, newest if newest else None
-                )
+                counts = (count if count >= 0 else None for count in (processed, failed, in_steps))
+                total += Told(next(counts), next(counts), newest or None, next(counts))
         return total
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -95,6 +96,59 @@ def test_a_run_that_keeps_all(captured: Captured, catalogue: Write) -> None:
     finished = captured.event("batch.run.finished")
     assert finished["batch.sla.met"] is True
     assert "batch.sla.violations" not in finished
+
+
+RECORDS = """
+    [jobs.nightly.sla]
+    min_records = 100
+    max_failure_rate = 0.01
+    """
+
+
+@pytest.mark.parametrize("read", [0, 500])
+def test_a_run_that_reports_records_in_its_steps_only_is_not_judged_by_them(
+    captured: Captured, catalogue: Write, read: int
+) -> None:
+    """What one step writes the next one reads: how many the run has processed is not known, and no rule is met."""
+    catalogue(RECORDS)
+    with batchtel.job("nightly"):
+        with batchtel.step("extract") as step:
+            step.records(read=read, written=read)
+        with batchtel.step("load") as step:
+            step.records(read=read)
+            step.failed_record("row-17", "no customer id")
+    finished = captured.event("batch.run.finished")
+    assert (finished["batch.records.outcome"], finished["batch.records.failed"]) == ("unknown", 1)
+    assert "batch.sla.met" not in finished
+    assert captured.events("batch.sla.violated") == []
+
+
+def test_failed_records_of_steps_are_those_of_the_run(captured: Captured, catalogue: Write) -> None:
+    """A record fails in one step only, so they add up; what the run itself reports as failed counts instead."""
+    catalogue(RECORDS)
+    for own in (None, 1):
+        with batchtel.job("nightly") as job:
+            for _ in range(2):
+                with batchtel.step("load") as step:
+                    step.records(written=100, failed=10)
+            job.records(processed=200, failed=own)
+    by_steps, by_itself = captured.events("batch.run.finished")
+    assert (by_steps["batch.records.failed"], by_steps["batch.sla.violations"]) == (20, ("failure_rate_exceeded",))
+    assert (by_itself["batch.records.failed"], by_itself["batch.sla.met"]) == (1, True)
+
+
+def test_steps_of_a_forked_process_are_those_of_the_run(captured: Captured, catalogue: Write) -> None:
+    """They are not judged either, wherever they run."""
+    catalogue(RECORDS)
+    with batchtel.job("nightly"):
+        child = os.fork()
+        if child == 0:
+            with batchtel.step("load") as step:
+                step.records(written=200)
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert captured.events("batch.sla.violated") == []
+    assert "batch.sla.met" not in captured.event("batch.run.finished")
 
 
 def test_only_rules_that_there_are_have_series(captured: Captured, catalogue: Write) -> None:

@@ -11,7 +11,9 @@ import inspect
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+
+from batchtel.unfinished import is_awaited, is_future
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -85,10 +87,13 @@ class Retry:
             while True:
                 _offered.set(attempt)
                 try:
-                    return function(*args, **kwargs)
+                    result = function(*args, **kwargs)
                 except self.on as exception:
                     if not attempt.goes_on(exception):
                         raise
+                else:
+                    again = functools.partial(function, *args, **kwargs)
+                    return self._awaited(result, again, attempt) if is_awaited(result) else result
                 finally:
                     _offered.set(None)
                 time.sleep(attempt.wait)
@@ -96,34 +101,61 @@ class Retry:
 
         return call
 
+    def _awaited(self, result: Any, again: Callable[[], Any], attempt: Attempt) -> Any:
+        """Return what awaits `result` and, where that fails, what `again` returns."""
+        attempts = self._attempts(again, attempt, result)
+        if not is_future(result):
+            return attempts
+        import asyncio
+
+        return asyncio.ensure_future(attempts, loop=result.get_loop())
+
     def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
-            import asyncio
-
-            attempt = Attempt(self)
-            while True:
-                _offered.set(attempt)
-                try:
-                    return await function(*args, **kwargs)
-                except self.on as exception:
-                    if not attempt.goes_on(exception):
-                        raise
-                finally:
-                    _offered.set(None)
-                await asyncio.sleep(attempt.wait)
-                attempt = attempt.next()
+            return await self._attempts(functools.partial(function, *args, **kwargs), Attempt(self))
 
         return call
 
+    async def _attempts(self, call: Callable[[], Any], attempt: Attempt, begun: Any = None) -> Any:
+        import asyncio
+
+        while True:
+            _offered.set(attempt)
+            try:
+                result, begun = call() if begun is None else begun, None
+                return await result
+            except self.on as exception:
+                if not attempt.goes_on(exception):
+                    raise
+            finally:
+                _offered.set(None)
+            await asyncio.sleep(attempt.wait)
+            attempt = attempt.next()
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def retry(attempts: Function) -> Function: ...
+    @overload
+    def retry(
+        attempts: int = 3,
+        *,
+        delay: float = 1.0,
+        factor: float = 2.0,
+        longest: float = 300.0,
+        on: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+    ) -> Retry: ...
+
 
 def retry(
-    attempts: int = 3,
+    attempts: Any = 3,
     *,
     delay: float = 1.0,
     factor: float = 2.0,
     longest: float = 300.0,
     on: type[BaseException] | tuple[type[BaseException], ...] = Exception,
-) -> Retry:
+) -> Any:
     """Call a function again when it raises, up to `attempts` times in all.
 
         @batchtel.retry(attempts=3, delay=10)
@@ -131,7 +163,7 @@ def retry(
         def main() -> None: ...
 
     Args:
-        attempts: Attempts in all, the first one included.
+        attempts: Attempts in all, the first one included; a decorator without parentheses, `@batchtel.retry`, has 3.
         delay: Seconds to wait before the second attempt.
         factor: By how much each wait is longer than the one before.
         longest: Longest wait in seconds.
@@ -140,6 +172,8 @@ def retry(
     Raises:
         ValueError: `attempts` is below 1, or a time is negative.
     """
+    if callable(attempts):
+        return retry()(attempts)
     if attempts < 1 or min(delay, factor, longest) < 0:
         given = f"attempts={attempts}, delay={delay}, factor={factor}, longest={longest}"
         raise ValueError(f"retry({given}): attempts must be at least 1, and no time negative")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from abc import ABC, abstractmethod
@@ -9,9 +10,9 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast, overload
 
-from batchtel import current, handover
+from batchtel import current, handover, unfinished
 from batchtel.attempt import take
 from batchtel.guard import warn_once
 from batchtel.joined import JoinedRun
@@ -29,6 +30,18 @@ class Opened(Generic[Entered]):
     def __init__(self, scope: Entered, *, joined: bool) -> None:
         self.scope = scope
         self._joined = joined
+        self._is_pending = False
+
+    def until(self, result: Any) -> Any:
+        """Return `result`; if it is work that goes on, what stands for it, and stay open until that has ended."""
+        standing_in = None if self._joined else unfinished.hold(self, result)
+        self._is_pending = standing_in is not None
+        return standing_in if self._is_pending else result
+
+    def resume(self) -> None:
+        """Make the scope the current one again, and end it with the block that follows."""
+        self._is_pending = False
+        self.scope.resume()
 
     def __enter__(self) -> Entered:
         return self.scope
@@ -36,14 +49,17 @@ class Opened(Generic[Entered]):
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._joined:
+        if self._is_pending:
+            self.scope.leave()
+        elif not self._joined:
             self.scope.end(exception)
 
 
 class Definition(ABC, Generic[Entered]):
     """Something that can be opened any number of times, also at the same time; each opening has its own state."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._left_over: list[Opened[Entered]] = []
 
     @abstractmethod
@@ -81,9 +97,17 @@ class Definition(ABC, Generic[Entered]):
         return self._left_over.pop()
 
     def __call__(self, function: Function) -> Function:
-        """Decorate a function, coroutine function, generator function or asynchronous generator function."""
+        """Decorate a function, coroutine function, generator function or asynchronous generator function.
+
+        Of any other callable the run or step ends when what the call returns has ended, be it a coroutine, a task or a
+        generator.
+        """
+        if isinstance(function, (classmethod, staticmethod)):
+            return cast("Function", type(function)(self(function.__func__)))
+        if not self._name:
+            return self._named(_name_of(function))(function)
         if inspect.isasyncgenfunction(function):
-            return cast("Function", self._async_generator(function))
+            return cast("Function", functools.wraps(function)(unfinished.relaying(self._open, function)))
         if inspect.isgeneratorfunction(function):
             return cast("Function", self._generator(function))
         if inspect.iscoroutinefunction(function):
@@ -91,10 +115,16 @@ class Definition(ABC, Generic[Entered]):
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with self._open():
-                return function(*args, **kwargs)
+            opened = self._open()
+            with opened:
+                return opened.until(function(*args, **kwargs))
 
         return cast("Function", call)
+
+    def _named(self, name: str) -> Self:
+        made = copy.copy(self)
+        made._name, made._left_over = name, []
+        return made
 
     def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -112,37 +142,13 @@ class Definition(ABC, Generic[Entered]):
 
         return call
 
-    def _async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            with self._open():
-                generator = function(*args, **kwargs)
-                # What `yield from` does for generators, and has no counterpart here.
-                try:
-                    item = await anext(generator)
-                    while True:
-                        try:
-                            sent = yield item
-                        except GeneratorExit:
-                            raise
-                        except BaseException as thrown:
-                            item = await generator.athrow(thrown)
-                        else:
-                            item = await generator.asend(sent)
-                except StopAsyncIteration:
-                    return
-                finally:
-                    await generator.aclose()
-
-        return call
-
 
 class Job(Definition[JobRun]):
     """A job; opening it starts a run, or joins the run that is open if that is one of the same job."""
 
     def __init__(self, name: str, run_id: str | None, **given: Any) -> None:
-        super().__init__()
-        self._name, self._run_id, self._given = name, run_id, given
+        super().__init__(name)
+        self._run_id, self._given = run_id, given
 
     def _open(self) -> Opened[JobRun]:
         run = JobRun(self._name, run_id=self._run_id, retry=take(), **self._given)
@@ -162,10 +168,6 @@ class Job(Definition[JobRun]):
 class Step(Definition[StepRun]):
     """A step; opening it starts an execution within the current run."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-
     def _open(self) -> Opened[StepRun]:
         scope = _scope()
         if scope is None:
@@ -176,19 +178,36 @@ class Step(Definition[StepRun]):
         return Opened(step, joined=False)
 
 
+if TYPE_CHECKING:
+
+    @overload
+    def job(name: Function) -> Function: ...
+    @overload
+    def job(
+        name: str = "",
+        type: str = "",
+        *,
+        run_id: str | None = None,
+        attempt: int | None = None,
+        scheduled_at: datetime | float | str | None = None,
+        queued_at: datetime | float | str | None = None,
+    ) -> Job: ...
+
+
 def job(
-    name: str,
+    name: Any = "",
     type: str = "",  # noqa: A002  # the word users say
     *,
     run_id: str | None = None,
     attempt: int | None = None,
     scheduled_at: datetime | float | str | None = None,
     queued_at: datetime | float | str | None = None,
-) -> Job:
+) -> Any:
     """Define a job, for `with`, `async with` and as a decorator; entering it starts a run.
 
     Args:
-        name: Name of the job: bounded, never with an id or a date in it.
+        name: Name of the job: bounded, never with an id or a date in it; the name of the decorated function if not
+            given, also without parentheses: `@batchtel.job`.
         type: Kind of the job, one of the environment's list, for example `etl`; BATCHTEL_JOB_TYPE or `batch` if not
             given.
         run_id: Id of the run; BATCHTEL_RUN_ID or a new UUIDv7 if not given.
@@ -197,12 +216,25 @@ def job(
             not given.
         queued_at: When it began to wait for its start, in the same forms; BATCHTEL_QUEUED_AT if not given.
     """
+    if _is_bare(name):
+        return Job("", None)(name)
     return Job(name, run_id, type=type, attempt=attempt, scheduled_at=scheduled_at, queued_at=queued_at)
 
 
-def step(name: str) -> Step:
-    """Define a step, for `with`, `async with` and as a decorator; entering it starts the step in the current run."""
-    return Step(name)
+if TYPE_CHECKING:
+
+    @overload
+    def step(name: Function) -> Function: ...
+    @overload
+    def step(name: str = "") -> Step: ...
+
+
+def step(name: Any = "") -> Any:
+    """Define a step, for `with`, `async with` and as a decorator; entering it starts the step in the current run.
+
+    As a decorator without a name, `@batchtel.step`, it has the name of the function.
+    """
+    return Step("")(name) if _is_bare(name) else Step(name)
 
 
 def current_job() -> JobRun:
@@ -227,6 +259,17 @@ def _scope() -> Scope | None:
     from batchtel.airflow import surroundings
 
     return surroundings.task()
+
+
+def _is_bare(name: object) -> bool:
+    """Whether `name` is what a decorator without parentheses is given."""
+    return not isinstance(name, str) and (callable(name) or isinstance(name, classmethod))
+
+
+def _name_of(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
 def _no_run() -> JobRun:

@@ -109,6 +109,6 @@ _clear_caches: Final[Callable[[], None]] = getattr(sys, "_clear_internal_caches"
 
 
 def _ended() -> Generator[None, None, None]:
-    ended = (item for item in ())
+    ended: Generator[None, None, None] = (item for item in list[None]())
     ended.close()
     return ended

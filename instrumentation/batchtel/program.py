@@ -70,9 +70,10 @@ class ProgramEnd:
             outcome = Outcome.of(exception)
             # A hook for uncaught exceptions may end the program with a code of its own; 0 makes no success of it.
             return outcome if exit_status is None else outcome._replace(exit_code=Outcome.of(exit_status).exit_code)
-        if exit_status is None and (error := self._not_started()) is not None:
+        missing = self._not_started() if exit_status is None else None
+        if missing is not None:
             # A folder that holds no program ends with 1: see pymain_run_file in Modules/main.c.
-            return Outcome.of(error)._replace(exit_code=1 if isinstance(error, IsADirectoryError) else 2)
+            return Outcome.of(missing)._replace(exit_code=1 if isinstance(missing, IsADirectoryError) else 2)
         outcome = Outcome.of(exit_status)
         if outcome.status == "success" and (error := _unflushed()) is not None:
             return Outcome.of(error)._replace(status="failure", exit_code=_NOT_FLUSHED)

@@ -172,7 +172,7 @@ class Scope(Description, ABC):
             if self._telemetry is not None and self._process == os.getpid():
                 self._finish(self._telemetry, self.ending(outcome), time.perf_counter() - self._started)
         finally:
-            self._leave()
+            self.leave()
             current.closed(self)
             if not any(scope._process == self._process for scope in current.open_scopes()):
                 self._run_ended()
@@ -206,10 +206,6 @@ class Scope(Description, ABC):
         self.add("alive.time", since)
 
     @property
-    def _final_event(self) -> str:
-        return "batch.run.finished" if self.level == "job" else "batch.step.finished"
-
-    @property
     def recorder(self) -> Telemetry | None:
         """The telemetry to record with: in a forked child its own, not its parent's; None if nothing is recorded."""
         return telemetry() if self._telemetry is not None else None
@@ -234,8 +230,9 @@ class Scope(Description, ABC):
         failure = process.redaction.attributes(exception_attributes(outcome.exception))
         self._span.set_attributes(attributes)
         set_status(self._span, outcome, failure)
+        finished = "batch.run.finished" if self.level == "job" else "batch.step.finished"
         process.event(
-            self._final_event if not outcome.goes_on else "batch.attempt.failed",
+            finished if not outcome.goes_on else "batch.attempt.failed",
             ", ".join(filter(None, (f"{self._title()} ended: {outcome.status}", outcome.error_type, outcome.reason))),
             {**self.identity, **times, **attributes, **failure},
             severity=_SEVERITY.get(outcome.status, "ERROR"),
@@ -257,7 +254,21 @@ class Scope(Description, ABC):
         if outcome.status in ("failure", "timeout") and self.retry is not None and self.retry.used_up:
             self._entered("dead_letter", time.time())
 
-    def _leave(self) -> None:
+    @harmless(None)
+    def resume(self) -> None:
+        """Make it the current one of this context, which may be another than that of its start."""
+        current.enter(self)
+        if self._context is None:
+            return
+        from opentelemetry import context, trace
+
+        self._previous_context = context.get_current()
+        self._context = trace.set_span_in_context(self._span, self._previous_context)
+        context.attach(self._context)
+
+    @harmless(None)
+    def leave(self) -> None:
+        """Let the code around go on outside of it, also while it stays open."""
         current.leave(self)
         if self._context is None:
             return

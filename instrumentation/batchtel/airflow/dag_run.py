@@ -36,7 +36,7 @@ class ToldRun(JobRun):
         """Tell that the run has started."""
         self.begin(self._start)
         self.closed = True
-        self._leave()
+        self.leave()
         current.closed(self)
 
     def tell_end(self, outcome: Outcome) -> None:

@@ -82,7 +82,7 @@ class TaskAttempt(TaskStep):
     def _forget(self) -> None:
         self.beat()
         self.closed = True
-        self._leave()
+        self.leave()
         current.closed(self)
 
     def _announce(self, process: Telemetry, at: float) -> None:

@@ -183,7 +183,7 @@ def end(python: str, arguments: list[str], folder: Path, number: int) -> Ended:
     for path in (packages(folder), packages(folder / "watch", folder)):
         finished = call([python, *arguments], None, {**variables, "PYTHONPATH": path}, cwd=folder)
         results.append((finished.returncode, _comparable(finished.stdout), _comparable(finished.stderr)))
-    return Ended(*results, tuple(json.loads(file.read_text())) if file.exists() else None)
+    return Ended(results[0], results[1], tuple(json.loads(file.read_text())) if file.exists() else None)
 
 
 def _comparable(output: bytes) -> str:

@@ -90,9 +90,7 @@ WARNINGS = {
     "off": [],
     "up": [],
     # The former where the helper is there longer than an export may take.
-    "hangs": [
-        r"cannot send telemetry to http://127\.0\.0\.1:\d+: |not everything was sent to http://127\.0\.0\.1:\d+ "
-    ],
+    "hangs": [r"cannot send telemetry to http://127\.0\.0\.1:\d+: |batchtel: .* by http://127\.0\.0\.1:\d+ within "],
     "down": [r"cannot send telemetry to http://127\.0\.0\.1:\d+: nothing answers"],
 }
 

@@ -8,7 +8,7 @@ from batchtel import handover
 from batchtel.guard import warn_once
 from batchtel.outcome import Outcome
 from batchtel.run import JobRun
-from batchtel.scope import Start
+from batchtel.start import Start
 from batchtel.telemetry import Telemetry
 
 

@@ -18,8 +18,9 @@ from batchtel.identity import clean_name, new_run_id
 from batchtel.moment import iso, unix_time
 from batchtel.outcome import Outcome
 from batchtel.run_log import RunLog
-from batchtel.scope import Scope, Start
+from batchtel.scope import Scope
 from batchtel.signals import RUN_EVENT_LIMIT
+from batchtel.start import Start
 from batchtel.telemetry import Telemetry
 from batchtel.usage import Usage
 from batchtel.values import exception_attributes, text_of

@@ -197,7 +197,7 @@ class _Recorder:
     def _load(self, started: int) -> None:
         from batchtel.joined import JoinedRun
         from batchtel.run import JobRun
-        from batchtel.scope import Start
+        from batchtel.start import Start
 
         kind = JoinedRun if self._joins else JobRun
         run = kind(self._job, self._type, self._run_id, self._attempt, scheduled_at=self._scheduled_at)

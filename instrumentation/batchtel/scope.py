@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from batchtel import current
 from batchtel.attempt import Attempt
@@ -17,20 +17,13 @@ from batchtel.guard import harmless
 from batchtel.moment import iso
 from batchtel.outcome import Outcome
 from batchtel.process import telemetry
+from batchtel.start import Start
 from batchtel.telemetry import Telemetry
 from batchtel.termination import TERMINATION
 from batchtel.values import AttributeValue, exception_attributes
 
 if TYPE_CHECKING:
     from batchtel.run import JobRun
-
-
-class Start(NamedTuple):
-    """A start that lies before telemetry was there: Unix time in ns, and the ids that were handed out for it."""
-
-    time: int
-    trace_id: int
-    span_id: int
 
 
 _SEVERITY: Final = {"success": "INFO", "skipped": "INFO", "cancelled": "WARN"}

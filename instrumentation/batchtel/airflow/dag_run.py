@@ -11,7 +11,8 @@ from batchtel.airflow import ids
 from batchtel.airflow.facts import DagRun
 from batchtel.outcome import Outcome
 from batchtel.run import JobRun
-from batchtel.scope import Scope, Start
+from batchtel.scope import Scope
+from batchtel.start import Start
 from batchtel.telemetry import Telemetry
 
 

@@ -21,7 +21,8 @@ from batchtel.joined import JoinedRun
 from batchtel.outcome import Outcome
 from batchtel.process import flush, telemetry
 from batchtel.run import JobRun
-from batchtel.scope import Scope, Start
+from batchtel.scope import Scope
+from batchtel.start import Start
 from batchtel.step_run import StepRun
 from batchtel.telemetry import Telemetry
 

@@ -10,7 +10,8 @@ from batchtel.airflow.facts import Task
 from batchtel.attempt import Attempt, Retry
 from batchtel.joined import JoinedRun
 from batchtel.outcome import Outcome
-from batchtel.scope import Scope, Start
+from batchtel.scope import Scope
+from batchtel.start import Start
 from batchtel.step_run import StepRun
 from batchtel.telemetry import Telemetry
 from batchtel.values import AttributeValue

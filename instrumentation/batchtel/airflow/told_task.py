@@ -9,7 +9,7 @@ from batchtel.airflow import ids
 from batchtel.airflow.facts import Task
 from batchtel.airflow.task_step import TaskStep
 from batchtel.outcome import Outcome
-from batchtel.scope import Start
+from batchtel.start import Start
 from batchtel.telemetry import Telemetry
 
 PATIENCE: Final = 10.0

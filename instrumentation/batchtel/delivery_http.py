@@ -79,6 +79,10 @@ class Session(requests.Session):
         except requests.RequestException as error:
             self._listener.reply = Reply("retry", _cause(error))
             raise requests.RequestException(_cause(error)) from None
+        except Exception as error:
+            # Not one of requests' own: a library that was patched under it, or a file that cannot be read.
+            self._listener.reply = Reply("retry", shown(f"{type(error).__name__}: {error}"))
+            raise requests.RequestException(self._listener.reply.reason) from None
         self._listener.hear(response)
         assert self._listener.reply is not None
         if self._listener.reply.verdict != "delivered":

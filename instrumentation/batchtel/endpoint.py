@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import socket
-import threading
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
+
+from batchtel import native
 
 if TYPE_CHECKING:
     from batchtel.settings import Settings
@@ -25,7 +26,7 @@ _EXPORTERS: Final = {
     (HTTP, "logs"): "http._log_exporter:OTLPLogExporter",
 }
 _PROVIDER: Final = "_CREDENTIAL_PROVIDER"
-_importing = threading.Lock()
+_importing = native.Lock()
 
 
 class Endpoint(NamedTuple):
@@ -164,7 +165,7 @@ def _after_fork() -> None:
 
 def _after_fork_in_child() -> None:
     global _importing
-    _importing = threading.Lock()
+    _importing = native.Lock()
 
 
 _held = False

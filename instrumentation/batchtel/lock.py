@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-import threading
+from typing import Any
+
+from batchtel import native
 
 
-def shared() -> threading.RLock:
+def shared() -> Any:
     """Return the lock: reentrant, for a signal handler of the job may count while the main thread does."""
     return _lock
 
 
-_lock = threading.RLock()
+_lock = native.RLock()
 
 
 def _renew() -> None:
     # Another thread of the parent may have held it, and is not here to let go.
     global _lock
-    _lock = threading.RLock()
+    _lock = native.RLock()
 
 
 os.register_at_fork(after_in_child=_renew)

@@ -16,14 +16,13 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.resources import Resource
 
-from batchtel import current
+from batchtel import current, native
 from batchtel.delivery import diverted
 from batchtel.guard import harmless
 from batchtel.log_values import can_wait, sendable
 from batchtel.signals import BODY_LIMIT
 from batchtel.stock_handler import LoggingHandler
 from batchtel.values import cut, text_of
-from batchtel.worker import THREAD_PREFIX
 
 if TYPE_CHECKING:
     from batchtel.run_log import RunLog
@@ -139,7 +138,7 @@ class LogCapture:
 
 def _scope_of(record: logging.LogRecord) -> Scope | None:
     """Return the run or step that a record belongs to; None for those of our own threads, too."""
-    return None if (record.threadName or "").startswith(THREAD_PREFIX) else current.scope()
+    return None if native.is_ours() else current.scope()
 
 
 def is_left_to_others(record: logging.LogRecord) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
 from opentelemetry.sdk.resources import Resource
 
+from batchtel import native
 from batchtel.signals import METRICS, Metric
 from batchtel.version import __version__
 
@@ -38,24 +38,28 @@ class Meter:
         meter = provider.get_meter("batchtel", __version__)
         self._instruments = {row.name: _instrument(meter, row) for row in METRICS}
         self._reached: dict[tuple[str, ...], float] = {}
-        self._lock = threading.Lock()
+        self._lock = native.Lock()
+        self._guard = native.Guard()
 
     def collect(self) -> None:
         """Hand over what was recorded since the last time."""
-        self._reader.collect()
+        with self._guard.held():
+            self._reader.collect()
 
     def add(self, name: str, amount: float, attributes: Mapping[str, str]) -> None:
         """Add to a counter."""
-        self._instruments[name].add(amount, attributes)
+        with self._guard.held():
+            self._instruments[name].add(amount, attributes)
 
     def record(self, name: str, value: float, attributes: Mapping[str, str]) -> None:
         """Record one value of a histogram."""
-        self._instruments[name].record(value, attributes)
+        with self._guard.held():
+            self._instruments[name].record(value, attributes)
 
     def reach(self, name: str, time: float, attributes: Mapping[str, str]) -> None:
         """Raise a maximum to `time`, a Unix time in seconds; an earlier one than before changes nothing."""
         # The SDK keeps the last value of an interval, and two runs of one process may tell theirs in either order.
-        with self._lock:
+        with self._guard.held(), self._lock:
             key = (name, *attributes.values())
             self._reached[key] = max(time, self._reached.get(key, 0.0))
             self._instruments[name].set(self._reached[key], attributes)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from batchtel import redacted
+from batchtel import native, redacted
 from batchtel.delivery import Delivery, Reply, encode, new_request
 from batchtel.endpoint import Endpoint
 from batchtel.fate import Fate
@@ -53,7 +52,7 @@ class Outbox:
         self._outage = Outage(endpoint.url)
         self._items = Waiting(self.limit)
         # Reentrant: SIGTERM may come while the main thread is in here, and its handler spools.
-        self._lock = threading.RLock()
+        self._lock = native.RLock()
         self._flying: list[Any] | None = None
         self._flying_file: Path | None = None
         self._failures = 0
@@ -72,10 +71,8 @@ class Outbox:
         if endpoint.problem:
             self.is_spared = True
             _told.add(endpoint.shown)
-        self.swept = threading.Event()
-        """Set while nothing of earlier runs is left in the spool that could be sent now."""
-        if spool is None:
-            self.swept.set()
+        self.is_swept = spool is None
+        """Whether nothing of earlier runs is left in the spool that could be sent now."""
         self.worker = Worker(endpoint.signal, self._export, interval, self._sweep)
 
     def put(self, item: Any) -> None:
@@ -119,7 +116,7 @@ class Outbox:
         """
         if self._spool is None:
             return
-        self.swept.clear()
+        self.is_swept = False
         with self._lock:
             if self._flying is not None and self._flying_file is None:
                 self._flying_file = self._write(self._flying)
@@ -262,7 +259,7 @@ class Outbox:
 
     def _sweep(self) -> None:
         """Send what earlier runs left in the spool, one file after the other, until a flush asks for the thread."""
-        if self._spool is None or self.swept.is_set():
+        if self._spool is None or self.is_swept:
             return
         passed: set[str] = set()
         while not self.worker.is_wanted:
@@ -272,7 +269,7 @@ class Outbox:
                 passed.add(spooled.path.name)
         else:
             return
-        self.swept.set()
+        self.is_swept = True
 
     def _resend(self, spooled: Spooled) -> bool:
         """Send one file of the spool and delete it; False if the collector takes nothing now."""

@@ -7,7 +7,7 @@ import os
 import time
 from typing import Final
 
-from batchtel import fate
+from batchtel import fate, native
 from batchtel.ending import is_child_process
 from batchtel.guard import LOGGER
 from batchtel.outbox import Outbox
@@ -134,8 +134,7 @@ class Outboxes:
         seconds = self.deadline
         end = time.monotonic() + seconds
         if self.flush(seconds):
-            for outbox in self._all:
-                outbox.swept.wait(max(0.0, end - time.monotonic()))
+            native.wait_until(lambda: all(outbox.is_swept for outbox in self._all), end - time.monotonic())
         self.report_end(seconds)
 
     def report_end(self, seconds: float) -> None:

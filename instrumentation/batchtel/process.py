@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Final
 
+from batchtel import native
 from batchtel import settings as settings_table
 from batchtel.ending import at_end, is_child_process
 from batchtel.guard import harmless, warn_once
@@ -23,7 +23,7 @@ NO_ENDPOINT: Final = (
     "for example http://127.0.0.1:4318, or set OTEL_SDK_DISABLED=true to turn batchtel off without this warning"
 )
 
-_lock = threading.Lock()
+_lock = native.Lock()
 _telemetry: Telemetry | None = None
 _built = False
 
@@ -121,7 +121,7 @@ def _forget() -> None:
     global _telemetry, _built, _lock
     if _telemetry is not None:
         _telemetry.release_logging()
-    _telemetry, _built, _lock = None, False, threading.Lock()
+    _telemetry, _built, _lock = None, False, native.Lock()
 
 
 os.register_at_fork(after_in_child=_forget)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from batchtel import current
+from batchtel import current, native
 from batchtel.attempt import Attempt
 from batchtel.description import Description
 from batchtel.ending import is_child_process
@@ -57,7 +56,7 @@ class Scope(Description, ABC):
         self._context: Any = None
         self._previous_context: Any = None
         self._process = os.getpid()
-        self._beat_lock = threading.Lock()
+        self._beat_lock = native.Lock()
         self._last_beat = 0.0
         self._started = time.perf_counter()
         self._started_at = time.time()
@@ -158,6 +157,7 @@ class Scope(Description, ABC):
     @harmless(None)
     def close(self, outcome: Outcome) -> None:
         """Close it; later calls and calls in a forked child do nothing."""
+        TERMINATION.halt()
         if self.closed:
             return
         self.closed = True

@@ -5,10 +5,9 @@ Comparisons are strict: what equals its limit is no violation.
 
 from __future__ import annotations
 
-import threading
 from typing import NamedTuple
 
-from batchtel import zones
+from batchtel import native, zones
 from batchtel.catalogue_keys import CatalogueJob, Schedule, Sla
 from batchtel.guard import warn_once
 from batchtel.moment import iso
@@ -85,7 +84,7 @@ class RunSla:
         self.sla = sla
         self._started = started
         # Reentrant: a signal handler may end the run while the main thread is in here.
-        self._lock = threading.RLock()
+        self._lock = native.RLock()
         self._ended = False
         self._violations: dict[str, Violation] = {}
         self._due: float | None = None

@@ -1,77 +1,104 @@
-"""SIGTERM while a run is open: Python's default would kill the process before a word is sent.
+"""SIGTERM while a run is open: its default action would kill the process before anything is sent.
 
 The signal still ends the process as it would without batchtel, by the same signal; open runs end as cancelled before
-that. A handler of the job's own is called as ever, after the exports were told to begin.
+that. A handler of the job's own is called as ever, while what was recorded is exported.
 
-A thread does the work. The interrupted main thread may hold any lock of the SDK, so the handler may only wait, and
-not for long; and while the main thread is inside a C extension, where Python calls no handler, the default action
-would have ended the process, so the thread ends it.
+The job finds the handler that it would find without batchtel: one that calls the handler which `signal.getsignal`
+returned, if it is callable, must not end the process by that. And no wakeup fd is set, which trio, asyncio and uvloop
+each want for themselves. So the signal is seen where Python's own table does not show it: `faulthandler.register` puts
+a handler in C before Python's, which writes to a pipe of ours, also while the main thread is inside a C extension.
 """
 
 from __future__ import annotations
 
+import _socket
+import faulthandler
 import os
 import signal
+import sys
+import sysconfig
 import threading
 import time
 from types import FrameType
 from typing import Any, Final
 
-from batchtel import current, settings
+from batchtel import current, native
 from batchtel.guard import harmless
 from batchtel.outboxes import LOADING, SPOOLING
 from batchtel.outcome import Outcome
 from batchtel.process import flush, report_end, telemetry
-from batchtel.worker import THREAD_PREFIX
+
+_STANDSTILL: Final = 0.2
+"""Seconds that the main thread has to come out of our own code and stand still, before the runs are closed."""
+
+_MARGIN: Final = 0.5
+"""Seconds beyond its bounds that the end of the runs may take."""
 
 
 class Termination:
-    """Our handler for SIGTERM, in place from `install` to `remove`."""
+    """Watches for one signal, by default SIGTERM, from `install` to `remove`."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self._number = number
         self._before: Any = None
-        self._pipe: tuple[int, int] | None = None
+        self._pipe: tuple[Any, Any] | None = None
         self._process = 0
-        self._finished = threading.Event()
-        self._handled = threading.Event()
+        self._is_ending = False
+        self._finished = native.Latch()
 
     @harmless(None)
     def install(self) -> None:
-        """Put the handler in place, if this is the main thread and the signal is not ignored."""
-        if self._process == os.getpid() or threading.current_thread() is not threading.main_thread():
+        """Watch for the signal, unless it is ignored or C code has a handler of its own for it."""
+        if self._process == os.getpid():
             return
-        before = signal.getsignal(signal.SIGTERM)
-        # None: a handler that C code installed, which Python cannot call.
-        if before is None or before is signal.SIG_IGN:
+        before = signal.getsignal(self._number)
+        if before is None or before is signal.SIG_IGN or (not callable(before) and _is_caught(self._number)):
             return
-        self._process = os.getpid()
-        self._before = before
-        if not callable(before):
-            self._start_thread()
-        signal.signal(signal.SIGTERM, self._handle)
+        self._process, self._before = os.getpid(), before
+        # Sockets of C, which nobody patches. Not a pipe: its content cannot be looked at without taking it.
+        read, write = self._pipe = _socket.socketpair()
+        write.setblocking(False)
+        native.start(lambda: self._serve(read))
+        # Python's own handler, where the job has one, is called after ours; no default action, which would end it now.
+        faulthandler.register(self._number, file=write.fileno(), all_threads=False, chain=not self._ends)
+
+    @property
+    def _ends(self) -> bool:
+        """Whether the signal ends the process: the kernel keeps process 1 from every default action."""
+        return not callable(self._before) and os.getpid() != 1
+
+    def halt(self) -> None:
+        """Go no further in the main thread, if the signal has come: the job must not end by itself before it."""
+        if self._process == os.getpid() and self._has_come() and _is_main_thread():
+            self._finished.wait(threading.TIMEOUT_MAX, green=False)
+            _pause()
+
+    def _has_come(self) -> bool:
+        if self._is_ending or self._pipe is None or not self._ends or not self._is_default():
+            return self._is_ending
+        try:
+            return bool(self._pipe[0].recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT))
+        except OSError:
+            return self._is_ending
+
+    def _is_default(self) -> bool:
+        return signal.getsignal(self._number) == self._before
 
     def leave_alone(self) -> None:
-        """Never install the handler in this process: its owner has one that means something else than the end."""
+        """Never watch in this process: its owner has a handler that means something else than the end."""
         self._process = os.getpid()
 
     @harmless(None)
     def remove(self) -> None:
-        """Put back what was there before, unless the job has changed it since."""
-        if self._process != os.getpid() or threading.current_thread() is not threading.main_thread():
+        """Watch no longer."""
+        if self._process != os.getpid():
+            return
+        now = signal.getsignal(self._number)
+        if now != self._before and not _is_main_thread():
+            # The job has a handler since: only the main thread can put it back in its place.
             return
         self._process = 0
-        if signal.getsignal(signal.SIGTERM) == self._handle:
-            signal.signal(signal.SIGTERM, self._before)
-        self._close_pipe()
-
-    def _close_pipe(self) -> None:
-        if self._pipe is None:
-            return
-        fd = signal.set_wakeup_fd(-1)
-        if fd != self._pipe[1]:
-            signal.set_wakeup_fd(fd)
-        os.close(self._pipe[1])
-        self._pipe = None
+        self._let_go(now)
 
     @harmless(None)
     def forget(self) -> None:
@@ -79,82 +106,130 @@ class Termination:
         if self._process == 0:
             return
         self._process = 0
-        if signal.getsignal(signal.SIGTERM) == self._handle:
-            signal.signal(signal.SIGTERM, self._before)
         if self._pipe is not None:
-            os.close(self._pipe[0])
-        self._close_pipe()
+            self._pipe[0].close()
+        self._let_go(signal.getsignal(self._number))
+        self._is_ending, self._finished = False, native.Latch()
 
-    def _start_thread(self) -> None:
-        read, write = self._pipe = os.pipe()
-        os.set_blocking(write, False)
-        # The C handler of the interpreter writes to it at once, wherever the main thread is.
-        other = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        if other != -1:
-            # An event loop listens there; its main thread is never far from calling our handler.
-            signal.set_wakeup_fd(other)
-        threading.Thread(target=self._serve, args=(read,), name=THREAD_PREFIX + "signal", daemon=True).start()
+    def _let_go(self, now: Any) -> None:
+        if self._pipe is None:
+            return
+        # This puts back what was there when we came, which the job may have replaced.
+        faulthandler.unregister(self._number)
+        if now != self._before and now is not None:
+            signal.signal(self._number, now)
+        self._pipe[1].close()
+        self._pipe = None
 
-    def _serve(self, read: int) -> None:
-        """Wait for SIGTERM, finish, and end the process if the main thread does not; ends with the pipe."""
-        while received := os.read(read, 1):
-            if received[0] == signal.SIGTERM:
-                _finish(signal.SIGTERM)
-                self._finished.set()
-                if not self._handled.wait(0.5):
-                    _end_by_default(signal.SIGTERM)
-        os.close(read)
-
-    def _handle(self, number: int, frame: FrameType | None) -> Any:
-        if callable(self._before):
+    def _serve(self, read: Any) -> None:
+        """Wait for the signal, and do what is to be done; ends with the pipe."""
+        while read.recv(1, _socket.MSG_PEEK):
+            if self._ends and self._is_default():
+                self._is_ending = True
+                self._end_process()
+            read.recv(65536)
             _wake()
-            return self._before(number, frame)
-        if self._pipe is not None:
-            os.write(self._pipe[1], bytes((number,)))
-        begun = time.monotonic()
-        if not self._finished.wait(settings.read().deadline + SPOOLING + 0.5) and _waits_for_imports(begun, frame):
-            self._finished.wait(LOADING)
-        self._handled.set()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-        return None
+        read.close()
+
+    def _end_process(self) -> None:
+        """Close the open runs, send everything, and end the process by the signal's default action."""
+        try:
+            self._stop_main_thread()
+            begun = time.monotonic()
+            # A thread more: should it wait for a lock that the main thread holds, the process ends all the same.
+            native.start(self._finish)
+            process = telemetry()
+            longest = (process.settings.deadline if process is not None else 0.0) + SPOOLING + _MARGIN
+            if not self._finished.wait(longest) and process is not None and process.outboxes.is_delayed(begun):
+                # Unless the main thread stands still with the lock of a module that the exporters may import, too.
+                self._finished.wait(0.0 if _is_importing() else LOADING)
+        finally:
+            faulthandler.unregister(self._number)
+            os.kill(os.getpid(), self._number)
+
+    @harmless(None)
+    def _finish(self) -> None:
+        try:
+            for scope in reversed(current.open_scopes()):
+                scope.close(Outcome("cancelled", reason=self._number.name))
+            flush()
+            report_end()
+        finally:
+            self._finished.set()
+
+    @harmless(None)
+    def _stop_main_thread(self) -> None:
+        """Let the main thread come to a halt, as at a signal that ends it: it must not go on with the job's work.
+
+        Within C, where it may stay for minutes, it does no such work and is left there.
+        """
+        import ctypes
+
+        add, stands = ctypes.pythonapi.Py_AddPendingCall, native.Latch()
+
+        def stop(unused: object) -> int:
+            if _is_busy_for_us(sys._getframe(1)):
+                # It may hold a lock that the end of the runs waits for, and lets go of it within microseconds.
+                add(self._stop, None)
+            else:
+                stands.set()
+                self._finished.wait(threading.TIMEOUT_MAX, green=False)
+                _pause()
+            return 0
+
+        self._stop = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(stop)
+        add(self._stop, None)
+        stands.wait(_STANDSTILL)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _pause() -> None:
+    """Wait for the end, which another thread brings about."""
+    native.Latch().wait(_MARGIN, green=False)
+
+
+_LIBRARY: Final = sysconfig.get_path("stdlib")
+_OURS: Final = ("<frozen importlib", os.path.join(_LIBRARY, "logging") + os.sep)
+
+
+def _is_busy_for_us(frame: FrameType | None) -> bool:
+    """Whether code that runs in `frame` is batchtel's, the SDK's, logging's or an import, or called by one of them."""
+    while frame is not None:
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
+        if file.startswith(_OURS) or module.partition(".")[0] in ("batchtel", "opentelemetry"):
+            return True
+        if not file.startswith((_LIBRARY + os.sep, "<frozen")) or "site-packages" in file:
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _is_importing() -> bool:
+    """Whether the main thread is within an import."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _is_caught(number: int) -> bool:
+    """Whether something has a handler for the signal, in C, as the kernel knows it; False where there is no /proc."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            line = next((line for line in status if line.startswith("SigCgt:")), "SigCgt: 0")
+    except OSError:
+        return False
+    return bool(int(line.split()[1], 16) >> (number - 1) & 1)
 
 
 @harmless(None)
 def _wake() -> None:
     process = telemetry()
     if process is not None:
-        process.send_soon()
-
-
-@harmless(None)
-def _finish(number: signal.Signals) -> None:
-    for scope in reversed(current.open_scopes()):
-        scope.close(Outcome("cancelled", reason=number.name))
-    flush()
-    report_end()
-
-
-@harmless(False)
-def _waits_for_imports(begun: float, frame: FrameType | None) -> bool:
-    """Whether the flush since `begun` (monotonic) waits for imports that go on while the main thread stands still."""
-    while frame is not None:
-        # It may hold the lock of the very module that the exporters import, too.
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return False
-        frame = frame.f_back
-    process = telemetry()
-    return process is not None and process.outboxes.is_delayed(begun)
-
-
-def _end_by_default(number: int) -> None:
-    # Python lets only the main thread set handlers, and the main thread is busy in C.
-    import ctypes
-
-    libc = ctypes.CDLL(None)
-    libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
-    libc.signal(number, None)
-    os.kill(os.getpid(), number)
+        process.send_soon(0.0)
 
 
 TERMINATION: Final = Termination()

@@ -14,12 +14,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
 
+from batchtel import native
 from batchtel.guard import warn_once
-
-THREAD_PREFIX: Final = "batchtel-"
-"""How the names of our threads begin; their own log records are never exported, which would feed on itself."""
 
 
 class Flush:
@@ -28,19 +25,16 @@ class Flush:
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.delivered = False
-        # Released at the end. Not an Event: its wait() holds a lock that its set() needs.
-        self._open = threading.Lock()
-        self._open.acquire()
+        self._ended = native.Latch()
 
     def finish(self, delivered: bool) -> None:
         """Tell whoever waits."""
         self.delivered = delivered
-        self._open.release()
+        self._ended.set()
 
     def wait(self) -> bool:
         """Wait for the end, at most until the deadline; True if everything was delivered."""
-        left = min(max(0.0, self.deadline - time.monotonic()), threading.TIMEOUT_MAX)
-        return self._open.acquire(timeout=left) and self.delivered
+        return self._ended.wait(self.deadline - time.monotonic()) and self.delivered
 
 
 class Worker:
@@ -57,13 +51,12 @@ class Worker:
         self._afterwards = afterwards
         self._interval = interval
         # Flushes, and times (monotonic) of an export at the latest. Its put() may be interrupted and called again.
-        self._inbox: queue.SimpleQueue[Flush | float] = queue.SimpleQueue()
+        self._inbox: native.Queue[Flush | float] = native.Queue()
         self._due = time.monotonic() + interval
         self._not_before = 0.0
         self._retrying: list[Flush] = []
-        # A daemon: a hanging export must not keep the process alive.
-        self._thread = threading.Thread(target=self._run, name=THREAD_PREFIX + name, daemon=True)
-        self._thread.start()
+        self._name = name
+        native.start(self._run)
 
     def wake(self, after: float = 0.0) -> None:
         """Export within `after` seconds instead of at the next interval, but not before a retry is due."""
@@ -100,7 +93,7 @@ class Worker:
         try:
             return function()
         except Exception:
-            warn_once(self._thread.name, "batchtel could not export (%s)", self._thread.name, exc_info=True)
+            warn_once(f"export:{self._name}", "batchtel could not export %s", self._name, exc_info=True)
             return None
 
     def _wait(self) -> list[Flush]:

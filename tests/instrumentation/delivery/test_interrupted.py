@@ -86,7 +86,9 @@ def test_sigterm_waits_for_the_exporters(sink: Sink) -> None:
 
 def test_sigterm_within_an_import_does_not_wait_for_the_exporters(sink: Sink, tmp_path: Path) -> None:
     """What the main thread imports may be what they import, and it will not go on: waiting would be for nothing."""
-    (tmp_path / "slow_module.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    (tmp_path / "slow_module.py").write_text(
+        "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
+    )
     script = """
     termination.LOADING = 1000
     sys.path.append(sys.argv[2])

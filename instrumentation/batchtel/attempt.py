@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
+from batchtel.calls import lenient
+from batchtel.guard import warn_once
 from batchtel.unfinished import is_awaited, is_future
+from batchtel.values import number_of, whole_number
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -96,7 +100,7 @@ class Retry:
                     return self._awaited(result, again, attempt) if is_awaited(result) else result
                 finally:
                     _offered.set(None)
-                time.sleep(attempt.wait)
+                time.sleep(min(attempt.wait, threading.TIMEOUT_MAX))
                 attempt = attempt.next()
 
         return call
@@ -129,7 +133,7 @@ class Retry:
                     raise
             finally:
                 _offered.set(None)
-            await asyncio.sleep(attempt.wait)
+            await asyncio.sleep(min(attempt.wait, threading.TIMEOUT_MAX))
             attempt = attempt.next()
 
 
@@ -148,6 +152,7 @@ if TYPE_CHECKING:
     ) -> Retry: ...
 
 
+@lenient(call="batchtel.retry(attempts=3, delay=10)")
 def retry(
     attempts: Any = 3,
     *,
@@ -169,12 +174,32 @@ def retry(
         longest: Longest wait in seconds.
         on: Exceptions that are worth another attempt; any other one ends the run at once.
 
-    Raises:
-        ValueError: `attempts` is below 1, or a time is negative.
+    What cannot be used of these is reported, and its default is used.
     """
     if callable(attempts):
         return retry()(attempts)
-    if attempts < 1 or min(delay, factor, longest) < 0:
-        given = f"attempts={attempts}, delay={delay}, factor={factor}, longest={longest}"
-        raise ValueError(f"retry({given}): attempts must be at least 1, and no time negative")
-    return Retry(attempts, delay, factor, longest, on if isinstance(on, tuple) else (on,))
+    kinds = tuple(kind for kind in (on if isinstance(on, tuple) else (on,)) if _is_exception(kind))
+    if not kinds:
+        warn_once("retry:on", "retry(): on=%.60s is no exception; write retry(on=OSError)", on)
+        kinds = (Exception,)
+    number = whole_number(attempts, "retry attempts")
+    if number == 0:
+        warn_once("retry:attempts", "retry(attempts=0): the first call is an attempt, too; 1 is used instead")
+    return Retry(
+        3 if number is None else max(1, number),
+        _seconds(delay, "delay", 1.0),
+        _seconds(factor, "factor", 2.0),
+        _seconds(longest, "longest", 300.0),
+        kinds,
+    )
+
+
+def _is_exception(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
+def _seconds(given: object, what: str, default: float) -> float:
+    number = number_of(given, f"retry {what}")
+    if number is not None and number < 0:
+        warn_once(f"retry:{what}", "retry(%s=%g) is negative; %g is used instead", what, number, default)
+    return default if number is None or number < 0 else number

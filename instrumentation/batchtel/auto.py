@@ -90,7 +90,7 @@ def send_no_record_twice() -> None:
     (entry point `opentelemetry_post_instrument`): the handler of the pipeline comes with one, before us or after.
     """
     process = telemetry() if BatchtelInstrumentor().is_instrumented_by_opentelemetry else None
-    if process is None or not process.settings.logs_endpoint or os.environ.get("OTEL_LOGS_EXPORTER") not in _OTLP:
+    if process is None or not process.settings.logs_endpoint or process.settings.logs_exporter not in _OTLP:
         return
     from batchtel.logs import is_left_to_others
 

@@ -148,11 +148,11 @@ def _count(value: object, what: str) -> int | None:
 
 
 def _newest(moment: object) -> float | None:
-    if isinstance(moment, datetime) and moment.utcoffset() is None:
+    newest = unix_time(moment, "watermark")
+    if newest is not None and isinstance(moment, datetime) and moment.utcoffset() is None:
         shown = text_of(moment)
         warn_once("watermark:zone", "watermark %.60s has no timezone, so it is no point in time; not recorded", shown)
         return None
-    newest = unix_time(moment, "watermark")
     if newest is not None and not 0 < newest < time.time() + _AHEAD:
         shown = text_of(moment)
         warn_once("watermark:range", "watermark %.60s is before 1970 or after tomorrow; it is not recorded", shown)

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast, over
 
 from batchtel import current, handover, unfinished
 from batchtel.attempt import take
-from batchtel.guard import warn_once
+from batchtel.calls import lenient
+from batchtel.guard import harmless, warn_once
 from batchtel.joined import JoinedRun
 from batchtel.run import JobRun
 from batchtel.scope import Scope
 from batchtel.step_run import StepRun
+from batchtel.values import is_given, text_of
 
 Entered = TypeVar("Entered", bound=Scope)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -59,14 +61,24 @@ class Definition(ABC, Generic[Entered]):
     """Something that can be opened any number of times, also at the same time; each opening has its own state."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._name = text_of(name)
         self._left_over: list[Opened[Entered]] = []
 
     @abstractmethod
     def _open(self) -> Opened[Entered]: ...
 
+    @abstractmethod
+    def _unrecorded(self) -> Opened[Entered]: ...
+
+    def _opened(self) -> Opened[Entered]:
+        return self._try_to_open() or self._unrecorded()
+
+    @harmless(None)
+    def _try_to_open(self) -> Opened[Entered]:
+        return self._open()
+
     def __enter__(self) -> Entered:
-        opened = self._open()
+        opened = self._opened()
         self._left_over.append(opened)
         _stack.set((*_stack.get(), (self, opened)))
         return opened.scope
@@ -94,7 +106,7 @@ class Definition(ABC, Generic[Entered]):
                 self._left_over.remove(opened)
                 return opened
         # A generator that is closed in another context than it was started in has only this list.
-        return self._left_over.pop()
+        return self._left_over.pop() if self._left_over else self._unrecorded()
 
     def __call__(self, function: Function) -> Function:
         """Decorate a function, coroutine function, generator function or asynchronous generator function.
@@ -107,7 +119,7 @@ class Definition(ABC, Generic[Entered]):
         if not self._name:
             return self._named(_name_of(function))(function)
         if inspect.isasyncgenfunction(function):
-            return cast("Function", functools.wraps(function)(unfinished.relaying(self._open, function)))
+            return cast("Function", functools.wraps(function)(unfinished.relaying(self._opened, function)))
         if inspect.isgeneratorfunction(function):
             return cast("Function", self._generator(function))
         if inspect.iscoroutinefunction(function):
@@ -115,7 +127,7 @@ class Definition(ABC, Generic[Entered]):
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            opened = self._open()
+            opened = self._opened()
             with opened:
                 return opened.until(function(*args, **kwargs))
 
@@ -129,7 +141,7 @@ class Definition(ABC, Generic[Entered]):
     def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
-            with self._open():
+            with self._opened():
                 return await function(*args, **kwargs)
 
         return call
@@ -137,7 +149,7 @@ class Definition(ABC, Generic[Entered]):
     def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with self._open():
+            with self._opened():
                 return (yield from function(*args, **kwargs))
 
         return call
@@ -148,7 +160,8 @@ class Job(Definition[JobRun]):
 
     def __init__(self, name: str, run_id: str | None, **given: Any) -> None:
         super().__init__(name)
-        self._run_id, self._given = run_id, given
+        self._given = given
+        self._run_id = text_of(run_id) if is_given(run_id) else None
 
     def _open(self) -> Opened[JobRun]:
         run = JobRun(self._name, run_id=self._run_id, retry=take(), **self._given)
@@ -161,6 +174,9 @@ class Job(Definition[JobRun]):
         run.begin()
         return Opened(run, joined=False)
 
+    def _unrecorded(self) -> Opened[JobRun]:
+        return Opened(_no_run(), joined=True)
+
     def _is(self, name: str, run_id: str, run: JobRun) -> bool:
         return run.name == name and self._run_id in (None, run_id)
 
@@ -168,11 +184,14 @@ class Job(Definition[JobRun]):
 class Step(Definition[StepRun]):
     """A step; opening it starts an execution within the current run."""
 
+    def _unrecorded(self) -> Opened[StepRun]:
+        return Opened(StepRun(self._name, _no_run()), joined=True)
+
     def _open(self) -> Opened[StepRun]:
         scope = _scope()
         if scope is None:
             warn_once(f"step:{self._name}", "step %.60r runs outside of any job(), so it is not recorded", self._name)
-            return Opened(StepRun(self._name, _no_run()), joined=True)
+            return self._unrecorded()
         step = StepRun(self._name, scope.job, take())
         step.begin()
         return Opened(step, joined=False)
@@ -194,6 +213,7 @@ if TYPE_CHECKING:
     ) -> Job: ...
 
 
+@lenient("unknown", call='batchtel.job("nightly_etl", type="etl")')
 def job(
     name: Any = "",
     type: str = "",  # noqa: A002  # the word users say
@@ -229,6 +249,7 @@ if TYPE_CHECKING:
     def step(name: str = "") -> Step: ...
 
 
+@lenient("unknown", call='batchtel.step("extract")')
 def step(name: Any = "") -> Any:
     """Define a step, for `with`, `async with` and as a decorator; entering it starts the step in the current run.
 

@@ -134,10 +134,16 @@ class Delivery:
         finally:
             self._listener.replacement = None
 
+    def load(self) -> None:
+        """Import what the exporter is made of."""
+        with ExporterLog():
+            self._endpoint.load()
+
     def prepare(self) -> None:
         """Build the exporter, which imports it, if that was not done yet."""
         if self._exporter is None:
-            self._exporter, self._listener = self._endpoint.exporter(self._timeout)
+            with ExporterLog():
+                self._exporter, self._listener = self._endpoint.exporter(self._timeout)
 
 
 _MESSAGES = {"traces": "Trace", "metrics": "Metrics", "logs": "Logs"}
@@ -194,13 +200,14 @@ class ExporterLog:
 
     def __init__(self) -> None:
         self.last = ""
+        self._around: ExporterLog | None = None
 
     def __enter__(self) -> ExporterLog:
-        _local.log = self
+        self._around, _local.log = getattr(_local, "log", None), self
         return self
 
     def __exit__(self, *unused: object) -> None:
-        _local.log = None
+        _local.log = self._around
 
 
 _local = threading.local()

@@ -96,6 +96,20 @@ class NoRetry(grpc.RpcError):  # type: ignore[misc,unused-ignore]  # grpc has no
         return (("google.rpc.retryinfo-bin", _NEVER.SerializeToString()),)
 
 
+class Headers(tuple[tuple[str, str], ...]):
+    """Headers of every call; also where there are none the exporters look for no others in the environment."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def compression(name: str) -> Any:
+    """Return gRPC's constant for `none`, `gzip` or `deflate`."""
+    return {"gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}.get(
+        name, grpc.Compression.NoCompression
+    )
+
+
 def listen(exporter: Any, listener: GrpcListener) -> bool:
     """Put `listener` between a stock exporter and its channel; False if this SDK has no place for it."""
     stub, channel = getattr(exporter, "_stub", None), getattr(exporter, "_channel", None)

@@ -10,13 +10,17 @@ import encodings.idna  # noqa: F401  # with netrc: requests imports them in the 
 import math
 import netrc  # noqa: F401
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # undocumented; requests uses it
 
 import requests
 from google.protobuf.message import DecodeError
+from requests.utils import address_in_network, is_ipv4_address, is_valid_cidr
 
+from batchtel.connection import Connection
 from batchtel.delivery import Listener, Reply, shown
 
 _MISDIRECTED: Final = (401, 403, 404, 405, 407)
@@ -48,19 +52,21 @@ class HttpListener(Listener):
 class Session(requests.Session):
     """Sends each request once, follows no redirect, and reports every outcome to its listener."""
 
-    def __init__(self, listener: HttpListener) -> None:
+    def __init__(self, listener: HttpListener, way: Connection, unwanted: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self._listener = listener
+        self._unwanted = unwanted
+        bundle = way.certificate or next((way.bundles[name] for name in way.bundles), "")
+        key, certificate = way.client_key, way.client_certificate
+        self._way = {
+            "verify": bundle or True,
+            "cert": (certificate, key) if certificate and key else certificate or None,
+            "proxies": proxies_for(way.url, way.proxies),
+        }
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        """Let OTEL_EXPORTER_OTLP_CERTIFICATE, which the exporter sets on the session, win over REQUESTS_CA_BUNDLE."""
-        if verify in (None, True) and isinstance(self.verify, str):
-            verify = self.verify
-        try:
-            return super().merge_environment_settings(url, proxies, stream, verify, cert)
-        except KeyError:
-            # It read the proxies from the environment while a run that ended took its mark out of it.
-            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        """Return what was read when the run began, instead of what the environment says now."""
+        return {**self._way, "stream": stream or False}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send `request`, or the request that takes its place.
@@ -71,23 +77,36 @@ class Session(requests.Session):
         if self._listener.replacement is not None:
             request.headers.pop("Content-Encoding", None)
             request.prepare_body(self._listener.replacement.SerializeToString(), None)
-        if isinstance(self.verify, str):
-            # requests lets REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE win over the CA that the exporter was given.
-            kwargs["verify"] = self.verify
+        for name in self._unwanted:
+            request.headers.pop(name, None)
         try:
-            response = super().send(request, **{**kwargs, "allow_redirects": False})
+            response = super().send(request, **{**kwargs, **self._way, "allow_redirects": False})
         except requests.RequestException as error:
             self._listener.reply = Reply("retry", _cause(error))
             raise requests.RequestException(_cause(error)) from None
-        except Exception as error:
-            # Not one of requests' own: a library that was patched under it, or a file that cannot be read.
-            self._listener.reply = Reply("retry", shown(f"{type(error).__name__}: {error}"))
-            raise requests.RequestException(self._listener.reply.reason) from None
         self._listener.hear(response)
         assert self._listener.reply is not None
         if self._listener.reply.verdict != "delivered":
             raise requests.RequestException(self._listener.reply.reason)
         return response
+
+
+def proxies_for(url: str, proxies: Mapping[str, str]) -> dict[str, str]:
+    """Return the proxy for `url`, by its scheme, as requests finds it in the environment; nothing where it needs none.
+
+    Its own function puts `no_proxy` into the environment of the process while it looks.
+    """
+    address = urlsplit(url)
+    host = address.hostname or ""
+    proxy = proxies.get(address.scheme) or proxies.get("all")
+    without = [entry.strip() for entry in proxies.get("no", "").split(",") if entry.strip()]
+    if not proxy or proxy_bypass_environment(address.netloc.rpartition("@")[2], dict(proxies)):
+        return {}
+    if is_ipv4_address(host):
+        for entry in without:
+            if entry == host or (is_valid_cidr(entry) and address_in_network(host, entry)):
+                return {}
+    return {address.scheme: proxy}
 
 
 def retry_after(response: requests.Response) -> float:

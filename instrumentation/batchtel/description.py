@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-from batchtel.guard import harmless, warn_once
+from batchtel.calls import public
+from batchtel.guard import warn_once
 from batchtel.outcome import Outcome
 from batchtel.signals import ATTRIBUTE_LIMIT, ATTRIBUTES, SOURCE_LENGTH, SOURCE_LIMIT
 from batchtel.values import AttributeValue, attribute_value, cut, text_of
@@ -24,10 +26,10 @@ class Description:
         self._outputs: dict[str, None] = {}
         self._ending = ("", "")
 
-    @harmless(None)
+    @public(None, call='set(rows=3) or set({"my.rows": 3})')
     def set(self, attributes: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Put attributes of your own on the span and the finished event, at most 64; they never become labels."""
-        for given, value in {**(attributes or {}), **more}.items():
+        for given, value in [*_pairs(attributes), *more.items()]:
             key = text_of(given)
             if key in _OWN_KEYS:
                 warn_once(f"set:{key}", "set(): %s is batchtel's own attribute; it is not changed", key)
@@ -36,22 +38,22 @@ class Description:
             else:
                 self._attributes[key] = attribute_value(value)
 
-    @harmless(None)
+    @public(None, call='inputs("orders.csv", "prices.csv")')
     def inputs(self, *names: str | os.PathLike[str]) -> None:
         """Name what is read: files, tables, topics; at most 100, each once and cut at 256 characters."""
         _name("inputs", self._inputs, names)
 
-    @harmless(None)
+    @public(None, call='outputs("orders.parquet")')
     def outputs(self, *names: str | os.PathLike[str]) -> None:
         """Name what is written; at most 100, each once and cut at 256 characters."""
         _name("outputs", self._outputs, names)
 
-    @harmless(None)
+    @public(None, call='skip("no new files")')
     def skip(self, reason: str = "") -> None:
         """Tell that there was nothing to do: without an exception this ends as `skipped`, not as a success."""
         self._ends_as("skipped", reason)
 
-    @harmless(None)
+    @public(None, call='timeout("the query took over an hour")')
     def timeout(self, reason: str = "") -> None:
         """Tell that its own time limit has passed: this ends as `timeout`, with an exception or without."""
         self._ends_as("timeout", reason)
@@ -74,9 +76,22 @@ class Description:
         return {**self._attributes, **{key: value for key, value in names.items() if value}}
 
 
+def _pairs(attributes: object) -> list[tuple[object, object]]:
+    if attributes is None:
+        return []
+    try:
+        return list(attributes.items()) if isinstance(attributes, Mapping) else list(dict(attributes).items())  # type: ignore[call-overload]  # asked of anything
+    except Exception:
+        shown = text_of(attributes)
+        warn_once("set:type", "set(): %.60s is no mapping; write set(rows=3) or set({'my.rows': 3})", shown)
+        return []
+
+
 def _name(what: str, kept: dict[str, None], names: tuple[object, ...]) -> None:
     for given in names:
-        text = os.fspath(given) if isinstance(given, os.PathLike) else given
+        text: object = given
+        with contextlib.suppress(Exception):
+            text = os.fspath(given) if isinstance(given, os.PathLike) else given
         if not isinstance(text, str) or not text:
             shown = text_of(given)
             warn_once(f"{what}:type", "%s(): %.60s is no name; give each name as text of its own", what, shown)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import socket
+import sys
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from batchtel import native
+from batchtel.connection import Connection
 
 if TYPE_CHECKING:
     from batchtel.settings import Settings
@@ -17,6 +21,9 @@ Signal = Literal["traces", "metrics", "logs"]
 GRPC: Final = "grpc"
 HTTP: Final = "http/protobuf"
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
+_NAMED: Final = {"otlp_proto_grpc": GRPC, "otlp_proto_http": HTTP}
+"""The exporters of OTEL_TRACES_EXPORTER and its like that say which protocol to speak."""
+
 _EXPORTERS: Final = {
     (GRPC, "traces"): "grpc.trace_exporter:OTLPSpanExporter",
     (GRPC, "metrics"): "grpc.metric_exporter:OTLPMetricExporter",
@@ -25,7 +32,6 @@ _EXPORTERS: Final = {
     (HTTP, "metrics"): "http.metric_exporter:OTLPMetricExporter",
     (HTTP, "logs"): "http._log_exporter:OTLPLogExporter",
 }
-_PROVIDER: Final = "_CREDENTIAL_PROVIDER"
 _importing = native.Lock()
 
 
@@ -39,10 +45,12 @@ class Endpoint(NamedTuple):
     url: str
     protocol: str
     problem: str = ""
+    environ: Mapping[str, str] = os.environ
+    """What is read of the environment, as it was when the settings were read."""
 
     @classmethod
     def of(cls, signal: Signal, settings: Settings) -> Endpoint | None:
-        """Read the endpoint of `signal` from the settings; None if it has none.
+        """Read the endpoint of `signal` from the settings; None if it has none, or is switched off.
 
         Without a protocol variable port 4317 means gRPC and anything else HTTP, as the specification's default ports
         say (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port).
@@ -52,8 +60,11 @@ class Endpoint(NamedTuple):
         """
         url: str = getattr(settings, f"{signal}_endpoint")
         protocol: str = getattr(settings, f"{signal}_protocol").lower()
-        if not url:
+        if not url or signal not in settings.wanted:
             return None
+        exporters = settings.exporters(signal)
+        if not protocol:
+            protocol = next((_NAMED[name] for name in exporters if name in _NAMED), "")
         variable = settings.sources[f"{signal}_endpoint"]
         if not url.startswith(("http://", "https://")):
             scheme, separator, rest = url.rpartition("://")
@@ -79,31 +90,56 @@ class Endpoint(NamedTuple):
                 f"{variable}={protocol!r} is not one of grpc, http/protobuf, so nothing is sent; set "
                 f"{variable}=http/protobuf, or grpc for port 4317"
             )
-        return cls(signal, url, protocol)
+        return cls(signal, url, protocol, environ=settings.environ)
 
     def exporter(self, timeout: float) -> tuple[Any, Any]:
         """Build the stock exporter, and the listener that hears its replies; None if there is no place for one.
 
-        The exporter reads headers, certificates and compression from the environment itself. Only the protocol in use
-        is imported: requests costs 87 ms of start-up, grpcio 59 ms and 12 MB.
+        Only the protocol in use is imported: requests costs 87 ms of start-up, grpcio 59 ms and 12 MB.
+
+        Raises:
+            OSError: A certificate cannot be read.
         """
         with _importing:
-            if os.environ.get("BATCHTEL_SPOOL_DIR"):
+            if self.environ.get("BATCHTEL_SPOOL_DIR"):
                 importlib.import_module("batchtel.otlp_json")
-            module, _, name = _EXPORTERS[self.protocol, self.signal].partition(":")
-            make = getattr(importlib.import_module("opentelemetry.exporter.otlp.proto." + module), name)
-            if self.protocol == GRPC:
-                from batchtel.delivery_grpc import GrpcListener, listen
+            return self._grpc_exporter(timeout) if self.protocol == GRPC else self._http_exporter(timeout)
 
-                exporter, hears = make(timeout=timeout), GrpcListener(self.signal)
-                return exporter, hears if listen(exporter, hears) else None
-            from batchtel.delivery_http import HttpListener, Session
+    def _http_exporter(self, timeout: float) -> tuple[Any, Any]:
+        make, way = self.load(), self.connection
+        from opentelemetry.exporter.otlp.proto.http import Compression
 
-            if any(variable.endswith(_PROVIDER) and os.environ[variable] for variable in os.environ):
-                # The user's own session, which a session of ours would keep out.
-                return make(timeout=timeout), None
-            listener = HttpListener(self.signal)
-            return make(timeout=timeout, session=Session(listener)), listener
+        own = {"endpoint": way.url, "timeout": timeout, "compression": Compression(way.compression)}
+        if way.has_provider:
+            # The user's own session, which a session of ours would keep out.
+            return make(**own), None
+        from batchtel.delivery_http import HttpListener, Session
+
+        listener = HttpListener(self.signal)
+        session = Session(listener, way, way.later_headers(self.signal))
+        return make(**own, headers=way.header_pairs, session=session), listener
+
+    def _grpc_exporter(self, timeout: float) -> tuple[Any, Any]:
+        with quiet_grpc():
+            make, way = self.load(), self.connection
+            from batchtel.delivery_grpc import GrpcListener, Headers, compression, listen
+
+            own = {"endpoint": self.url, "timeout": timeout, "compression": compression(way.compression)}
+            if not way.has_provider:
+                own |= {"insecure": way.is_insecure, "headers": Headers(way.header_pairs.items())}
+                own["credentials"] = None if way.is_insecure else way.credentials()
+            exporter, hears = make(**own), GrpcListener(self.signal)
+            return exporter, hears if listen(exporter, hears) else None
+
+    def load(self) -> Any:
+        """Import the exporter, and return its class."""
+        module, _, name = _EXPORTERS[self.protocol, self.signal].partition(":")
+        return getattr(importlib.import_module("opentelemetry.exporter.otlp.proto." + module), name)
+
+    @property
+    def connection(self) -> Connection:
+        """What the exporter would read from the environment."""
+        return Connection.of(self.signal, self.url, self.environ)
 
     @property
     def shown(self) -> str:
@@ -146,6 +182,23 @@ def _protocol_of(host: str, port: int, timeout: float) -> str:
     if answer.startswith(b"HTTP/1"):
         return HTTP
     return GRPC if len(answer) > 3 and answer[3] == 4 else ""
+
+
+@contextlib.contextmanager
+def quiet_grpc() -> Iterator[None]:
+    """Let gRPC write nothing to stderr, unless the job uses it itself or has chosen: it tells of forks and of TLS.
+
+    Its C code reads the variable once; `os.environ`, which the job may look at, stays as it is.
+    """
+    variable = "GRPC_VERBOSITY"
+    if variable in os.environ or "grpc" in sys.modules:
+        yield
+        return
+    os.putenv(variable, "NONE")
+    try:
+        yield
+    finally:
+        os.unsetenv(variable)
 
 
 _FORK_PATIENCE: Final = 10.0

@@ -6,11 +6,14 @@ and a structure that contains itself ends in a RecursionError.
 
 from __future__ import annotations
 
+import enum
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
+from batchtel.signals import NAME_LIMIT
 from batchtel.values import cut, exception_attributes, shown_text, text_of
 
 _DEPTH: Final = 6
@@ -35,7 +38,9 @@ def sendable(record: logging.LogRecord) -> logging.LogRecord:
     ready = logging.LogRecord.__new__(logging.LogRecord)
     fields = vars(ready)
     for key, value in vars(record).items():
-        fields[text_of(key)] = value if key in _STANDARD else log_value(value)
+        fields[key if key in _STANDARD else cut(text_of(key), NAME_LIMIT)] = (
+            value if key in _STANDARD else log_value(value)
+        )
     fields["msg"], fields["args"] = _text(record), None
     fields["name"], fields["levelname"] = text_of(record.name), text_of(record.levelname)
     fields["exc_info"] = fields["exc_text"] = None
@@ -72,14 +77,16 @@ def log_value(value: object) -> Any:
 
 
 def _log_value(value: object, depth: int, left: Iterator[int]) -> Any:
-    if value is None or isinstance(value, bool | float):
+    if value is None or (isinstance(value, bool | float) and not isinstance(value, enum.Enum)):
         return value
-    if isinstance(value, int) and type(value) is int and -(2**63) <= value < 2**63:
-        return value
+    if isinstance(value, int) and not isinstance(value, enum.Enum):
+        # Also the integers of a class of the job's; an enumeration has a name.
+        number = int(value)
+        return number if -(2**63) <= number < 2**63 else text_of(number)
     if depth and isinstance(value, Mapping):
         items = zip(islice(value.items(), _ITEMS), left, strict=False)
         return {text_of(key): _log_value(item, depth - 1, left) for (key, item), _ in items}
-    if depth and isinstance(value, list | tuple | set | frozenset | range):
+    if depth and isinstance(value, list | tuple | set | frozenset | range | deque):
         return [_log_value(item, depth - 1, left) for item, _ in zip(islice(value, _ITEMS), left, strict=False)]
     return cut(shown_text(value))
 
@@ -87,6 +94,8 @@ def _log_value(value: object, depth: int, left: Iterator[int]) -> Any:
 def _text(record: logging.LogRecord) -> str:
     """Return the text of `record`; where its arguments do not fit, which logging reports itself, both of them."""
     try:
-        return text_of(record.getMessage())
+        # Where a handler has made the text, it is not made again: that may be code of the job's.
+        made = vars(record).get("message")
+        return made if type(made) is str else text_of(record.getMessage())
     except Exception:
         return f"{text_of(record.msg)} {text_of(record.args)}" if record.args else text_of(record.msg)

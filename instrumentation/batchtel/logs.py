@@ -17,7 +17,7 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, Readable
 from opentelemetry.sdk.resources import Resource
 
 from batchtel import current, native
-from batchtel.delivery import diverted
+from batchtel.delivery import ExporterLog, diverted
 from batchtel.guard import harmless
 from batchtel.log_values import can_wait, sendable
 from batchtel.signals import BODY_LIMIT
@@ -103,19 +103,26 @@ class LogCapture:
     @harmless(None)
     def copy(self, record: logging.LogRecord) -> None:
         """Copy one record, if it belongs to a run."""
+        if record.name.startswith("opentelemetry."):
+            # Sending what OpenTelemetry logs would make more of it.
+            return
         # Whoever has the output of a command recorded wants its lines, whatever the level.
         scope = _scope_of(record) if record.levelno >= self._level or record.name == OUTPUT else None
         if scope is None:
             return
         log = scope.job.log
         if log.admits(record.levelno):
-            self._handler.handle(sendable(record))
+            self._emit(sendable(record))
             return
         if log.begins_to_leave_out and (process := scope.job.recorder) is not None:
             process.report_log_limit(scope.job)
         if self.keeps_last:
             kept = record if can_wait(record) else sendable(record)
             log.last.append((os.getpid(), kept, scope.identity, get_current()))
+
+    def _emit(self, record: logging.LogRecord) -> None:
+        with ExporterLog():
+            self._handler.handle(record)
 
     def send_last(self, log: RunLog) -> None:
         """Send the last records of a run's log; they carry the context in which they were logged."""
@@ -126,7 +133,7 @@ class LogCapture:
                 vars(record).update(identity)
                 token = attach(context)
                 try:
-                    self._handler.handle(record)
+                    self._emit(record)
                 finally:
                     detach(token)
 

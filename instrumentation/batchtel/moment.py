@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from batchtel.guard import warn_once
-from batchtel.values import text_of
+from batchtel.values import is_given, text_of
 
 
 def parse(value: object) -> float:
@@ -38,12 +38,12 @@ def _seconds(value: object) -> float:
 
 def unix_time(value: object, what: str) -> float | None:
     """Return what `parse` does; None where nothing was given and, reported once, for what is no point in time."""
-    if value is None or value == "":
+    if not is_given(value):
         return None
     try:
         return parse(value)
     except ValueError as error:
-        warn_once(f"time:{what}", "%s=%.60s %s", what, text_of(value), error)
+        warn_once(f"time {what}", "%s=%.60s %s", what, text_of(value), error)
         return None
 
 

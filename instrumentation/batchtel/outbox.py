@@ -12,7 +12,7 @@ from batchtel import native, redacted
 from batchtel.delivery import Delivery, Reply, encode, new_request
 from batchtel.endpoint import Endpoint
 from batchtel.fate import Fate
-from batchtel.guard import LOGGER, warn_once
+from batchtel.guard import warn, warn_once
 from batchtel.outage import Outage
 from batchtel.redaction import Redaction
 from batchtel.spool import Spool, Spooled
@@ -73,6 +73,9 @@ class Outbox:
             _told.add(endpoint.shown)
         self.is_swept = spool is None
         """Whether nothing of earlier runs is left in the spool that could be sent now."""
+        if native.is_green() and not endpoint.problem:
+            # Import locks are green, too: two threads of the system must not wait for each other there.
+            self._delivery.load()
         self.worker = Worker(endpoint.signal, self._export, interval, self._sweep)
 
     def put(self, item: Any) -> None:
@@ -253,9 +256,7 @@ class Outbox:
                 _told.add(url)
                 self.fate.is_outage_reported = True
                 reason = self._endpoint.diagnose() or reply.reason or "no reply"
-                LOGGER.warning(
-                    "cannot send telemetry to %s: %s; it is kept and sent again while this process lives", url, reason
-                )
+                warn("cannot send telemetry to %s: %s; it is kept and sent again while this process lives", url, reason)
 
     def _sweep(self) -> None:
         """Send what earlier runs left in the spool, one file after the other, until a flush asks for the thread."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from batchtel import fate, native
 from batchtel.ending import is_child_process
-from batchtel.guard import LOGGER
+from batchtel.guard import warn
 from batchtel.outbox import Outbox
 from batchtel.worker import Worker
 from batchtel.worker import flush as flush_workers
@@ -143,4 +143,4 @@ class Outboxes:
         sentence = fate.sentence(fates, self._folder, seconds)
         if sentence and not self._is_reported:
             self._is_reported = True
-            LOGGER.warning("batchtel: %s: %s", self.run or f"process {os.getpid()}", sentence)
+            warn("batchtel: %s: %s", self.run or f"process {os.getpid()}", sentence)

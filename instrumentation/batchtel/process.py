@@ -12,11 +12,14 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from batchtel import native
+from batchtel import fork_warning, native
 from batchtel import settings as settings_table
+from batchtel.calls import public
 from batchtel.ending import at_end, is_child_process
-from batchtel.guard import harmless, warn_once
+from batchtel.guard import harmless, silence, warn_once
+from batchtel.settings import Settings
 from batchtel.telemetry import Telemetry
+from batchtel.values import number_of
 
 NO_ENDPOINT: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded; set it to the collector, "
@@ -26,6 +29,7 @@ NO_ENDPOINT: Final = (
 _lock = native.Lock()
 _telemetry: Telemetry | None = None
 _built = False
+_settings: Settings | None = None
 
 
 def telemetry() -> Telemetry | None:
@@ -52,7 +56,7 @@ def replaced(replacement: Telemetry) -> Iterator[None]:
         replacement.release_logging()
 
 
-@harmless(False)
+@public(False, call="batchtel.flush(2.0)")
 def flush(timeout: float | None = None) -> bool:
     """Send everything recorded until now, all three signals at the same time.
 
@@ -62,20 +66,27 @@ def flush(timeout: float | None = None) -> bool:
     """
     if _telemetry is None:
         return True
-    return _telemetry.outboxes.flush(_telemetry.outboxes.deadline if timeout is None else timeout)
+    seconds = number_of(timeout, "flush timeout") if timeout is not None else None
+    return _telemetry.outboxes.flush(_telemetry.outboxes.deadline if seconds is None else seconds)
 
 
 @harmless(None)
 def _build() -> Telemetry | None:
-    settings = settings_table.read()
-    if settings.disabled:
+    global _settings
+    # Of a forked child those of its parent: what that has changed since it began is for other programs.
+    settings = _settings or settings_table.read()
+    silence(settings.disabled)
+    if settings.disabled or not settings.wanted:
         return None
     for problem in settings.problems:
         warn_once(problem, "%s", problem)
     if not settings.has_endpoint:
         warn_once("endpoint", NO_ENDPOINT)
         return None
+    _settings = settings
+    _warn_of_other_exporters(settings)
     built = Telemetry(settings)
+    fork_warning.install()
     at_end(_stop, os.getpid())
     if is_child_process():
         # A child may count for a run that its parent has opened, and open none itself.
@@ -83,6 +94,21 @@ def _build() -> Telemetry | None:
 
         TERMINATION.install()
     return built
+
+
+def _warn_of_other_exporters(settings: Settings) -> None:
+    for signal in settings.wanted:
+        named = settings.exporters(signal)
+        if named and not any(name.startswith("otlp") for name in named):
+            variable = f"OTEL_{signal.upper()}_EXPORTER"
+            warn_once(
+                f"exporter:{signal}",
+                "%s=%.60s is no exporter of batchtel, which sends %s by OTLP all the same; set %s=none to send none",
+                variable,
+                ",".join(named),
+                signal,
+                variable,
+            )
 
 
 @harmless(None)

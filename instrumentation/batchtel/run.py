@@ -11,6 +11,7 @@ from typing import Any
 
 from batchtel import belonging, current, handover, lock, settings
 from batchtel.attempt import Attempt
+from batchtel.calls import asked, public
 from batchtel.data import Data
 from batchtel.expected import Expected
 from batchtel.guard import harmless, warn_once
@@ -23,7 +24,7 @@ from batchtel.signals import RUN_EVENT_LIMIT
 from batchtel.start import Start
 from batchtel.telemetry import Telemetry
 from batchtel.usage import Usage
-from batchtel.values import exception_attributes, text_of
+from batchtel.values import exception_attributes, is_given, number_of, text_of, whole_number
 
 
 class JobRun(Scope):
@@ -43,13 +44,14 @@ class JobRun(Scope):
         retry: Attempt | None = None,
     ) -> None:
         own = settings.read(handover.unmarked())
-        self.run_id = text_of((retry and retry.run_id) or run_id or own.run_id or new_run_id())
-        self.attempt = attempt if isinstance(attempt, int) and attempt > 0 else own.attempt
+        given = text_of(run_id) if is_given(run_id) else ""
+        self.run_id = (retry and retry.run_id) or given or text_of(own.run_id or new_run_id())
+        self.attempt = (whole_number(attempt, "attempt") if is_given(attempt) else None) or own.attempt
         if retry is not None:
             retry.run_id = self.run_id
             self.attempt += retry.number - 1
-        self._scheduled_at = unix_time(scheduled_at or own.scheduled_at, "scheduled_at")
-        self._queued_at = unix_time(queued_at or own.queued_at, "queued_at")
+        self._scheduled_at = unix_time(scheduled_at if is_given(scheduled_at) else own.scheduled_at, "scheduled_at")
+        self._queued_at = unix_time(queued_at if is_given(queued_at) else own.queued_at, "queued_at")
         self.data = Data()
         # A counter whose next() is atomic: threads share the limit of their run.
         self._failed_records = itertools.count(1)
@@ -63,7 +65,7 @@ class JobRun(Scope):
         self._mark: handover.Marked | None = None
         label = clean_name(name, "job")
         self.expected = Expected("" if own.disabled else own.catalogue, label)
-        kind = clean_name(type or self.expected.type or own.job_type, "job type")
+        kind = clean_name(type if is_given(type) else self.expected.type or own.job_type, "job type")
         super().__init__(
             label,
             {"job_name": label, "job_type": kind},
@@ -97,7 +99,7 @@ class JobRun(Scope):
         """Unix time of the newest data that the run has seen, by `watermark`; None if it has told none."""
         return self.data.newest
 
-    @harmless(None)
+    @public(None, call="job.records(processed=98, failed=2)")
     def records(self, *, processed: int | None = None, failed: int | None = None) -> None:
         """Count records of the run: `processed` without failure, and `failed`; call it as often as you like.
 
@@ -107,18 +109,18 @@ class JobRun(Scope):
             if amount:
                 self.add(counter, amount)
 
-    @harmless(None)
+    @public(None, call='job.failed_record("row-17", "no customer id")')
     def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
         """Count one failed record of the run and log it with its id; beyond 100 a run it is counted only."""
         self.records(failed=1)
         self.log_failed_record(self, id, error)
 
-    @harmless(None)
+    @public(None, call='job.quality(0.98, schema_version="3")')
     def quality(self, score: float, *, schema_version: str | None = None) -> None:
         """Set the data-quality score of the run, from 0 to 1, and the version of the schema it was held against."""
         self.data.judge(score, schema_version)
 
-    @harmless(None)
+    @public(None, call="job.watermark(datetime.now(UTC))")
     def watermark(self, time: datetime | float | str) -> None:
         """Tell how new the data is that the run has seen: of several times the newest counts.
 
@@ -129,7 +131,7 @@ class JobRun(Scope):
         if newest is not None and process is not None:
             process.meter.reach("batch.job.data.timestamp", newest, self.labels)
 
-    @harmless(None)
+    @public(None, call="job.progress(120, total=1000)")
     def progress(self, done: float | Callable[[], float], total: float | None = None) -> None:
         """Tell how far the run has come, in records or any other unit of work.
 
@@ -138,7 +140,7 @@ class JobRun(Scope):
             total: Work in all, if it is known.
         """
         if total is not None:
-            self._total = float(total)
+            self._total = number_of(total, "progress total")
         if callable(done):
             self._progress_of = done
         else:
@@ -154,10 +156,12 @@ class JobRun(Scope):
     def _ask_progress(self) -> None:
         # A forked child holds its parent's run, too: both would count what was done before the fork.
         if self._progress_of is not None and self.recorder is not None and self._process == os.getpid():
-            self._progressed(self._progress_of())
+            self._progressed(asked(self._progress_of, "progress()"))
 
-    def _progressed(self, done: float) -> None:
-        total = float(done)
+    def _progressed(self, done: object) -> None:
+        total = number_of(done, "progress") if done is not None else None
+        if total is None:
+            return
         with lock.shared():
             more = total - self._done
             counts = 0 <= more < float("inf")

@@ -7,11 +7,10 @@ exporters read certificates, headers and compression themselves: those rows are 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-SettingType = Literal["pattern", "level", "string", "boolean", "seconds", "milliseconds", "integer", "pairs"]
+from batchtel.setting_values import EXPECTED, LEVELS, SettingType, convert
 
 
 class Setting(NamedTuple):
@@ -49,6 +48,21 @@ SETTINGS: Final = {
     ),
     "logs_protocol": Setting(
         ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"), "string", "", "The same for log records."
+    ),
+    "traces_exporter": Setting(
+        ("OTEL_TRACES_EXPORTER",),
+        "string",
+        "",
+        "`none` sends no spans; unset or `otlp` sends them. `otlp_proto_grpc` and `otlp_proto_http` also set the "
+        "protocol. Of any other exporter one warning says that batchtel sends OTLP all the same.",
+    ),
+    "metrics_exporter": Setting(("OTEL_METRICS_EXPORTER",), "string", "", "The same for metrics."),
+    "logs_exporter": Setting(
+        ("OTEL_LOGS_EXPORTER",),
+        "string",
+        "",
+        "The same for log records. opentelemetry-distro, if it is there, sends to the same collector (`otlp`, its "
+        "default) only those that batchtel does not.",
     ),
     "disabled": Setting(("OTEL_SDK_DISABLED",), "boolean", "false", "`true` turns batchtel off, silently."),
     "exit_timeout": Setting(
@@ -135,14 +149,6 @@ SETTINGS: Final = {
         "where it has nowhere to send to, because a handler there silences logging.basicConfig.",
         "opentelemetry",
     ),
-    "log_exporter": Setting(
-        ("OTEL_LOGS_EXPORTER",),
-        "string",
-        "",
-        "Where opentelemetry-distro, if it is there, sends log records. To the same collector (`otlp`, its default) it "
-        "sends only those that batchtel does not.",
-        "opentelemetry",
-    ),
     "resource_attributes": Setting(
         ("OTEL_RESOURCE_ATTRIBUTES",),
         "pairs",
@@ -177,7 +183,8 @@ SETTINGS: Final = {
 class Settings(NamedTuple):
     """The settings of one process, with durations in seconds.
 
-    `sources` has the variable that each setting was read from, by its name; `problems` names the values that are wrong.
+    `sources` has the variable that each setting was read from, by its name; `problems` names the values that are wrong;
+    `environ` has what else the way to the collector depends on, as it was then.
     """
 
     traces_endpoint: str
@@ -186,6 +193,9 @@ class Settings(NamedTuple):
     traces_protocol: str
     metrics_protocol: str
     logs_protocol: str
+    traces_exporter: str
+    metrics_exporter: str
+    logs_exporter: str
     disabled: bool
     exit_timeout: float
     export_timeout: float
@@ -206,16 +216,27 @@ class Settings(NamedTuple):
     airflow_disabled: bool
     sources: Mapping[str, str]
     problems: tuple[str, ...] = ()
+    environ: Mapping[str, str] = os.environ
+
+    def exporters(self, signal: str) -> list[str]:
+        """Return the exporters that are named for traces, metrics or logs; none if that is left open."""
+        named: str = getattr(self, f"{signal}_exporter")
+        return [name.strip().lower() for name in named.split(",") if name.strip()]
+
+    @property
+    def wanted(self) -> list[str]:
+        """The signals that no variable switches off."""
+        return [signal for signal in ("traces", "metrics", "logs") if "none" not in self.exporters(signal)]
 
     @property
     def has_endpoint(self) -> bool:
-        """Whether any signal has somewhere to go."""
-        return bool(self.traces_endpoint or self.metrics_endpoint or self.logs_endpoint)
+        """Whether any signal that is wanted has somewhere to go."""
+        return any(getattr(self, f"{signal}_endpoint") for signal in self.wanted)
 
     @property
     def lowest_level(self) -> int:
         """Level of `logging` from which on log records are sent."""
-        return _LEVELS[self.log_level] if self.log_level in _LEVELS else int(self.log_level)
+        return LEVELS[self.log_level] if self.log_level in LEVELS else int(self.log_level)
 
     @property
     def deadline(self) -> float:
@@ -235,60 +256,26 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     for name, setting in SETTINGS.items():
         if setting.read_by != "batchtel":
             continue
-        values[name] = _convert(setting.type, setting.default)
+        values[name] = convert(setting.type, setting.default)
         for variable in setting.variables:
             text = environ.get(variable, "").strip()
             if not text:
                 continue
             sources[name] = variable
             try:
-                values[name] = _convert(setting.type, text)
+                values[name] = convert(setting.type, text)
             except ValueError:
                 used = f"{setting.default} is used instead"
                 if setting.type == "pattern":
                     # What it was to hide may be anywhere, so whoever reads it has to know that there was one.
                     values[name], used = text, "until it is one, every text of spans and log records is withheld"
-                problems.append(f"{variable}={text!r} is not {_EXPECTED[setting.type]}; {used}")
+                problems.append(f"{variable}={text!r} is not {EXPECTED[setting.type]}; {used}")
             break
-    return Settings(**values, sources=sources, problems=tuple(problems))  # type: ignore[arg-type]  # the table has exactly these names
+    kept = {name: value for name, value in environ.items() if _is_of_a_connection(name)}
+    return Settings(**values, sources=sources, problems=tuple(problems), environ=kept)  # type: ignore[arg-type]  # the table has exactly these names
 
 
-def _convert(kind: SettingType, text: str) -> object:
-    if kind == "pattern":
-        try:
-            re.compile(text)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise ValueError(text) from error
-    if kind == "level":
-        if text.upper() not in _LEVELS and not text.isdecimal():
-            raise ValueError(text)
-        return text.upper()
-    if kind == "boolean":
-        if text.lower() not in ("true", "false"):
-            raise ValueError(text)
-        return text.lower() == "true"
-    if kind == "integer":
-        number = int(text)
-        if number < 1:
-            raise ValueError(text)
-        return number
-    if kind in ("seconds", "milliseconds"):
-        duration = float(text) / (1000 if kind == "milliseconds" else 1)
-        if not 0 < duration < _LONGEST:
-            raise ValueError(text)
-        return duration
-    return text
-
-
-_LEVELS: Final = {"NOTSET": 0, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
-"""Those of `logging`, which is not imported here."""
-
-_LONGEST: Final = 7 * 86400.0
-_EXPECTED: Final = {
-    "boolean": "true or false",
-    "pattern": "a regular expression",
-    "level": "one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
-    "integer": "a whole number above 0",
-    "seconds": "a number of seconds above 0",
-    "milliseconds": "a number of milliseconds above 0",
-}
+def _is_of_a_connection(variable: str) -> bool:
+    """Whether the way to a collector may depend on an environment variable."""
+    own = variable.startswith(("OTEL_", "BATCHTEL_")) or variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    return own or variable.lower().endswith("_proxy")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from batchtel import lock
 from batchtel.attempt import Attempt
-from batchtel.guard import harmless
+from batchtel.calls import public
 from batchtel.identity import clean_name
 from batchtel.outcome import Outcome
 from batchtel.run import JobRun
@@ -41,7 +41,7 @@ class StepRun(Scope):
         """The run that the step belongs to."""
         return self._job
 
-    @harmless(None)
+    @public(None, call="step.records(read=100, written=98, failed=2)")
     def records(self, *, read: int | None = None, written: int | None = None, failed: int | None = None) -> None:
         """Count records of the step; call it as often as you like."""
         for counter, given in (("read", read), ("written", written), ("failed", failed)):
@@ -53,7 +53,7 @@ class StepRun(Scope):
             if amount:
                 self.add(f"records.{counter}", amount)
 
-    @harmless(None)
+    @public(None, call='step.failed_record("row-17", "no customer id")')
     def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
         """Count one failed record of the step and log it with its id; beyond 100 a run it is counted only."""
         self.records(failed=1)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import unquote
 
 from batchtel import current, redacted
 from batchtel.endpoint import Endpoint, Signal
@@ -65,7 +66,7 @@ class Telemetry:
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out
         self.outboxes = Outboxes(settings.deadline, settings.spool_folder)
-        resource = redacted.resource(Resource.create(), self.redaction)
+        resource = redacted.resource(Resource.create(_described(settings.environ)), self.redaction)
         if "deployment.environment.name" not in resource.attributes:
             warn_once("environment", NO_ENVIRONMENT)
         self._ids: PresetIds | None = None
@@ -218,6 +219,15 @@ class Telemetry:
 
 
 _NEVER: Final = threading.TIMEOUT_MAX
+
+
+def _described(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the resource attributes that the variables name; a job may have changed them since the run began."""
+    pairs = (item.partition("=") for item in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
+    named = {key.strip(): unquote(value.strip()) for key, equals, value in pairs if equals and key.strip()}
+    if name := environ.get("OTEL_SERVICE_NAME"):
+        named["service.name"] = name
+    return named
 
 
 def _undelayed(force_flush: Callable[[], object]) -> Callable[[], float]:

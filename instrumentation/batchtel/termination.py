@@ -41,7 +41,7 @@ class Termination:
     def __init__(self, number: signal.Signals = signal.SIGTERM) -> None:
         self._number = number
         self._before: Any = None
-        self._pipe: tuple[Any, Any] | None = None
+        self._pipe: tuple[_socket.socket, _socket.socket] | None = None
         self._process = 0
         self._is_ending = False
         self._finished = native.Latch()
@@ -74,6 +74,7 @@ class Termination:
             _pause()
 
     def _has_come(self) -> bool:
+        """Whether the signal is there, also where our thread has not seen it yet."""
         if self._is_ending or self._pipe is None or not self._ends or not self._is_default():
             return self._is_ending
         try:
@@ -82,7 +83,7 @@ class Termination:
             return self._is_ending
 
     def _is_default(self) -> bool:
-        return signal.getsignal(self._number) == self._before
+        return bool(signal.getsignal(self._number) == self._before)
 
     def leave_alone(self) -> None:
         """Never watch in this process: its owner has a handler that means something else than the end."""
@@ -121,7 +122,7 @@ class Termination:
         self._pipe[1].close()
         self._pipe = None
 
-    def _serve(self, read: Any) -> None:
+    def _serve(self, read: _socket.socket) -> None:
         """Wait for the signal, and do what is to be done; ends with the pipe."""
         while read.recv(1, _socket.MSG_PEEK):
             if self._ends and self._is_default():

@@ -6,6 +6,8 @@ UTF-8) would take its whole batch of spans or log records down with it.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import traceback
 from collections.abc import Sequence
 from itertools import islice
@@ -59,7 +61,8 @@ def attribute_value(value: object) -> AttributeValue:
     if isinstance(value, bool | float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
-        return [cut(shown_text(item)) for item in islice(value, _LIST_LIMIT)]
+        with contextlib.suppress(Exception):
+            return [cut(shown_text(item)) for item in islice(value, _LIST_LIMIT)]
     return cut(shown_text(value))
 
 
@@ -69,18 +72,45 @@ def count_of(value: object, what: str) -> int | None:
     if count is not None and 0 <= count <= _COUNT_LIMIT:
         return count
     shown = text_of(value)
-    warn_once(f"count:{what}", "%s=%.60s is not a whole number of records from 0 up; it is not counted", what, shown)
+    warn_once(f"count {what}", "%s=%.60s is not a whole number of records from 0 up; it is not counted", what, shown)
     return None
 
 
 def _whole(value: object) -> int | None:
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    # Not only int: the integers of numpy, too.
+    # Not only int: decimals, and the numbers of numpy, too.
     try:
-        return value.__index__() if isinstance(value, SupportsIndex) else None
+        if isinstance(value, SupportsIndex):
+            return value.__index__()
+        if isinstance(value, str | bytes | bytearray):
+            return None
+        number = float(value)  # type: ignore[arg-type]  # asked of anything
+        return int(number) if number.is_integer() else None
     except Exception:
         return None
+
+
+def whole_number(value: object, what: str) -> int | None:
+    """Return `value` as a whole number from 0 up; None, reported once, for anything else."""
+    number = _whole(value)
+    if number is None or number < 0:
+        warn_once(f"number {what}", "%s=%.60s is not a whole number; it is not used", what, text_of(value))
+        return None
+    return number
+
+
+def number_of(value: object, what: str) -> float | None:
+    """Return `value` as a number; None, reported once, for anything else."""
+    with contextlib.suppress(Exception):
+        number = float(value)  # type: ignore[arg-type]  # asked of anything
+        if not isinstance(value, str) and not math.isnan(number):
+            return number
+    warn_once(f"number {what}", "%s=%.60s is not a number; it is not used", what, text_of(value))
+    return None
+
+
+def is_given(value: object) -> bool:
+    """Whether an argument was given: neither None nor empty text; asked of anything, also of what has no truth."""
+    return value is not None and not (isinstance(value, str) and not value)
 
 
 def score_of(value: object) -> float | None:

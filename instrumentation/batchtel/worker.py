@@ -13,10 +13,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from _queue import SimpleQueue
 from collections.abc import Callable, Iterable
 
 from batchtel import native
-from batchtel.guard import warn_once
+from batchtel.guard import described, log_waiting, warn_once
 
 
 class Flush:
@@ -51,7 +52,7 @@ class Worker:
         self._afterwards = afterwards
         self._interval = interval
         # Flushes, and times (monotonic) of an export at the latest. Its put() may be interrupted and called again.
-        self._inbox: native.Queue[Flush | float] = native.Queue()
+        self._inbox: SimpleQueue[Flush | float] = native.Queue()
         self._due = time.monotonic() + interval
         self._not_before = 0.0
         self._retrying: list[Flush] = []
@@ -92,8 +93,8 @@ class Worker:
     def _guarded(self, function: Callable[[], float | None]) -> float | None:
         try:
             return function()
-        except Exception:
-            warn_once(f"export:{self._name}", "batchtel could not export %s", self._name, exc_info=True)
+        except Exception as error:
+            warn_once(f"export:{self._name}", "batchtel could not export %s: %s", self._name, described(error))
             return None
 
     def _wait(self) -> list[Flush]:
@@ -133,4 +134,5 @@ def flush(workers: Iterable[Worker], timeout: float) -> bool:
     requests = [worker.request(deadline) for worker in workers]
     # A list first: one that failed early must not end the wait for the others.
     delivered = [request.wait() for request in requests]
+    log_waiting()
     return all(delivered)

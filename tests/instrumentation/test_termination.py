@@ -152,7 +152,7 @@ def test_sigterm_in_a_c_extension(sink: Sink) -> None:
 
 @pytest.mark.parametrize("way", ["code", "instrumented"])
 def test_trio_finds_no_wakeup_fd(sink: Sink, way: str) -> None:
-    """trio warns where another library has set one; here warnings are errors."""
+    """Trio warns where another library has set one; here warnings are errors."""
     finished = run(
         """
         import contextlib, signal, sys, warnings

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pluggy
 
-from batchtel.guard import warn_once
+from batchtel.guard import described, warn_once
 
 hookimpl: Final = pluggy.HookimplMarker("airflow")
 """The mark that `airflow.listeners.hookimpl` is, too, which only the scheduler's half of Airflow has."""
@@ -31,14 +31,14 @@ def contained(hook: Callable[..., None]) -> Callable[..., None]:
             hook(*args, **kwargs)
         except KeyboardInterrupt:
             raise
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(Exception):
-                warn_once(f"airflow:{hook.__name__}", FAILED, hook.__name__, exc_info=True)
+                warn_once(f"airflow:{hook.__name__}", FAILED, hook.__name__, described(error))
 
     return call
 
 
-FAILED: Final = "batchtel failed in %s and left the task alone; this is a defect of batchtel"
+FAILED: Final = "batchtel failed in %s and left the task alone; this is a defect of batchtel (%s)"
 
 
 def set_by_hand(instance: Any) -> None:

@@ -1,0 +1,54 @@
+"""What a setting may be: the kinds of values, read from the text of a variable."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+SettingType = Literal["pattern", "level", "string", "boolean", "seconds", "milliseconds", "integer", "pairs"]
+
+LEVELS: Final = {"NOTSET": 0, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+"""Those of `logging`, which is not imported here."""
+
+_LONGEST: Final = 7 * 86400.0
+EXPECTED: Final = {
+    "boolean": "true or false",
+    "pattern": "a regular expression",
+    "level": "one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
+    "integer": "a whole number above 0",
+    "seconds": "a number of seconds above 0",
+    "milliseconds": "a number of milliseconds above 0",
+}
+"""How a value of each kind is described where one is wrong."""
+
+
+def convert(kind: SettingType, text: str) -> object:
+    """Return the value that `text` stands for.
+
+    Raises:
+        ValueError: It is none of the kind.
+    """
+    if kind == "pattern":
+        try:
+            re.compile(text)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(text) from error
+    if kind == "level":
+        if text.upper() not in LEVELS and not text.isdecimal():
+            raise ValueError(text)
+        return text.upper()
+    if kind == "boolean":
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    if kind == "integer":
+        number = int(text)
+        if number < 1:
+            raise ValueError(text)
+        return number
+    if kind in ("seconds", "milliseconds"):
+        duration = float(text) / (1000 if kind == "milliseconds" else 1)
+        if not 0 < duration < _LONGEST:
+            raise ValueError(text)
+        return duration
+    return text

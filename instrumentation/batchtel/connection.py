@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -40,11 +41,7 @@ class Connection(NamedTuple):
     @classmethod
     def of(cls, signal: str, url: str, environ: Mapping[str, str]) -> Connection:
         """Read how `signal` gets to `url`: its own variables, else those of all signals."""
-
-        def read(name: str) -> str:
-            own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}", "").strip()
-            return own or environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip()
-
+        read = partial(_read, signal, environ)
         compression = read("COMPRESSION").lower() or "none"
         if compression not in _COMPRESSIONS:
             warn_once(
@@ -71,14 +68,11 @@ class Connection(NamedTuple):
     @property
     def header_pairs(self) -> dict[str, str]:
         """The headers by their names, in lower case."""
-        from opentelemetry.util.re import parse_env_headers
-
-        return dict(parse_env_headers(self.headers, liberal=True)) if self.headers else {}
+        return _pairs(self.headers)
 
     def later_headers(self, signal: str, environ: Mapping[str, str] = os.environ) -> frozenset[str]:
         """Return the names of headers that the environment has now and had not then."""
-        now = Connection.of(signal, self.url, {**environ})
-        return frozenset(now.header_pairs) - frozenset(self.header_pairs)
+        return frozenset(_pairs(_read(signal, environ, "HEADERS"))) - frozenset(self.header_pairs)
 
     def credentials(self) -> Any:
         """Read the certificates for gRPC.
@@ -91,6 +85,18 @@ class Connection(NamedTuple):
         return grpc.ssl_channel_credentials(
             *map(_content, (self.certificate, self.client_key, self.client_certificate))
         )
+
+
+def _read(signal: str, environ: Mapping[str, str], name: str) -> str:
+    """Return what the signal's own variable says, else that of all signals."""
+    own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}", "").strip()
+    return own or environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip()
+
+
+def _pairs(headers: str) -> dict[str, str]:
+    from opentelemetry.util.re import parse_env_headers
+
+    return dict(parse_env_headers(headers, liberal=True)) if headers else {}
 
 
 def _content(path: str) -> bytes | None:

@@ -26,6 +26,9 @@ _ALL_ITEMS: Final = 1000
 """Items of one value in all: a list of itself, a hundred times, has 10 to the 12th power within six levels."""
 
 _STANDARD: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+_EXTRA_LIMIT: Final = 100
+"""Fields of the job's own that a log record keeps; the SDK's limit of 128 attributes is for ours, too."""
+
 _EVENT_NAMES: Final = ("otel.event.name", "event.name")
 _UNCHANGING: Final = frozenset((str, int, float, bool, type(None)))
 
@@ -37,10 +40,11 @@ def sendable(record: logging.LogRecord) -> logging.LogRecord:
     """
     ready = logging.LogRecord.__new__(logging.LogRecord)
     fields = vars(ready)
-    for key, value in vars(record).items():
-        fields[key if key in _STANDARD else cut(text_of(key), NAME_LIMIT)] = (
-            value if key in _STANDARD else log_value(value)
-        )
+    given = vars(record)
+    fields.update((key, given[key]) for key in _STANDARD if key in given)
+    for key in islice((key for key in given if key not in _STANDARD), _EXTRA_LIMIT):
+        # Of an empty key the SDK would warn on stderr, as of more attributes than its limit.
+        fields[cut(text_of(key), NAME_LIMIT) or "extra"] = log_value(given[key])
     fields["msg"], fields["args"] = _text(record), None
     fields["name"], fields["levelname"] = text_of(record.name), text_of(record.levelname)
     fields["exc_info"] = fields["exc_text"] = None

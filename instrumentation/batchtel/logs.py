@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, attach, detach, get_current
@@ -112,28 +112,30 @@ class LogCapture:
             return
         log = scope.job.log
         if log.admits(record.levelno):
-            self._emit(sendable(record))
+            self._emit(record, {})
             return
         if log.begins_to_leave_out and (process := scope.job.recorder) is not None:
             process.report_log_limit(scope.job)
         if self.keeps_last:
-            kept = record if can_wait(record) else sendable(record)
+            with ExporterLog():
+                kept = record if can_wait(record) else sendable(record)
             log.last.append((os.getpid(), kept, scope.identity, get_current()))
 
-    def _emit(self, record: logging.LogRecord) -> None:
+    def _emit(self, record: logging.LogRecord, identity: Mapping[str, Any]) -> None:
+        # What code of the job's that makes text of its values logs is logged without batchtel only where it is called.
         with ExporterLog():
-            self._handler.handle(record)
+            ready = sendable(record)
+            vars(ready).update(identity)
+            self._handler.handle(ready)
 
     def send_last(self, log: RunLog) -> None:
         """Send the last records of a run's log; they carry the context in which they were logged."""
         while log.last:
             pid, record, identity, context = log.last.popleft()
             if pid == os.getpid():
-                record = sendable(record)
-                vars(record).update(identity)
                 token = attach(context)
                 try:
-                    self._emit(record)
+                    self._emit(record, identity)
                 finally:
                     detach(token)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -178,13 +179,10 @@ class Outbox:
     def _load(self) -> None:
         # Before anything is on its way: the seconds that imports take on a busy machine are no outage.
         self.is_loading = True
-        try:
+        with contextlib.suppress(Exception):
+            # What it raises is the reason that the first request gives for not having been sent.
             self._delivery.prepare()
-        except Exception:
-            # The request that needs it reports why.
-            return
-        finally:
-            self.loaded_at, self.is_loading = time.monotonic(), False
+        self.loaded_at, self.is_loading = time.monotonic(), False
 
     def _until_retry(self, reply: Reply) -> float:
         wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * random.uniform(0.8, 1.2)

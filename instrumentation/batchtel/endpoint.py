@@ -90,7 +90,7 @@ class Endpoint(NamedTuple):
                 f"{variable}={protocol!r} is not one of grpc, http/protobuf, so nothing is sent; set "
                 f"{variable}=http/protobuf, or grpc for port 4317"
             )
-        return cls(signal, url, protocol, environ=settings.environ)
+        return cls(signal, url, protocol, environ=settings.environment)
 
     def exporter(self, timeout: float) -> tuple[Any, Any]:
         """Build the stock exporter, and the listener that hears its replies; None if there is no place for one.

@@ -122,7 +122,7 @@ class LogCapture:
             log.last.append((os.getpid(), kept, scope.identity, get_current()))
 
     def _emit(self, record: logging.LogRecord, identity: Mapping[str, Any]) -> None:
-        # What code of the job's that makes text of its values logs is logged without batchtel only where it is called.
+        # Text of a value may be made by code of the job that logs, which without batchtel would not be called.
         with ExporterLog():
             ready = sendable(record)
             vars(ready).update(identity)

@@ -184,7 +184,7 @@ class Settings(NamedTuple):
     """The settings of one process, with durations in seconds.
 
     `sources` has the variable that each setting was read from, by its name; `problems` names the values that are wrong;
-    `environ` has what else the way to the collector depends on, as it was then.
+    `environment` has what else the way to the collector depends on, as it was then.
     """
 
     traces_endpoint: str
@@ -216,7 +216,7 @@ class Settings(NamedTuple):
     airflow_disabled: bool
     sources: Mapping[str, str]
     problems: tuple[str, ...] = ()
-    environ: Mapping[str, str] = os.environ
+    environment: Mapping[str, str] = os.environ
 
     def exporters(self, signal: str) -> list[str]:
         """Return the exporters that are named for traces, metrics or logs; none if that is left open."""
@@ -272,7 +272,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
                 problems.append(f"{variable}={text!r} is not {EXPECTED[setting.type]}; {used}")
             break
     kept = {name: value for name, value in environ.items() if _is_of_a_connection(name)}
-    return Settings(**values, sources=sources, problems=tuple(problems), environ=kept)  # type: ignore[arg-type]  # the table has exactly these names
+    return Settings(**values, sources=sources, problems=tuple(problems), environment=kept)  # type: ignore[arg-type]  # the table has exactly these names
 
 
 def _is_of_a_connection(variable: str) -> bool:

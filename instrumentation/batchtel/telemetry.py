@@ -66,7 +66,7 @@ class Telemetry:
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out
         self.outboxes = Outboxes(settings.deadline, settings.spool_folder)
-        resource = redacted.resource(Resource.create(_described(settings.environ)), self.redaction)
+        resource = redacted.resource(Resource.create(_described(settings.environment)), self.redaction)
         if "deployment.environment.name" not in resource.attributes:
             warn_once("environment", NO_ENVIRONMENT)
         self._ids: PresetIds | None = None

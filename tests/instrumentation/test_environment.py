@@ -144,8 +144,8 @@ def test_proxies_are_those_of_requests(
     assert select_proxy(url, get_environ_proxies(url)) == (next(iter(expected.values()), None))
 
 
-def test_a_missing_certificate_is_one_line(free_ports: Callable[[int], list[int]]) -> None:
-    """No stack trace, whichever protocol: the file is named, and the job goes on."""
+def test_a_missing_certificate_is_one_line_and_one_at_the_end(free_ports: Callable[[int], list[int]]) -> None:
+    """No stack trace, whichever protocol: both name the file, and the job goes on."""
     for protocol in ("grpc", "http/protobuf"):
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"https://127.0.0.1:{free_ports(1)[0]}",
@@ -156,5 +156,9 @@ def test_a_missing_certificate_is_one_line(free_ports: Callable[[int], list[int]
         }
         finished = run("import batchtel\nwith batchtel.job('untrusting'):\n    pass", None, **variables)
         assert (finished.code, finished.stdout) == (0, "")
-        assert len(finished.stderr.splitlines()) == 1, finished.stderr
-        assert "/nowhere/ca.pem" in finished.stderr
+        failing, end = finished.stderr.splitlines()
+        assert failing.startswith("cannot send telemetry to ")
+        assert "/nowhere/ca.pem" in failing
+        assert end.startswith("batchtel: ")
+        assert "lost: " in end
+        assert "/nowhere/ca.pem" in end

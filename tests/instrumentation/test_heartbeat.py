@@ -106,7 +106,8 @@ def test_progress_counts_what_was_added(captured: Captured, caplog: pytest.LogCa
     assert captured.counter("batch.job.progress", job_name="load") == 30
     assert captured.event("batch.run.finished")["batch.progress.done"] == 30
     assert [record.getMessage() for record in caplog.records if record.name == "batchtel"] == [
-        "progress 5 is below what was done before; it is not counted"
+        "progress 5 is below what was done before; it is not counted",
+        "progress=nan is not a number; it is not used",
     ]
 
 

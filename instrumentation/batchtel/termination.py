@@ -202,7 +202,9 @@ def _is_busy_for_us(frame: FrameType | None) -> bool:
         file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
         if file.startswith(_OURS) or module.partition(".")[0] in ("batchtel", "opentelemetry"):
             return True
-        if not file.startswith((_LIBRARY + os.sep, "<frozen")) or "site-packages" in file:
+        # The constructor of a NamedTuple is code of a module that has only this name.
+        is_library = file.startswith((_LIBRARY + os.sep, "<frozen")) and "site-packages" not in file
+        if not is_library and not module.startswith("namedtuple_"):
             return False
         frame = frame.f_back
     return False

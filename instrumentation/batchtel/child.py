@@ -123,11 +123,18 @@ class Child:
         return False
 
     def _ended(self) -> Ended | None:
-        """Take note of what has become of the child; stop with it, so that the shell gets its terminal back."""
+        """Take note of what has become of the child; stop with it, so that the shell gets its terminal back.
+
+        All other processes that end below us are waited for, too.
+        """
         while True:
-            pid, status, usage = os.wait4(self.pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
+            # Not of this child alone: as process 1, or a subreaper, we are given what it leaves behind, and after an
+            # exec what was started before. Nobody else would ever wait for those.
+            pid, status, usage = os.wait4(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
             if pid == 0:
                 return None
+            if pid != self.pid:
+                continue
             if os.WIFCONTINUED(status):
                 self._resumed = True
             elif os.WIFSTOPPED(status):
@@ -143,6 +150,15 @@ class Child:
                     usage.ru_utime + usage.ru_stime,
                     usage.ru_maxrss * 1024,
                 )
+
+
+def oom_kills() -> int:
+    """Return how many processes of this control group the kernel has killed for memory; 0 where nobody can know."""
+    try:
+        text = Path("/sys/fs/cgroup/memory.events").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), 0)
 
 
 def _stop_by(number: int) -> None:

@@ -5,6 +5,7 @@ A failure of ours is reported once a place, as a warning of the logger `batchtel
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 import os
@@ -29,6 +30,17 @@ KIND_LIMIT: Final = 5
 
 LIMIT: Final = 50
 """Warnings of one process."""
+
+
+SHORT: Final = "not everything of this process can be recorded, for something is short: %s"
+"""What is reported where the machine is at a limit, which is no defect of anybody's code."""
+
+
+def is_short(error: BaseException) -> bool:
+    """Whether `error` is of a process that has no memory, descriptor or thread left."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error))
 
 
 def warn_once(key: str, message: str, *arguments: object) -> None:
@@ -121,6 +133,9 @@ def harmless(
             try:
                 return function(*args, **kwargs)
             except Exception as error:
+                if is_short(error):
+                    warn_once("short", SHORT, error or type(error).__name__)
+                    return default
                 warn_once(
                     function.__qualname__,
                     "batchtel failed in %s and left the job alone; this is a defect of batchtel (%s)",

@@ -41,15 +41,29 @@ class Output:
     """What a command writes to stdout and stderr, as far as those are open."""
 
     def __init__(self) -> None:
+        """Make the pipes, and what reads them.
+
+        Raises:
+            OSError: No pipe can be made: descriptors are short.
+            RuntimeError: No thread can be started.
+        """
         self._lines = _Lines()
-        self._pumps = [_Pump(number, self._lines) for number in STREAMS if _is_open(number)]
+        self._pumps: list[_Pump] = []
+        try:
+            for number in filter(_is_open, STREAMS):
+                self._pumps.append(_Pump(number, self._lines))
+            _start_without_signals(self._pumps)
+        except (OSError, RuntimeError):
+            for pump in self._pumps:
+                pump.close()
+            raise
         self.descriptors = {pump.number: pump.write_end for pump in self._pumps}
         """The command's file descriptors -> ours, which it is to get in their place."""
 
     def start(self) -> None:
         """Pass on what comes, now that the command has its ends of the pipes."""
         for pump in self._pumps:
-            pump.start()
+            os.close(pump.write_end)
 
     def finish(self) -> None:
         """Pass on the rest of what the command wrote, which has ended.
@@ -143,14 +157,27 @@ class _Pump:
         self.number = number
         self._lines = lines
         self.read_end, self.write_end = _pipe()
-        self._stopped, self._stop = _pipe()
+        try:
+            self._stopped, self._stop = _pipe()
+        except OSError:
+            os.close(self.read_end)
+            os.close(self.write_end)
+            raise
         self._line, self._cut = bytearray(), 0
         self._open = True
         self._thread = threading.Thread(target=self._run, name=f"output-{STREAMS[number]}", daemon=True)
 
     def start(self) -> None:
-        os.close(self.write_end)
+        """Wait for what comes; it ends with the command's ends of the pipe, of which ours is one until `close`."""
         self._thread.start()
+
+    def close(self) -> None:
+        """Give everything back, where no command is to write into it."""
+        os.close(self._stop)
+        if self._thread.ident is not None:
+            self._thread.join()
+        for end in (self.read_end, self.write_end, self._stopped):
+            os.close(end)
 
     def finish(self) -> bool:
         """Copy what is in the pipe now; False if somebody may still write to it."""
@@ -241,10 +268,30 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
+def _start_without_signals(pumps: list[_Pump]) -> None:
+    """Start the threads before the command: where none can be started, nobody would read what it writes.
+
+    With all signals blocked, as the main thread will have them, for which the others must not take them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        for pump in pumps:
+            pump.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _pipe() -> tuple[int, int]:
     """Return both ends of a pipe, away from the standard descriptors, one of which may be closed and so free."""
-    ends = os.pipe()
-    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends]
-    for end in ends:
-        os.close(end)
+    ends, moved = os.pipe(), list[int]()
+    try:
+        for end in ends:
+            moved.append(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3))
+    except OSError:
+        for end in moved:
+            os.close(end)
+        raise
+    finally:
+        for end in ends:
+            os.close(end)
     return moved[0], moved[1]

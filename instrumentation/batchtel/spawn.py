@@ -36,6 +36,17 @@ def spawn(
         return start([_SHELL, _found(command[0]), *command[1:]], environ, outputs, mask)
 
 
+def become(command: Sequence[str]) -> None:
+    """Become `command` where no process can be started for it, with what this one was started with.
+
+    Raises:
+        OSError: The command cannot be started.
+    """
+    for number in _IGNORED_BY_PYTHON:
+        signal.signal(number, signal.SIG_DFL)
+    os.execvpe(command[0], list(command), original_environment())
+
+
 def original_environment() -> dict[str, str]:
     """Return the environment that this process was started with, in its present state.
 
@@ -71,7 +82,11 @@ def _fork(
 
     posix_spawn() can set signals to their default only.
     """
-    failed, failure = os.pipe()
+    try:
+        failed, failure = os.pipe()
+    except OSError:
+        # No descriptor is left. A command that cannot be started exits with 127 then, as from a shell.
+        failed = failure = -1
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
@@ -84,9 +99,12 @@ def _fork(
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.execvpe(command[0], list(command), dict(environ))
         except OSError as error:
-            os.write(failure, str(error.errno).encode())
+            if failure != -1:
+                os.write(failure, str(error.errno).encode())
         finally:
             os._exit(127)
+    if failure == -1:
+        return pid
     os.close(failure)
     with os.fdopen(failed, "rb") as pipe:
         reason = pipe.read()

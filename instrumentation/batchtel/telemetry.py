@@ -154,8 +154,13 @@ class Telemetry:
         carrier = trace_around(trace.get_current_span(here))
         if not carrier:
             return here
-        from opentelemetry import propagate
+        try:
+            from opentelemetry import propagate
+        except Exception:
+            # OTEL_PROPAGATORS names one that is not installed. These variables are always in the W3C's format.
+            from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+            return TraceContextTextMapPropagator().extract(carrier, here)
         return propagate.extract(carrier, here)
 
     def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:

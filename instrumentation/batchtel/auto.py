@@ -20,8 +20,10 @@ from batchtel import handover
 from batchtel.guard import harmless
 from batchtel.identity import default_job
 from batchtel.joined import JoinedRun
+from batchtel.launcher import records_its_run
 from batchtel.process import telemetry
 from batchtel.program import ProgramEnd, program_name
+from batchtel.resumed import ResumedRun
 from batchtel.run import JobRun
 
 
@@ -43,6 +45,8 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
 
     @harmless(None)
     def _instrument(self, **kwargs: Any) -> None:
+        if records_its_run(sys.orig_argv):
+            return
         self._process = os.getpid()
         self._mark = _keep_off_the_root_logger()
         self._run = _run_of_this_program()
@@ -111,9 +115,9 @@ def _stock_handlers() -> list[logging.Handler]:
 
 
 def _run_of_this_program() -> JobRun:
-    elsewhere = handover.INHERITED
+    elsewhere, own = handover.inherited(), handover.own()
     if elsewhere is not None:
         return JoinedRun(elsewhere.job, elsewhere.type, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
-    run = JobRun(default_job(program_name(sys.orig_argv)))
+    run = ResumedRun(own) if own is not None else JobRun(default_job(program_name(sys.orig_argv), handover.unmarked()))
     run.expected.code_tells = False
     return run

@@ -39,9 +39,9 @@ class Data:
 
     @harmless(None)
     def share(self, tally: Tally | None = None) -> None:
-        """Let other processes of the run, which this one has opened, tell theirs to `tally`, or to a new one."""
+        """Let other processes of the run, which this one has opened, add theirs to `tally`, or to a new one."""
         if self._tally is None:
-            self._tally, self._opener = tally or Tally.new(), os.getpid()
+            self._tally, self._opener = tally or Tally.if_possible(), os.getpid()
 
     def join(self, place: str) -> None:
         """Tell what this process is told to the tally at `place` too, for the process that has opened the run."""
@@ -52,6 +52,13 @@ class Data:
     def place(self) -> str:
         """Where other processes find the tally; empty if there is none."""
         return self._tally.place if self._tally is not None else ""
+
+    @harmless(None)
+    def survive_exec(self, survives: bool) -> None:
+        """Keep the tally, with what was told here, for the program that this process becomes; or keep it no longer."""
+        if self._tally is not None and self._is_opener:
+            self._tally.keep(Told(self.processed, self.failed, self.newest) if survives else Told())
+            self._tally.survive_exec(survives)
 
     @harmless(None)
     def close(self) -> None:

@@ -17,6 +17,7 @@ from batchtel.attempt import take
 from batchtel.calls import lenient
 from batchtel.guard import harmless, warn_once
 from batchtel.joined import JoinedRun
+from batchtel.resumed import ResumedRun
 from batchtel.run import JobRun
 from batchtel.scope import Scope
 from batchtel.step_run import StepRun
@@ -166,11 +167,13 @@ class Job(Definition[JobRun]):
     def _open(self) -> Opened[JobRun]:
         run = JobRun(self._name, run_id=self._run_id, retry=take(), **self._given)
         outer = current.here()
-        if outer is not None and self._is(outer.job.name, outer.job.run_id, run):
+        if outer is not None and outer.job.is_open and self._is(outer.job.name, outer.job.run_id, run):
             return Opened(outer.job, joined=True)
-        elsewhere = handover.INHERITED
+        elsewhere, own = handover.inherited(), handover.own()
         if outer is None and elsewhere is not None and self._is(elsewhere.job, elsewhere.run_id, run):
             run = JoinedRun(self._name, elsewhere.type, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
+        elif outer is None and own is not None and self._is(own.job, own.run_id, run):
+            run = ResumedRun(own)
         run.begin()
         return Opened(run, joined=False)
 

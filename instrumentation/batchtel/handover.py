@@ -10,6 +10,8 @@ import os
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, NamedTuple
 
+from batchtel.opener import Opener
+
 TRACE_VARIABLES: Final = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
 """https://opentelemetry.io/docs/specs/otel/context/env-carriers/"""
 
@@ -22,6 +24,10 @@ OPEN_TYPE: Final = "BATCHTEL_OPEN_TYPE"
 
 OPEN_TALLY: Final = "BATCHTEL_OPEN_TALLY"
 """Holds the place of the tally to which all processes of the run add what they tell of its data, if there is one."""
+
+
+OPEN_BY: Final = "BATCHTEL_OPEN_BY"
+"""Holds which process has opened the run, and when: a run that has ended has no members. A mark without it is none."""
 
 
 _OWNER: Final = "AIRFLOW_CTX_DAG_OWNER"
@@ -52,32 +58,52 @@ def airflow_task(environ: Mapping[str, str] = os.environ) -> AirflowTask | None:
 
 
 class OpenRun(NamedTuple):
-    """A run that another process has opened and will close."""
+    """A run that is open; `opener` is the process that has opened it and will close it."""
 
     job: str
     run_id: str
     attempt: int
     type: str
+    opener: Opener
     tally: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still is."""
+        return self.opener.is_open(self.tally)
 
 
 def open_run(environ: Mapping[str, str] = os.environ) -> OpenRun | None:
-    """Return the run that the parent process has marked open, if any."""
-    run_id = environ.get(OPEN_RUN, "")
-    if not run_id or run_id != environ.get("BATCHTEL_RUN_ID"):
+    """Return the run that `environ` marks open, if any; whether it still is, is another question.
+
+    Who gives BATCHTEL_JOB or BATCHTEL_RUN_ID another value than the mark asks for a run of its own.
+    """
+    run = _marked(environ)
+    if run is None or environ.get("BATCHTEL_RUN_ID", run.run_id) != run.run_id:
         return None
-    attempt = environ.get("BATCHTEL_ATTEMPT", "")
-    number = int(attempt) if attempt.isdecimal() else 1
-    return OpenRun(
-        environ.get("BATCHTEL_JOB", ""), run_id, number, environ.get(OPEN_TYPE, ""), environ.get(OPEN_TALLY, "")
-    )
+    return run if (environ.get("BATCHTEL_JOB") or run.job) == run.job else None
+
+
+def _marked(environ: Mapping[str, str]) -> OpenRun | None:
+    run_id, opener = environ.get(OPEN_RUN, ""), Opener.read(environ.get(OPEN_BY, ""))
+    if not run_id or opener is None:
+        return None
+    type_, tally = environ.get(OPEN_TYPE, ""), environ.get(OPEN_TALLY, "")
+    return OpenRun(opener.job, run_id, opener.attempt, type_, opener, tally)
 
 
 def unmarked(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
-    """Return the environment without the variables that tell of an open run, for a run that is not that one."""
-    if open_run(environ) is None:
+    """Return the environment as it would be without a mark, for a run that is not the marked one.
+
+    What has been given another value since stays: it is meant for this run.
+    """
+    run = _marked(environ)
+    if run is None:
         return environ
-    return {name: value for name, value in environ.items() if name not in _OF_A_RUN}
+    marks = {"BATCHTEL_JOB": run.job, "BATCHTEL_RUN_ID": run.run_id}
+    if environ.get("BATCHTEL_RUN_ID") == run.run_id:
+        marks["BATCHTEL_ATTEMPT"] = str(run.attempt)
+    return {name: value for name, value in environ.items() if name not in _OPEN and marks.get(name) != value}
 
 
 def trace_carrier(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -88,17 +114,48 @@ def trace_carrier(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 def variables(run: OpenRun, trace: Mapping[str, str]) -> dict[str, str]:
     """Return what a child of the run is to find in its environment; `trace` is a propagator's carrier."""
     own = {"BATCHTEL_JOB": run.job, "BATCHTEL_RUN_ID": run.run_id, "BATCHTEL_ATTEMPT": str(run.attempt)}
-    own |= {OPEN_RUN: run.run_id, OPEN_TYPE: run.type, OPEN_TALLY: run.tally}
+    own |= {OPEN_RUN: run.run_id, OPEN_TYPE: run.type, OPEN_TALLY: run.tally, OPEN_BY: str(run.opener)}
     return own | {key.upper(): value for key, value in trace.items() if key.upper() in TRACE_VARIABLES}
 
 
-_OF_A_RUN: Final = {"BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT", OPEN_RUN, OPEN_TYPE, OPEN_TALLY}
+_OPEN: Final = (OPEN_RUN, OPEN_TYPE, OPEN_TALLY, OPEN_BY)
 
-INHERITED: Final = open_run()
-"""The run that was open when this process started: a mark that appears later is this process's own."""
+_FOUND: Final = open_run()
+"""The mark that was there when this process started: one that appears later is this process's own."""
 
-INHERITED_TRACE: Final = trace_carrier()
-"""The trace context of the parent process; what appears later is, again, a mark of this process."""
+_FOUND_AROUND: Final = _marked(os.environ)
+"""The same, also where this process is to have a run of its own."""
+
+_FOUND_TRACE: Final = trace_carrier()
+
+_resumed = False
+
+
+def inherited() -> OpenRun | None:
+    """Return the run that this process was started in, as long as it is open; it belongs to another process."""
+    return _FOUND if _FOUND is not None and not _FOUND.opener.is_this_process and _FOUND.is_open else None
+
+
+def own() -> OpenRun | None:
+    """Return the run that this process has opened itself, before it became another program by exec."""
+    return _FOUND if _FOUND is not None and not _resumed and _FOUND.opener.is_this_process else None
+
+
+def resumed() -> None:
+    """Note that somebody goes on with the run that this process has opened itself."""
+    global _resumed
+    _resumed = True
+
+
+def inherited_trace() -> Mapping[str, str]:
+    """Return the trace context of the parent process; what appears later is, again, a mark of this process.
+
+    Empty where it is that of a run which has ended: what is started weeks later is no part of its trace.
+    """
+    around = _FOUND_AROUND
+    if around is None or _FOUND_TRACE.get("traceparent") != around.opener.traceparent:
+        return _FOUND_TRACE
+    return _FOUND_TRACE if around.opener.is_this_process or around.is_open else {}
 
 
 def trace_around(span: Any) -> Mapping[str, str]:
@@ -106,8 +163,9 @@ def trace_around(span: Any) -> Mapping[str, str]:
 
     Empty where the current `span` is its parent, or nothing is.
     """
-    if INHERITED_TRACE or airflow_task() is None:
-        return {} if span.get_span_context().is_valid else INHERITED_TRACE
+    trace = inherited_trace()
+    if trace or airflow_task() is None:
+        return {} if span.get_span_context().is_valid else trace
     from batchtel.airflow import surroundings
 
     return surroundings.trace_carrier(span)

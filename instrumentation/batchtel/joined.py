@@ -19,6 +19,13 @@ class JoinedRun(JobRun):
     knows of the run is told at its end, by the event `batch.run.reported`.
     """
 
+    _outer: handover.OpenRun | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the process that has opened the run has not ended it meanwhile."""
+        return not self.closed and (self._outer is None or self._outer.is_open)
+
     def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
         from opentelemetry import trace
 
@@ -32,8 +39,12 @@ class JoinedRun(JobRun):
 
     def _expect(self, started: float) -> None:
         """Nothing is expected here: the process that opened the run watches its SLA, and learns what this one tells."""
-        if handover.INHERITED is not None:
-            self.data.join(handover.INHERITED.tally)
+        self._outer = handover.inherited()
+        if self._outer is not None:
+            self.data.join(self._outer.tally)
+
+    def _hand_over(self) -> None:
+        """Nothing: what this process starts finds the mark that this process has found."""
 
     def beat(self) -> None:
         """Nothing: the process that opened the run tells that it lives."""
@@ -43,10 +54,13 @@ class JoinedRun(JobRun):
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         self._measure_quality(process)
-        process.event(
-            "batch.run.reported",
-            f"{self._title()} was reported on by one of its processes",
-            {**self.identity, **self._result()},
-            severity="INFO",
-            context=self._context,
-        )
+        report(self)
+
+
+def report(run: JobRun) -> None:
+    """Report what this process was told of a run whose end another program tells of."""
+    process = run.recorder
+    if process is not None:
+        body = f"{run._title()} was reported on by one of its processes"
+        attributes = {**run.identity, **run._result()}
+        process.event("batch.run.reported", body, attributes, severity="INFO", context=run._context)

@@ -19,6 +19,7 @@ from batchtel.identity import clean_name, new_run_id
 from batchtel.moment import iso, unix_time
 from batchtel.outcome import Outcome
 from batchtel.run_log import RunLog
+from batchtel.run_mark import RunMark
 from batchtel.scope import Scope
 from batchtel.signals import RUN_EVENT_LIMIT
 from batchtel.start import Start
@@ -62,7 +63,7 @@ class JobRun(Scope):
         self._progress_of: Callable[[], float] | None = None
         self._usage_before = Usage.now()
         self.usage: Usage | None = None
-        self._mark: handover.Marked | None = None
+        self.mark = RunMark(self)
         label = clean_name(name, "job")
         self.expected = Expected("" if own.disabled else own.catalogue, label)
         kind = clean_name(type if is_given(type) else self.expected.type or own.job_type, "job type")
@@ -88,6 +89,11 @@ class JobRun(Scope):
     def job(self) -> JobRun:
         """The run itself."""
         return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a `job()` of the same name may still join the run."""
+        return not self.closed
 
     @property
     def of_a_thread(self) -> Scope:
@@ -202,25 +208,17 @@ class JobRun(Scope):
         # The run of another thread is not around this one: two at the same time would be parent and child by chance.
         return current.here()
 
-    @harmless(None)
     def _hand_over(self) -> None:
-        """Mark the run open for the processes that it starts, if it is the outermost one here."""
-        if self._telemetry is not None and current.open_scopes() == [self]:
-            self.data.share()
-            trace = {"traceparent": self.traceparent}
-            self._mark = handover.Marked(handover.variables(self._as_open, trace))
-
-    @property
-    def _as_open(self) -> handover.OpenRun:
-        return handover.OpenRun(self.name, self.run_id, self.attempt, self.labels["job_type"], self.data.place)
+        """Mark the run open for the processes that it starts."""
+        if self._telemetry is not None:
+            self.mark.open()
 
     def close(self, outcome: Outcome) -> None:
         """Close the run."""
         self._send_last_log_records()
         super().close(outcome)
+        self.mark.close()
         self.data.close()
-        if self._mark is not None:
-            self._mark.restore()
 
     @harmless(None)
     def _send_last_log_records(self) -> None:

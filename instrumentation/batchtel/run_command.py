@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
 import time
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from batchtel import handover, settings
-from batchtel.child import Child, Ended, end_like
-from batchtel.guard import harmless
+from batchtel.child import Child, Ended, end_like, oom_kills
+from batchtel.guard import SHORT, harmless, warn_once
 from batchtel.identity import clean_name, default_job, new_run_id
 from batchtel.moment import parse
-from batchtel.spawn import original_environment
+from batchtel.opener import Opener, trace_parts
+from batchtel.spawn import become, original_environment
 from batchtel.values import text_of
 
 if TYPE_CHECKING:
@@ -97,17 +99,22 @@ def run(
       batchtel run --capture-output -- make report
     """
     recorder = _Recorder(
-        clean_name(job or default_job(command[0]), "job"),
+        job or "",
         type_ or "",
         attempt,
         scheduled_at,
         {**attributes},
-        text_of(os.path.basename(command[0])),
+        command[0],
     )
     output = recorder.capture() if capture_output else None
     try:
         child = Child(command, recorder.environment(), output.descriptors if output is not None else None)
     except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.ENOMEM):
+            # There is room for one process: that is the command's.
+            warn_once("short", SHORT, error)
+            with suppress(OSError):
+                become(command)
         click.echo(f"batchtel run: {text_of(command[0])}: {error.strerror}", err=True)
         ended = Ended(127 if isinstance(error, FileNotFoundError) else 126, None, 0.0, 0)
         recorder.start(time.time_ns())
@@ -137,73 +144,99 @@ class _Recorder:
         attempt: int | None,
         scheduled_at: str | None,
         attributes: dict[str, str],
-        executable: str,
+        command: str,
     ) -> None:
-        self._job, self._type = job, type
-        self._scheduled_at, self._attributes, self._executable = scheduled_at, attributes, executable
+        outer, own = handover.inherited(), handover.own()
+        around = outer or own
+        name = job or (around.job if around is not None else default_job(command, handover.unmarked()))
+        self._job, self._type = clean_name(name, "job"), type
+        self._scheduled_at, self._attributes = scheduled_at, attributes
+        self._executable = text_of(os.path.basename(command))
         self._recorded = _has_destination()
-        inherited = handover.trace_carrier()
-        self._trace_id, flags = _parent_trace(inherited.get("traceparent", ""))
+        inherited = handover.inherited_trace()
+        parts = trace_parts(inherited.get("traceparent", ""))
+        self._trace_id, _, flags = parts if parts is not None else (os.urandom(16).hex(), "", "01")
         self._span_id = os.urandom(8).hex()
-        outer = handover.INHERITED
-        self._joins = outer is not None and outer.job == job
-        if outer is not None and self._joins:
-            self._run_id, self._attempt, self._carrier = outer.run_id, outer.attempt, inherited
+        self._outer = outer if outer is not None and outer.job == self._job else None
+        self._own = own if own is not None and own.job == self._job else None
+        known = self._outer or self._own
+        if known is not None:
+            self._run_id, self._attempt, self._carrier = known.run_id, known.attempt, inherited
         else:
-            own = settings.read(handover.unmarked())
-            self._run_id, self._attempt = text_of(own.run_id or new_run_id()), attempt or own.attempt
+            own_settings = settings.read(handover.unmarked())
+            self._run_id = text_of(own_settings.run_id or new_run_id())
+            self._attempt = attempt or own_settings.attempt
             self._carrier = {**inherited, "traceparent": f"00-{self._trace_id}-{self._span_id}-{flags}"}
-        self._tally = self._shared(outer)
-        self._memory_before = _oom_kills()
+        self._tally = self._shared(known)
+        self._memory_before = oom_kills()
         self._run: JobRun | None = None
+        self._started = 0
         self._thread: threading.Thread | None = None
         self._output: Output | None = None
 
-    @harmless(None)
-    def _shared(self, outer: handover.OpenRun | None) -> Tally | None:
+    def _shared(self, known: handover.OpenRun | None) -> Tally | None:
         """Return where the code within the command tells of the run's data, if that is recorded."""
         if not self._recorded:
             return None
         from batchtel.tally import Tally
 
-        return Tally(outer.tally) if outer is not None and self._joins else Tally.new()
+        return Tally(known.tally) if known is not None and known.tally else Tally.if_possible()
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the command: ours, and what lets it join the run, if that is recorded."""
         own = original_environment()
         if self._recorded:
-            own_settings = settings.read()
-            # The catalogue may name the type; reading it would keep the command waiting, and the child finds the same.
-            job_type = self._type or ("" if own_settings.catalogue else own_settings.job_type)
-            place = self._tally.place if self._tally is not None else ""
-            run = handover.OpenRun(self._job, self._run_id, self._attempt, job_type, place)
-            own.update(handover.variables(run, self._carrier))
+            own.update(handover.variables(self._as_open(), self._carrier))
         return own
+
+    def _as_open(self) -> handover.OpenRun:
+        known = self._outer or self._own
+        if known is not None:
+            return known
+        own_settings = settings.read()
+        # The catalogue may name the type; reading it would keep the command waiting, and the child finds the same.
+        job_type = self._type or ("" if own_settings.catalogue else own_settings.job_type)
+        place = self._tally.place if self._tally is not None else ""
+        opener = Opener.here(self._job, self._attempt, self._carrier["traceparent"])
+        return handover.OpenRun(self._job, self._run_id, self._attempt, job_type, opener, place)
 
     def capture(self) -> Output | None:
         """Return what is to stand between the command and our output; None if nothing is recorded."""
         if self._recorded:
             from batchtel.output import Output
 
-            self._output = Output()
+            try:
+                self._output = Output()
+            except (OSError, RuntimeError) as error:
+                warn_once("short", SHORT, error)
         return self._output
 
     def start(self, started: int) -> None:
         """Load telemetry in the background and record the start, which was at `started`, Unix time in ns."""
+        self._started = started
         self._thread = threading.Thread(target=self._load, args=(started,), name="batchtel-load", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            # No thread can be started. When the command has ended, perhaps; else in this one.
+            self._thread = None
 
     @harmless(None)
     def _load(self, started: int) -> None:
         from batchtel.joined import JoinedRun
+        from batchtel.resumed import ResumedRun
         from batchtel.run import JobRun
         from batchtel.start import Start
 
-        kind = JoinedRun if self._joins else JobRun
-        run = kind(self._job, self._type, self._run_id, self._attempt, scheduled_at=self._scheduled_at)
+        run: JobRun
+        if self._own is not None:
+            run = ResumedRun(self._own)
+        else:
+            kind = JoinedRun if self._outer is not None else JobRun
+            run = kind(self._job, self._type, self._run_id, self._attempt, scheduled_at=self._scheduled_at)
         run.executable = self._executable
         run.expected.code_tells = False
-        if not self._joins:
+        if self._outer is None and self._tally is not None:
             run.data.share(self._tally)
         run.set(self._attributes)
         run.begin(Start(started, int(self._trace_id, 16), int(self._span_id, 16)))
@@ -219,11 +252,13 @@ class _Recorder:
 
         if self._thread is not None:
             self._thread.join()
+        else:
+            self._load(self._started)
         if self._run is not None:
             if self._output is not None:
                 self._output.record_rest()
             self._run.usage = Usage(ended.cpu_seconds, ended.peak_memory)
-            outcome = outcome_of(ended, error, out_of_memory=_oom_kills() > self._memory_before)
+            outcome = outcome_of(ended, error, out_of_memory=oom_kills() > self._memory_before)
             if self._executable == "timeout" and outcome.exit_code == _TIMED_OUT:
                 outcome = outcome._replace(status="timeout", error_type="")
             self._run.close(outcome)
@@ -255,20 +290,3 @@ def outcome_of(ended: Ended, error: OSError | None = None, *, out_of_memory: boo
     if name in _CANCELS:
         return Outcome("cancelled", reason=name)
     return Outcome("failure", name)
-
-
-def _parent_trace(traceparent: str) -> tuple[str, str]:
-    """Return the trace id and flags to go on with; a new, sampled trace where the parent gave none."""
-    parts = traceparent.split("-")
-    if len(parts) >= 4 and len(parts[1]) == 32 and set(parts[1]) - {"0"}:
-        return parts[1], parts[3]
-    return os.urandom(16).hex(), "01"
-
-
-def _oom_kills() -> int:
-    """Return how many processes of this control group the kernel has killed for memory; 0 where nobody can know."""
-    try:
-        text = Path("/sys/fs/cgroup/memory.events").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), 0)

@@ -64,22 +64,46 @@ class Tally:
 
     @classmethod
     def new(cls) -> Tally:
-        """Make one; `close` gives it back."""
+        """Make one; `close` gives it back.
+
+        Raises:
+            OSError: No descriptor is left, or the kernel has no such memory.
+        """
         name = f"batchtel-{os.urandom(8).hex()}"
         return cls(f"/proc/{os.getpid()}/fd/{os.memfd_create(name)} {name}")
 
-    @harmless(None)
+    @classmethod
+    def if_possible(cls) -> Tally | None:
+        """Make one; None where that cannot be."""
+        try:
+            return cls.new()
+        except OSError:
+            return None
+
     def add(self, told: Told) -> None:
         """Add to what this process has told."""
+        self._write(told, adds=True)
+
+    def keep(self, told: Told) -> None:
+        """Put `told` in the place of what this process has told."""
+        self._write(told, adds=False)
+
+    @harmless(None)
+    def _write(self, told: Told, *, adds: bool) -> None:
         with lock.shared():
             if self._process != os.getpid():
                 # For the first time here, or in a forked child, which has a record of its own.
                 self._process, self._told = os.getpid(), Told()
                 self._open()
-            self._told += told
+            self._told = self._told + told if adds else told
             # A program that closes all files, as daemons do, may have opened one of its own in this place.
             if self._is_there(f"/proc/self/fd/{self._descriptor}"):
                 os.pwrite(self._descriptor, _packed(self._told), self._position)
+
+    def survive_exec(self, survives: bool) -> None:
+        """Leave the memory open in the program that this process, which has made it, becomes by exec; or no longer."""
+        if self._is_there(self._path):
+            os.set_inheritable(int(self._path.rpartition("/")[2]), survives)
 
     def _open(self) -> None:
         """Append a record of our own; its place stays ours."""

@@ -171,7 +171,8 @@ def test_attributes_have_the_type_of_the_table(sink: Sink, surroundings: dict[st
 
 
 NO_SETTINGS = dict.fromkeys(
-    ("BATCHTEL_OPEN_RUN", "BATCHTEL_OPEN_TYPE", "BATCHTEL_OPEN_TALLY"), "a mark between processes, not for users"
+    ("BATCHTEL_OPEN_RUN", "BATCHTEL_OPEN_TYPE", "BATCHTEL_OPEN_TALLY", "BATCHTEL_OPEN_BY"),
+    "a mark between processes, not for users",
 )
 
 
@@ -203,6 +204,7 @@ ENVIRONMENT_READERS = {
     "endpoint.py": "whether the job has chosen what gRPC writes",
     "outage.py": "the host's temporary folder",
     "spawn.py": "hands its whole environment to a child",
+    "programs.py": "the mark of a run, in the environment of each program that it starts",
     "ids.py": "the environment's name, a part of the trace ids of Airflow's DAG runs",
     "auto.py": "the type of a program that has none",
     "run_command.py": "hands its whole environment to the command",

@@ -12,10 +12,12 @@ from typing import Any, Final
 from batchtel import handover, settings
 from batchtel.airflow import facts, ids
 from batchtel.guard import harmless
+from batchtel.opener import Opener
 from batchtel.run import JobRun
 
 NAMES: Final = (
-    *("TRACEPARENT", "BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT", handover.OPEN_RUN, handover.OPEN_TYPE),
+    *("TRACEPARENT", "BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT"),
+    *(handover.OPEN_RUN, handover.OPEN_TYPE, handover.OPEN_BY),
     *handover.AIRFLOW_TASK,
 )
 """Variables by which a program finds its task, its run and its trace."""
@@ -45,8 +47,10 @@ def variables(instance: Any) -> dict[str, str]:
     if told.disabled or not told.has_endpoint:
         # Nobody counts the run that a child would believe to be open.
         return names
-    run = handover.OpenRun(task.dag_id, task.run_id, 1, JobRun(task.dag_id).labels["job_type"])
-    return names | handover.variables(run, {"traceparent": _traceparent(task)})
+    trace = _traceparent(task)
+    opener = Opener.here(task.dag_id, 1, trace)
+    run = handover.OpenRun(task.dag_id, task.run_id, 1, JobRun(task.dag_id).labels["job_type"], opener)
+    return names | handover.variables(run, {"traceparent": trace})
 
 
 def _traceparent(task: facts.Task) -> str:

@@ -11,6 +11,7 @@ from batchtel.airflow.facts import Task, is_row
 from batchtel.airflow.task_step import TaskStep
 from batchtel.airflow.watch import Watch
 from batchtel.guard import harmless, warned_elsewhere
+from batchtel.opener import Opener
 from batchtel.outcome import Outcome
 from batchtel.process import telemetry
 from batchtel.telemetry import Telemetry
@@ -49,7 +50,8 @@ class TaskAttempt(TaskStep):
             # Airflow 2 calls a hook for every task that it finds dead.
             watched = self._watched and not is_row(self.instance)
             self._watch = Watch.over(self.task) if watched else None
-            run = handover.OpenRun(self.part.name, self.part.run_id, 1, self.labels["job_type"])
+            opener = Opener.here(self.part.name, 1, self.traceparent)
+            run = handover.OpenRun(self.part.name, self.part.run_id, 1, self.labels["job_type"], opener)
             self._marked = handover.Marked(handover.variables(run, {"traceparent": self.traceparent}))
 
     def settle(self, outcome: Outcome) -> None:

@@ -248,7 +248,16 @@ def test_a_trace_that_is_not_sampled(sink: Sink) -> None:
     assert sink.event("batch.run.finished").trace_id == "0af7651916cd43dd8448eb211c80319c"
 
 
-@pytest.mark.parametrize("parent", ["nonsense", "00-short-b7ad6b7169203331-01", f"00-{'0' * 32}-b7ad6b7169203331-01"])
+@pytest.mark.parametrize(
+    "parent",
+    [
+        "nonsense",
+        "00-short-b7ad6b7169203331-01",
+        *(f"00-{digit * 32}-b7ad6b7169203331-01" for digit in "0zA"),
+        f"00-{'a' * 32}-b7ad6b7169203331-xx",
+        f"ff-{'a' * 32}-b7ad6b7169203331-01",
+    ],
+)
 def test_a_parent_that_is_nonsense(sink: Sink, parent: str) -> None:
     """A run starts a trace of its own, and hands on the one that it records."""
     finished = call(wrapped("printenv", "TRACEPARENT"), sink, {"TRACEPARENT": parent})

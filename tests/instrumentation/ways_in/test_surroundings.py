@@ -18,7 +18,7 @@ from tests.instrumentation.ways_in.command import Talking, call, python, wrapped
 
 DOCUMENTED = {
     *("BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT"),
-    *("BATCHTEL_OPEN_RUN", "BATCHTEL_OPEN_TYPE", "BATCHTEL_OPEN_TALLY", "TRACEPARENT"),
+    *("BATCHTEL_OPEN_RUN", "BATCHTEL_OPEN_TYPE", "BATCHTEL_OPEN_TALLY", "BATCHTEL_OPEN_BY", "TRACEPARENT"),
 }
 
 

@@ -1,0 +1,78 @@
+"""The mark of one run for the programs that are started in it: in the environment, or for each of them apart.
+
+The environment has room for one run. While several are open in a process it holds the mark of the one that was first,
+and programs that another one starts are given theirs as they start.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from batchtel import current, handover, programs
+from batchtel.guard import harmless
+from batchtel.opener import Opener
+
+if TYPE_CHECKING:
+    from batchtel.run import JobRun
+
+
+class RunMark:
+    """The mark of `run`, from `open` to `close`."""
+
+    def __init__(self, run: JobRun) -> None:
+        self._run = run
+        self._opener: Opener | None = None
+        self._marked: handover.Marked | None = None
+        self._process = 0
+
+    @property
+    def is_in_environment(self) -> bool:
+        """Whether it is the environment of this process that holds it."""
+        return self._marked is not None
+
+    @harmless(None)
+    def open(self) -> None:
+        """Mark the run open for the programs that it starts, and for the one that this process may become."""
+        run, self._process = self._run, os.getpid()
+        parent = getattr(run._span, "parent", None)
+        self._opener = Opener.here(
+            run.name,
+            run.attempt,
+            run.traceparent,
+            opened=int(run._started_at * 1e9),
+            cpu_seconds=run._usage_before.cpu_seconds,
+            parent=f"{parent.span_id:016x}" if parent is not None else "",
+        )
+        if current.open_scopes() == [run]:
+            self._put()
+        else:
+            programs.give_each_its_own()
+        programs.survive_exec()
+
+    def variables(self) -> dict[str, str]:
+        """Return what a program that the run starts is to find in its environment; empty if it has no mark."""
+        run = self._run
+        if self._opener is None or run.closed:
+            return {}
+        if self._process == os.getpid():
+            # Only now: each tally is a file descriptor, and there may be thousands of runs.
+            run.data.share()
+        kind, place = run.labels["job_type"], run.data.place
+        mark = handover.OpenRun(run.name, run.run_id, run.attempt, kind, self._opener, place)
+        return handover.variables(mark, {"traceparent": run.traceparent})
+
+    @harmless(None)
+    def close(self) -> None:
+        """Take it out of the environment again, for the next one of the runs that are open."""
+        if self._marked is None or self._process != os.getpid():
+            return
+        self._marked.restore()
+        self._marked = None
+        for scope in current.open_scopes():
+            if scope is scope.job and scope.job.mark._opener is not None and scope.job.mark._process == self._process:
+                scope.job.mark._put()
+                break
+
+    def _put(self) -> None:
+        self._marked = handover.Marked(self.variables())

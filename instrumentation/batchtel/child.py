@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+
+# os.wait4() imports it when it is called, and then there may be no descriptor left for that.
+import resource
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -174,8 +177,6 @@ def _stop_by(number: int) -> None:
 def end_like(ended: Ended) -> None:
     """End this process as the child ended: by the same signal, else with the same exit code; does not return."""
     if ended.signal is not None:
-        import resource
-
         # The child has left its core; ours would only be mistaken for it.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if ended.signal not in _NEVER_FORWARDED:

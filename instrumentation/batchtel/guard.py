@@ -32,15 +32,17 @@ LIMIT: Final = 50
 """Warnings of one process."""
 
 
-SHORT: Final = "not everything of this process can be recorded, for something is short: %s"
-"""What is reported where the machine is at a limit, which is no defect of anybody's code."""
+INCOMPLETE: Final = "not everything of this process can be recorded: %s"
+"""What is reported where the machine lacks something, which is no defect of anybody's code."""
 
 
-def is_short(error: BaseException) -> bool:
-    """Whether `error` is of a process that has no memory, descriptor or thread left."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error))
+def lack(error: BaseException) -> str:
+    """Return what is lacking where `error` says so: memory, descriptors, threads or a package; else an empty text."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
+        return f"something is short ({error.strerror})"
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error)):
+        return f"something is short ({str(error) or type(error).__name__})"
+    return f"{error.name} is not installed" if isinstance(error, ModuleNotFoundError) else ""
 
 
 def warn_once(key: str, message: str, *arguments: object) -> None:
@@ -133,8 +135,8 @@ def harmless(
             try:
                 return function(*args, **kwargs)
             except Exception as error:
-                if is_short(error):
-                    warn_once("short", SHORT, error or type(error).__name__)
+                if lacking := lack(error):
+                    warn_once(f"lack:{lacking}", INCOMPLETE, lacking)
                     return default
                 warn_once(
                     function.__qualname__,

@@ -41,12 +41,7 @@ class Output:
     """What a command writes to stdout and stderr, as far as those are open."""
 
     def __init__(self) -> None:
-        """Make the pipes, and what reads them.
-
-        Raises:
-            OSError: No pipe can be made: descriptors are short.
-            RuntimeError: No thread can be started.
-        """
+        """Make the pipes, and what reads them; OSError or RuntimeError where none, or no thread, can be made."""
         self._lines = _Lines()
         self._pumps: list[_Pump] = []
         try:
@@ -71,7 +66,7 @@ class Output:
         What it has left behind in the background may go on writing: a small process stays, to pass that on.
         """
         left = [pump for pump in self._pumps if not pump.finish()]
-        if left and os.fork() == 0:
+        if left and _forked():
             _stay(left)
 
     def record(self) -> None:
@@ -258,6 +253,14 @@ def _stay(pumps: list[_Pump]) -> None:
         ready = select.select([pump.read_end for pump in pumps], [], [])[0]
         pumps = [pump for pump in pumps if pump.read_end not in ready or pump.pass_on()]
     os._exit(0)
+
+
+def _forked() -> bool:
+    """Whether this is a child made here; where none can be made, writers find that nobody reads any more."""
+    try:
+        return os.fork() == 0
+    except OSError:
+        return False
 
 
 def _is_open(descriptor: int) -> bool:

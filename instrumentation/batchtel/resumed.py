@@ -7,7 +7,8 @@ from typing import Any
 from batchtel import handover
 from batchtel.opener import trace_parts
 from batchtel.run import JobRun
-from batchtel.scope import Scope, Start
+from batchtel.scope import Scope
+from batchtel.start import Start
 from batchtel.tally import Tally
 from batchtel.telemetry import Telemetry
 from batchtel.usage import Usage

@@ -14,7 +14,7 @@ import click
 
 from batchtel import handover, settings
 from batchtel.child import Child, Ended, end_like, oom_kills
-from batchtel.guard import SHORT, harmless, warn_once
+from batchtel.guard import INCOMPLETE, harmless, lack, warn_once
 from batchtel.identity import clean_name, default_job, new_run_id
 from batchtel.moment import parse
 from batchtel.opener import Opener, trace_parts
@@ -112,7 +112,7 @@ def run(
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.ENOMEM):
             # There is room for one process: that is the command's.
-            warn_once("short", SHORT, error)
+            warn_once("short", INCOMPLETE, lack(error))
             with suppress(OSError):
                 become(command)
         click.echo(f"batchtel run: {text_of(command[0])}: {error.strerror}", err=True)
@@ -208,7 +208,7 @@ class _Recorder:
             try:
                 self._output = Output()
             except (OSError, RuntimeError) as error:
-                warn_once("short", SHORT, error)
+                warn_once("short", INCOMPLETE, lack(error))
         return self._output
 
     def start(self, started: int) -> None:

@@ -17,7 +17,7 @@ from _queue import SimpleQueue
 from collections.abc import Callable, Iterable
 
 from batchtel import native
-from batchtel.guard import SHORT, described, is_short, log_waiting, warn_once
+from batchtel.guard import INCOMPLETE, described, lack, log_waiting, warn_once
 
 
 class Flush:
@@ -94,8 +94,8 @@ class Worker:
         try:
             return function()
         except Exception as error:
-            if is_short(error):
-                warn_once("short", SHORT, error or type(error).__name__)
+            if lacking := lack(error):
+                warn_once(f"lack:{lacking}", INCOMPLETE, lacking)
                 return None
             warn_once(f"export:{self._name}", "batchtel could not export %s: %s", self._name, described(error))
             return None

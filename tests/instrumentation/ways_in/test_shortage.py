@@ -67,7 +67,7 @@ def test_no_process_can_be_started(sink: Sink) -> None:
     error = "BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))"
     finished = call(patched("os.posix_spawnp", error, "--", *COMMAND), sink)
     assert (finished.returncode, finished.stdout) == (3, b"out\n")
-    assert finished.stderr.endswith(b"something is short: [Errno 11] Resource temporarily unavailable\nerr\n")
+    assert finished.stderr.endswith(b"something is short (Resource temporarily unavailable)\nerr\n")
 
 
 @pytest.mark.parametrize("options", [(), ("--capture-output",)])
@@ -86,6 +86,28 @@ def test_no_memory_for_a_tally(sink: Sink) -> None:
     finished = call(patched("os.memfd_create", error, "--job", "run", "--", *COMMAND), sink)
     assert (finished.returncode, finished.stdout, finished.stderr) == (3, b"out\n", b"err\n")
     assert sink.total("batch.job.completions", job_name="run", status="failure") == 1
+
+
+@pytest.mark.parametrize("missing", ["opentelemetry.exporter", "opentelemetry.sdk"])
+def test_a_package_that_is_not_installed(sink: Sink, missing: str) -> None:
+    """The command runs; the one that is missing is named in one line, and no stack trace of ours is shown."""
+    text = """
+        import sys
+        class Nothing:
+            def find_spec(self, name, path=None, target=None):
+                if name.startswith({missing!r}):
+                    raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        sys.meta_path.insert(0, Nothing())
+        from batchtel.command import main
+        main(["run", *sys.argv[1:]])
+        """
+    finished = call(python(text.format(missing=missing), "--", *COMMAND), sink)
+    assert (finished.returncode, finished.stdout) == (3, b"out\n")
+    lines = finished.stderr.decode().splitlines()
+    assert [line for line in lines if missing in line] == [
+        f"not everything of this process can be recorded: {missing} is not installed"
+    ]
+    assert len(lines) <= 3, lines
 
 
 @pytest.mark.parametrize("propagators", ["b3", "tracecontext,nonsense", "none"])

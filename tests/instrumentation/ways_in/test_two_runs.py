@@ -59,7 +59,7 @@ def said(sink: Sink) -> list[str]:
 @pytest.mark.parametrize("start", STARTS)
 def test_programs_of_two_threads(sink: Sink, tmp_path: Path, start: str) -> None:
     """Whichever way a thread starts a program, it is part of the run of that thread."""
-    succeed(THREADS.format(start=STARTS[start]), sink, *program(tmp_path))
+    succeed(THREADS.format(start=STARTS[start]), sink, *program(tmp_path), BATCHTEL_EXIT_TIMEOUT="10")
     assert said(sink) == ["first", "second"]
     ended = sorted(str(log.attributes["batch.job.name"]) for log in sink.events("batch.run.finished"))
     assert ended == ["first", "second"]
@@ -100,6 +100,7 @@ def test_a_run_in_a_run_and_tasks(sink: Sink, tmp_path: Path) -> None:
         sink,
         *program(tmp_path),
         BATCHTEL=str(PROGRAMS / "batchtel"),
+        BATCHTEL_EXIT_TIMEOUT="10",
     )
     assert said(sink) == ["inner", "named", "outer", "task-1", "task-2", "two"]
     named = sink.span("batch_job.named")

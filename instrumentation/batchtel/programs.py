@@ -149,7 +149,7 @@ class _Leaving:
             run.data.survive_exec(leaves)
         if leaves and runs:
             from batchtel.joined import report
-            from batchtel.process import flush, tell_loss
+            from batchtel.process import flush, report_end
 
             for scope in current.open_scopes():
                 scope.beat()
@@ -157,4 +157,4 @@ class _Leaving:
                 if run.described() or len(run.data.attributes()) > 1:
                     report(run)
             if not flush():
-                tell_loss()
+                report_end()

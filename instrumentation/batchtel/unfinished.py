@@ -21,7 +21,7 @@ from batchtel.guard import harmless
 from batchtel.outcome import Outcome
 
 if TYPE_CHECKING:
-    from batchtel.definition import Opened
+    from batchtel.opening import Opened
 
 _pending: dict[int, Opened[Any]] = {}
 _process = 0

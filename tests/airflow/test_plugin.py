@@ -65,6 +65,8 @@ def test_off(programs: Path, tmp_path: Path, told: dict[str, str]) -> None:
         "batchtel.airflow",
         "batchtel.airflow.plugin",
         "batchtel.guard",
+        "batchtel.native",
+        "batchtel.setting_values",
         "batchtel.settings",
     ]
 

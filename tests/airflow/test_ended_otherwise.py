@@ -168,9 +168,16 @@ def test_kinds_of_runs(acted: Played) -> None:
         # The last run may have ended a moment ago, and a store shows a record a second or two later.
         until(f"{name} of {kinds}", look, 60)
     traces = {fields["trace_id"] for fields in witness.events("many_times", "batch.run.finished")}
-    spans = [span for trace_id in traces for span in witness.trace(trace_id)]
     for name in ("batch_job.many_times", "batch_step.count"):
-        assert Counter(span.attributes["airflow.dag_run.run_type"] for span in spans if span.name == name) == kinds
+
+        def spans_seen(name: str = name) -> Counter[object]:
+            spans = [span for trace_id in traces for span in witness.trace(trace_id) if span.name == name]
+            return Counter(span.attributes["airflow.dag_run.run_type"] for span in spans)
+
+        def look_at_spans(counted: Callable[[], Counter[object]] = spans_seen) -> bool | None:
+            return True if counted() == kinds else None
+
+        until(f"spans {name} of {kinds}", look_at_spans, 60)
     witness.wait_added("batch.job.total", "many_times", kinds["scheduled"] + kinds["manual"])
 
 

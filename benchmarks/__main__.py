@@ -51,7 +51,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       tiers      points, spans, log records per CPU second of agent and gateway; up to 10,000 writers    5 minutes
       stack      memory of the local stack, idle and while the demo runs                     2 minutes
       airflow    a DAG of 100 tasks with the plugin and without, collector up and hanging    8 minutes
-      build      the first build of the four programs, in caches of its own               7 minutes, 4 GB
+      build      the first build of the four programs, in caches of its own     12 minutes of CPU, 4 GB
 
     \b
     Examples:

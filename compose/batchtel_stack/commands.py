@@ -57,7 +57,7 @@ def _say(line: str) -> None:
 def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     """Start collector, Prometheus, VictoriaLogs and Jaeger on loopback.
 
-    The first call builds them, which takes about 6 minutes on two cores. They run until `batchtel down`.
+    The first call builds them, which takes 12 minutes of CPU time. They run until `batchtel down`.
 
     \b
     Examples:

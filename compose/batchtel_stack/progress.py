@@ -65,7 +65,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self.say(
-            f"Building {', '.join(self._states)} from source. This happens once: about 6 minutes on two cores and "
+            f"Building {', '.join(self._states)} from source. This happens once: 12 minutes of CPU time and "
             f"4 GB of Go's caches, all four together. Ctrl-C loses nothing."
         )
         if self._live:

@@ -30,7 +30,7 @@ TABLE = {
         "each.mark": Told("skipped success", 2, {("success", ""): 1, ("skipped", ""): 1}),
         "gives_up": Told("failed", 1, {("failure", "AirflowFailException"): 1}),
         "terminated": Told("success", 1, SUCCESS),
-        "pokes_often": Told("success", 1, SUCCESS),
+        "pokes_twice": Told("success", 1, SUCCESS),
         "prepare": Told("success", 1, SUCCESS),
         "fails": Told("failed", 1, {("failure", "RuntimeError"): 1}),
         "tidy_up": Told("success", 1, SUCCESS),

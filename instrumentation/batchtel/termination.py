@@ -57,6 +57,8 @@ class Termination:
         self._process, self._before = os.getpid(), before
         # Sockets of C, which nobody patches. Not a pipe: its content cannot be looked at without taking it.
         read, write = self._pipe = _socket.socketpair()
+        # Whatever the job has set as the default timeout of sockets: the thread would end with it.
+        read.setblocking(True)
         write.setblocking(False)
         native.start(lambda: self._serve(read))
         # Python's own handler, where the job has one, is called after ours; no default action, which would end it now.

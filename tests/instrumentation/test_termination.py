@@ -176,3 +176,30 @@ def test_trio_finds_no_wakeup_fd(sink: Sink, way: str) -> None:
     )
     assert (finished.code, finished.stdout, finished.stderr) == (0, "ended\n", "")
     assert sink.total("batch.job.completions", status="success") == 1
+
+
+@pytest.mark.parametrize("timeout", [0.1, 20])
+def test_a_default_timeout_of_sockets(sink: Sink, timeout: float) -> None:
+    """It is neither waited for in a forked worker, nor does it end the watch for the signal."""
+    finished = run(
+        """
+        import os, signal, socket, sys, time, batchtel
+
+        socket.setdefaulttimeout(float(sys.argv[1]))
+        with batchtel.job("impatient") as job:
+            for _ in range(3):
+                if (child := os.fork()) == 0:
+                    with batchtel.step("part"):
+                        pass
+                    os._exit(0)
+                assert os.waitpid(child, 0)[1] == 0
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(20)
+        """,
+        sink,
+        str(timeout),
+    )
+    assert (finished.code, finished.stdout, finished.stderr) == (-signal.SIGTERM, "", "")
+    assert finished.seconds < 15
+    assert sink.total("batch.job.completions", status="cancelled") == 1

@@ -83,6 +83,7 @@ class Messenger:
         self._started = time.monotonic()
         # Messages keep their bounds, none is ever cut in two, and the end of this process is the end of the file.
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(True)  # with a default timeout, sending would wait for it where the buffer is full
         with theirs:
             # A session of its own: what ends the scheduler's group must not take the last messages with it.
             self._helper = subprocess.Popen(

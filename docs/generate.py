@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeGuard, get_args, get_origin
 
+import compatibility
 from pydantic import BaseModel
 
 from batchtel.catalogue_keys import JOB, Kind, Table
@@ -137,6 +138,7 @@ def _rendered() -> Iterator[tuple[str, Callable[[], str]]]:
 
 OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference.md": reference,
+    "docs/compatibility.md": lambda: "\n".join(compatibility.page()),
     "dashboards/batchtel_dashboards/generated/rules.yaml": rules.text,
     "collector/batchtel_collector/environment.schema.json": schema.text,
     **dict(_rendered()),

@@ -47,6 +47,11 @@ with batchtel.job("later"):
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.compatible(
+    "Processes",
+    "a job that clears or changes its environment",
+    "all, at the endpoint that the run started with",
+)
 def test_a_change_of_the_environment_changes_nothing(sink: Sink, change: str, protocol: str) -> None:
     """All arrives where the run was to send it when it started, of a later run and of a forked child, too."""
     variables = {

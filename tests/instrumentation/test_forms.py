@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.instrumentation.process import run, succeed
 from tests.instrumentation.sink import Sink
 
 
+@pytest.mark.compatible(
+    "Processes",
+    "asyncio, generators, asynchronous generators",
+    "each run and step as it ends",
+)
 def test_context_managers_and_decorators_sync_and_async(sink: Sink) -> None:
     """Every form starts and completes one run or step, in one trace each, and hands results through."""
     succeed(

@@ -87,6 +87,11 @@ def _run(sink: Sink, library: str, moment: str, *more: str) -> tuple[int, list[s
         if (library, moment) != ("eventlet", "after a run")
     ],
 )
+@pytest.mark.compatible(
+    "Libraries",
+    "gevent and eventlet, patched before, after the import or after a run",
+    "all spans, log records and counts",
+)
 def test_a_green_job_ends_with_its_telemetry(sink: Sink, library: str, moment: str) -> None:
     """Whenever the library patches, the job ends by itself, and every count, span and log record arrives."""
     code, lines = _run(sink, library, moment)
@@ -102,6 +107,11 @@ def test_a_green_job_ends_with_its_telemetry(sink: Sink, library: str, moment: s
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.compatible(
+    "Libraries",
+    "gevent and eventlet, ended by SIGTERM",
+    "cancelled",
+)
 def test_sigterm_ends_a_green_job(sink: Sink, library: str) -> None:
     """It ends by the signal, and the run is cancelled."""
     code, _ = _run(sink, library, "first", "SIGTERM")

@@ -69,6 +69,11 @@ with run:
 """
 
 
+@pytest.mark.compatible(
+    "Libraries",
+    "logging with `extra` of any type",
+    "each record, each value as itself or as text",
+)
 def test_whatever_extra_holds_is_sent_and_prints_nothing(sink: Sink) -> None:
     """Each record arrives with its value in some form; the output is what it is without a run."""
     plain, measured = run(EXTRA, sink, "plain"), run(EXTRA, sink, "measured")
@@ -129,6 +134,11 @@ def _interpreters() -> list[str]:
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 @pytest.mark.parametrize("program", _interpreters(), ids=lambda program: Path(program).name)
+@pytest.mark.compatible(
+    "Processes",
+    "fork on Python 3.12 and later, warnings as errors",
+    "parent and child",
+)
 def test_a_fork_prints_nothing(sink: Sink, tmp_path: Path, program: str, protocol: str) -> None:
     """From Python 3.12 on a fork beside threads is a warning, here an error; those threads are ours alone."""
     site = Path(batchtel.__path__[0]).parent, Path(pytest.__file__).parents[1]

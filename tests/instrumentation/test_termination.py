@@ -18,6 +18,11 @@ CHAINS = {
 
 
 @pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.compatible(
+    "Ends",
+    "a SIGTERM handler that calls the one it found",
+    "what the job ends with",
+)
 def test_a_handler_that_calls_the_one_it_found(sink: Sink, chain: str) -> None:
     """The job goes on to its checkpoint, its exit code is its own, and the run is a success."""
     script = """
@@ -135,6 +140,11 @@ def test_sigterm_between_two_counts_loses_none(sink: Sink) -> None:
     assert 0 <= sink.total("batch.job.records.processed", job_name="counting") - counted <= 1
 
 
+@pytest.mark.compatible(
+    "Ends",
+    "SIGTERM while the main thread is in C code",
+    "cancelled",
+)
 def test_sigterm_in_a_c_extension(sink: Sink) -> None:
     """The main thread need not come back to Python code."""
     script = """
@@ -151,6 +161,11 @@ def test_sigterm_in_a_c_extension(sink: Sink) -> None:
 
 
 @pytest.mark.parametrize("way", ["code", "instrumented"])
+@pytest.mark.compatible(
+    "Libraries",
+    "trio, warnings as errors",
+    "success",
+)
 def test_trio_finds_no_wakeup_fd(sink: Sink, way: str) -> None:
     """Trio warns where another library has set one; here warnings are errors."""
     finished = run(

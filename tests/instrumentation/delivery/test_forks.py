@@ -85,6 +85,11 @@ def test_fork_while_the_exporter_is_imported(sink: Sink) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.compatible(
+    "Processes",
+    "multiprocessing with OTLP over gRPC",
+    "what each process records",
+)
 def test_grpc_in_other_processes(method: str) -> None:
     """Over gRPC what a child counts arrives once, also in one forked from a process that has used gRPC."""
     with grpc_sink.running() as (sink, _):

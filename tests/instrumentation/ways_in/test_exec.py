@@ -63,6 +63,11 @@ def ended(sink: Sink) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.compatible(
+    "Processes",
+    "exec: an entry script, `dotenv run`, `sh -c exec`",
+    "one run, from the first program to the exit code of the last",
+)
 def test_an_entry_script_becomes_the_job(sink: Sink, tmp_path: Path, entry: str) -> None:
     """However it does, it is one run, from the start of the first program to the exit code of the last."""
     first, real = script(tmp_path, "entry.py", ENTRIES[entry]), script(tmp_path, "real.py", REAL)
@@ -79,6 +84,11 @@ def test_an_entry_script_becomes_the_job(sink: Sink, tmp_path: Path, entry: str)
 
 
 @pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.compatible(
+    "Processes",
+    "`opentelemetry-instrument` twice",
+    "one run",
+)
 def test_an_image_and_its_operator_both_instrument(sink: Sink, tmp_path: Path, code: int) -> None:
     """`opentelemetry-instrument` twice, and in front of `batchtel run`: the run is that of the job."""
     real = script(tmp_path, "real.py", REAL)

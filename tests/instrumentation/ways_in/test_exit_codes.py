@@ -39,6 +39,11 @@ def test_exit_codes(sink: Sink) -> None:
     assert sink.total("batch.job.completions") == len(codes)
 
 
+@pytest.mark.compatible(
+    "Ends",
+    "a command killed by any signal, below `batchtel run`",
+    "lost for SIGKILL, cancelled for requests to end, else failure; the wrapper dies by the same signal",
+)
 def test_a_command_killed_by_each_signal(sink: Sink) -> None:
     """The wrapper dies by the same signal; SIGKILL is lost, the requests to end cancelled, the others a failure."""
 
@@ -84,6 +89,11 @@ def test_a_shell_shows_128_plus_the_signal(sink: Sink) -> None:
         ("without_interpreter", "#!/nowhere/interpreter\n", 0o755, 127, "FileNotFoundError"),
         ("folder", "", None, 126, "PermissionError"),
     ],
+)
+@pytest.mark.compatible(
+    "Ends",
+    "a command that is not found, or cannot be executed",
+    "failure, with the error",
 )
 def test_a_command_that_cannot_start(
     sink: Sink, tmp_path: Path, name: str, content: str | None, mode: int | None, code: int, error: str

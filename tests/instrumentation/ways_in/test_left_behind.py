@@ -51,6 +51,11 @@ class Deploy:
         os.close(self._alive)
 
 
+@pytest.mark.compatible(
+    "Processes",
+    "a scheduler that a run leaves behind",
+    "each program below it is a run of its own",
+)
 def test_a_scheduler_that_a_run_has_restarted(sink: Sink, tmp_path: Path) -> None:
     """Its programs are runs of their own, under their own names, in traces of their own, and failures are failures."""
     script = tmp_path / "nightly.py"

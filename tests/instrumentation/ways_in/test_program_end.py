@@ -208,6 +208,11 @@ def compare(python: str, programs: dict[str, tuple[list[str], Any]], folder: Pat
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.compatible(
+    "Ends",
+    "an uncaught exception, with any `sys.excepthook` or none",
+    "failure, with the type of the exception",
+)
 def test_an_uncaught_exception_is_a_failure_whatever_hook_is_there(files: Path, version: str) -> None:
     """Whoever has replaced `sys.excepthook`, and whatever the hook does; an exception that was caught is none."""
     hooks = HOOKS | (TYPER if interpreter(version) == sys.executable else {})
@@ -220,6 +225,11 @@ def test_an_uncaught_exception_is_a_failure_whatever_hook_is_there(files: Path, 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.compatible(
+    "Ends",
+    "`exit()`, `raise SystemExit`, subclasses of it, output that cannot be written",
+    "failure for every code but 0, with the code",
+)
 def test_every_exit_code_is_found(files: Path, version: str) -> None:
     """Whoever raises SystemExit, in whichever form, and whatever becomes of it until the program ends."""
     programs: dict[str, tuple[list[str], Any]] = {}
@@ -230,6 +240,11 @@ def test_every_exit_code_is_found(files: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.compatible(
+    "Processes",
+    "a script, `-c`, `-m` module and package, a folder, a zip archive, runpy, pytest, unittest",
+    "status and exit code of the program; one that never starts is a failure",
+)
 def test_every_way_to_start_a_program(files: Path, version: str) -> None:
     """Below `-m`, in a folder or an archive, by pytest and unittest; a program that never starts has failed."""
     compare(interpreter(version), {way: (way.split(), expected) for way, expected in WAYS.items()}, files)

@@ -26,6 +26,12 @@ def limited(limit: int, value: int) -> Callable[[], None]:
 
 @pytest.mark.parametrize("descriptors", [5, 6, 8, 10])
 @pytest.mark.parametrize("options", [(), ("--capture-output",)])
+@pytest.mark.compatible(
+    "Places",
+    "few file descriptors",
+    "the run, as well as it can be",
+    notices="one line, where output cannot be captured",
+)
 def test_descriptors_are_short(sink: Sink, descriptors: int, options: tuple[str, ...]) -> None:
     """Output that cannot be captured goes where it would go without; what is said of it is one line."""
     # The shell itself needs descriptors beyond 10 for a redirection.
@@ -40,6 +46,11 @@ def test_descriptors_are_short(sink: Sink, descriptors: int, options: tuple[str,
 
 
 @pytest.mark.parametrize("mebibytes", [60, 100, 150])
+@pytest.mark.compatible(
+    "Places",
+    "little memory",
+    "the run, as well as it can be",
+)
 def test_memory_is_short(sink: Sink, mebibytes: int) -> None:
     """Where there is none for the libraries of telemetry, the command does not notice."""
     finished = call(wrapped(*COMMAND), sink, preexec_fn=limited(resource.RLIMIT_AS, mebibytes << 20))
@@ -71,6 +82,12 @@ def test_no_process_can_be_started(sink: Sink) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--capture-output",)])
+@pytest.mark.compatible(
+    "Places",
+    "no threads (RLIMIT_NPROC)",
+    "the run, as well as it can be",
+    notices="one line",
+)
 def test_no_thread_can_be_started(sink: Sink, options: tuple[str, ...]) -> None:
     """The command runs to its end, with its output."""
     error = 'RuntimeError("can\'t start new thread")'
@@ -132,6 +149,11 @@ def test_a_propagator_that_is_not_installed(sink: Sink, way: str, propagators: s
     assert (sink.span("batch_job.same").trace_id == trace) is (propagators != "none" or way == "run")
 
 
+@pytest.mark.compatible(
+    "Places",
+    "process 1 of a container",
+    "the run of the command; orphans are waited for, signals handed on",
+)
 def test_process_1_waits_for_orphans(sink: Sink) -> None:
     """As the first process of a container it leaves no zombies, hands signals on, and exits as the command does."""
     space = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]

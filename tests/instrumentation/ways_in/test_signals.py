@@ -151,6 +151,11 @@ def test_a_wrapper_that_is_killed_leaves_the_command_alone(sink: Sink, tmp_path:
     assert sink.events("batch.run.finished") == []
 
 
+@pytest.mark.compatible(
+    "Places",
+    "nohup, and a job in the background",
+    "the run of the command",
+)
 def test_nohup_and_background(sink: Sink) -> None:
     """Under nohup a hang-up ends neither wrapper nor command; in the background of a script SIGINT does not either."""
     for launcher, number in ((["nohup"], signal.SIGHUP), (["sh", "-c", 'trap "" INT; exec "$@"', "sh"], signal.SIGINT)):

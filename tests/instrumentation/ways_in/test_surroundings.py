@@ -69,6 +69,11 @@ def facts(of: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("prepare", [prepare_nothing, prepare_much, prepare_more])
+@pytest.mark.compatible(
+    "Places",
+    "masks, limits, capabilities, niceness, umask, session of a command",
+    "the run of the command",
+)
 def test_what_a_process_inherits(sink: Sink, prepare: Callable[[], None]) -> None:
     """Blocked, ignored and caught signals, umask, limits, capabilities, niceness, session, folder are the same."""
     status = ["cat", "/proc/self/status", "/proc/self/limits"]

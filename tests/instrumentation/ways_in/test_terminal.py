@@ -128,6 +128,11 @@ def lines_of(file: Path, expected: list[str], timeout: float = 30.0) -> list[str
 
 
 @pytest.mark.parametrize("way", ["direct", "wrapped"])
+@pytest.mark.compatible(
+    "Places",
+    "a terminal: Ctrl-C, Ctrl-Z, Ctrl-\\",
+    "cancelled where a key ends the command",
+)
 def test_keys_of_a_terminal(terminal: Terminal, tmp_path: Path, way: str) -> None:
     r"""Ctrl-C, Ctrl-\, Ctrl-Z with fg, a new window size and input reach the command once, as without the wrapper."""
     log = tmp_path / "log"

@@ -57,6 +57,11 @@ def said(sink: Sink) -> list[str]:
 
 
 @pytest.mark.parametrize("start", STARTS)
+@pytest.mark.compatible(
+    "Processes",
+    "child programs of two runs in one process",
+    "each belongs to the run that has started it",
+)
 def test_programs_of_two_threads(sink: Sink, tmp_path: Path, start: str) -> None:
     """Whichever way a thread starts a program, it is part of the run of that thread."""
     succeed(THREADS.format(start=STARTS[start]), sink, *program(tmp_path), BATCHTEL_EXIT_TIMEOUT="10")

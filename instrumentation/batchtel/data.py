@@ -36,6 +36,8 @@ class Data:
         self.minimum: int | None = None
         self._tally: Tally | None = None
         self._opener = 0
+        self._attends = 0
+        self._senders: set[int] = set()
 
     @harmless(None)
     def share(self, tally: Tally | None = None) -> None:
@@ -47,6 +49,19 @@ class Data:
         """Tell what this process is told to the tally at `place` too, for the process that has opened the run."""
         if place:
             self._tally = Tally(place)
+
+    def attend(self) -> None:
+        """Let the other processes of the run find that this one sends its log records itself."""
+        if self._tally is not None and self._attends != os.getpid():
+            self._attends = os.getpid()
+            if not self._is_opener:
+                self._tally.add(Told())
+
+    def has_sender(self, process: int) -> bool:
+        """Whether the process of that id sends log records of this run itself."""
+        if process not in self._senders and self._tally is not None and self._tally.has(process):
+            self._senders.add(process)
+        return process in self._senders
 
     @property
     def place(self) -> str:

@@ -1,8 +1,8 @@
 """The job's own `logging` records as OpenTelemetry log records, with the context of the run they belong to.
 
-The records are seen where the standard library hands them to its handlers. A handler on the root logger would change
-the job: `logging.basicConfig` does nothing once there is one, and warnings no longer reach stderr by
-`logging.lastResort`.
+The records are seen where the standard library hands them to its handlers (`batchtel.log_hook`). A handler on the root
+logger would change the job: `logging.basicConfig` does nothing once there is one, and warnings no longer reach stderr
+by `logging.lastResort`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, Readable
 from opentelemetry.sdk.resources import Resource
 
 from batchtel import current, native
-from batchtel.delivery import ExporterLog, diverted
+from batchtel.delivery import ExporterLog
 from batchtel.guard import harmless
 from batchtel.log_values import can_wait, sendable
 from batchtel.signals import BODY_LIMIT
@@ -79,26 +79,13 @@ class _Handler(LoggingHandler):
 
 
 class LogCapture:
-    """Copies the standard library's log records from `level` on that belong to a run to `provider`, until `stop`."""
+    """Copies log records from `level` on that belong to a run to `provider`."""
 
     def __init__(self, provider: LoggerProvider, level: int) -> None:
         self._handler = _Handler(logger_provider=provider)
         self._level = level
         self.keeps_last = True
         """Whether the last records of a run with very many are sent at its end."""
-        self._original: Any = logging.Logger.callHandlers
-        self._replacement = self._make(self._original)
-        logging.Logger.callHandlers = self._replacement  # type: ignore[method-assign]
-
-    def _make(self, original: Any) -> Any:
-        def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802  # shows in tracebacks
-            if not diverted(record):
-                original(logger, record)
-                self.copy(record)
-
-        # logging prints the stack of a record that a handler fails on from the first frame outside of its own file.
-        callHandlers.__code__ = callHandlers.__code__.replace(co_filename=logging.__file__, co_firstlineno=1)
-        return callHandlers
 
     @harmless(None)
     def copy(self, record: logging.LogRecord) -> None:
@@ -138,11 +125,6 @@ class LogCapture:
                     self._emit(record, identity)
                 finally:
                     detach(token)
-
-    def stop(self) -> None:
-        """Put the standard library back as it was, unless somebody has wrapped it since."""
-        if logging.Logger.callHandlers is self._replacement:
-            logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
 
 
 def _scope_of(record: logging.LogRecord) -> Scope | None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from batchtel import fork_warning, native
+from batchtel import current, fork_warning, native
 from batchtel import settings as settings_table
 from batchtel.calls import public
 from batchtel.ending import at_end, is_child_process
@@ -26,34 +26,41 @@ NO_ENDPOINT: Final = (
     "for example http://127.0.0.1:4318, or set OTEL_SDK_DISABLED=true to turn batchtel off without this warning"
 )
 
-_lock = native.Lock()
+# Reentrant: what is logged while the telemetry is built asks for it.
+_lock = native.RLock()
 _telemetry: Telemetry | None = None
-_built = False
+_built = _building = False
+_is_replaced = False
 _settings: Settings | None = None
 
 
 def telemetry() -> Telemetry | None:
     """Return the telemetry of this process, built at the first call; None if it is off or cannot be built."""
-    global _telemetry, _built
+    global _telemetry, _built, _building
     if not _built:
         with _lock:
-            if not _built:
-                _telemetry = _build()
-                _built = True
+            if not _built and not _building:
+                _building = True
+                try:
+                    _telemetry = _build()
+                    _built = True
+                finally:
+                    _building = False
     return _telemetry
 
 
 @contextlib.contextmanager
 def replaced(replacement: Telemetry) -> Iterator[None]:
-    """Use `replacement` as the telemetry of this process for a while."""
-    global _telemetry, _built
-    before = _telemetry, _built
-    _telemetry, _built = replacement, True
+    """Use `replacement` as the telemetry of this process for a while; a child that is forked meanwhile has none."""
+    global _telemetry, _built, _is_replaced
+    before = _telemetry, _built, _is_replaced
+    _telemetry, _built, _is_replaced = replacement, True, True
     try:
         yield
     finally:
-        _telemetry, _built = before
-        replacement.release_logging()
+        _telemetry, _built, _is_replaced = before
+        if _telemetry is None:
+            replacement.release_logging()
 
 
 @public(False, call="batchtel.flush(2.0)")
@@ -115,6 +122,10 @@ def _warn_of_other_exporters(settings: Settings) -> None:
 def _stop(pid: int) -> None:
     if pid == os.getpid() and _telemetry is not None:
         # The job's logging is not given back: an export that goes on beyond the deadline would be heard there.
+        for scope in current.open_scopes():
+            if scope is scope.job:
+                # That of a forked child is its parent's, which ends it.
+                _telemetry.send_last_log_records(scope.job.log)
         _telemetry.outboxes.stop()
         _keep_interrupt()
 
@@ -144,10 +155,9 @@ def _keep_interrupt() -> None:
 
 
 def _forget() -> None:
-    global _telemetry, _built, _lock
-    if _telemetry is not None:
-        _telemetry.release_logging()
-    _telemetry, _built, _lock = None, False, native.Lock()
+    # The wrapper of logging stays: by it a child that only logs begins to record.
+    global _telemetry, _built, _building, _lock
+    _telemetry, _built, _building, _lock = None, _is_replaced, False, native.RLock()
 
 
 os.register_at_fork(after_in_child=_forget)

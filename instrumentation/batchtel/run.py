@@ -223,7 +223,7 @@ class JobRun(Scope):
     @harmless(None)
     def _send_last_log_records(self) -> None:
         process = self.recorder
-        if process is not None and not self.closed and self._process == os.getpid():
+        if process is not None and not self.closed:
             process.send_last_log_records(self.log)
 
     def _usage(self) -> Usage:

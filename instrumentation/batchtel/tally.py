@@ -9,12 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 from batchtel import lock
 from batchtel.guard import harmless
 
-_RECORD: Final = struct.Struct("=qqdq")
+_RECORD: Final = struct.Struct("=qqdqq")
+"""What one process has reported, and its id."""
+
 _NOTHING: Final = (-1, -1, 0.0, -1)
 """Records that were not told are -1, and the time of data that was not told is 0."""
 
@@ -111,7 +114,7 @@ class Tally:
         if not self._is_there(self._path):
             return
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        os.write(self._descriptor, _RECORD.pack(*_NOTHING))
+        os.write(self._descriptor, _RECORD.pack(*_NOTHING, os.getpid()))
         self._position = os.lseek(self._descriptor, 0, os.SEEK_CUR) - _RECORD.size
         # Otherwise pwrite() appends, too, on Linux: pwrite(2), BUGS.
         fcntl.fcntl(self._descriptor, fcntl.F_SETFL, 0)
@@ -127,15 +130,22 @@ class Tally:
     def total(self) -> Told:
         """Return what all processes have told by `add`."""
         total = Told()
-        if self._is_there(self._path):
-            descriptor = int(self._path.rpartition("/")[2])
-            content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-            for processed, failed, newest, in_steps in _RECORD.iter_unpack(
-                content[: len(content) // _RECORD.size * _RECORD.size]
-            ):
-                counts = (count if count >= 0 else None for count in (processed, failed, in_steps))
-                total += Told(next(counts), next(counts), newest or None, next(counts))
+        for processed, failed, newest, in_steps, _ in self._records():
+            counts = (count if count >= 0 else None for count in (processed, failed, in_steps))
+            total += Told(next(counts), next(counts), newest or None, next(counts))
         return total
+
+    @harmless(False)
+    def has(self, process: int) -> bool:
+        """Whether the process of that id has made the memory, or has a record in it."""
+        return process == int(self._path.split("/")[2]) or any(pid == process for *_, pid in self._records())
+
+    def _records(self) -> Iterator[tuple[Any, ...]]:
+        if not self._is_there(self._path):
+            return iter(())
+        with open(self._path, "rb", buffering=0) as memory:
+            content = memory.readall()
+        return _RECORD.iter_unpack(content[: len(content) // _RECORD.size * _RECORD.size])
 
     def close(self) -> None:
         """Give the memory back; only in the process that has made it."""
@@ -152,4 +162,4 @@ class Tally:
 
 def _packed(told: Told) -> bytes:
     values = (nothing if value is None else value for value, nothing in zip(told, _NOTHING, strict=True))
-    return _RECORD.pack(*values)
+    return _RECORD.pack(*values, os.getpid())

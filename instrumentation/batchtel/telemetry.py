@@ -59,6 +59,7 @@ class Telemetry:
         from opentelemetry.sdk._logs import LoggerProvider
         from opentelemetry.sdk.resources import Resource
 
+        from batchtel.log_hook import HOOK
         from batchtel.logs import LogCapture, QueueProcessor
         from batchtel.metrics import Meter
 
@@ -83,6 +84,7 @@ class Telemetry:
         provider.add_log_record_processor(QueueProcessor(resource, logs.put if logs else _discard))
         self._logger = provider.get_logger("batchtel", __version__)
         self._capture = LogCapture(provider, settings.lowest_level)
+        HOOK.install()
         self.put_span: Callable[[Any], None] = spans.put if spans else _discard
         self.tracer = self._tracer(resource)
         if (scope := current.scope()) is not None:
@@ -220,7 +222,9 @@ class Telemetry:
 
     def release_logging(self) -> None:
         """Give the standard library's logging back as it was."""
-        self._capture.stop()
+        from batchtel.log_hook import HOOK
+
+        HOOK.remove()
 
 
 _NEVER: Final = threading.TIMEOUT_MAX

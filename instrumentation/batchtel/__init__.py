@@ -14,6 +14,8 @@ Nothing here raises into the job, prints to stdout, or keeps the process alive.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from batchtel.ending import in_workers
+
 if TYPE_CHECKING:
     from batchtel.attempt import retry
     from batchtel.definition import Job, Step, current_job, current_step, job, step
@@ -58,6 +60,20 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _capture_logs_of_a_worker() -> None:
+    """Copy the log records of a worker to the run that is open where it was started, if there is one."""
+    from batchtel import settings
+
+    own = settings.read()
+    if own.has_endpoint and not own.disabled:
+        from batchtel.log_hook import HOOK
+
+        HOOK.install()
+
+
+in_workers(_capture_logs_of_a_worker)
 
 
 def __dir__() -> list[str]:

@@ -45,6 +45,16 @@ class Data:
         if self._tally is None:
             self._tally, self._opener = tally or Tally.if_possible(), os.getpid()
 
+    def announce(self, mark: str) -> None:
+        """Let workers find the `mark` of the run where they tell theirs, if this process has opened it."""
+        if self._tally is not None and self._is_opener:
+            self._tally.announce(mark)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the process that has opened the run has ended it and goes on, as far as that can be seen."""
+        return self._tally is not None and self._tally.is_closed
+
     def join(self, place: str) -> None:
         """Tell what this process is told to the tally at `place` too, for the process that has opened the run."""
         if place:

@@ -12,11 +12,10 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast, overload
 
-from batchtel import current, handover, unfinished
+from batchtel import current, handover, member, unfinished
 from batchtel.attempt import take
 from batchtel.calls import lenient
 from batchtel.guard import harmless, warn_once
-from batchtel.joined import JoinedRun
 from batchtel.opening import Entered, Opened
 from batchtel.resumed import ResumedRun
 from batchtel.run import JobRun
@@ -138,10 +137,10 @@ class Job(Definition[JobRun]):
         outer = current.here()
         if outer is not None and outer.job.is_open and self._is(outer.job.name, outer.job.run_id, run):
             return Opened(outer.job, joined=True)
-        elsewhere, own = handover.inherited(), handover.own()
-        if outer is None and elsewhere is not None and self._is(elsewhere.job, elsewhere.run_id, run):
-            run = JoinedRun(self._name, elsewhere.type, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
-        elif outer is None and own is not None and self._is(own.job, own.run_id, run):
+        found, own = (member.open_run(), handover.own()) if outer is None else (None, None)
+        if found is not None and self._is(found.run.job, found.run.run_id, run):
+            run = member.MemberRun(found)
+        elif own is not None and self._is(own.job, own.run_id, run):
             run = ResumedRun(own)
         run.begin()
         return Opened(run, joined=False)
@@ -245,10 +244,12 @@ def current_step() -> StepRun:
 
 
 def _scope() -> Scope | None:
-    """Return the innermost open run or step; else, in a task of Airflow that no hook has told of, the task."""
+    """Return the innermost open run or step, or the run around; else, in a task of Airflow without hooks, the task."""
     scope = current.scope()
-    if scope is not None or current.open_scopes() or handover.airflow_task() is None:
+    if scope is not None or current.open_scopes():
         return scope
+    if handover.airflow_task() is None:
+        return current.around(afresh=True)
     from batchtel.airflow import surroundings
 
     return surroundings.task()

@@ -136,6 +136,16 @@ def inherited() -> OpenRun | None:
     return _FOUND if _FOUND is not None and not _FOUND.opener.is_this_process and _FOUND.is_open else None
 
 
+def was_marked() -> bool:
+    """Whether this process was started in a run, be it open or not."""
+    return _FOUND is not None
+
+
+def marks(run_id: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether `environ` marks the run of that id open."""
+    return environ.get(OPEN_RUN) == run_id
+
+
 def own() -> OpenRun | None:
     """Return the run that this process has opened itself, before it became another program by exec."""
     return _FOUND if _FOUND is not None and not _resumed and _FOUND.opener.is_this_process else None

@@ -47,12 +47,14 @@ class JoinedRun(JobRun):
         """Nothing: what this process starts finds the mark that this process has found."""
 
     def beat(self) -> None:
-        """Nothing: the process that opened the run tells that it lives."""
+        """Ask how far this process has come; that the run lives is reported by the process that opened it."""
+        self._ask_progress()
 
     def _announce(self, process: Telemetry, at: float) -> None:
         """Nothing: the run was started elsewhere."""
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
+        self._ask_progress()
         self._measure_quality(process)
         report(self)
 

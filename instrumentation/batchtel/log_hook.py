@@ -15,7 +15,6 @@ from typing import Any, Final
 from batchtel import current, native
 from batchtel.delivery import diverted
 from batchtel.guard import harmless
-from batchtel.process import telemetry
 
 _handled: Final[ContextVar[logging.LogRecord | None]] = ContextVar("batchtel_handled", default=None)
 """The record that a wrapper of ours is handing on; another one of ours within that leaves it alone."""
@@ -104,6 +103,8 @@ def _copy(record: logging.LogRecord) -> None:
         return
     if record.process not in (None, os.getpid()) and scope.job.data.has_sender(record.process):
         return
+    from batchtel.process import telemetry
+
     if (process := telemetry()) is not None:
         process.copy(record)
 

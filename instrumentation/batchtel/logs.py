@@ -50,8 +50,8 @@ class QueueProcessor(LogRecordProcessor):
             for key, value in scope.identity.items():
                 if key not in record.attributes:
                     record.attributes[key] = value  # type: ignore[index]  # the SDK's mutable BoundedAttributes
-            if not record.trace_id and scope.span_context is not None:
-                # A thread that did not inherit the context of the run.
+            if scope.span_context is not None and (not record.trace_id or scope.is_apart):
+                # A thread that did not inherit the context of the run, or a worker that has that of an earlier one.
                 record.trace_id = scope.span_context.trace_id
                 record.span_id = scope.span_context.span_id
                 record.trace_flags = scope.span_context.trace_flags

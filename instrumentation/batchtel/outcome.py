@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from batchtel.identity import UNKNOWN, bounded
 from batchtel.values import cut, text_of
+
+_SEVERITY: Final = {"success": "INFO", "skipped": "INFO", "cancelled": "WARN"}
 
 
 class Outcome(NamedTuple):
@@ -45,6 +47,15 @@ class Outcome(NamedTuple):
             return cls("cancelled", reason=type(exception).__name__)
         # A class can be made with any name, and the type is a label.
         return cls("failure", bounded(type(exception).__name__) or UNKNOWN, exception=exception)
+
+    @property
+    def severity(self) -> str:
+        """How severe it is, for the event that reports it: INFO, WARN or ERROR."""
+        return _SEVERITY.get(self.status, "ERROR")
+
+    def labels(self) -> dict[str, str]:
+        """Return the labels of a completion."""
+        return {"status": self.status, **({"error_type": self.error_type} if self.error_type else {})}
 
     def attributes(self) -> dict[str, Any]:
         """Return the attributes that tell it, on spans and events."""

@@ -49,6 +49,14 @@ def telemetry() -> Telemetry | None:
     return _telemetry
 
 
+def is_off() -> bool:
+    """Whether nothing is recorded in this process, also before its telemetry is built."""
+    if _built:
+        return _telemetry is None
+    settings = _settings or settings_table.read()
+    return settings.disabled or not settings.wanted or not settings.has_endpoint
+
+
 @contextlib.contextmanager
 def replaced(replacement: Telemetry) -> Iterator[None]:
     """Use `replacement` as the telemetry of this process for a while; a child that is forked meanwhile has none."""

@@ -13,6 +13,7 @@ from batchtel import belonging, current, handover, lock, settings
 from batchtel.attempt import Attempt
 from batchtel.calls import asked, public
 from batchtel.data import Data
+from batchtel.ending import is_worker
 from batchtel.expected import Expected
 from batchtel.guard import harmless, warn_once
 from batchtel.identity import clean_name, new_run_id
@@ -61,6 +62,7 @@ class JobRun(Scope):
         self._done = 0.0
         self._total: float | None = None
         self._progress_of: Callable[[], float] | None = None
+        self._progress_in = 0
         self._usage_before = Usage.now()
         self.usage: Usage | None = None
         self.mark = RunMark(self)
@@ -148,7 +150,9 @@ class JobRun(Scope):
         if total is not None:
             self._total = number_of(total, "progress total")
         if callable(done):
-            self._progress_of = done
+            self._progress_of, self._progress_in = done, os.getpid()
+            # A forked child begins to record by that.
+            self.add("progress", 0)
         else:
             self._progressed(done)
 
@@ -160,8 +164,8 @@ class JobRun(Scope):
 
     @harmless(None)
     def _ask_progress(self) -> None:
-        # A forked child holds its parent's run, too: both would count what was done before the fork.
-        if self._progress_of is not None and self.recorder is not None and self._process == os.getpid():
+        # A forked child holds its parent's function, too: both would count what was done before the fork.
+        if self._progress_of is not None and self.recorder is not None and self._progress_in == os.getpid():
             self._progressed(asked(self._progress_of, "progress()"))
 
     def _progressed(self, done: object) -> None:
@@ -206,7 +210,7 @@ class JobRun(Scope):
 
     def _around(self) -> Scope | None:
         # The run of another thread is not around this one: two at the same time would be parent and child by chance.
-        return current.here()
+        return current.here() or (current.around(afresh=True) if is_worker() else None)
 
     def _hand_over(self) -> None:
         """Mark the run open for the processes that it starts."""

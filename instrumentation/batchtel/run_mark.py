@@ -6,15 +6,21 @@ and programs that another one starts are given theirs as they start.
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchtel import current, handover, programs
+from batchtel.ending import handed_on
 from batchtel.guard import harmless
 from batchtel.opener import Opener
 
 if TYPE_CHECKING:
     from batchtel.run import JobRun
+
+
+STARTED_IN: Final = "batchtel"
+"""Where workers that are not forked find the mark of the run that has started them, as text by variable."""
 
 
 class RunMark:
@@ -49,6 +55,8 @@ class RunMark:
         else:
             programs.give_each_its_own()
         programs.survive_exec()
+        for config in handed_on():
+            config[STARTED_IN] = _MarkAtStart()
 
     def variables(self) -> dict[str, str]:
         """Return what a program that the run starts is to find in its environment; empty if it has no mark."""
@@ -75,4 +83,30 @@ class RunMark:
                 break
 
     def _put(self) -> None:
-        self._marked = handover.Marked(self.variables())
+        variables = self.variables()
+        self._run.data.announce(json.dumps(variables))
+        self._marked = handover.Marked(variables)
+
+
+class _MarkAtStart:
+    """Pickled, as a worker is started: the mark of the run that starts it; a forkserver has an older environment."""
+
+    def __reduce__(self) -> tuple[type[dict[str, str]], tuple[dict[str, str]]]:
+        return dict, (_current_mark(),)
+
+
+@harmless(dict[str, str]())
+def _current_mark() -> dict[str, str]:
+    scope = current.scope()
+    return scope.job.mark.variables() if scope is not None else {}
+
+
+@harmless(None)
+def _share() -> None:
+    """Let the child that is about to be forked add what it counts to the run that it inherits."""
+    scope = current.scope()
+    if scope is not None and scope.job.mark._opener is not None and scope.job.mark._process == os.getpid():
+        scope.job.data.share()
+
+
+os.register_at_fork(before=_share)

@@ -6,7 +6,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from batchtel import current, native
 from batchtel.attempt import Attempt
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from batchtel.run import JobRun
 
 
-_SEVERITY: Final = {"success": "INFO", "skipped": "INFO", "cancelled": "WARN"}
-
-
 class Scope(Description, ABC):
     """One run of a job or one execution of a step, open from `begin` to `end`.
 
@@ -36,6 +33,9 @@ class Scope(Description, ABC):
 
     level: str
     """`job` or `step`: the metric family, and the prefix of the span name."""
+
+    is_apart = False
+    """Whether it is found anew each time instead of being the current one of a context."""
 
     def __init__(
         self,
@@ -117,12 +117,16 @@ class Scope(Description, ABC):
 
     def _parent_context(self, process: Telemetry) -> Any:
         """Return the current context; in a thread that inherited none, that of the scope around."""
-        from opentelemetry import context, trace
-
         if self.outer is not None and self.outer._context is not None:
-            here = context.get_current()
-            return here if trace.get_current_span(here).get_span_context().is_valid else self.outer._context
+            from opentelemetry import context
+
+            return self.outer._context_within(context.get_current())
         return process.parent_context()
+
+    def _context_within(self, here: Any) -> Any:
+        from opentelemetry import trace
+
+        return here if trace.get_current_span(here).get_span_context().is_valid else self._context
 
     def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
         if start is not None:
@@ -228,21 +232,18 @@ class Scope(Description, ABC):
             finished if not outcome.goes_on else "batch.attempt.failed",
             ", ".join(filter(None, (f"{self._title()} ended: {outcome.status}", outcome.error_type, outcome.reason))),
             {**self.identity, **times, **attributes, **failure},
-            severity=_SEVERITY.get(outcome.status, "ERROR"),
+            severity=outcome.severity,
             context=self._context,
         )
         self._span.end()
 
     def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         self.beat()
-        ended = {**self.labels, "status": outcome.status}
-        if outcome.error_type:
-            ended["error_type"] = outcome.error_type
         process.meter.record(f"batch.{self.level}.duration", duration, self._duration_labels(outcome))
         if outcome.goes_on:
             self._entered("retrying", time.time())
             return
-        process.meter.add(f"batch.{self.level}.completions", 1, ended)
+        process.meter.add(f"batch.{self.level}.completions", 1, {**self.labels, **outcome.labels()})
         self._entered(outcome.status, time.time())
         if outcome.status in ("failure", "timeout") and self.retry is not None and self.retry.used_up:
             self._entered("dead_letter", time.time())

@@ -10,11 +10,20 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from batchtel import lock
 from batchtel.guard import harmless
 
+HEADER: Final = 4096
+"""Bytes before the first record: a page, for what all processes of the run share beside the records."""
+
+_MARK_AT: Final = 64
+"""Where in the header the mark of the run begins, after its length."""
+
+_PREFIX: Final = "batchtel-"
+_LENGTH: Final = struct.Struct("=I")
 _RECORD: Final = struct.Struct("=qqdqq")
 """What one process has reported, and its id."""
 
@@ -72,8 +81,10 @@ class Tally:
         Raises:
             OSError: No descriptor is left, or the kernel has no such memory.
         """
-        name = f"batchtel-{os.urandom(8).hex()}"
-        return cls(f"/proc/{os.getpid()}/fd/{os.memfd_create(name)} {name}")
+        name = f"{_PREFIX}{os.urandom(8).hex()}"
+        descriptor = os.memfd_create(name)
+        os.ftruncate(descriptor, HEADER)
+        return cls(f"/proc/{os.getpid()}/fd/{descriptor} {name}")
 
     @classmethod
     def if_possible(cls) -> Tally | None:
@@ -82,6 +93,32 @@ class Tally:
             return cls.new()
         except OSError:
             return None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the process that has made it still has it, and can be seen from here."""
+        return self._is_there(self._path)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the process that has made it has closed it and goes on, as far as that can be seen."""
+        try:
+            return os.readlink(self._path) != f"/memfd:{self._name} (deleted)"
+        except FileNotFoundError:
+            return os.path.exists(self._path.partition("/fd/")[0])
+        except OSError:
+            return False
+
+    @harmless(None)
+    def announce(self, mark: str) -> None:
+        """Let the workers of this process, which has made it, find `mark` here, whenever they were started."""
+        content = mark.encode("utf-8", "surrogatepass")
+        if self.is_there and _MARK_AT + _LENGTH.size + len(content) <= HEADER:
+            os.pwrite(self._descriptor_here, _LENGTH.pack(len(content)) + content, _MARK_AT)
+
+    @property
+    def _descriptor_here(self) -> int:
+        return int(self._path.rpartition("/")[2])
 
     def add(self, told: Told) -> None:
         """Add to what this process has told."""
@@ -106,7 +143,7 @@ class Tally:
     def survive_exec(self, survives: bool) -> None:
         """Leave the memory open in the program that this process, which has made it, becomes by exec; or no longer."""
         if self._is_there(self._path):
-            os.set_inheritable(int(self._path.rpartition("/")[2]), survives)
+            os.set_inheritable(self._descriptor_here, survives)
 
     def _open(self) -> None:
         """Append a record of our own; its place stays ours."""
@@ -144,6 +181,7 @@ class Tally:
         if not self._is_there(self._path):
             return iter(())
         with open(self._path, "rb", buffering=0) as memory:
+            memory.seek(HEADER)
             content = memory.readall()
         return _RECORD.iter_unpack(content[: len(content) // _RECORD.size * _RECORD.size])
 
@@ -151,7 +189,7 @@ class Tally:
         """Give the memory back; only in the process that has made it."""
         self.leave()
         if self._is_there(self._path):
-            os.close(int(self._path.rpartition("/")[2]))
+            os.close(self._descriptor_here)
 
     def leave(self) -> None:
         """Add no more in this process."""
@@ -163,3 +201,26 @@ class Tally:
 def _packed(told: Told) -> bytes:
     values = (nothing if value is None else value for value, nothing in zip(told, _NOTHING, strict=True))
     return _RECORD.pack(*values, os.getpid())
+
+
+def announced_by(process: int) -> list[str]:
+    """Return the marks of runs in the memory that the process of that number has open, its own and inherited ones."""
+    try:
+        names = os.listdir(f"/proc/{process}/fd")
+    except OSError:
+        return []
+    marks = []
+    for name in names:
+        path = f"/proc/{process}/fd/{name}"
+        with suppress(OSError, ValueError):
+            if os.readlink(path).startswith(f"/memfd:{_PREFIX}") and (mark := _mark_at(path)):
+                marks.append(mark)
+    return marks
+
+
+def _mark_at(path: str) -> str:
+    with open(path, "rb", buffering=0) as memory:
+        memory.seek(_MARK_AT)
+        content = memory.read(HEADER - _MARK_AT) or b""
+    end = _LENGTH.size + (_LENGTH.unpack_from(content)[0] if len(content) >= _LENGTH.size else 0)
+    return content[_LENGTH.size : end].decode("utf-8", "surrogatepass")

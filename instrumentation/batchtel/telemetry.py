@@ -117,7 +117,7 @@ class Telemetry:
 
     def _beat(self, collects: bool) -> None:
         """Let every open run tell that it lives, and collect: a heartbeat needs no thread of its own."""
-        for scope in current.open_scopes():
+        for scope in current.recorded_scopes():
             scope.beat()
         if collects:
             self.meter.collect()
@@ -154,16 +154,7 @@ class Telemetry:
 
         here = context.get_current()
         carrier = trace_around(trace.get_current_span(here))
-        if not carrier:
-            return here
-        try:
-            from opentelemetry import propagate
-        except Exception:
-            # OTEL_PROPAGATORS names one that is not installed. These variables are always in the W3C's format.
-            from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-            return TraceContextTextMapPropagator().extract(carrier, here)
-        return propagate.extract(carrier, here)
+        return extracted(carrier, here) if carrier else here
 
     def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:
         """Add 0 to `counters` once for each `key`, and collect: their series exist before the first increment."""
@@ -237,6 +228,18 @@ def _described(environ: Mapping[str, str]) -> dict[str, str]:
     if name := environ.get("OTEL_SERVICE_NAME"):
         named["service.name"] = name
     return named
+
+
+def extracted(carrier: Mapping[str, str], here: Any) -> Any:
+    """Return the context `here` with the trace context of a propagator's `carrier`."""
+    try:
+        from opentelemetry import propagate
+    except Exception:
+        # OTEL_PROPAGATORS names one that is not installed. These variables are always in the W3C's format.
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        return TraceContextTextMapPropagator().extract(carrier, here)
+    return propagate.extract(carrier, here)
 
 
 def _undelayed(force_flush: Callable[[], object]) -> Callable[[], float]:

@@ -153,7 +153,7 @@ class Termination:
     @harmless(None)
     def _finish(self) -> None:
         try:
-            for scope in reversed(current.open_scopes()):
+            for scope in reversed(current.recorded_scopes()):
                 scope.close(Outcome("cancelled", reason=self._number.name))
             flush()
             report_end()

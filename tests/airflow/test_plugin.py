@@ -64,6 +64,7 @@ def test_off(programs: Path, tmp_path: Path, told: dict[str, str]) -> None:
         "batchtel",
         "batchtel.airflow",
         "batchtel.airflow.plugin",
+        "batchtel.ending",
         "batchtel.guard",
         "batchtel.native",
         "batchtel.setting_values",

@@ -30,8 +30,8 @@ class ToldRun(JobRun):
         # Its tasks may tell of records, in processes that nobody here knows.
         self.expected.code_tells = False
         self.expected.makes_up = run.is_backfill
-        if run.run_type:
-            self.identity["airflow.dag_run.run_type"] = run.run_type
+        told = {"airflow.dag_run.run_type": run.run_type, "airflow.dag_run.logical_date": run.logical_date}
+        self.identity.update({name: value for name, value in told.items() if value})
 
     def tell_start(self) -> None:
         """Tell that the run has started."""
@@ -114,6 +114,7 @@ class ToldRun(JobRun):
     def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         Scope._measure(self, process, outcome, duration)
         self.expected.end(self, outcome)
+        process.meter.record("batch.job.execution", duration, self.labels)
         # What a backfill makes up for was due long ago.
         if self._scheduled_at is not None and not self._run.is_backfill:
             self._measure_wait("total", self._scheduled_at, self._run.ended_at or time.time())

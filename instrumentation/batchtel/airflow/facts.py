@@ -191,6 +191,12 @@ def unsaid_reason(run: Any) -> str:
     return "timed_out" if failed and over else ""
 
 
+def database() -> str:
+    """Return the address of Airflow's database as this process has loaded it; empty where it may not use one."""
+    address = str(getattr(sys.modules.get("airflow.settings"), "SQL_ALCHEMY_CONN", None) or "")
+    return "" if address.startswith("airflow-db-not-allowed") else address
+
+
 def text(value: Any) -> str:
     """Return an enumeration's value, or any other value as text; None as empty text."""
     return "" if value is None else str(getattr(value, "value", value))

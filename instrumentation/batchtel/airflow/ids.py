@@ -20,8 +20,8 @@ class SpanIds(NamedTuple):
 def of_dag_run(dag_id: str, run_id: str, traceparent: str) -> SpanIds:
     """Return the ids of our span of a DAG run; `traceparent` is Airflow's own, if it has one: then its trace is used.
 
-    The service with its namespace and environment is part of the trace id: the same scheduled run of the same DAG exists
-    in staging and in production, and in two Airflows of one environment.
+    The service with its namespace and environment is part of the trace id: the same scheduled run of the same DAG is in
+    staging and in production, and in two Airflows of one environment.
     """
     span_id = _bits(8, "run", dag_id, run_id)
     if traceparent:

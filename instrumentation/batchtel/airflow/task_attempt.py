@@ -8,7 +8,7 @@ import time
 from typing import Any, Final
 
 from batchtel import current, handover, settings
-from batchtel.airflow import exits, outcomes, task_log
+from batchtel.airflow import exits, outcomes, task_data, task_log
 from batchtel.airflow.facts import Task, is_row
 from batchtel.airflow.task_step import TaskStep
 from batchtel.airflow.watch import Watch
@@ -55,7 +55,10 @@ class TaskAttempt(TaskStep):
             self._supervisor = supervisor() if watched else 0
             self._watch = Watch.over(self.task, self._supervisor) if watched else None
             opener = Opener.here(self.part.name, 1, self.traceparent)
-            run = handover.OpenRun(self.part.name, self.part.run_id, 1, self.labels["job_type"], opener)
+            if self.part.expected.asks_for_data:
+                self.part.data.share()
+            kind, place = self.labels["job_type"], self.part.data.place
+            run = handover.OpenRun(self.part.name, self.part.run_id, 1, kind, opener, place)
             self._marked = handover.Marked(handover.variables(run, {"traceparent": self.traceparent}))
 
     def settle(self, outcome: Outcome) -> None:
@@ -86,6 +89,8 @@ class TaskAttempt(TaskStep):
             self._marked.restore()
         if self._watch is not None:
             self._watch.end()
+        if self.part.expected.asks_for_data:
+            task_data.keep(self.task, self.part.data.total())
         self.part.close(Outcome("success"))
 
     @harmless(None)

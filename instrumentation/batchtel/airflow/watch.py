@@ -127,7 +127,7 @@ class Watch:
 
     @classmethod
     @harmless(None)
-    def over(cls, task: Task, supervisor: int) -> Watch | None:
+    def over(cls, task: Task, supervisor: int = 0) -> Watch | None:
         """Watch the attempt of `task` that runs in this process, below the process `supervisor`, 0 if there is none."""
         return cls(task, supervisor)
 

@@ -119,7 +119,7 @@ class Watch:
             if self._process >= 0:
                 os.close(self._process)
         if not exits.can_be_read():
-            os._exit = self._leave  # type: ignore[assignment]
+            os._exit = self._leave
 
     def _teller(self, task: Task, supervisor: int) -> list[str]:
         told = [json.dumps(task._asdict()), str(self._signals.reading), str(self._process), str(supervisor)]

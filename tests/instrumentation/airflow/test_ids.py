@@ -6,7 +6,7 @@ import pytest
 
 from batchtel.airflow import ids
 
-SERVICES = (
+SERVICES: tuple[dict[str, str], ...] = (
     {},
     {"OTEL_SERVICE_NAME": "airflow-sales"},
     {"OTEL_SERVICE_NAME": "airflow-finance"},

@@ -13,7 +13,7 @@ import compatibility
 from pydantic import BaseModel
 
 from batchtel.catalogue_keys import JOB, Kind, Table
-from batchtel.detail import EVENTS, SPANS
+from batchtel.detail import AIRFLOW_ATTRIBUTES, EVENTS, SPANS
 from batchtel.settings import SETTINGS
 from batchtel.signals import ATTRIBUTES, JOB_LABELS, METRICS, RESOURCE_LABELS
 from batchtel_collector import schema
@@ -92,6 +92,10 @@ def _reference() -> Iterator[str]:
     yield from _table(
         ("attribute", "type", "label", "meaning"),
         [(f"`{row.key}`", row.type, "yes" if row.label else "", row.description) for row in ATTRIBUTES],
+    )
+    yield "\nSpans and events of Airflow's DAG runs and tasks carry on top:\n"
+    yield from _table(
+        ("attribute", "type", "meaning"), [(f"`{row.key}`", row.type, row.description) for row in AIRFLOW_ATTRIBUTES]
     )
 
 

@@ -36,6 +36,7 @@ OUTSIDE_OF_JOBS = {
     "plugin.py": "airflow",
     "listener.py": "pluggy",
     "pokes.py": "airflow",
+    "database.py": "sqlalchemy",
 }
 """Modules of the job side that no job imports, and what they are for: commands, tests of jobs, and Airflow."""
 

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from batchtel.catalogue_keys import JOB, CatalogueJob, Kind, Table, WrongValueError
 from batchtel.guard import harmless, warn_once
-from batchtel.identity import bounded
+from batchtel.identity import is_name
+from batchtel.signals import NAME_LENGTH
 from batchtel.values import text_of
 
 SHOWN: Final = 3
@@ -62,8 +63,8 @@ def _jobs(data: Mapping[str, Any], found: list[tuple[_Path, str]]) -> dict[str, 
         return {}
     jobs = {}
     for name, given in listed.items():
-        if not name or bounded(name) != name:
-            found.append((("jobs", name), " is no name of a job: 1 to 120 printable characters"))
+        if not is_name(name):
+            found.append((("jobs", name), f" is no name of a job: 1 to {NAME_LENGTH} bytes of printable characters"))
         jobs[name] = _read(given, JOB, ("jobs", name), found)
     return jobs
 

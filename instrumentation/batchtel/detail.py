@@ -105,6 +105,7 @@ EVENTS: Final = (
 AIRFLOW_ATTRIBUTES: Final = (
     Attribute("airflow.dag.tags", "string", "Tags of the DAG, with commas between them."),
     Attribute("airflow.dag_run.run_type", "string", "Kind of the DAG run: scheduled, manual, backfill, ..."),
+    Attribute("airflow.dag_run.logical_date", "string", "Logical date of the DAG run, ISO 8601 in UTC, if it has one."),
     Attribute("airflow.task.operator", "string", "Class of the task's operator."),
     Attribute("airflow.task_instance.map_index", "int", "Index of a mapped task; -1 for a task that is not mapped."),
     Attribute("airflow.task_instance.queue", "string", "Queue that the task waited in."),

@@ -24,7 +24,7 @@ class Expected:
 
     `type`, `owner` and `team` are the job's there, empty if they are not said. `makes_up` is whether the run makes up
     for the past, as all runs of the type `backfill` do. `code_tells` is whether the run's own code could tell of
-    records, so that silence means none.
+    records, so that silence means none; `shares` whether processes that it starts may tell of them, too.
     """
 
     def __init__(self, path: str, job: str) -> None:
@@ -33,6 +33,7 @@ class Expected:
         self.owner = self._listed.owner if self._listed is not None else ""
         self.team = self._listed.team if self._listed is not None else ""
         self.code_tells = True
+        self.shares = True
         self.makes_up = False
         self._owed: RunSla | None = None
         self._not_judged = False
@@ -56,8 +57,34 @@ class Expected:
             retry.owed = (self._owed, self._started)
         if self._owed is not None:
             run.data.minimum = self._owed.sla.min_records
-            if self._owed.asks_for_data:
+            if self._owed.asks_for_data and self.shares:
                 run.data.share()
+
+    @property
+    def asks_for_data(self) -> bool:
+        """Whether the catalogue has rules of records or data for the job."""
+        from batchtel.sla import asks_for_data
+
+        return self._listed is not None and not self._listed.paused and asks_for_data(self._listed.sla)
+
+    @property
+    def has_limits_of_time(self) -> bool:
+        """Whether the run, which has begun, owes to end within some time."""
+        return self._owed is not None and self._owed.has_limits_of_time
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the run has passed a limit of time that was not reported."""
+        return self._owed is not None and self._owed.is_late(*self._now())
+
+    def _now(self) -> tuple[float, float]:
+        return time.perf_counter() - self._started, time.time()
+
+    @harmless(None)
+    def note_late(self) -> None:
+        """Note which limits of time the run has passed, without reporting them: another process does."""
+        if self._owed is not None:
+            self._owed.passed(*self._now())
 
     def zeros(self, labels: Mapping[str, str]) -> dict[str, tuple[Mapping[str, str], ...]]:
         """Return the counter of violations with the label sets of those that there can be."""
@@ -79,7 +106,7 @@ class Expected:
         """Tell which limits of time the run has passed since the last beat."""
         # A forked child holds its parent's run, too, and leaves it to its parent.
         if self._owed is not None and self._process == os.getpid():
-            _tell(run, self._owed.passed(time.perf_counter() - self._started, time.time()))
+            _tell(run, self._owed.passed(*self._now()))
 
     @harmless(None)
     def end(self, run: JobRun, outcome: Outcome) -> None:
@@ -98,8 +125,8 @@ class Expected:
             told = told._replace(failed=told.failed_in_steps)
         if outcome.status == "skipped":
             told = told._replace(processed=None)
-        elif told.processed is None and told.failed_in_steps is not None:
-            self._not_judged = self._owed.sla.min_records is not None or self._owed.sla.max_failure_rate is not None
+        else:
+            self._not_judged = not self._owed.can_be_judged_by(told)
         _tell(run, self._owed.ended(told, time.time()))
 
 

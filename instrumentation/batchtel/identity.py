@@ -7,9 +7,10 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from batchtel.guard import warn_once
-from batchtel.signals import NAME_LIMIT
+from batchtel.signals import HASH_LENGTH, NAME_LENGTH, NAME_LIMIT
 from batchtel.values import text_of
 
 # A CronJob names its Jobs <cronjob>-<minutes since 1970>, and a Job its pods <job>-<5 characters>
@@ -21,22 +22,52 @@ UNKNOWN = "unknown"
 """The name of what has none."""
 
 
-def clean_name(name: object, what: str) -> str:
-    """Make `name` fit to be a label: text of 1 to 120 characters without control characters.
+class Name(NamedTuple):
+    """What a job, step or type is called: `whole` on spans and events, `label` on metrics, where it is bounded."""
 
-    A name that had to be changed is reported once; `what` says whose name it is. The same cut is made in the
-    collector, so that a label is the same whoever wrote it.
+    whole: str
+    label: str
+
+
+def clean_name(name: object, what: str) -> Name:
+    """Make `name` fit to be recorded: text without control characters, and a label of it in 1 to 120 bytes.
+
+    A name that had to be changed is reported once; `what` says whose name it is.
     """
     text = text_of(name)
-    cleaned = bounded(text)
-    if cleaned != text:
-        warn_once(f"name:{cleaned}", "%s name %.60r is recorded as %.60r", what, text, cleaned or UNKNOWN)
-    return cleaned or UNKNOWN
+    whole = _cut(_printable(text), NAME_LENGTH) or UNKNOWN
+    label = bounded(whole)
+    if label != text:
+        warn_once(f"name:{label}", "%s name %.60r is recorded as %.150r", what, text, label)
+    return Name(whole, label)
+
+
+def is_name(text: str) -> bool:
+    """Return whether `text` is the name of a job as it would be recorded."""
+    return bool(text) and _cut(_printable(text), NAME_LENGTH) == text
 
 
 def bounded(text: str) -> str:
-    """Cut `text` to 120 printable characters, without spaces around."""
-    return "".join(character if character.isprintable() else "?" for character in text[:NAME_LIMIT]).strip()
+    """Cut `text` to a label of 120 bytes of printable characters, without spaces around.
+
+    What is cut ends with a hash of the whole, so that texts of one beginning stay apart. The collector cuts labels at
+    the same number of bytes, which leaves this one whole.
+    """
+    return _cut(_printable(text), NAME_LIMIT)
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text).strip()
+
+
+def _cut(text: str, limit: int) -> str:
+    encoded = text.encode()
+    if len(encoded) <= limit:
+        return text
+    import hashlib
+
+    mark = "-" + hashlib.sha256(encoded).hexdigest()[:HASH_LENGTH]
+    return encoded[: limit - len(mark)].decode(errors="ignore").rstrip() + mark
 
 
 def default_job(program: str, environ: Mapping[str, str] = os.environ) -> str:

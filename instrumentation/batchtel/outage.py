@@ -22,12 +22,17 @@ LONG: Final = 10.0
 """Seconds from which on an outage is one that the next 2 s will not end: a collector that starts anew takes less."""
 
 
+def folder() -> Path:
+    """Return the folder of this user, which may not be there, in the host's temporary folder."""
+    # Not tempfile.gettempdir(): it tries the folder out by writing to it.
+    return Path(os.environ.get("TMPDIR") or "/tmp") / f"batchtel-{os.geteuid()}"
+
+
 class Outage:
     """The mark of one collector, by the host and port of `url`."""
 
     def __init__(self, url: str) -> None:
-        # Not tempfile.gettempdir(): it tries the folder out by writing to it.
-        self._folder = Path(os.environ.get("TMPDIR") or "/tmp") / f"batchtel-{os.geteuid()}"
+        self._folder = folder()
         self._path = self._folder / (hashlib.sha256(urlsplit(url).netloc.encode()).hexdigest()[:16] + ".unreachable")
         self._marked = self.is_fresh
 

@@ -66,15 +66,15 @@ class JobRun(Scope):
         self._usage_before = Usage.now()
         self.usage: Usage | None = None
         self.mark = RunMark(self)
-        label = clean_name(name, "job")
-        self.expected = Expected("" if own.disabled else own.catalogue, label)
+        called = clean_name(name, "job")
+        self.expected = Expected("" if own.disabled else own.catalogue, called.whole)
         kind = clean_name(type if is_given(type) else self.expected.type or own.job_type, "job type")
         super().__init__(
-            label,
-            {"job_name": label, "job_type": kind},
+            called.whole,
+            {"job_name": called.label, "job_type": kind.label},
             {
-                "batch.job.name": label,
-                "batch.job.type": kind,
+                "batch.job.name": called.whole,
+                "batch.job.type": kind.whole,
                 "batch.run.id": self.run_id,
                 "batch.run.attempt": self.attempt,
                 **{key: iso(time) for key, time in self._moments().items()},
@@ -271,8 +271,11 @@ class JobRun(Scope):
         self._measure_quality(process)
         if not outcome.goes_on:
             self.expected.end(self, outcome)
-            if self.retry is not None and self.retry.first_started is not None:
-                self._measure_wait("execution", self.retry.first_started, time.time())
+            first = self.retry.first_started if self.retry is not None else None
+            if first is not None and self.retry is not None and self.retry.number > 1:
+                self._measure_wait("execution", first, time.time())
+            else:
+                process.meter.record("batch.job.execution", duration, self.labels)
             if self._scheduled_at is not None:
                 self._measure_wait("total", self._scheduled_at, time.time())
 

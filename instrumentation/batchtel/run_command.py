@@ -149,7 +149,7 @@ class _Recorder:
         outer, own = handover.inherited(), handover.own()
         around = outer or own
         name = job or (around.job if around is not None else default_job(command, handover.unmarked()))
-        self._job, self._type = clean_name(name, "job"), type
+        self._job, self._type = clean_name(name, "job").whole, type
         self._scheduled_at, self._attributes = scheduled_at, attributes
         self._executable = text_of(os.path.basename(command))
         self._recorded = _has_destination()

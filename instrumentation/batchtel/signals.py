@@ -72,7 +72,13 @@ CUT_MARKER: Final = "...[truncated]..."
 """Stands where something was cut."""
 
 NAME_LIMIT: Final = 120
-"""Characters of a job, step or type name that are kept; the collector cuts labels at the same length."""
+"""Bytes of a label, in UTF-8, that are kept, with a hash at its end if it was longer; the collector cuts there, too."""
+
+NAME_LENGTH: Final = 1024
+"""Bytes of a job, step or type name that are kept on spans and events; Loki takes stream labels of 2,048."""
+
+HASH_LENGTH: Final = 8
+"""Hexadecimal digits of the hash by which cut names stay apart."""
 
 Kind = Literal["counter", "histogram", "maximum"]
 AttributeType = Literal["string", "int", "double", "boolean", "string[]"]
@@ -196,7 +202,7 @@ METRICS: Final = (
         "batch.job.execution",
         "s",
         "histogram",
-        "Time from the first start to the end of the last attempt, with retry().",
+        "Time from the first start to the end of the last attempt.",
         _JOB,
         SECONDS_BOUNDS,
     ),
@@ -234,7 +240,14 @@ METRICS: Final = (
         "Steps that ended, by how they ended.",
         (*_STEP, "status", "error_type"),
     ),
-    Metric("batch.step.duration", "s", "histogram", "Duration of one attempt of the step.", _STEP, SECONDS_BOUNDS),
+    Metric(
+        "batch.step.duration",
+        "s",
+        "histogram",
+        "Duration of one attempt of the step, by status: `success`, skipped ones included, or `failure`.",
+        (*_STEP, "status"),
+        SECONDS_BOUNDS,
+    ),
     Metric("batch.step.records.read", "{record}", "counter", "Records the step read.", _STEP),
     Metric("batch.step.records.written", "{record}", "counter", "Records the step wrote.", _STEP),
     Metric("batch.step.records.failed", "{record}", "counter", "Records that failed in the step.", _STEP),

@@ -67,6 +67,11 @@ def data_stale(limit: float, newest: float, reference: float) -> Violation | Non
     return Violation("data_stale", limit, age, f"the newest data is {age:.0f} s old, at most {limit:g} s")
 
 
+def asks_for_data(sla: Sla | None) -> bool:
+    """Return whether there are rules of records or data."""
+    return sla is not None and (sla.max_failure_rate, sla.min_records, sla.max_data_age) != (None, None, None)
+
+
 class RunSla:
     """What one run owes, over all its attempts; each rule is violated once at most.
 
@@ -109,7 +114,17 @@ class RunSla:
     @property
     def asks_for_data(self) -> bool:
         """Whether there are rules of records or data."""
-        return (self.sla.max_failure_rate, self.sla.min_records, self.sla.max_data_age) != (None, None, None)
+        return asks_for_data(self.sla)
+
+    @property
+    def has_limits_of_time(self) -> bool:
+        """Whether there are rules that a run violates by lasting."""
+        return self.sla.max_duration is not None or self._due is not None
+
+    def can_be_judged_by(self, told: Told) -> bool:
+        """Return whether every rule of records and data has what it compares in `told`."""
+        records = self.sla.min_records is not None or self.sla.max_failure_rate is not None
+        return not (records and told.processed is None) and not (self.sla.max_data_age and told.newest is None)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -125,12 +140,19 @@ class RunSla:
 
     def passed(self, seconds: float, now: float) -> list[Violation]:
         """Return the limits of time that are newly passed, `seconds` after the first start, at Unix time `now`."""
+        return self._new(self._passed(seconds, now))
+
+    def is_late(self, seconds: float, now: float) -> bool:
+        """Return whether `passed` would return any."""
+        return any(each and each.type not in self.violated for each in self._passed(seconds, now))
+
+    def _passed(self, seconds: float, now: float) -> list[Violation | None]:
         found = []
         if self.sla.max_duration is not None:
             found.append(duration_exceeded(self.sla.max_duration, seconds))
         if self._due is not None:
             found.append(deadline_missed(self._due, now))
-        return self._new(found)
+        return found
 
     def ended(self, told: Told, now: float) -> list[Violation]:
         """Return the rules of records and data that the run, ended at Unix time `now`, has newly violated.

@@ -30,11 +30,11 @@ class StepRun(Scope):
     def __init__(self, name: str, job: JobRun, retry: Attempt | None = None) -> None:
         self._job = job
         self._counts: dict[str, int] = {}
-        label = clean_name(name, "step")
-        identity = {**job.identity, "batch.step.name": label}
+        called = clean_name(name, "step")
+        identity = {**job.identity, "batch.step.name": called.whole}
         if retry is not None:
             identity["batch.step.attempt"] = retry.number
-        super().__init__(label, {**job.labels, "step_name": label}, identity, retry)
+        super().__init__(called.whole, {**job.labels, "step_name": called.label}, identity, retry)
 
     @property
     def job(self) -> JobRun:
@@ -73,4 +73,5 @@ class StepRun(Scope):
         return {**self.described(), **{f"batch.records.{name}": count for name, count in counts.items()}}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
-        return self.labels
+        # Two values: steps are many, and each value is a histogram more.
+        return {**self.labels, "status": "success" if outcome.status in ("success", "skipped") else "failure"}

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from tests.instrumentation.process import run
 from tests.instrumentation.sink import Sink
 
+
+def label_of(text: str, limit: int = 120) -> str:
+    """Return a long ASCII text as the label of a metric: cut, with a hash of the whole at its end."""
+    return f"{text[: limit - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
 NAMES = {
     # the name as Python text: what it becomes
     "''": "unknown",
     "'   '": "unknown",
-    "'x' * 10_000": "x" * 120,
+    "'x' * 1_000": label_of("x" * 1_000),
+    "'x' * 10_000": label_of(label_of("x" * 10_000, 1024)),
+    "'\\u00e9' * 60": "\u00e9" * 60,
+    "'\\u00e9' * 61": "\u00e9" * 55 + "-" + hashlib.sha256(("\u00e9" * 61).encode()).hexdigest()[:8],
     "'new\\nline\\r\\n'": "new?line??",
     "'nul\\0byte'": "nul?byte",
     "'\\udce9'": "\\udce9",
@@ -28,7 +39,7 @@ NO_TYPE = {"''", "None"}
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name(sink: Sink, name: str) -> None:
-    """A job, type and step of any name run; labels have 1 to 120 printable characters; each change is told once."""
+    """A job, type and step of any name run; labels have 1 to 120 bytes of printable text; each change is told once."""
     finished = run(
         """
         import sys, batchtel
@@ -47,7 +58,7 @@ def test_any_name(sink: Sink, name: str) -> None:
     assert sink.total("batch.step.completions", job_name=label, job_type=kind, step_name=label) == 2
     for point in sink.points():
         for value in point.attributes.values():
-            assert 1 <= len(value) <= 120
+            assert 1 <= len(value.encode()) <= 120
             assert value.isprintable()
     assert len(sink.spans()) == 4
 
@@ -63,8 +74,37 @@ def test_a_changed_name_is_told_whole(sink: Sink) -> None:
     assert finished.stderr == "job name 'new\\nline' is recorded as 'new?line'\n"
 
 
+def test_long_names_stay_apart(sink: Sink) -> None:
+    """Names that differ after 120 characters are two labels, and whole on spans and events; also where joined."""
+    beginning = "transform_" + "warehouse_" * 12
+    finished = run(
+        f"""
+        import subprocess, sys, batchtel
+        for end in ("run", "test"):
+            with batchtel.job({beginning!r} + end, type={beginning!r} + end), batchtel.step({beginning!r} + end):
+                with batchtel.job({beginning!r} + end) as joined:
+                    joined.records(processed=1)
+                code = "import sys, batchtel\\nwith batchtel.job(sys.argv[1]) as job: job.records(processed=2)"
+                subprocess.run([sys.executable, "-c", code, {beginning!r} + end], check=True)
+        """,
+        sink,
+    )
+    assert finished.code == 0, finished.stderr
+    for name in (beginning + "run", beginning + "test"):
+        label = label_of(name)
+        assert sink.total("batch.step.completions", job_name=label, job_type=label, step_name=label) == 1
+        assert sink.total("batch.job.completions", job_name=label) == 1
+        assert sink.total("batch.job.records.processed", job_name=label) == 3
+        assert sink.span(f"batch_job.{name}").attributes["batch.job.name"] == name
+        assert sink.span(f"batch_step.{name}").attributes["batch.step.name"] == name
+    assert {event.attributes["batch.job.name"] for event in sink.events("batch.run.finished")} == {
+        beginning + "run",
+        beginning + "test",
+    }
+
+
 def test_error_types_are_bounded_labels(sink: Sink) -> None:
-    """A class name of 10 KB, or with control characters, becomes a label of 120 printable characters."""
+    """A class name of 10 KB, or with control characters, becomes a label of 120 bytes of printable text."""
     run(
         """
         import batchtel
@@ -78,7 +118,7 @@ def test_error_types_are_bounded_labels(sink: Sink) -> None:
         sink,
     )
     failed = [point for point in sink.points("batch.job.completions") if point.value]
-    assert {point.attributes["error_type"] for point in failed} == {"E" * 120, "new?line", "unknown"}
+    assert {point.attributes["error_type"] for point in failed} == {label_of("E" * 10_000), "new?line", "unknown"}
 
 
 NOT_COUNTS = ["-1", "float('nan')", "float('inf')", "2.5", "'7'", "None", "10**400", "2**63", "[1]", "object()", "1j"]

@@ -13,13 +13,18 @@ from batchtel.outcome import Outcome
 from batchtel.run import JobRun
 from batchtel.scope import Scope
 from batchtel.start import Start
+from batchtel.tally import Told
 from batchtel.telemetry import Telemetry
 
 
 class ToldRun(JobRun):
-    """A run that happens elsewhere: it has no process, so no heartbeat, no CPU seconds and no memory."""
+    """A run that happens elsewhere: it has no process, so no heartbeat, no CPU seconds and no memory.
 
-    def __init__(self, run: DagRun) -> None:
+    `watched` is the same run as it was when it started, if it was watched since, `watched_elsewhere` whether another
+    process reports which limits of time it passes.
+    """
+
+    def __init__(self, run: DagRun, *, watched: ToldRun | None = None, watched_elsewhere: bool = False) -> None:
         super().__init__(
             run.dag_id, run_id=run.run_id, attempt=1, scheduled_at=run.scheduled_at, queued_at=run.queued_at
         )
@@ -27,11 +32,15 @@ class ToldRun(JobRun):
         self._run = run
         self._telling_start = True
         self._telling_end = False
+        self._watched_elsewhere = watched_elsewhere
+        self._is_watched = watched is not None
+        if watched is not None:
+            self.expected = watched.expected
         # Its tasks may tell of records, in processes that nobody here knows.
-        self.expected.code_tells = False
+        self.expected.code_tells = self.expected.shares = False
         self.expected.makes_up = run.is_backfill
-        if run.run_type:
-            self.identity["airflow.dag_run.run_type"] = run.run_type
+        told = {"airflow.dag_run.run_type": run.run_type, "airflow.dag_run.logical_date": run.logical_date}
+        self.identity.update({name: value for name, value in told.items() if value})
 
     def tell_start(self) -> None:
         """Tell that the run has started."""
@@ -40,8 +49,10 @@ class ToldRun(JobRun):
         self.leave()
         current.closed(self)
 
-    def tell_end(self, outcome: Outcome) -> None:
-        """Tell how the run has ended, with its span from start to end."""
+    def tell_end(self, outcome: Outcome, told: Told | None = None) -> None:
+        """Tell how the run has ended, with its span from start to end; `told` is what its tasks have, if known."""
+        if told is not None:
+            self.data.processed, self.data.failed, self.data.newest, self.data.failed_in_steps = told
         self._telling_start = False
         self.tell(outcome)
 
@@ -73,10 +84,13 @@ class ToldRun(JobRun):
 
     def beat(self) -> None:
         """Watch the limits of time only: nobody here knows whether the run lives."""
-        self.expected.beat(self)
+        if self._watched_elsewhere:
+            self.expected.note_late()
+        else:
+            self.expected.beat(self)
 
     def _expect(self, started: float) -> None:
-        if self._telling_end:
+        if not self._is_watched:
             super()._expect(started)
 
     def _around(self) -> Scope | None:
@@ -114,6 +128,7 @@ class ToldRun(JobRun):
     def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         Scope._measure(self, process, outcome, duration)
         self.expected.end(self, outcome)
+        process.meter.record("batch.job.execution", duration, self.labels)
         # What a backfill makes up for was due long ago.
         if self._scheduled_at is not None and not self._run.is_backfill:
             self._measure_wait("total", self._scheduled_at, self._run.ended_at or time.time())

@@ -11,6 +11,7 @@ import sys
 from typing import Any, NamedTuple
 
 from batchtel.airflow import own_trace
+from batchtel.moment import iso
 
 
 class Task(NamedTuple):
@@ -20,7 +21,8 @@ class Task(NamedTuple):
     `retries` is how many attempts may follow the first of a series. `goes_on_again` means that this process continues
     an attempt that began in another one: after a deferral, or at a further poke of a sensor. `started_at` is Unix time.
     `traceparent` is that of Airflow's own trace, empty if it makes none. `owner` is the task's; `tags` are the DAG's,
-    with commas between them. These and `team` are empty where nothing is known of them.
+    with commas between them; `logical_date` is that of the run, ISO 8601 in UTC. These and `team` are empty where
+    nothing is known of them.
     """
 
     dag_id: str
@@ -41,6 +43,7 @@ class Task(NamedTuple):
     owner: str = ""
     team: str = ""
     tags: str = ""
+    logical_date: str = ""
 
     @property
     def attempt(self) -> int:
@@ -81,6 +84,7 @@ def task(instance: Any, operator: Any = None) -> Task:
         owner=text(getattr(operator, "owner", None)),
         team=_team(run),
         tags=tags(_dag(operator)),
+        logical_date=_logical_date(run),
     )
 
 
@@ -119,6 +123,12 @@ def _team(run: Any) -> str:
     return text(columns(run)("team_name", "_team_name")) if run is not None else ""
 
 
+def _logical_date(run: Any) -> str:
+    # Airflow 2 keeps it under its former name.
+    date = moment(columns(run)("logical_date", "execution_date")) if run is not None else None
+    return iso(date) if date is not None else ""
+
+
 class DagRun(NamedTuple):
     """One DAG run; times are Unix seconds, None where Airflow has none.
 
@@ -139,6 +149,7 @@ class DagRun(NamedTuple):
     owner: str = ""
     team: str = ""
     tags: str = ""
+    logical_date: str = ""
 
     @property
     def is_backfill(self) -> bool:
@@ -166,6 +177,7 @@ def dag_run(run: Any) -> DagRun:
         owner=owners(column("dag")),
         team=_team(run),
         tags=tags(column("dag")),
+        logical_date=_logical_date(run),
     )
 
 
@@ -177,6 +189,12 @@ def unsaid_reason(run: Any) -> str:
     failed = text(column("state", "_state")) == "failed"
     over = None not in (limit, started_at, ended_at) and ended_at - started_at >= limit
     return "timed_out" if failed and over else ""
+
+
+def database() -> str:
+    """Return the address of Airflow's database as this process has loaded it; empty where it may not use one."""
+    address = str(getattr(sys.modules.get("airflow.settings"), "SQL_ALCHEMY_CONN", None) or "")
+    return "" if address.startswith("airflow-db-not-allowed") else address
 
 
 def text(value: Any) -> str:

@@ -6,12 +6,13 @@ import json
 import os
 import socket
 import sys
-from typing import Any
+from typing import Any, Final
 
-from batchtel.airflow import outcomes
+from batchtel.airflow import outcomes, task_data
 from batchtel.airflow.dag_run import ToldRun
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.messenger import INLINE
+from batchtel.airflow.open_runs import OpenRuns
 from batchtel.airflow.told_task import PATIENCE, ToldTask
 from batchtel.guard import LOGGER, harmless
 from batchtel.process import flush, telemetry
@@ -44,15 +45,26 @@ def _tell(content: bytes) -> None:
         task, reason = Task(**told), message["reason"]
         outcome = outcomes.lost(task, reason) if message["lost"] else outcomes.without_process(task, reason)
         ToldTask(task, started=message["started"], spanned=message["spanned"]).tell(outcome)
+    RUNS.use(message.get("database", ""))
     if "dag_run" in message:
-        _tell_run(DagRun(**message["dag_run"]), message["message"])
+        _tell_run(DagRun(**message["dag_run"]), message["message"], message.get("begun"))
 
 
-def _tell_run(told: DagRun, message: str) -> None:
+RUNS: Final = OpenRuns()
+
+
+def _tell_run(told: DagRun, message: str, begun: int | None) -> None:
+    """Tell of a run; `begun` is how many of its tasks a process has begun, None if that is not known."""
     if told.state == "running" or told.started_at is None:
-        ToldRun(told).tell_start()
+        run = ToldRun(told)
+        run.tell_start()
+        if told.state == "running":
+            RUNS.started(run, told)
     if told.state != "running":
-        ToldRun(told).tell_end(outcomes.of_dag_run(told.state, message))
+        run = RUNS.ended(told)
+        data = task_data.of_run(told, begun) if begun is not None and run.expected.asks_for_data else None
+        run.tell_end(outcomes.of_dag_run(told.state, message), data)
+        task_data.clean()
 
 
 def main() -> None:

@@ -20,13 +20,14 @@ class SpanIds(NamedTuple):
 def of_dag_run(dag_id: str, run_id: str, traceparent: str) -> SpanIds:
     """Return the ids of our span of a DAG run; `traceparent` is Airflow's own, if it has one: then its trace is used.
 
-    The environment is part of the trace id: the same scheduled run of the same DAG exists in staging and in production.
+    The service with its namespace and environment is part of the trace id: the same scheduled run of the same DAG is in
+    staging and in production, and in two Airflows of one environment.
     """
     span_id = _bits(8, "run", dag_id, run_id)
     if traceparent:
         _, trace_id, _, flags = traceparent.split("-")
         return SpanIds(int(trace_id, 16), span_id, int(flags, 16) & 1)
-    return SpanIds(_bits(16, _environment(), dag_id, run_id), span_id, 1)
+    return SpanIds(_bits(16, *_service(), dag_id, run_id), span_id, 1)
 
 
 def of_rerun(root: SpanIds, started_at: float) -> SpanIds:
@@ -57,7 +58,9 @@ def _bits(count: int, *names: str) -> int:
     return int.from_bytes(digest[:count], "big") or 1
 
 
-def _environment() -> str:
-    """Return deployment.environment.name as OTEL_RESOURCE_ATTRIBUTES has it; empty if it has none."""
+def _service() -> tuple[str, str, str]:
+    """Return environment, namespace and name of the service, as OpenTelemetry's variables have them; else empty."""
     pairs = (pair.partition("=") for pair in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
-    return {name.strip(): value.strip() for name, _, value in pairs}.get("deployment.environment.name", "")
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    name = os.environ.get("OTEL_SERVICE_NAME") or found.get("service.name", "")
+    return found.get("deployment.environment.name", ""), found.get("service.namespace", ""), name

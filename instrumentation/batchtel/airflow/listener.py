@@ -58,6 +58,12 @@ class Listener:
         from batchtel.airflow import preload
 
         preload.preload()
+        from batchtel.airflow.plugin import is_scheduler
+
+        if is_scheduler():
+            from batchtel.airflow import own_trace
+
+            own_trace.warn_of_lost()
 
     @hookimpl
     @contained

@@ -7,6 +7,9 @@ import re
 import sys
 from typing import Any, Final
 
+from batchtel import settings
+from batchtel.guard import harmless, warn_once
+
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _CONFIGURATIONS: Final = ("airflow.sdk.configuration", "airflow.configuration")
@@ -21,6 +24,34 @@ def traceparent(carrier: Any) -> str:
     """
     told = str(carrier.get("traceparent")) if hasattr(carrier, "get") and is_on() else ""
     return told if _TRACEPARENT.fullmatch(told) else ""
+
+
+LOST: Final = (
+    "Airflow sends its own spans by gRPC to %s, where HTTP is expected, and all of them are lost: set "
+    "OTEL_TRACES_EXPORTER=otlp_proto_http for all processes of Airflow"
+)
+
+
+@harmless(None)
+def warn_of_lost() -> None:
+    """Warn once where Airflow's own spans are sent by gRPC to a port of HTTP.
+
+    From 3.2 on Airflow uses the SDK's exporter `otlp`, which is gRPC's, and reads no OTEL_EXPORTER_OTLP_PROTOCOL.
+    """
+    if not is_on():
+        return
+    from opentelemetry import trace
+
+    from batchtel.endpoint import GRPC, Endpoint
+
+    own = Endpoint.of("traces", settings.read())
+    processors = getattr(trace.get_tracer_provider(), "_active_span_processor", None)
+    for processor in getattr(processors, "_span_processors", ()):
+        exporter = getattr(processor, "span_exporter", None)
+        by_grpc = ".proto.grpc." in type(exporter).__module__
+        address = str(getattr(exporter, "_endpoint", ""))
+        if by_grpc and own is not None and own.protocol != GRPC and address and address in own.url:
+            warn_once("airflow:grpc", LOST, address)
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import sys
+from typing import Any, ClassVar, Final
 
 try:
     # Airflow 3.2 and later: task processes do without the scheduler's half of Airflow.
@@ -11,7 +12,17 @@ except ImportError:
     from airflow.plugins_manager import AirflowPlugin
 
 from batchtel import settings
-from batchtel.guard import harmless
+from batchtel.guard import harmless, warn_once
+
+NO_ENDPOINT: Final = (
+    "the plugin batchtel is installed, but nothing is recorded: set OTEL_EXPORTER_OTLP_ENDPOINT for all processes of "
+    "Airflow, for example to http://127.0.0.1:4318; BATCHTEL_AIRFLOW_DISABLED=true switches batchtel off without this"
+)
+
+
+def is_scheduler() -> bool:
+    """Return whether this process is the scheduler, which gives the warnings of an installation: tasks give none."""
+    return sys.argv[1:2] == ["scheduler"]
 
 
 @harmless([])
@@ -21,7 +32,11 @@ def listeners() -> list[Any]:
     Any listener at all, also one that does nothing, makes Airflow refuse tasks with `end_from_trigger=True`.
     """
     told = settings.read()
-    if told.airflow_disabled or told.disabled or not told.has_endpoint:
+    if told.airflow_disabled or told.disabled:
+        return []
+    if not told.has_endpoint:
+        if is_scheduler():
+            warn_once("airflow:endpoint", NO_ENDPOINT)
         return []
     from batchtel.airflow.listener import Listener
 

@@ -29,7 +29,7 @@ def run_started(run: Any) -> None:
     """Hand over that a DAG run has started."""
     told = facts.dag_run(run)
     if told_runs.first_time(told):
-        MESSENGER.send({"dag_run": told._asdict(), "message": ""})
+        MESSENGER.send({"dag_run": told._asdict(), "message": "", "database": facts.database()})
 
 
 def run_ended(run: Any, message: str) -> None:
@@ -51,7 +51,9 @@ def run_ended(run: Any, message: str) -> None:
     reason = message if from_outside else ""
     tell_tasks((row.told() for row in idle if not row.is_counted), reason)
     tell_tasks((row.told() for row in idle if row.is_counted), reason, started=True, spanned=True)
-    MESSENGER.send({"dag_run": told._asdict(), "message": message})
+    # All of them are loaded where the tasks have ended the run.
+    begun = None if from_outside else sum(row.has_begun for row in rows)
+    MESSENGER.send({"dag_run": told._asdict(), "message": message, "begun": begun})
 
 
 def _had_ended(run: Any, told: DagRun) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from typing import Any, Final
 
 from batchtel import current, handover, settings
-from batchtel.airflow import outcomes, task_log
+from batchtel.airflow import exits, outcomes, task_data, task_log
 from batchtel.airflow.facts import Task, is_row
 from batchtel.airflow.task_step import TaskStep
 from batchtel.airflow.watch import Watch
@@ -32,6 +34,7 @@ class TaskAttempt(TaskStep):
         self.instance = instance
         self._watched = watched
         self._watch: Watch | None = None
+        self._supervisor = 0
         self._marked: handover.Marked | None = None
 
     def open(self) -> None:
@@ -49,13 +52,21 @@ class TaskAttempt(TaskStep):
             task_log.capture()
             # Airflow 2 calls a hook for every task that it finds dead.
             watched = self._watched and not is_row(self.instance)
-            self._watch = Watch.over(self.task) if watched else None
+            self._supervisor = supervisor() if watched else 0
+            self._watch = Watch.over(self.task, self._supervisor) if watched else None
             opener = Opener.here(self.part.name, 1, self.traceparent)
-            run = handover.OpenRun(self.part.name, self.part.run_id, 1, self.labels["job_type"], opener)
+            if self.part.expected.asks_for_data:
+                self.part.data.share()
+            kind, place = self.labels["job_type"], self.part.data.place
+            run = handover.OpenRun(self.part.name, self.part.run_id, 1, kind, opener, place)
             self._marked = handover.Marked(handover.variables(run, {"traceparent": self.traceparent}))
 
     def settle(self, outcome: Outcome) -> None:
         """Close it with its end, and send everything: the process may be gone a moment later."""
+        if self._supervisor and os.getppid() != self._supervisor:
+            # Nobody takes the end to Airflow: it misses the heartbeats, fails the task, and calls the hook for that.
+            self.suspend()
+            return
         # What the task has left open, in a thread or by a generator, ends with it.
         for scope in reversed(current.open_scopes()):
             if scope not in (self, self.part):
@@ -78,6 +89,8 @@ class TaskAttempt(TaskStep):
             self._marked.restore()
         if self._watch is not None:
             self._watch.end()
+        if self.part.expected.asks_for_data:
+            task_data.keep(self.task, self.part.data.total())
         self.part.close(Outcome("success"))
 
     @harmless(None)
@@ -92,6 +105,14 @@ class TaskAttempt(TaskStep):
             super()._announce(process, at)
         # At once: a task may be killed in its first moments, and has started then.
         process.send_soon(0.0)
+
+
+@harmless(0)
+def supervisor() -> int:
+    """Return the process that runs this one for Airflow 3; 0 where there is none, as in `dag.test()`."""
+    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    comms = type(getattr(runner, "SUPERVISOR_COMMS", None)).__name__
+    return os.getppid() if comms == "CommsDecoder" and exits.is_alive(os.getppid()) else 0
 
 
 @harmless(None)

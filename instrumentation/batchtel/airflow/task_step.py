@@ -96,5 +96,6 @@ def _attributes(task: Task) -> dict[str, AttributeValue]:
         "airflow.task_instance.queue": task.queue,
         "airflow.task_instance.pool": task.pool,
         "airflow.dag_run.run_type": task.run_type,
+        "airflow.dag_run.logical_date": task.logical_date,
     }
     return told | {name: value for name, value in texts.items() if value}

@@ -4,6 +4,9 @@ Airflow 3 calls no hook for a process that is killed by surprise in the last try
 because the task was cleared or its state set by hand, or because its run has ended without it. So a shell waits at a
 pipe: a line is a good end, the end of the file without one is not, and only then it becomes a Python that tells. It
 costs a process of 1 MiB while the task runs.
+
+Two ends are left to the scheduler, which calls a hook for them: exit code 0, which Airflow's supervisor takes for a
+success that the task has reported, and an end without supervisor, whose heartbeats are missed.
 """
 
 from __future__ import annotations
@@ -15,17 +18,33 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import Final
+from typing import Final, NoReturn
 
-from batchtel.airflow import outcomes
+from batchtel.airflow import exits, outcomes
 from batchtel.airflow.facts import Task
 from batchtel.airflow.told_task import PATIENCE, ToldTask
 from batchtel.guard import harmless
 from batchtel.outcome import Outcome
 from batchtel.process import flush
 
-SHELL: Final = 'exec 3<&0; { read -r _ <&3 || exec "$0" "$@" 3<&-; } &'
-"""Leaves the watch to the system's first process at once: a task that waits for its children finds its own only."""
+SHELL: Final = """
+exec 3<&0
+supervisor=$1
+shift
+{ read -r _ <&3 || {
+    supervised=no
+    if [ "$supervisor" = 0 ]; then supervised=yes; elif [ -r "/proc/$supervisor/status" ]; then
+        while read -r name value _; do
+            case "$name$value" in State:[!ZX]*) supervised=yes ;; esac
+        done <"/proc/$supervisor/status"
+    fi
+    exec "$0" "$@" "$supervised" 3<&-
+}; } &
+"""
+"""Leaves the watch to the system's first process at once: a task that waits for its children finds its own only.
+
+It looks for the supervisor itself: one that runs one task only has ended well before a Python has started.
+"""
 
 
 class Signals:
@@ -71,19 +90,22 @@ def received(reading: int) -> bytes:
 
 
 class Watch:
-    """One shell that waits for the end of this process."""
+    """One shell that waits for the end of this process, which the process `supervisor` runs; 0 if none does."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, supervisor: int) -> None:
         self._signals = Signals()
+        self._process = exits.of_this_process()
         reading, self._writing = os.pipe()
+        self._pipe = os.fstat(self._writing).st_ino
+        self._exit = os._exit
         os.register_at_fork(after_in_child=self._let_go)
         try:
             subprocess.run(
-                ["/bin/sh", "-c", SHELL, *_teller(task, self._signals.reading)],
+                ["/bin/sh", "-c", SHELL, *self._teller(task, supervisor)],
                 stdin=reading,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=(self._signals.reading,),
+                pass_fds=(self._signals.reading, *([self._process] if self._process >= 0 else [])),
                 timeout=1,
                 check=True,
                 # What ends the group of the task must not end its watch.
@@ -94,18 +116,34 @@ class Watch:
             raise
         finally:
             os.close(reading)
+            if self._process >= 0:
+                os.close(self._process)
+        if not exits.can_be_read():
+            os._exit = self._leave
+
+    def _teller(self, task: Task, supervisor: int) -> list[str]:
+        told = [json.dumps(task._asdict()), str(self._signals.reading), str(self._process), str(supervisor)]
+        return [sys.executable, str(supervisor), "-P", "-m", __name__, *told]
 
     @classmethod
     @harmless(None)
-    def over(cls, task: Task) -> Watch | None:
-        """Watch the attempt of `task` that runs in this process."""
-        return cls(task)
+    def over(cls, task: Task, supervisor: int = 0) -> Watch | None:
+        """Watch the attempt of `task` that runs in this process, below the process `supervisor`, 0 if there is none."""
+        return cls(task, supervisor)
+
+    def _leave(self, status: int) -> NoReturn:
+        """End the watch before an `os._exit(0)`, where the kernel does not tell exit codes."""
+        if status == 0 and self._writing >= 0 and not self.asked_to_end():
+            self.end()
+        self._exit(status)
 
     @harmless(None)
     def end(self) -> None:
         """End the watch: the task tells its end itself, or goes on in another process."""
         if self._writing >= 0:
-            os.write(self._writing, b"ended\n")
+            # A task may have closed all files, and opened one of its own in this place.
+            if os.fstat(self._writing).st_ino == self._pipe:
+                os.write(self._writing, b"ended\n")
             self._let_go()
 
     @harmless(False)
@@ -118,25 +156,28 @@ class Watch:
         """Close the pipes, in a child that the task forks, too: it may outlive the task."""
         if self._writing >= 0:
             writing, self._writing = self._writing, -1
+            if os._exit == self._leave:
+                os._exit = self._exit
             os.close(writing)
             self._signals.forget()
-
-
-def _teller(task: Task, signals: int) -> list[str]:
-    return [sys.executable, "-P", "-m", __name__, json.dumps(task._asdict()), str(signals)]
 
 
 def main() -> None:
     """Tell how the task of the first argument was lost, unless Airflow's scheduler does.
 
-    The second is the pipe with the signals that its process got. A process that was asked to end was ended by Airflow,
-    which tries the task again only if it was cleared, and counts from one then. One that was not was killed by
-    surprise, and where another try follows, the scheduler finds out and calls the hook.
+    The second is the pipe with the signals that its process got, the third a descriptor of that process, the fourth the
+    process of its supervisor, and the last whether that was there at its end. A process that was asked to end was ended
+    by Airflow, which tries the task again only if it was cleared, and counts from one then. One that was not was killed
+    by surprise, and where another try follows, the scheduler finds out and calls the hook.
     """
-    task = Task(**json.loads(sys.argv[1]))
-    if signal.SIGTERM in received(int(sys.argv[2])):
+    task, (signals, process, supervisor) = Task(**json.loads(sys.argv[1])), map(int, sys.argv[2:5])
+    # It may have become another program by exec, or have closed all files: only then there is something to wait for.
+    waited, code = exits.wait(process)
+    if not (exits.is_alive(supervisor) if waited and supervisor else sys.argv[5] == "yes"):
+        return
+    if signal.SIGTERM in received(signals):
         ToldTask(task, started=True).tell(outcomes.TERMINATED)
-    elif task.attempt > task.retries:
+    elif task.attempt > task.retries and code != 0:
         lost = Outcome("lost", reason="the process of the task ended without a word")
         ToldTask(task, started=True).tell(lost)
     flush(PATIENCE)

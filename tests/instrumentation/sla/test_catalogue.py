@@ -169,7 +169,7 @@ d = 3
         (8, f'jobs."b c".schedule.every: "often" {NO_DURATION}'),
         (13, f'jobs.c.sla.must_complete_by.weekdays: ["mon", "someday"] {NO_DAYS}'),
         (18, f'jobs.c.sla.must_complete_by.timezone: "Mars" {NO_ZONE}'),
-        (19, 'jobs."new\\nline" is no name of a job: 1 to 120 printable characters'),
+        (19, 'jobs."new\\nline" is no name of a job: 1 to 1024 bytes of printable characters'),
         (
             21,
             "jobs.d: 3 is not a table; its keys are type, owner, team, severity, runbook, paused, schedule, sla",

@@ -56,7 +56,7 @@ ODD_NAME: Final = r"[^A-Za-z0-9:._/ -]"
 """Regular expression of what Prometheus cannot write and OpenTelemetry does not allow in the name of a metric."""
 
 NAME_LIMIT: Final = 255
-"""Longest name of a metric; a longer one is cut: opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax"""
+"""Longest name of an instrument: opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax."""
 
 _NO_WORD: Final = "[^A-Za-z0-9:]"
 _TOTALS: Final = f"{_NO_WORD}*(total{_NO_WORD}+)*"

@@ -21,10 +21,10 @@ class Listen(Section):
     series: Listener = Field(
         examples=["127.0.0.1:8889"], description="the sums over all runs, read back at every cadence, on loopback"
     )
-    statsd: Listener | None = Field(
+    statsd: Address | None = Field(
         default=None,
         examples=["127.0.0.1:8125"],
-        description="where Airflow sends its own metrics, StatsD over UDP, on loopback; null: it does not",
+        description="where Airflow sends its own metrics, StatsD over UDP, without a password; null: it does not",
     )
 
     @model_validator(mode="after")

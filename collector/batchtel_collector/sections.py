@@ -62,6 +62,16 @@ class Retention(Section):
     detail: Duration = Field(examples=["90d"], description="VictoriaLogs and Jaeger")
 
 
+class Expected(Section):
+    """What `batchtel check` compares with `series_limit`."""
+
+    jobs: int | None = Field(
+        default=None, ge=1, examples=["50"], description="jobs, or DAGs; null: those in `jobs` if unknown_jobs is other"
+    )
+    steps: int = Field(default=5, ge=0, examples=["5"], description="steps of a job, or tasks of a DAG")
+    airflow: bool = Field(default=False, examples=["true"], description="true: Airflow sends its own metrics, too")
+
+
 class Sender(Section):
     """What jobs are told: `batchtel env` prints it."""
 

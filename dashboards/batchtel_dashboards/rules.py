@@ -65,6 +65,16 @@ def text() -> str:
     return HEADER + yaml.safe_dump(groups, sort_keys=False, width=1000)
 
 
+def of(*totals: str) -> str:
+    """Return a rule file for metrics of one's own, by the names of their totals in Prometheus.
+
+    For a counter that is `shop_orders_total`, for a histogram its `_count`, `_sum` and `_bucket`, each by itself. What
+    increment() names then counts as exactly as that of batchtel's own metrics.
+    """
+    group = {"name": f"{GROUP}-own", "rules": [rule for total in totals for rule in _pair(total)]}
+    return yaml.safe_dump({"groups": [group]}, sort_keys=False, width=1000)
+
+
 def names() -> set[str]:
     """Return the names that the rules record."""
     return {rule["record"] for rule in _rules()}

@@ -320,6 +320,24 @@ def test_cases_find_a_fault(promtool: Path, tmp_path: Path, fault: str) -> None:
     assert any(evaluate(promtool, tmp_path, broken, case) for case in (*LOST_CASES, *CASES))
 
 
+def test_metrics_of_ones_own_are_counted_as_exactly(promtool: Path, tmp_path: Path) -> None:
+    """A counter and a histogram that the table does not have: born with a value, over a restart with another boot."""
+    counted = "sum_over_time(shop_orders:increment[10m]) + sum_over_time(shop_latency_seconds_count:increment[10m])"
+    case = Case(
+        "own",
+        {
+            'shop_orders_total{instance="a",boot="1"}': "_x60 4x8 6x2 _x20",
+            'shop_orders_total{instance="a",boot="2"}': "_x72 3x20",
+            'shop_latency_seconds_count{instance="a",boot="1"}': "_x60 2x20",
+        },
+        counted,
+        "20m",
+        {"{}": 11},
+    )
+    text = rules.of("shop_orders_total", "shop_latency_seconds_count")
+    assert evaluate(promtool, tmp_path, text, case) == ""
+
+
 def test_rules_are_well_formed(promtool: Path) -> None:
     """`promtool check rules` finds nothing in the committed file, not even duplicates."""
     done = subprocess.run(

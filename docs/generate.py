@@ -114,7 +114,7 @@ def _environment(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, .
     for key, field in section.model_fields.items():
         inner = [part for part in (*get_args(field.annotation), field.annotation) if _is_section(part)]
         name = f"{prefix}{key}.NAME" if get_origin(field.annotation) is dict and inner else f"{prefix}{key}"
-        unset = "needed" if field.is_required() else f"`{json.dumps(field.default)}`"
+        unset = "needed" if field.is_required() else f"`{json.dumps(field.default, default=BaseModel.model_dump)}`"
         example = "" if inner else f"`{(field.examples or [''])[0]}`"
         yield f"`{name}`", example, unset, field.description or ""
         for found in inner:

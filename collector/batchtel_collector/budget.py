@@ -8,10 +8,11 @@ from typing import Final
 
 from batchtel import signals
 from batchtel.signals import Metric
+from batchtel_collector import airflow_metrics
 from batchtel_collector.environment import Environment
 
-STEPS: Final = 5
-"""Steps that a job is reckoned with; nothing else tells how many there are."""
+AIRFLOW_STATES: Final = 14
+"""States of a task that Airflow counts: those of TaskInstanceState, and None."""
 
 OPEN_VALUES: Final = 10
 """Values that a label without a list of them is reckoned with, such as error_type."""
@@ -27,13 +28,19 @@ class Budget:
     Attributes:
         sums: counters and histograms that one job has at most; each counts once against `series_limit`.
         series: what they and the maxima are in Prometheus, where each bucket is a series.
+        steps: steps of a job that these are reckoned with.
+        sums_of_step: sums that each of them has at most.
+        airflow: whether Airflow's own metrics are among them.
         jobs: jobs that metrics tell apart, with `other`; None where any name is kept.
-        others: sums of the user's own metrics that do not carry the name of a job.
+        others: sums of the user's own metrics, and of Airflow's, that do not carry the name of a job.
         limit: `series_limit`.
     """
 
     sums: int
     series: int
+    steps: int
+    sums_of_step: int
+    airflow: bool
     jobs: int | None
     others: int
     limit: int
@@ -50,7 +57,7 @@ class Budget:
             return None
         needed = self.jobs * self.sums + self.others
         return (
-            f"series_limit: {self.jobs} jobs (with `other`) of up to {self.sums} sums need {needed}, more than "
+            f"series_limit: {self.jobs} jobs of up to {self.sums} sums {self._with} need {needed}, more than "
             f"{self.limit}; write series_limit: {needed}, or fewer jobs"
         )
 
@@ -58,41 +65,80 @@ class Budget:
     def text(self) -> str:
         """What a job takes and for how many there is room, in words."""
         return (
-            f"a job takes up to {self.sums} of {self.limit} sums and {self.series} series, "
+            f"a job takes up to {self.sums} of {self.limit} sums and {self.series} series {self._with}, "
             f"so there is room for {self.room} jobs"
         )
+
+    @property
+    def _with(self) -> str:
+        airflow = ", Airflow's own metrics" if self.airflow else ""
+        return f"({self.steps} steps of up to {self.sums_of_step}{airflow})"
 
     def document(self) -> dict[str, int]:
         """Return the same for `--json`."""
         return {
             "sums_per_job": self.sums,
             "series_per_job": self.series,
+            "steps_per_job": self.steps,
+            "sums_per_step": self.sums_of_step,
             "series_limit": self.limit,
             "room_for_jobs": self.room,
         }
 
 
 def budget(environment: Environment) -> Budget:
-    """Reckon up the series of an environment from the table of signals and its own rules."""
-    per_job = [(_combinations(metric), metric) for metric in signals.METRICS]
+    """Reckon up the series of an environment from the tables of signals and of Airflow's metrics and its own rules."""
+    expected = environment.expected
     own = [(_own(rule.labels, rule.values), "job_name" in rule.labels) for rule in environment.metrics.values()]
-    own_per_job = sum(count for count, by_job in own if by_job)
+    parts = [_Part.of(metric, expected.steps) for metric in signals.METRICS]
+    parts += [_Part(count, 1, True, by_job) for count, by_job in own]
+    if expected.airflow:
+        parts += [
+            _Part.of_airflow(family, expected.steps) for family in airflow_metrics.families("counter", "level", "timer")
+        ]
+    of_steps = [_Part.of(metric, 1) for metric in signals.METRICS if "step_name" in metric.attributes]
+    known = len(environment.jobs) + 1 if environment.unknown_jobs == "other" else None
     return Budget(
-        sums=sum(count for count, metric in per_job if metric.kind != "maximum") + own_per_job,
-        series=sum(count * (len(metric.bounds) + _SUFFIXES if metric.bounds else 1) for count, metric in per_job)
-        + own_per_job,
-        jobs=len(environment.jobs) + 1 if environment.unknown_jobs == "other" else None,
-        others=sum(count for count, by_job in own if not by_job),
+        sums=sum(part.count for part in parts if part.is_sum and part.by_job),
+        series=sum(part.count * part.series for part in parts if part.by_job),
+        steps=expected.steps,
+        sums_of_step=sum(part.count for part in of_steps if part.is_sum),
+        airflow=expected.airflow,
+        jobs=expected.jobs or known,
+        others=sum(part.count for part in parts if part.is_sum and not part.by_job),
         limit=environment.series_limit,
     )
 
 
-def _combinations(metric: Metric) -> int:
+@dataclass(frozen=True)
+class _Part:
+    """One metric: label sets that one job has of it, or all jobs together, and series of each in Prometheus."""
+
+    count: int
+    series: int
+    is_sum: bool
+    by_job: bool
+
+    @classmethod
+    def of(cls, metric: Metric, steps: int) -> _Part:
+        series = len(metric.bounds) + _SUFFIXES if metric.bounds else 1
+        return cls(_combinations(metric, steps), series, metric.kind != "maximum", True)
+
+    @classmethod
+    def of_airflow(cls, family: str, steps: int) -> _Part:
+        bounds = airflow_metrics.bounds(family) if family in airflow_metrics.families("timer") else ()
+        labels = [label for label in airflow_metrics.labels(family) if label != airflow_metrics.ID]
+        known = {"dag_id": 1, "task_id": steps, "state": AIRFLOW_STATES}
+        count = math.prod(known.get(label, OPEN_VALUES) for label in labels)
+        return cls(count, len(bounds) + _SUFFIXES if bounds else 1, True, "dag_id" in labels)
+
+
+def _combinations(metric: Metric, steps: int) -> int:
     """Return the label sets that one job, of one type, can have of a metric."""
     known = {
         "job_name": 1,
         "job_type": 1,
-        "step_name": STEPS,
+        "step_name": steps,
         "status": len(signals.STATUSES),
         "state": len(signals.STATES),
         "violation_type": len(signals.VIOLATION_TYPES),

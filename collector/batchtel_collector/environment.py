@@ -25,7 +25,7 @@ from batchtel_collector.document import Document, Problem, WrongDocument
 from batchtel_collector.layers import SHIPPED, shipped
 from batchtel_collector.quantities import Duration, Size
 from batchtel_collector.section import Section
-from batchtel_collector.sections import Component, Listen, MetricRule, Queue, Retention, Sender, Tls
+from batchtel_collector.sections import Component, Expected, Listen, MetricRule, Queue, Retention, Sender, Tls
 from batchtel_collector.values import File, LabelName, LabelValue, MetricName, Name, Secret, Shard
 
 __all__ = ["SHIPPED", "Environment", "WrongEnvironment", "load", "parse", "read", "shipped"]
@@ -117,6 +117,11 @@ class Environment(Section):
     memory_limit: Size = Field(examples=["1GiB"], description="memory at which senders are told to try again later")
     retention: Retention = Field(
         examples=["{metrics: 35d, detail: 90d}"], description="how long the stores of `batchtel up` keep what they have"
+    )
+    expected: Expected = Field(
+        default=Expected(),
+        examples=["{jobs: 50, steps: 200, airflow: true}"],
+        description="what `batchtel check` compares with series_limit",
     )
     sender: Sender = Field(
         examples=['{endpoint: "http://127.0.0.1:4318"}'], description="what jobs are told, by `batchtel env`"

@@ -67,6 +67,7 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
             file=file_name(stem, "collector"),
             needs=needs,
             reachable=platform.reachable(environment),
+            statsd=platform.open_statsd(environment),
             image=platform.IMAGE,
             home=platform.HOME,
             from_the_pod=platform.FROM_THE_POD,

@@ -89,6 +89,12 @@ def reachable(environment: Environment) -> bool:
     return not any(is_loopback(address) for address in (listen.otlp_grpc, listen.otlp_http, listen.health))
 
 
+def open_statsd(environment: Environment) -> str | None:
+    """Return the StatsD listener where other pods or containers reach it."""
+    statsd = environment.listen.statsd
+    return None if statsd is None or is_loopback(statsd) else statsd
+
+
 def _folders(configuration: str) -> dict[str, str]:
     files = re.findall(
         r'^\s*(?:\w+_file|filename|(?:client_)?certificate|client_key): "(/[^"$]+)"$', configuration, re.MULTILINE

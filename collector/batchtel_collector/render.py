@@ -13,7 +13,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 
 from batchtel import signals
 from batchtel.version import __version__
-from batchtel_collector import airflow_parts, extras, quoting
+from batchtel_collector import airflow_parts, extras, prometheus_names, quoting
 from batchtel_collector.destinations import STREAM_FIELDS, Destination
 from batchtel_collector.environment import Environment
 from batchtel_collector.quantities import go_duration
@@ -75,6 +75,7 @@ def render(environment: Environment) -> str:
             name_limit=signals.NAME_LIMIT,
             kept_on_records=KEPT_ON_RECORDS,
             airflow=airflow_parts,
+            prometheus_names=prometheus_names,
             statsd=environment.listen.statsd is not None,
             own_logs=_own_logs(environment),
             stream_fields=STREAM_FIELDS,

@@ -21,10 +21,10 @@ class Listen(Section):
     series: Listener = Field(
         examples=["127.0.0.1:8889"], description="the sums over all runs, read back at every cadence, on loopback"
     )
-    statsd: Listener | None = Field(
+    statsd: Address | None = Field(
         default=None,
         examples=["127.0.0.1:8125"],
-        description="where Airflow sends its own metrics, StatsD over UDP, on loopback; null: it does not",
+        description="where Airflow sends its own metrics, StatsD over UDP, without a password; null: it does not",
     )
 
     @model_validator(mode="after")
@@ -60,6 +60,16 @@ class Retention(Section):
 
     metrics: Duration = Field(examples=["35d"], description="Prometheus")
     detail: Duration = Field(examples=["90d"], description="VictoriaLogs and Jaeger")
+
+
+class Expected(Section):
+    """What `batchtel check` compares with `series_limit`."""
+
+    jobs: int | None = Field(
+        default=None, ge=1, examples=["50"], description="jobs, or DAGs; null: those in `jobs` if unknown_jobs is other"
+    )
+    steps: int = Field(default=5, ge=0, examples=["5"], description="steps of a job, or tasks of a DAG")
+    airflow: bool = Field(default=False, examples=["true"], description="true: Airflow sends its own metrics, too")
 
 
 class Sender(Section):

@@ -55,6 +55,8 @@ def airflow_variables(environment: Environment) -> dict[str, str]:
             "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "2",
         }
     host, _, port = environment.listen.statsd.rpartition(":")
+    # What listens on every address is reached where OTLP is.
+    host = urlsplit(environment.sender.endpoint).hostname or host if host in ("0.0.0.0", "[::]") else host
     return {
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_HOST": host.strip("[]"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from batchtel import signals
+
 Signal = Literal["metric_points", "spans", "log_records"]
 
 SIGNALS: Final[tuple[Signal, ...]] = ("metric_points", "spans", "log_records")
@@ -37,6 +39,18 @@ def dropped(window: str) -> str:
     filtered = _named(_since(_FILTERED, window), "filter", "filter/(.+)")
     failed = _named(_since(_FAILED, window), "error", "(.+)")
     return f"sum by (instance, reason) ({filtered} or {failed})"
+
+
+def other_bounds(metric: str, window: str) -> str:
+    """PromQL: how many values of a histogram such as `batch.job.duration` came with other bounds, per service and job.
+
+    They are in its bucket +Inf only.
+    """
+    row = signals.metric(metric)
+    if row.kind != "histogram":
+        raise ValueError(f"{metric} is no histogram")
+    total = f"{metric.replace('.', '_')}_other_bounds_total"
+    return f"sum by (job, job_name) ({_since(total, window)})"
 
 
 def overflowed(window: str) -> str:

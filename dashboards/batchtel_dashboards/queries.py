@@ -55,11 +55,55 @@ def quantile(metric: str, fraction: float, window: str, *, by: Sequence[str] = (
     return f"histogram_quantile({fraction}, {added(metric, window, by=(*by, 'le'), part='bucket')})"
 
 
+WHO: Final[Mapping[Level, Sequence[str]]] = {
+    "job": ("job", "deployment_environment_name", "job_name", "job_type"),
+    "step": ("job", "deployment_environment_name", "job_name", "job_type", "step_name"),
+}
+"""What tells jobs, or steps, apart: one name in two services or environments is two jobs."""
+
+
 def latest_state(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:
-    """PromQL: for each job or step the state that it entered last; the value is the Unix time of that."""
+    """PromQL: for each job or step the state that it entered last; the value is the Unix time of that.
+
+    A run whose process was killed stays `running` in it; current_state() shows it as lost.
+    """
     row = signals.metric(f"batch.{level}.state.timestamp")
-    who = ("job_name", "job_type", "step_name") if level == "step" else ("job_name", "job_type")
-    return f"topk{_by(who)} (1, {rules.maximum(row)}{_selector(labels)})"
+    return f"topk{_by(WHO[level])} (1, {rules.maximum(row)}{_selector(labels)})"
+
+
+def current_state(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:
+    """PromQL: what latest_state() gives, but `lost` where a job runs, or its step, whose heartbeats have stopped.
+
+    That is 2 to 5 minutes after the last one. DAG runs have no heartbeat; Airflow itself reports theirs as failed.
+    """
+    latest = latest_state(level, labels)
+    row = signals.metric(f"batch.{level}.state.timestamp")
+    matchers = _selector(labels).strip("{}")
+    open_ones = f'{rules.maximum(row)}{{{matchers}{", " if matchers else ""}state=~"running|retrying"}}'
+    silent = f"(max_over_time({rules.live('job')}[{rules.LIVE}s]) == 0)"
+    lost = f"((({latest}) and {open_ones}) < time() - {rules.LIVE}) and on ({', '.join(WHO['job'])}) {silent}"
+    shown = f'label_replace({lost}, "state", "lost", "", "")'
+    return f"({shown}) or (({latest}) unless on ({', '.join(WHO[level])}) ({lost}))"
+
+
+def live(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:
+    """PromQL: how many runs of each job, or of each step, are alive, by their heartbeats."""
+    return f"{rules.live(level)}{_selector(labels)}"
+
+
+def lost(window: str, labels: Mapping[str, str] = NO_LABELS) -> str:
+    """PromQL: how many runs of each job were lost within a window such as `1h`: started, not completed, not alive.
+
+    A process that is killed reports nothing; it is counted within 5 minutes. Where many runs of one job end within
+    2 minutes, as many may be counted later. Jobs without heartbeats, which DAG runs are, are not in it.
+    """
+    by, selector = _by(WHO["job"]), _selector(labels)
+    window_before = f"[{window}] offset {rules.LIVE}s"
+    started = f"sum{by} (sum_over_time({rules.increment('batch_job_runs_started_total')}{selector}{window_before}))"
+    ended = f"sum{by} (sum_over_time({rules.increment('batch_job_completions_total')}{selector}{window_before}))"
+    alive = f"sum{by} (max_over_time({rules.live('job')}{selector}[{rules.LIVE}s]))"
+    at_start = f"sum{by} (min_over_time({rules.live('job')}{selector}[{rules.LIVE}s] offset {window}))"
+    return f"clamp_min({started} + ({at_start} or {started} * 0) - ({ended} or {started} * 0) - {alive}, 0)"
 
 
 def last_reached(level: Level, state: str, labels: Mapping[str, str] = NO_LABELS) -> str:

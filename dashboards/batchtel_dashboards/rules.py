@@ -20,8 +20,9 @@ between two rules that belongs before both: were X read twice, such an increment
   to a reader. `seen` cannot: each collector's life has a total of its own.
 - Histograms have rules for buckets, count and sum alike: they are born without a zero as counters are, so quantiles
   and means of a nightly job exist in increments only. Two series for one, as with counters.
-- A collector that restarts forgets the maxima it knew, so Prometheus keeps them (`X:max`), for as long as the
-  collector would have.
+- A collector that restarts forgets its maxima, so Prometheus keeps them (`X:max`) for the `expiry` of the environment,
+  which the collector exports itself.
+- Live runs and steps are counted from their heartbeats (`batch_job_runs:live`, `batch_step_runs:live`).
 """
 
 from __future__ import annotations
@@ -41,8 +42,14 @@ MEMORY: Final = "6h"
 """How far back `seen` and `max` are looked for. A longer gap counts whole totals again; 1,440 samples at 15 s each."""
 
 EXPIRY: Final = 35 * 86400
-"""Seconds that a maximum is kept: the `expiry` of the shipped environments. Without it a rule that reads its own
-output would keep the last state of a deleted job for ever."""
+"""Seconds that a maximum is kept where no collector exports its `expiry`. Without it a rule that reads its own output
+would keep the last state of a deleted job for ever."""
+
+_EXPORTED: Final = "otelcol_deltatocumulative_streams_max_stale"
+"""Gauge of the collector: the `expiry` of its environment in seconds."""
+
+LIVE: Final = 120
+"""Seconds over which heartbeats are added: several of those that come every 15 s, or every export interval."""
 
 HEADER: Final = "# Generated, do not edit: make generate\n"
 
@@ -56,6 +63,16 @@ def text() -> str:
     """Return what the rule file contains."""
     groups = {"groups": [{"name": GROUP, "rules": list(_rules())}]}
     return HEADER + yaml.safe_dump(groups, sort_keys=False, width=1000)
+
+
+def of(*totals: str) -> str:
+    """Return a rule file for metrics of one's own, by the names of their totals in Prometheus.
+
+    For a counter that is `shop_orders_total`, for a histogram its `_count`, `_sum` and `_bucket`, each by itself. What
+    increment() names then counts as exactly as that of batchtel's own metrics.
+    """
+    group = {"name": f"{GROUP}-own", "rules": [rule for total in totals for rule in _pair(total)]}
+    return yaml.safe_dump({"groups": [group]}, sort_keys=False, width=1000)
 
 
 def names() -> set[str]:
@@ -81,12 +98,20 @@ def maximum(metric: Metric) -> str:
     return f"{metric.prometheus_name}:max"
 
 
+def live(level: str) -> str:
+    """Return the name of the recorded number of live runs, of jobs or steps: a run counts while its heartbeats come."""
+    return f"batch_{level}_runs:live"
+
+
 def _rules() -> Iterator[dict[str, str]]:
     for metric in METRICS:
         for total in totals(metric):
             yield from _pair(total)
         if metric.kind == "maximum":
             yield _maximum(metric)
+    for level in ("job", "step"):
+        beats = increment(f"batch_{level}_alive_time_seconds_total")
+        yield {"record": live(level), "expr": f"round(sum_over_time({beats}[{LIVE}s]) / {LIVE})"}
 
 
 def _pair(total: str) -> Iterator[dict[str, str]]:
@@ -102,5 +127,6 @@ def _pair(total: str) -> Iterator[dict[str, str]]:
 def _maximum(metric: Metric) -> dict[str, str]:
     # The right side has no instance, so `or` keeps both sides. 10 minutes: what came and went between two evaluations.
     shown = f"max_over_time({metric.prometheus_name}[10m])"
-    kept = f"last_over_time({maximum(metric)}[{MEMORY}]) > time() - {EXPIRY}"
+    expiry = f"scalar(max(last_over_time({_EXPORTED}[{MEMORY}])) or vector({EXPIRY}))"
+    kept = f"last_over_time({maximum(metric)}[{MEMORY}]) > time() - {expiry}"
     return {"record": maximum(metric), "expr": f"max without (instance, boot) ({shown} or {kept})"}

@@ -1,4 +1,4 @@
-"""Ten mapped tasks that fail at the same moment: the Pushgateway shows one failure, batchtel counts ten."""
+"""Ten mapped tasks that fail: the Pushgateway shows one failure for their one grouping key, batchtel counts ten."""
 
 from __future__ import annotations
 

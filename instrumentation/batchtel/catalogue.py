@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from batchtel.catalogue_keys import JOB, CatalogueJob, Kind, Table, WrongValueError
+from batchtel.catalogue_keys import JOB, TEXT, UNUSED, CatalogueJob, Kind, Table, WrongValueError
 from batchtel.guard import harmless, warn_once
 from batchtel.identity import is_name
 from batchtel.signals import NAME_LENGTH
@@ -26,12 +28,28 @@ class Problem(NamedTuple):
 
 
 class CatalogueError(Exception):
-    """A catalogue that cannot be used; `problems` has each thing that is wrong, in the order of the file."""
+    """A catalogue with something wrong in it.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    Attributes:
+        problems: Each thing that is wrong, in the order of the file.
+        jobs: The jobs that can be used; one with a wrong entry is among them without its SLA.
+        of_jobs: The problems of each job that has any.
+    """
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        jobs: Mapping[str, CatalogueJob] = MappingProxyType({}),
+        of_jobs: Mapping[str, tuple[Problem, ...]] = MappingProxyType({}),
+    ) -> None:
         self.problems = tuple(sorted(problems))
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(count)
+        self.jobs = jobs
+        self.of_jobs = of_jobs
+        super().__init__(_counted(problems))
+
+
+def _counted(problems: Sequence[Problem]) -> str:
+    return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
 
 
 _Path = tuple[str, ...]
@@ -44,13 +62,28 @@ def parse(text: str) -> dict[str, CatalogueJob]:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise CatalogueError([_syntax(str(error), text)]) from None
+        problem = _syntax(str(error), text)
+        raise CatalogueError([problem], *_rest(text, problem)) from None
     found: list[tuple[_Path, str]] = []
     jobs = _jobs(data, found)
     if found:
         places = _places(text)
-        raise CatalogueError([Problem(places.get(path, 1), f"{_dotted(path)}{message}") for path, message in found])
+        of_jobs: dict[str, tuple[Problem, ...]] = {}
+        problems = []
+        for path, message in found:
+            problems.append(Problem(places.get(path, 1), f"{_dotted(path)}{message}"))
+            if len(path) > 1:
+                of_jobs[path[1]] = (*of_jobs.get(path[1], ()), problems[-1])
+        raise CatalogueError(problems, jobs, of_jobs)
     return jobs
+
+
+def _rest(text: str, problem: Problem) -> tuple[dict[str, CatalogueJob], dict[str, tuple[Problem, ...]]]:
+    """Return the jobs that can be used of a text that is not TOML, and those that cannot, each with the problem."""
+    from batchtel import catalogue_sections
+
+    sections, broken = catalogue_sections.split(text)
+    return _jobs(sections, []), dict.fromkeys(broken, (problem,))
 
 
 def _jobs(data: Mapping[str, Any], found: list[tuple[_Path, str]]) -> dict[str, CatalogueJob]:
@@ -65,8 +98,32 @@ def _jobs(data: Mapping[str, Any], found: list[tuple[_Path, str]]) -> dict[str, 
     for name, given in listed.items():
         if not is_name(name):
             found.append((("jobs", name), f" is no name of a job: 1 to {NAME_LENGTH} bytes of printable characters"))
-        jobs[name] = _read(given, JOB, ("jobs", name), found)
+        jobs[name] = _read(_used(given, ("jobs", name), found), JOB, ("jobs", name), found) or _without_sla(given)
     return jobs
+
+
+def _used(given: Any, path: _Path, found: list[tuple[_Path, str]]) -> Any:
+    """Return a table without the keys that this version does not use, which are added to `found`."""
+    if not isinstance(given, dict):
+        return given
+    for key in UNUSED:
+        if key in given:
+            found.append(((*path, key), " is not used by this version; remove it"))
+    return {
+        key: _used(value, (*path, key), found) if isinstance(value, dict) else value
+        for key, value in given.items()
+        if key not in UNUSED
+    }
+
+
+def _without_sla(given: Any) -> CatalogueJob:
+    """Return what can be used of a job with a wrong entry: its texts."""
+    texts = {}
+    for key in ("type", "owner", "team"):
+        if isinstance(given, dict) and key in given:
+            with contextlib.suppress(WrongValueError):
+                texts[key] = TEXT.read(given[key])
+    return CatalogueJob(**texts)
 
 
 def _read(given: Any, table: Table, path: _Path, found: list[tuple[_Path, str]]) -> Any:
@@ -169,37 +226,53 @@ def read(path: str | os.PathLike[str]) -> dict[str, CatalogueJob]:
         return parse(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise CatalogueError([Problem(line, "not UTF-8 text; save the file as UTF-8")]) from None
+        problem = Problem(line, "not UTF-8 text; save the file as UTF-8")
+        text = content.decode("utf-8-sig", errors="surrogateescape")
+        raise CatalogueError([problem], *_rest(text, problem)) from None
 
 
 @harmless(None)
 def job(path: str, name: str) -> CatalogueJob | None:
     """Return what the catalogue at `path` says about a job; None for a job that is not in it.
 
-    A catalogue that cannot be read is reported once, and says nothing about any job.
+    A wrong entry costs its own job the SLA, and is reported by that job; a file that cannot be read is reported once.
     """
     try:
         changed = os.stat(path).st_mtime_ns
     except OSError as error:
         warn_once("catalogue", "BATCHTEL_CATALOGUE=%s: %s; no SLA is checked", text_of(path), error.strerror)
         return None
-    return _kept(path, changed).get(name)
+    jobs, of_jobs, of_none = _kept(path, changed)
+    if of_none:
+        message = "BATCHTEL_CATALOGUE=%s has %s: %s"
+        warn_once("catalogue", message, text_of(path), _counted(of_none), text_of(_sentences(of_none)))
+    found = jobs.get(name)
+    if problems := of_jobs.get(name):
+        lost = "" if found is not None and found.sla is not None else ", so its SLA is not checked"
+        message = "BATCHTEL_CATALOGUE=%s has %s in the entry of %s%s: %s"
+        warned = (text_of(path), _counted(problems), text_of(name), lost, text_of(_sentences(problems)))
+        warn_once(f"catalogue entry:{name}", message, *warned)
+    return found
+
+
+_Kept = tuple[Mapping[str, CatalogueJob], Mapping[str, tuple[Problem, ...]], tuple[Problem, ...]]
 
 
 @functools.lru_cache(maxsize=1)
-def _kept(path: str, changed: int) -> Mapping[str, CatalogueJob]:
+def _kept(path: str, changed: int) -> _Kept:
+    """Return the jobs that can be used, the problems of each job, and those that belong to no job."""
     try:
-        return read(path)
+        return read(path), {}, ()
     except CatalogueError as wrong:
-        told = "; ".join(_sentences(wrong.problems))
-        message = "BATCHTEL_CATALOGUE=%s has %s, so no SLA is checked: %s"
-        warn_once("catalogue", message, text_of(path), wrong, text_of(told))
+        of_some = {problem for problems in wrong.of_jobs.values() for problem in problems}
+        return wrong.jobs, wrong.of_jobs, tuple(problem for problem in wrong.problems if problem not in of_some)
     except OSError as error:
         warn_once("catalogue", "BATCHTEL_CATALOGUE=%s: %s; no SLA is checked", text_of(path), error.strerror)
-    return {}
+        return {}, {}, ()
 
 
-def _sentences(problems: Sequence[Problem]) -> Iterator[str]:
-    yield from (f"line {problem.line}: {problem.message}" for problem in problems[:SHOWN])
+def _sentences(problems: Sequence[Problem]) -> str:
+    shown = [f"line {problem.line}: {problem.message}" for problem in problems[:SHOWN]]
     if len(problems) > SHOWN:
-        yield "`batchtel catalogue check` shows them all"
+        shown.append("`batchtel catalogue check` shows them all")
+    return "; ".join(shown)

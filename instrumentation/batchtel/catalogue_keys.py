@@ -11,8 +11,8 @@ from batchtel.cron import WEEKDAYS, Cron, CronError
 from batchtel.deadline import Deadline
 from batchtel.identity import bounded
 
-SEVERITIES: Final = ("critical", "warning", "info")
-"""How urgent it is when the job goes wrong, for the routing of alerts."""
+UNUSED: Final = ("severity", "runbook", "grace")
+"""Keys that earlier versions accepted and nothing reads: they are refused, and cost a job nothing else."""
 
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION: Final = "".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS)
@@ -45,12 +45,11 @@ class Table(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """When runs are due: by a cron expression, or every so many seconds; a start may be `grace` seconds late."""
+    """When runs are due: by a cron expression, or every so many seconds."""
 
     cron: Cron | None = None
     timezone: str = "UTC"
     every: float | None = None
-    grace: float | None = None
 
 
 class Sla(NamedTuple):
@@ -69,8 +68,6 @@ class CatalogueJob(NamedTuple):
     type: str = ""
     owner: str = ""
     team: str = ""
-    severity: str = ""
-    runbook: str = ""
     paused: bool = False
     schedule: Schedule | None = None
     sla: Sla | None = None
@@ -80,18 +77,6 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value or bounded(value) != value:
         raise WrongValueError('is not a text of 1 to 120 printable characters; write for example "sales"')
     return value
-
-
-def _link(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"https?://\S+", value):
-        raise WrongValueError('is not a link; write for example "https://wiki.example/runbooks/nightly"')
-    return value
-
-
-def _severity(value: Any) -> str:
-    if value not in SEVERITIES:
-        raise WrongValueError(f"is not one of {', '.join(SEVERITIES)}")
-    return str(value)
 
 
 def _flag(value: Any) -> bool:
@@ -173,8 +158,6 @@ def _job(**values: Any) -> CatalogueJob:
 
 
 TEXT: Final = Kind("text", _text, {"type": "string", "minLength": 1, "maxLength": 120})
-LINK: Final = Kind("link", _link, {"type": "string", "pattern": r"^https?://\S+$"})
-SEVERITY: Final = Kind("severity", _severity, {"enum": list(SEVERITIES)})
 FLAG: Final = Kind("true or false", _flag, {"type": "boolean"})
 DURATION: Final = Kind("duration", _duration, {"type": "string", "pattern": f"^(?=.*[1-9]){_DURATION}$"})
 RATE: Final = Kind("share", _rate, {"type": "number", "minimum": 0, "maximum": 1})
@@ -198,7 +181,6 @@ SCHEDULE: Final = Table(
         "cron": (CRON, "When runs are due: five fields, or a macro such as @daily."),
         "timezone": (ZONE, "Time zone of the cron expression; UTC if not given."),
         "every": (DURATION, "Time between two runs, for a job without a cron expression."),
-        "grace": (DURATION, "How late a run may start before it counts as missed."),
     },
     _schedule,
     schema={"oneOf": [{"required": ["cron"]}, {"required": ["every"], "not": {"required": ["timezone"]}}]},
@@ -218,8 +200,6 @@ JOB: Final = Table(
         "type": (TEXT, "Kind of the job, where the job itself does not name it."),
         "owner": (TEXT, "Who answers for the job."),
         "team": (TEXT, "Whose job it is."),
-        "severity": (SEVERITY, "How urgent it is when the job goes wrong."),
-        "runbook": (LINK, "What to do when the job goes wrong."),
         "paused": (FLAG, "Whether the job is not expected to run; a paused job violates no SLA."),
         "schedule": (SCHEDULE, "When runs are due."),
         "sla": (SLA, "What each run owes."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from itertools import combinations
 from pathlib import Path
@@ -61,6 +62,8 @@ def test_json_says_the_same(collector_program: Path) -> None:
                 "budget": {
                     "sums_per_job": series.sums,
                     "series_per_job": series.series,
+                    "steps_per_job": 5,
+                    "sums_per_step": series.sums_of_step,
                     "series_limit": 50000,
                     "room_for_jobs": 50000 // series.sums,
                 },
@@ -69,7 +72,8 @@ def test_json_says_the_same(collector_program: Path) -> None:
     }
     text = batchtel("check", "--env", "production", "--role", "gateway", "--collector", collector_program).stdout
     assert text.endswith(
-        f"; a job takes up to {series.sums} of 50000 sums and {series.series} series, "
+        f"; a job takes up to {series.sums} of 50000 sums and {series.series} series (5 steps of up to "
+        f"{series.sums_of_step}), "
         f"so there is room for {series.room} jobs\n"
     )
 
@@ -88,13 +92,39 @@ def test_more_jobs_than_the_limit_has_room_for_are_told(collector_program: Path,
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: local\nname: mine\nunknown_jobs: other\njobs: [a, b]\nseries_limit: 300\n", encoding="utf-8")
     result = batchtel("check", "--env", mine, "--collector", collector_program)
-    sums = budget(load("local")).sums
+    sums, step = budget(load("local")).sums, budget(load("local")).sums_of_step
     assert (result.exit_code, result.stderr) == (
         1,
         f"error: the configuration of mine is wrong, says this check with {collector_program}\n"
-        f"  series_limit: 3 jobs (with `other`) of up to {sums} sums need {3 * sums}, more than 300; "
+        f"  series_limit: 3 jobs of up to {sums} sums (5 steps of up to {step}) need {3 * sums}, more than 300; "
         f"write series_limit: {3 * sums}, or fewer jobs\n",
     )
+
+
+def test_many_tasks_of_airflow_are_more_than_the_shipped_limit(collector_program: Path, tmp_path: Path) -> None:
+    """50 DAGs of 200 tasks each: `check` reports it, and accepts the limit that it names."""
+    mine = tmp_path / "mine.yaml"
+    text = "base: local\nname: mine\nexpected: {{jobs: 50, steps: 200, airflow: true}}\nseries_limit: {}\n"
+    mine.write_text(text.format(50000), encoding="utf-8")
+    result = batchtel("check", "--env", mine, "--collector", collector_program)
+    assert result.exit_code == 1
+    found = re.search(
+        r"series_limit: 50 jobs of up to (\d+) sums \(200 steps of up to \d+, Airflow's own metrics\) need (\d+), "
+        r"more than 50000; write series_limit: (\d+), or fewer jobs\n$",
+        result.stderr,
+    )
+    assert found is not None, result.stderr
+    assert 50 * int(found[1]) <= int(found[2]) == int(found[3])
+    mine.write_text(text.format(found[3]), encoding="utf-8")
+    accepted = batchtel("check", "--env", mine, "--collector", collector_program)
+    assert (accepted.exit_code, "room for 50 jobs" in accepted.stdout) == (0, True)
+
+
+def test_the_budget_counts_what_airflow_reports_of_a_dag() -> None:
+    """By hand: a task's start, its end in 14 states and three timers, and seven metrics of the DAG itself."""
+    without, having = (budget(load("local", {"expected": {"steps": 3, "airflow": on}})) for on in (False, True))
+    assert having.sums - without.sums == 3 * (1 + 14 + 3) + 7
+    assert having.others - without.others > 30
 
 
 def test_the_budget_counts_what_one_job_makes() -> None:

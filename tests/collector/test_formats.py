@@ -238,3 +238,22 @@ def test_what_no_pod_reaches_is_not_rendered() -> None:
         "error: local listens on loopback, where no other pod reaches it, so there is nothing to render for "
         "kubernetes; write listen.otlp_grpc, listen.otlp_http and listen.health with 0.0.0.0, and tls and token\n",
     )
+
+
+def test_statsd_that_is_open_is_reached_by_airflow_in_another_container() -> None:
+    """Its port is published over UDP in every format where it is open, and in none where it is on loopback."""
+    opened = load("production", {"listen": {"statsd": "0.0.0.0:8125"}}, "gateway")
+    found = {form: yaml.safe_load_all(formatted(opened, form, "mine")) for form in ("kubernetes", "helm", "compose")}
+    by_kind = {one["kind"]: one["spec"] for one in found["kubernetes"] if "spec" in one}
+    udp = {"port": 8125, "targetPort": "statsd", "protocol": "UDP", "name": "statsd"}
+    assert udp in by_kind["Service"]["ports"]
+    (container,) = by_kind["StatefulSet"]["template"]["spec"]["containers"]
+    assert {"name": "statsd", "containerPort": 8125, "protocol": "UDP"} in container["ports"]
+    (chart,) = found["helm"]
+    assert (chart["ports"]["statsd"]["containerPort"], chart["ports"]["statsd"]["protocol"]) == (8125, "UDP")
+    (compose,) = found["compose"]
+    (service,) = compose["services"].values()
+    assert "8125:8125/udp" in service["ports"]
+    closed = load("production", {"listen": {"statsd": "127.0.0.1:8125"}}, "gateway")
+
+    assert "8125" not in formatted(closed, "compose", "mine")

@@ -95,8 +95,23 @@ def test_every_way_in(bench: Bench, transport: str, temporality: str) -> None:
     found = [sample for sample in samples if sample.label("job") == f"{namespace}/shop"]
     lines = [line.replace(f'job="{namespace}/shop",', "") for line in exposition.lines(found, types)]
     assert lines == [
-        'shop_latency_seconds{region="eu"} count=2 sum=4.5 bounds=[1 10 inf] 1:1 10:2',
+        'shop_latency_seconds{bucket_layout="3969606c",region="eu"} count=2 sum=4.5 bounds=[1 10 inf] 1:1 10:2',
         'shop_orders_total{region="eu"} 2',
     ]
     # An UpDownCounter, which Python keeps as a total whatever is preferred, and a gauge of which the last writer wins.
     assert dict(bench.telemetry().refused() - before) == {"filter/kind": 2}
+
+
+def test_an_attribute_twice(bench: Bench) -> None:
+    """A resource that has a key twice, which OTLP forbids, is one service by the last value."""
+    names = [("service.name", "a"), ("service.name", "b"), ("service.namespace", "x"), ("service.namespace", "twice")]
+    attributes = [{"key": key, "value": {"stringValue": name}} for key, name in names]
+    total = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [{"asInt": "1"}]}
+    body = otlp.request({}, {}, "metrics", [{"name": "shop.orders", "sum": total}])
+    body["resourceMetrics"][0]["resource"]["attributes"] = attributes
+    assert bench.send(body)[0] == 200
+    bench.settle()
+    samples, _ = bench.page()
+    found = [(sample.label("job"), sample.value) for sample in samples if sample.label("job").startswith("twice")]
+    assert found == [("twice/b", 1)]
+    assert bench.telemetry().errors() == []

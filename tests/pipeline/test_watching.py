@@ -26,6 +26,19 @@ def _metrics(*names: str, monotonic: bool = True) -> dict[str, Any]:
     return body
 
 
+def _histogram() -> dict[str, Any]:
+    point = {
+        "attributes": {"job_name": "watched"},
+        "count": "7",
+        "sum": 7,
+        "explicitBounds": [1],
+        "bucketCounts": [7, 0],
+    }
+    metric = {"name": "batch.job.duration", "histogram": {"aggregationTemporality": 1, "dataPoints": [point]}}
+    body: dict[str, Any] = otlp.expand(otlp.request({"service.name": "watched"}, {}, "metrics", [metric]), 0, 0, "")
+    return body
+
+
 def _spans(count: int, size: int) -> dict[str, Any]:
     ids = {"traceId": "2" * 32, "spanId": "2" * 16}
     spans = [{"name": "large", **ids, "attributes": {"text": "x" * size}} for _ in range(count)]
@@ -42,11 +55,12 @@ def bench(
     overrides = {
         "tempo": {"endpoint": f"127.0.0.1:{free_ports(1)[0]}"},
         "queue": {"folder": str(folder), "size": "16MiB"},
-        "series_limit": 3,
+        "series_limit": 5,
     }
     with start(overrides) as running:
         assert running.send(_metrics("batch.job.completions", "batch.job.retries"))[0] == 200
         assert running.send(_metrics("shop.queue", monotonic=False))[0] == 200
+        assert running.send(_histogram())[0] == 200
         for number in range(5):
             assert running.send(_metrics(f"shop.counter_{number}"))[0] == 200
         answers = [running.send(_spans(200, 10_000))[0] for _ in range(16)]
@@ -76,7 +90,7 @@ def _figure(
 def test_accepted(bench: Bench, prometheus: Prometheus) -> None:
     """How much was taken, by receiver."""
     found = _figure(bench, prometheus, queries.accepted("metric_points", "1h"), "receiver", lambda seen: bool(seen))
-    assert found == {"otlp": 8}
+    assert found == {"otlp": 9}
 
 
 def test_refused(bench: Bench, prometheus: Prometheus) -> None:
@@ -88,6 +102,18 @@ def test_dropped_by_reason(bench: Bench, prometheus: Prometheus) -> None:
     """What was dropped for good, each reason by its name, the others at 0."""
     found = _figure(bench, prometheus, queries.dropped("1h"), "reason", lambda seen: seen.get("kind") == 1)
     assert found == {"kind": 1, "value": 0, "buckets": 0, "airflow": 0}
+
+
+def test_other_bounds(bench: Bench, prometheus: Prometheus) -> None:
+    """How many values of a histogram of ours came with bounds that are not the table's."""
+    query = queries.other_bounds("batch.job.duration", "1h")
+    found = until(
+        query,
+        lambda: [row for row in prometheus.query(query) if row["metric"]["job_name"] == "watched"] or None,
+        60,
+        bench.program.tail,
+    )
+    assert [(row["metric"], row["value"][1]) for row in found] == [({"job": "watched", "job_name": "watched"}, "7")]
 
 
 def test_overflowed(bench: Bench, prometheus: Prometheus) -> None:

@@ -173,15 +173,22 @@ def test_a_job_without_the_token_does_not_arrive(guarded: tuple[Stack, Path], tm
     assert "401" in finished.stderr
 
 
-def test_airflow_is_told_where_its_own_metrics_go(tmp_path: Path) -> None:
-    """Where the collector takes StatsD."""
+@pytest.mark.parametrize(
+    ("listener", "host"),
+    [("127.0.0.1", "127.0.0.1"), ("10.0.0.7", "10.0.0.7"), ("0.0.0.0", "collector"), ("[::]", "collector")],
+)
+def test_airflow_is_told_where_its_own_metrics_go(tmp_path: Path, listener: str, host: str) -> None:
+    """Where the collector takes StatsD: a listener on all addresses is reached where OTLP is."""
     file = tmp_path / "mine.yaml"
-    file.write_text('base: local\nname: mine\nlisten: {statsd: "127.0.0.1:8125"}\n', encoding="utf-8")
+    file.write_text(
+        f'base: local\nname: mine\nlisten: {{statsd: "{listener}:8125"}}\nsender: {{endpoint: "http://collector:4318"}}\n',
+        encoding="utf-8",
+    )
     printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", "airflow"]).stdout
     read = _from_shell(printed, {})
     assert {name: value for name, value in read.items() if name.startswith("AIRFLOW")} == {
         "AIRFLOW__METRICS__STATSD_ON": "True",
-        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+        "AIRFLOW__METRICS__STATSD_HOST": host,
         "AIRFLOW__METRICS__STATSD_PORT": "8125",
         "AIRFLOW__METRICS__STATSD_PREFIX": "mine",
     }

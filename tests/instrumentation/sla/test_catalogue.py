@@ -38,16 +38,9 @@ def test_everything_that_can_be_said_about_a_job() -> None:
     jobs = read(START)
     assert list(jobs) == ["nightly_etl", "weekly_report", "hourly_aggregation"]
     nightly = jobs["nightly_etl"]
-    assert nightly[:6] == (
-        "etl",
-        "ada@example.com",
-        "sales",
-        "critical",
-        "https://wiki.example/runbooks/nightly_etl",
-        False,
-    )
+    assert nightly[:4] == ("etl", "ada@example.com", "sales", False)
     assert nightly.schedule is not None
-    assert nightly.schedule == (Cron.of("30 22 * * *"), "Europe/Berlin", None, 600)
+    assert nightly.schedule == (Cron.of("30 22 * * *"), "Europe/Berlin", None)
     assert nightly.sla == (5400, Deadline((6, 0), "Europe/Berlin"), 0.01, 100_000, 26 * 3600)
     weekly = jobs["weekly_report"]
     assert weekly.sla is not None
@@ -83,7 +76,7 @@ NO_DAYS = 'is not a list of days; write for example ["mon", "fri"], of mon, tue,
 NO_SHARE = "is not a share from 0 to 1; write for example 0.01 for one record in a hundred"
 NO_COUNT = "is not a whole number above 0; write for example 100_000"
 NO_TEXT = 'is not a text of 1 to 120 printable characters; write for example "sales"'
-NO_LINK = 'is not a link; write for example "https://wiki.example/runbooks/nightly"'
+NOT_USED = "is not used by this version; remove it"
 
 MISTAKES = {
     'sla.max_duration = "0s"': f'jobs.a.sla.max_duration: "0s" {NO_DURATION}',
@@ -119,15 +112,13 @@ MISTAKES = {
     'schedule = { every = "1h", timezone = "UTC" }': (
         "jobs.a.schedule: timezone has no meaning without cron; remove it"
     ),
-    'schedule = { every = "1h", grace = 60 }': f"jobs.a.schedule.grace: 60 {NO_DURATION}",
-    'severity = "urgent"': 'jobs.a.severity: "urgent" is not one of critical, warning, info',
+    'schedule = { every = "1h", grace = "10m" }': f"jobs.a.schedule.grace {NOT_USED}",
+    'severity = "critical"': f"jobs.a.severity {NOT_USED}",
     'paused = "yes"': 'jobs.a.paused: "yes" is not true or false',
     "team = 7": f"jobs.a.team: 7 {NO_TEXT}",
     'owner = ""': f'jobs.a.owner: "" {NO_TEXT}',
-    'runbook = "wiki/nightly"': f'jobs.a.runbook: "wiki/nightly" {NO_LINK}',
-    "colour = 1": (
-        "jobs.a.colour is not a key here; known here: type, owner, team, severity, runbook, paused, schedule, sla"
-    ),
+    'runbook = "https://wiki.example/nightly"': f"jobs.a.runbook {NOT_USED}",
+    "colour = 1": ("jobs.a.colour is not a key here; known here: type, owner, team, paused, schedule, sla"),
 }
 
 
@@ -142,7 +133,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
     assert problems(
         """owner = "top"
 [jobs.a]
-runbook = \"\"\"
+owner = \"\"\"
 [jobs.fake]
 \"\"\"
 [ jobs . "b c" ] # a header may look like this
@@ -164,7 +155,7 @@ d = 3
 """
     ) == [
         (1, "owner is not a key of a catalogue; known here: jobs"),
-        (3, f'jobs.a.runbook: "[jobs.fake]\\n" {NO_LINK}'),
+        (3, f'jobs.a.owner: "[jobs.fake]\\n" {NO_TEXT}'),
         (7, 'jobs."b c".sla.min_record is not a key here (did you mean min_records?)'),
         (8, f'jobs."b c".schedule.every: "often" {NO_DURATION}'),
         (13, f'jobs.c.sla.must_complete_by.weekdays: ["mon", "someday"] {NO_DAYS}'),
@@ -172,7 +163,7 @@ d = 3
         (19, 'jobs."new\\nline" is no name of a job: 1 to 1024 bytes of printable characters'),
         (
             21,
-            "jobs.d: 3 is not a table; its keys are type, owner, team, severity, runbook, paused, schedule, sla",
+            "jobs.d: 3 is not a table; its keys are type, owner, team, paused, schedule, sla",
         ),
     ]
 
@@ -181,7 +172,7 @@ d = 3
 @pytest.mark.parametrize("position", range(6))
 def test_a_line_is_found_between_long_values(rows: int, position: int) -> None:
     """Whatever the number of lines of the values around it: a file cannot be cut within one."""
-    long = [f'runbook = """https://wiki.example/{number}' + "\\\n" * rows + '"""' for number in range(6)]
+    long = [f'owner = """ada@example.com/{number}' + "\\\n" * rows + '"""' for number in range(6)]
     tables = [f"[jobs.job_{number}]\n{text}\n" for number, text in enumerate(long)]
     tables[position] += "team = 7\n"
     text = "".join(tables)
@@ -225,6 +216,76 @@ def test_a_long_catalogue_finds_its_line() -> None:
     text = "".join(f'[jobs.job_{number}]\nteam = "a"\n\n' for number in range(3000))
     wrong = text.replace('[jobs.job_2500]\nteam = "a"', "[jobs.job_2500]\nteam = 1")
     assert problems(wrong) == [(7502, f"jobs.job_2500.team: 1 {NO_TEXT}")]
+
+
+USABLE = """
+[jobs.good]
+team = "a"
+[jobs.good.sla]
+min_records = 7
+[jobs.bad]
+type = "etl"
+team = "b"
+owner = 1
+[jobs.bad.sla]
+min_records = 8
+[jobs.worse]
+sla.max_duration = "often"
+team = "c"
+[jobs.wide]
+severity = "critical"
+schedule = { every = "1h", grace = "10m" }
+sla.min_records = 9
+[jobs.last.sla]
+min_records = 10
+"""
+
+
+def test_a_wrong_entry_costs_its_own_job_the_sla() -> None:
+    """Every other job keeps its own; what is right of a wrong one but its SLA is used; an unused key costs nothing."""
+    with pytest.raises(CatalogueError) as refused:
+        parse(USABLE)
+    jobs = refused.value.jobs
+    assert {name: job.sla and job.sla.min_records for name, job in jobs.items()} == {
+        "good": 7,
+        "bad": None,
+        "worse": None,
+        "wide": 9,
+        "last": 10,
+    }
+    assert (jobs["bad"].type, jobs["bad"].team, jobs["bad"].owner, jobs["worse"].team) == ("etl", "b", "", "c")
+    assert {name: len(problems) for name, problems in refused.value.of_jobs.items()} == {
+        "bad": 1,
+        "worse": 1,
+        "wide": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "[jobs.bad]\ntype = etl\n",
+        "[jobs.bad.sla]\nmin_records = 1_\n",
+        "[jobs.bad]\nteam = 'a'\n[jobs.bad]\nteam = 'b'\n",
+        '[jobs.bad]\nteam = """a\n\n',
+        "[jobs.bad\nteam = 'a'\n",
+        "[jobs.bad] team = 'a'\n",
+        "[jobs.bad]\nsla.min_records = 1\n[jobs.bad.sla]\nmin_records = 2\n",
+        "[jobs.bad]\nteam = 'M\udcfcnchen'\n",
+    ],
+)
+def test_a_section_that_is_not_toml_costs_no_other_job_its_sla(tmp_path: Path, broken: str) -> None:
+    """Whatever stands in it, and where: the jobs before and behind it keep their SLA."""
+    good = "[jobs.{}]\nteam = 'x'\nsla.min_records = {}\n"
+    a, b = good.format("a", 1), good.format("b", 2)
+    file = tmp_path / "jobs.toml"
+    for text in (broken + a + b, a + broken + b, a + b + broken):
+        file.write_bytes(text.encode("utf-8", "surrogateescape"))
+        with pytest.raises(CatalogueError) as refused:
+            read(file)
+        jobs = refused.value.jobs
+        assert {name: job.sla and job.sla.min_records for name, job in jobs.items()} == {"a": 1, "b": 2}
+        assert set(refused.value.of_jobs) <= {"bad"}
 
 
 def test_check_says_that_all_is_right(tmp_path: Path) -> None:

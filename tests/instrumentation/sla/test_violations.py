@@ -244,19 +244,49 @@ def test_the_catalogue_names_the_type(
     assert captured.counter("batch.job.completions", job_type=expected) == 1
 
 
-def test_a_broken_catalogue_harms_nothing(
+def test_a_wrong_entry_costs_its_own_job_the_sla(
     captured: Captured, catalogue: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One warning with the first problems, no SLA, and a job that works."""
-    file = catalogue("[jobs.a]\nteam = 1\nowner = 2\n[jobs.b]\ntype = 3\nrunbook = 4\n")
-    for name in ("a", "b", "a"):
+    """One warning of the job itself, with its first problems; the other jobs are judged, and warn of nothing."""
+    file = catalogue(
+        """
+        [jobs.a]
+        team = 1
+        owner = 2
+        type = 3
+        sla = { min_records = 0 }
+        [jobs.b]
+        severity = "critical"
+        sla.min_records = 1
+        [jobs.c.sla]
+        min_records = 1
+        """
+    )
+    for name in ("c", "a", "b", "a"):
         with batchtel.job(name):
             pass
-    assert captured.counter("batch.job.completions", status="success") == 3
+    assert captured.counter("batch.job.completions", status="success") == 4
+    assert [captured.counter(VIOLATIONS, job_name=name) for name in "abc"] == [0, 1, 1]
     text = 'is not a text of 1 to 120 printable characters; write for example "sales"'
     assert [record.getMessage() for record in caplog.records if record.name == "batchtel"] == [
-        f"BATCHTEL_CATALOGUE={file} has 4 problems, so no SLA is checked: line 2: jobs.a.team: 1 {text}; "
-        f"line 3: jobs.a.owner: 2 {text}; line 5: jobs.b.type: 3 {text}; `batchtel catalogue check` shows them all"
+        f"BATCHTEL_CATALOGUE={file} has 4 problems in the entry of a, so its SLA is not checked: "
+        f"line 3: jobs.a.team: 1 {text}; line 4: jobs.a.owner: 2 {text}; line 5: jobs.a.type: 3 {text}; "
+        "`batchtel catalogue check` shows them all",
+        f"BATCHTEL_CATALOGUE={file} has 1 problem in the entry of b: "
+        "line 8: jobs.b.severity is not used by this version; remove it",
+    ]
+
+
+def test_a_catalogue_that_is_not_toml(captured: Captured, catalogue: Write, caplog: pytest.LogCaptureFixture) -> None:
+    """The job of the broken section reports it, and the others are judged."""
+    file = catalogue("[jobs.a.sla]\nmin_records = many\n[jobs.b.sla]\nmin_records = 1\n")
+    for name in ("b", "a"):
+        with batchtel.job(name):
+            pass
+    assert [captured.counter(VIOLATIONS, job_name=name) for name in "ab"] == [0, 1]
+    assert [record.getMessage() for record in caplog.records if record.name == "batchtel"] == [
+        f"BATCHTEL_CATALOGUE={file} has 1 problem in the entry of a, so its SLA is not checked: "
+        "line 2: not TOML: Invalid value (column 15)"
     ]
 
 

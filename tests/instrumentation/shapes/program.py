@@ -165,5 +165,5 @@ def run(shape: Shape, folder: Path, sink: Sink | None) -> Left:
 
 def _lines(output: bytes) -> list[str]:
     """Return the lines of an output, without what differs between processes: their numbers, and addresses."""
-    text = re.sub(r"0x[0-9a-f]+|pid=\d+|(?<=: )\d+ (Killed|Aborted|Terminated)", "N", output.decode())
+    text = re.sub(r"0x[0-9a-f]+|/mp-\w+|pid=\d+|(?<=: )\d+ (Killed|Aborted|Terminated)", "N", output.decode())
     return sorted(text.split("\n"))

@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 from typing import Any, Final
 
-from batchtel import lock
+from batchtel import lock, patience
 from batchtel.guard import harmless, warn_once
 from batchtel.moment import iso, unix_time
 from batchtel.tally import Tally, Told
@@ -44,6 +44,7 @@ class Data:
         """Let other processes of the run, which this one has opened, add theirs to `tally`, or to a new one."""
         if self._tally is None:
             self._tally, self._opener = tally or Tally.if_possible(), os.getpid()
+            patience.share(self._tally, joins=False)
 
     def announce(self, mark: str) -> None:
         """Let workers find the `mark` of the run where they tell theirs, if this process has opened it."""
@@ -59,6 +60,7 @@ class Data:
         """Tell what this process is told to the tally at `place` too, for the process that has opened the run."""
         if place:
             self._tally = Tally(place)
+            patience.share(self._tally, joins=True)
 
     def attend(self) -> None:
         """Let the other processes of the run find that this one sends its log records itself."""
@@ -89,6 +91,8 @@ class Data:
     def close(self) -> None:
         """Give the tally back."""
         if self._tally is not None:
+            if self._is_opener:
+                patience.leave(self._tally)
             (self._tally.close if self._is_opener else self._tally.leave)()
 
     @property

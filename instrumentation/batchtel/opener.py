@@ -123,6 +123,14 @@ def _this_process(pid: int) -> tuple[str, int]:
         return "", 0
 
 
+def goes_on(pid: int) -> bool:
+    """Whether the process of that id is there, and has not ended yet; False where it cannot be seen."""
+    try:
+        return _ticks(pid) != 0
+    except OSError:
+        return False
+
+
 def _ticks(pid: int) -> int:
     """Return when a process was started, in ticks since the boot; 0 if it has ended and waits for its parent.
 

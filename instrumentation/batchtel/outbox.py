@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from batchtel import native, redacted
+from batchtel import native, patience, redacted
 from batchtel.delivery import Delivery, Reply, encode, new_request
 from batchtel.endpoint import Endpoint
 from batchtel.fate import Fate
@@ -67,6 +67,8 @@ class Outbox:
         """Whether another process found the collector away less than 30 s ago, and this one has not found it back."""
         self.tells_outage = True
         """Whether this process warns of a collector that takes nothing; False where another one does."""
+        self.delivered: Callable[[], None] = lambda: None
+        """Called after each request that the collector has acknowledged."""
         self.fate = Fate(endpoint.signal)
         """What became of what was not delivered."""
         if endpoint.problem:
@@ -101,6 +103,11 @@ class Outbox:
     def is_away(self) -> bool:
         """Whether no process of this host has had an answer of the collector for a while, this one neither."""
         return self._outage.is_long and not self._was_answered
+
+    @property
+    def is_flying(self) -> bool:
+        """Whether a request is on its way."""
+        return self._flying is not None
 
     @property
     def is_failing(self) -> bool:
@@ -235,6 +242,7 @@ class Outbox:
             _told.discard(url)
             self._failures = 0
             self.is_spared = False
+            self.delivered()
         elif reply.verdict == "refused":
             self._outage.clear()
             self._failures = 0
@@ -252,6 +260,8 @@ class Outbox:
             self._outage.mark()
             if self.tells_outage and url not in _told:
                 _told.add(url)
+                if not patience.may_warn():
+                    return
                 self.fate.is_outage_reported = True
                 reason = self._endpoint.diagnose() or reply.reason or "no reply"
                 warn("cannot send telemetry to %s: %s; it is kept and sent again while this process lives", url, reason)

@@ -7,7 +7,7 @@ import os
 import time
 from typing import Final
 
-from batchtel import fate, native
+from batchtel import fate, native, patience
 from batchtel.ending import is_child_process
 from batchtel.guard import warn
 from batchtel.outbox import Outbox
@@ -45,6 +45,7 @@ class Outboxes:
         self._workers: list[Worker] = []
         self._has_host = False
         self._left: float | None = None
+        self._own = 0.0
         self._folder = folder
         self._is_reported = False
         self.run = ""
@@ -53,6 +54,7 @@ class Outboxes:
     def add(self, outbox: Outbox) -> None:
         """Flush `outbox` with the others."""
         self._all.append(outbox)
+        outbox.delivered = self._delivered
         self._workers.append(outbox.worker)
 
     def add_worker(self, worker: Worker) -> None:
@@ -61,10 +63,29 @@ class Outboxes:
 
     @property
     def deadline(self) -> float:
-        """Seconds that the last flush may take: few where another process has just waited in vain."""
+        """Seconds that a flush may take: few where another process has just waited in vain, and one sum for a job.
+
+        Its workers and child programs leave the process that ends last 0.5 s; from what remains for that one its own
+        waits are taken off, too.
+        """
         spared = any(outbox.is_spared for outbox in self._all)
         seconds = min(SPARED, self._longest) if spared else self._longest
+        if patience.is_part():
+            seconds = min(seconds, patience.left(self._for_parts))
+        else:
+            spent = patience.spent()
+            own = min(self._own, spent)
+            seconds = min(seconds, max(0.0, self._longest - own - min(spent - own, self._for_parts)))
         return seconds if self._left is None else min(seconds, self._left)
+
+    @property
+    def _for_parts(self) -> float:
+        return max(self._longest - SPARED, self._longest / 2)
+
+    def _delivered(self) -> None:
+        """Let the job wait again in full, once no signal of this process waits for an answer any more."""
+        if patience.spent() and not any(outbox.is_failing or outbox.is_flying for outbox in self._all):
+            patience.restore()
 
     @property
     def loaded_at(self) -> float:
@@ -99,16 +120,31 @@ class Outboxes:
         begun = time.monotonic()
         delivered = flush_workers(self._workers, timeout)
         is_over = time.monotonic() >= begun + timeout
-        if not delivered and is_over and (more := self._begins(begun, timeout) + timeout - time.monotonic()) > 0:
+        if (
+            not delivered
+            and is_over
+            and timeout > 0
+            and (more := self._begins(begun, timeout) + timeout - time.monotonic()) > 0
+        ):
             delivered = flush_workers(self._workers, more)
         if not delivered:
             until = time.monotonic() + SPOOLING
             for outbox in self._all:
                 # 0.5 s between two pokes of a sensor say nothing of the collector.
-                if timeout >= self._longest:
+                if timeout >= self._for_parts:
                     outbox.mark_outage()
                 outbox.give_up(until)
         return delivered
+
+    def flush_by_deadline(self, longest: float = math.inf) -> bool:
+        """Flush as long as the deadline allows, and at most `longest` seconds; False if not all arrived."""
+        seconds = min(longest, self.deadline)
+        more = patience.reserve(seconds)
+        if self.flush(seconds):
+            patience.give_back(more)
+            return True
+        self._own += more
+        return False
 
     def is_delayed(self, begun: float, timeout: float = math.inf) -> bool:
         """Whether a flush that has begun then (monotonic) waits, or has waited, for the import of the exporters."""
@@ -127,13 +163,13 @@ class Outboxes:
                 outbox.worker.wake()
         elif is_child_process():
             failing = any(outbox.is_failing for outbox in self._all)
-            self.flush(min(SOON, self.deadline) if failing else self.deadline)
+            self.flush_by_deadline(SOON if failing else math.inf)
 
     def stop(self) -> None:
         """Flush, by the deadline, and say so if not all was taken by then."""
         seconds = self.deadline
         end = time.monotonic() + seconds
-        if self.flush(seconds):
+        if self.flush_by_deadline():
             native.wait_until(lambda: all(outbox.is_swept for outbox in self._all), end - time.monotonic())
         self.report_end(seconds)
 
@@ -143,4 +179,5 @@ class Outboxes:
         sentence = fate.sentence(fates, self._folder, seconds)
         if sentence and not self._is_reported:
             self._is_reported = True
-            warn("batchtel: %s: %s", self.run or f"process {os.getpid()}", sentence)
+            if patience.may_report():
+                warn("batchtel: %s: %s", self.run or f"process {os.getpid()}", sentence)

@@ -76,13 +76,14 @@ def flush(timeout: float | None = None) -> bool:
     """Send everything recorded until now, all three signals at the same time.
 
     Happens at the end of the process by itself; call it before `os._exit` or a kill. False if the collector had not
-    acknowledged all of it within `timeout` seconds (by default BATCHTEL_EXIT_TIMEOUT); what is on its way then may
-    still arrive.
+    acknowledged all of it within `timeout` seconds; what is on its way then may still arrive. By default all processes
+    of a job together wait BATCHTEL_EXIT_TIMEOUT for a collector that does not answer.
     """
     if _telemetry is None:
         return True
     seconds = number_of(timeout, "flush timeout") if timeout is not None else None
-    return _telemetry.outboxes.flush(_telemetry.outboxes.deadline if seconds is None else seconds)
+    outboxes = _telemetry.outboxes
+    return outboxes.flush_by_deadline() if seconds is None else outboxes.flush(seconds)
 
 
 @harmless(None)

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from batchtel import lock
 from batchtel.guard import harmless
+from batchtel.opener import goes_on
 
 HEADER: Final = 4096
 """Bytes before the first record: a page, for what all processes of the run share beside the records."""
@@ -105,7 +106,7 @@ class Tally:
         try:
             return os.readlink(self._path) != f"/memfd:{self._name} (deleted)"
         except FileNotFoundError:
-            return os.path.exists(self._path.partition("/fd/")[0])
+            return goes_on(int(self._path.split("/")[2]))
         except OSError:
             return False
 
@@ -115,6 +116,26 @@ class Tally:
         content = mark.encode("utf-8", "surrogatepass")
         if self.is_there and _MARK_AT + _LENGTH.size + len(content) <= HEADER:
             os.pwrite(self._descriptor_here, _LENGTH.pack(len(content)) + content, _MARK_AT)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process has made it."""
+        return self._path.split("/")[2] == str(os.getpid())
+
+    @harmless(b"")
+    def shared(self, size: int) -> bytes:
+        """Return the first bytes of the header, which all processes of the run write to; none if it cannot be read."""
+        if not self.is_there:
+            return b""
+        with open(self._path, "rb", buffering=0) as memory:
+            return memory.read(size) or b""
+
+    @harmless(None)
+    def put_shared(self, content: bytes) -> None:
+        """Write the first bytes of the header."""
+        if self.is_there:
+            with open(self._path, "r+b", buffering=0) as memory:
+                memory.write(content[:_MARK_AT])
 
     @property
     def _descriptor_here(self) -> int:
@@ -175,7 +196,7 @@ class Tally:
     @harmless(False)
     def has(self, process: int) -> bool:
         """Whether the process of that id has made the memory, or has a record in it."""
-        return process == int(self._path.split("/")[2]) or any(pid == process for *_, pid in self._records())
+        return self._path.split("/")[2] == str(process) or any(pid == process for *_, pid in self._records())
 
     def _records(self) -> Iterator[tuple[Any, ...]]:
         if not self._is_there(self._path):

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from batchtel.command import Failure
-from batchtel_stack import build, children, output, readiness, state, terminate
+from batchtel_stack import build, children, output, queue_files, readiness, state, terminate
 from batchtel_stack.binaries import BINARIES
 from batchtel_stack.lock import Lock
 from batchtel_stack.ports import HOST, Ports
@@ -152,9 +152,14 @@ class Stack:
             say(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
             if left_out := replaced(self.options):
                 say(f"its own stores take the place of the environment's {', '.join(left_out)}")
+            damaged = [queue_files.sentence(found) for found in self._set_aside()]
+            for sentence in damaged:
+                say(sentence)
             try:
-                self._launch(wanted, binaries, tied)
+                self._launch(wanted, binaries, tied, {"collector": damaged})
                 readiness.wait(wanted, self._processes(), self._started, say)
+                if damaged and not queue_files.count(self.otlp_http, len(damaged)):
+                    say("the collector did not accept the count of damaged queue files")
             except BaseException:
                 self._stop_all()
                 raise
@@ -189,7 +194,20 @@ class Stack:
         if running:
             raise Failure(f"the stack in {self.data} runs already ({', '.join(running)}). Stop it: batchtel down", 3)
 
-    def _launch(self, wanted: tuple[Program, ...], binaries: Mapping[str, Path], tied: bool) -> None:
+    def _set_aside(self) -> list[queue_files.Damaged]:
+        folder = Path(configured(self.options).queue.folder)
+        try:
+            return queue_files.set_aside(folder)
+        except OSError as error:
+            raise Failure(f"cannot check the queues in {folder}: {error}", 3) from None
+
+    def _launch(
+        self,
+        wanted: tuple[Program, ...],
+        binaries: Mapping[str, Path],
+        tied: bool,
+        notes: Mapping[str, Sequence[str]],
+    ) -> None:
         started: list[Process] = []
         for program in wanted:
             for path, text in program.files.items():
@@ -197,6 +215,8 @@ class Stack:
                 path.write_text(text)
             log = output.fresh(self.data, program.name)
             with log.open("wb") as file:
+                file.write("".join(f"{note}\n" for note in notes.get(program.name, ())).encode())
+                file.flush()
                 child = children.start(
                     [binaries[program.name], *program.arguments],
                     output=file,

@@ -53,6 +53,11 @@ def other_bounds(metric: str, window: str) -> str:
     return f"sum by (job, job_name) ({_since(total, window)})"
 
 
+def damaged_queues(window: str) -> str:
+    """PromQL: how many damaged queue files `batchtel up` has set aside, per collector, within a window."""
+    return f"sum by (instance) ({_since('collector_queue_damaged_files_total', window)})"
+
+
 def overflowed(window: str) -> str:
     """PromQL: how many data points were dropped because series_limit was reached, per collector."""
     return f"sum by (instance) ({_since(_LIMITED, window)})"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from batchtel_dashboards import collector_queries
+from batchtel_dashboards.stores import Prometheus
 from batchtel_stack import output, state
 from batchtel_stack.ports import Ports
 from batchtel_stack.programs import PROGRAMS
@@ -143,6 +145,30 @@ def test_early_end_is_explained(batchtel: Batchtel, data: Path, ports: Ports) ->
     assert "not a directory" in message
     assert message.endswith(f"The whole log: {output.path(data, 'jaeger')}\n")
     assert processes(data) == {}
+
+
+def test_a_damaged_queue_file_is_set_aside(
+    batchtel: Batchtel, data: Path, ports: Ports, eventually: Eventually
+) -> None:
+    """`up` reports it, the collector's log has it, Prometheus counts it, and the collector works."""
+    damaged = data / "collector" / "queue" / "exporter_otlp_grpc_jaeger_traces"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("no queue")
+    up = batchtel("up", "--data", data, *options(ports))
+    assert up.returncode == 0, up.stderr
+    (moved_to,) = damaged.parent.glob("*.damaged")
+    assert moved_to.read_text() == "no queue"
+    sentence = (
+        f"the queue file {damaged} is damaged (neither of its two meta pages is valid); it was set aside as "
+        f"{moved_to.name}\n"
+    )
+    assert sentence in up.stderr
+    assert output.path(data, "collector").read_text().startswith(sentence)
+    store = Prometheus(f"http://127.0.0.1:{ports.prometheus}")
+    eventually("it is counted", lambda: store.value(collector_queries.damaged_queues("1h")) == 1)
+    batchtel("down", "--data", data)
+    assert "is damaged" not in batchtel("up", "--data", data, *options(ports)).stderr
+    batchtel("down", "--data", data)
 
 
 def test_ctrl_c_during_up_leaves_nothing(data: Path, ports: Ports, spawn: Spawn, eventually: Eventually) -> None:

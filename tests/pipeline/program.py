@@ -76,6 +76,15 @@ class Program:
             self._process.kill()
             self._process.wait()
 
+    def end(self, seconds: float) -> int | None:
+        """Send SIGTERM and return the exit code, None when it has not ended within `seconds`."""
+        assert self._process is not None, "not started"
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def tail(self, lines: int = 30) -> str:
         """Return the last lines of the log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

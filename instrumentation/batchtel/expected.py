@@ -24,7 +24,7 @@ class Expected:
 
     `type`, `owner` and `team` are the job's there, empty if they are not said. `makes_up` is whether the run makes up
     for the past, as all runs of the type `backfill` do. `code_tells` is whether the run's own code could tell of
-    records, so that silence means none; `shares` whether processes that it starts may tell of them, too.
+    records, so that silence means none; `shares` whether processes that it starts may report them, too.
     """
 
     def __init__(self, path: str, job: str) -> None:

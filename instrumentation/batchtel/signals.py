@@ -75,7 +75,7 @@ NAME_LIMIT: Final = 120
 """Bytes of a label, in UTF-8, that are kept, with a hash at its end if it was longer; the collector cuts there, too."""
 
 NAME_LENGTH: Final = 1024
-"""Bytes of a job, step or type name that are kept on spans and events; Loki takes stream labels of 2,048."""
+"""Bytes of a job, step or type name that are kept on spans and events; Loki accepts stream labels of 2,048."""
 
 HASH_LENGTH: Final = 8
 """Hexadecimal digits of the hash by which cut names stay apart."""

@@ -31,6 +31,8 @@ TABLE = {
     "exits": Told("failed", 1, {("failure", "SystemExit"): 1}),
     "killed": Told("failed", 1, {("lost", ""): 1}),
     "killed_once": Told("success", 1, SUCCESS, retries=1),
+    "leaves": Told("failed", 1, {("lost", ""): 1}),
+    "leaves_twice": Told("failed", 1, {("lost", ""): 1}, retries=1),
     "pokes": Told("success", 1, SUCCESS),
     "defers": Told("success", 1, SUCCESS),
     "starts_deferred": Told("success", 1, SUCCESS),

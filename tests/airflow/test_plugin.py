@@ -26,6 +26,22 @@ print(json.dumps([names, sorted(name for name in sys.modules if name.startswith(
 """
 
 
+STARTED = """
+import json, logging, sys
+sys.argv = ["airflow", sys.argv[1]]
+texts = []
+class Keeping(logging.Handler):
+    def emit(self, record):
+        texts.append(record.getMessage())
+import airflow
+logging.getLogger("batchtel").addHandler(Keeping())
+from batchtel.airflow.plugin import BatchtelPlugin
+for listener in BatchtelPlugin.listeners * 2:
+    listener.on_starting(component=None)
+print(json.dumps(texts))
+"""
+
+
 @pytest.fixture(scope="module", params=VERSIONS)
 def programs(request: pytest.FixtureRequest) -> Path:
     """The programs of one version of Airflow."""
@@ -70,6 +86,47 @@ def test_off(programs: Path, tmp_path: Path, told: dict[str, str]) -> None:
         "batchtel.setting_values",
         "batchtel.settings",
     ]
+
+
+def _warnings(programs: Path, folder: Path, program: str, told: Mapping[str, str]) -> list[str]:
+    """Return what batchtel warns of in a program of Airflow that starts."""
+    python: list[str | Path] = [programs / "python", "-c", STARTED, program]
+    done = subprocess.run(python, env=_environment(folder, told), capture_output=True, text=True, check=True)
+    return [str(text) for text in json.loads(done.stdout.splitlines()[-1])]
+
+
+def test_a_missing_endpoint_is_warned_of_once(programs: Path, tmp_path: Path) -> None:
+    """The scheduler warns of a plugin that records nothing, unless it is switched off; no other program does."""
+    (warning,) = _warnings(programs, tmp_path, "scheduler", {})
+    assert "set OTEL_EXPORTER_OTLP_ENDPOINT for all processes of Airflow" in warning
+    for program, told in (
+        ("triggerer", {}),
+        ("tasks", {}),
+        ("scheduler", ON),
+        ("scheduler", {"BATCHTEL_AIRFLOW_DISABLED": "true"}),
+        ("scheduler", {"OTEL_SDK_DISABLED": "true"}),
+    ):
+        assert _warnings(programs, tmp_path, program, told) == []
+
+
+def test_spans_that_are_sent_by_grpc_to_a_port_of_http_are_warned_of_once(programs: Path, tmp_path: Path) -> None:
+    """Where Airflow's own exporter speaks gRPC the scheduler names the setting that cures it, which does."""
+    version = subprocess.run([programs / "airflow", "version"], env=_environment(tmp_path, {}), capture_output=True)
+    if not version.stdout.split()[-1].startswith((b"3.2", b"3.3")):
+        pytest.skip("this Airflow sends its spans by HTTP")
+    traced = ON | {"AIRFLOW__TRACES__OTEL_ON": "True"}
+    (warning,) = _warnings(programs, tmp_path, "scheduler", traced)
+    assert warning == (
+        "Airflow sends its own spans by gRPC to 127.0.0.1:4318, where HTTP is expected, and all of them are lost: set "
+        "OTEL_TRACES_EXPORTER=otlp_proto_http for all processes of Airflow"
+    )
+    for program, told in (
+        ("triggerer", traced),
+        ("scheduler", ON),
+        ("scheduler", traced | {"OTEL_TRACES_EXPORTER": "otlp_proto_http"}),
+        ("scheduler", traced | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}),
+    ):
+        assert _warnings(programs, tmp_path, program, told) == []
 
 
 def test_the_dags_load_without_any_environment(programs: Path, tmp_path: Path) -> None:

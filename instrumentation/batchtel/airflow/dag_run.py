@@ -50,7 +50,7 @@ class ToldRun(JobRun):
         current.closed(self)
 
     def tell_end(self, outcome: Outcome, told: Told | None = None) -> None:
-        """Tell how the run has ended, with its span from start to end; `told` is what its tasks have, if known."""
+        """Tell how the run has ended, with its span from start to end; `told` is all that its tasks have reported."""
         if told is not None:
             self.data.processed, self.data.failed, self.data.newest, self.data.failed_in_steps = told
         self._telling_start = False

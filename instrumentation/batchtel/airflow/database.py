@@ -1,6 +1,6 @@
 """What the helper of a scheduler asks Airflow's database, in a connection of its own: what waits, and which runs last.
 
-No hook comes here. SQLAlchemy is Airflow's; Airflow itself is not imported, which would take the memory of a scheduler.
+No hook comes here. SQLAlchemy is Airflow's; Airflow itself is not imported, which would need the memory of a scheduler.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How another process has ended that is no child of this one: by a descriptor of it, and what the kernel tells of it.
+"""How another process has ended that is no child of this one: by a descriptor of it, and what the kernel reports.
 
-Linux tells the exit code of a process by its descriptor from 6.15 on: PIDFD_GET_INFO of linux/pidfd.h.
+Linux reports the exit code of a process by its descriptor from 6.15 on: PIDFD_GET_INFO of linux/pidfd.h.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _EXIT: Final = 1 << 3
 _EXIT_CODE_AT: Final = 60
 
 REAPED_WITHIN: Final = 5.0
-"""Seconds that the supervisor of a process may take to collect it, before which the kernel keeps its exit code."""
+"""Seconds that the supervisor of a process may need to collect it, before which the kernel keeps its exit code."""
 
 
 def of_this_process() -> int:
@@ -35,7 +35,7 @@ def of_this_process() -> int:
 
 @functools.cache
 def can_be_read() -> bool:
-    """Return whether the kernel tells exit codes."""
+    """Return whether the kernel reports exit codes."""
     release = os.uname().release.split(".")
     try:
         return (int(release[0]), int(release[1])) >= (6, 15)

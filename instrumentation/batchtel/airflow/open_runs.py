@@ -56,7 +56,7 @@ class OpenRuns:
         """Return a run that has ended, with what it owes and has violated until now."""
         with self._lock:
             watched = self._runs.pop((told.dag_id, told.run_id), None)
-        # One that has started since this helper has, and is not known, has started by another scheduler.
+        # One that has started since this helper has, and is not watched, has started by another scheduler.
         elsewhere = watched is None and (told.started_at or 0.0) > self._began
         return ToldRun(told, watched=watched, watched_elsewhere=elsewhere)
 

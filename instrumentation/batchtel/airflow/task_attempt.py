@@ -64,7 +64,7 @@ class TaskAttempt(TaskStep):
     def settle(self, outcome: Outcome) -> None:
         """Close it with its end, and send everything: the process may be gone a moment later."""
         if self._supervisor and os.getppid() != self._supervisor:
-            # Nobody takes the end to Airflow: it misses the heartbeats, fails the task, and calls the hook for that.
+            # Nobody reports the end to Airflow: it misses the heartbeats, fails the task, and calls the hook for that.
             self.suspend()
             return
         # What the task has left open, in a thread or by a generator, ends with it.

@@ -5,7 +5,7 @@ because the task was cleared or its state set by hand, or because its run has en
 pipe: a line is a good end, the end of the file without one is not, and only then it becomes a Python that tells. It
 costs a process of 1 MiB while the task runs.
 
-Two ends are left to the scheduler, which calls a hook for them: exit code 0, which Airflow's supervisor takes for a
+Two ends are left to the scheduler, which calls a hook for them: exit code 0, which Airflow's supervisor reads as a
 success that the task has reported, and an end without supervisor, whose heartbeats are missed.
 """
 
@@ -122,8 +122,8 @@ class Watch:
             os._exit = self._leave
 
     def _teller(self, task: Task, supervisor: int) -> list[str]:
-        told = [json.dumps(task._asdict()), str(self._signals.reading), str(self._process), str(supervisor)]
-        return [sys.executable, str(supervisor), "-P", "-m", __name__, *told]
+        arguments = [json.dumps(task._asdict()), str(self._signals.reading), str(self._process), str(supervisor)]
+        return [sys.executable, str(supervisor), "-P", "-m", __name__, *arguments]
 
     @classmethod
     @harmless(None)
@@ -132,7 +132,7 @@ class Watch:
         return cls(task, supervisor)
 
     def _leave(self, status: int) -> NoReturn:
-        """End the watch before an `os._exit(0)`, where the kernel does not tell exit codes."""
+        """End the watch before an `os._exit(0)`, where the kernel does not report exit codes."""
         if status == 0 and self._writing >= 0 and not self.asked_to_end():
             self.end()
         self._exit(status)

@@ -60,6 +60,16 @@ def outcomes() -> None:
             batchtel.flush()
             os.kill(os.getpid(), signal.SIGKILL)
 
+    @task
+    def leaves() -> None:
+        batchtel.flush()
+        os._exit(0)
+
+    @task(retries=1, retry_delay=timedelta(seconds=15))
+    def leaves_twice() -> None:
+        batchtel.flush()
+        os._exit(0)
+
     @task.sensor(poke_interval=15, timeout=120, mode="reschedule")
     def pokes() -> bool:
         started: datetime = get_current_context()["dag_run"].start_date
@@ -77,6 +87,8 @@ def outcomes() -> None:
     exits()
     killed()
     killed_once()
+    leaves()
+    leaves_twice()
     pokes()
     DeferringOperator(task_id="defers")
     StartingInTriggerer(task_id="starts_deferred")

@@ -268,7 +268,8 @@ class JobRun(Scope):
         super()._measure(process, outcome, duration)
         process.meter.add("batch.job.cpu.time", self._usage().cpu_seconds, self.labels)
         process.meter.record("batch.job.memory.peak", self._usage().peak_memory, self.labels)
-        self._measure_quality(process)
+        if self.data.score is not None:
+            process.meter.record("batch.job.data_quality.score", self.data.score, self.labels)
         if not outcome.goes_on:
             self.expected.end(self, outcome)
             first = self.retry.first_started if self.retry is not None else None
@@ -284,10 +285,6 @@ class JobRun(Scope):
         process = self.recorder
         if process is not None and until >= since:
             process.meter.record(f"batch.job.{name}", until - since, self.labels)
-
-    def _measure_quality(self, process: Telemetry) -> None:
-        if self.data.score is not None:
-            process.meter.record("batch.job.data_quality.score", self.data.score, self.labels)
 
     def _result(self) -> dict[str, Any]:
         usage = {"batch.cpu.time": self._usage().cpu_seconds, "batch.memory.peak": self._usage().peak_memory}

@@ -16,13 +16,13 @@ from typing import Any, Final
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-from batchtel import handover
+from batchtel import handover, kept
 from batchtel.guard import harmless
 from batchtel.identity import default_job
 from batchtel.joined import JoinedRun
 from batchtel.launcher import records_its_run
 from batchtel.process import telemetry
-from batchtel.program import ProgramEnd, program_name
+from batchtel.program import ProgramEnd, program_folder, program_name
 from batchtel.resumed import ResumedRun
 from batchtel.run import JobRun
 
@@ -47,11 +47,14 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
     def _instrument(self, **kwargs: Any) -> None:
         if records_its_run(sys.orig_argv):
             return
+        before = {name.partition(".")[0] for name in sys.modules}
         self._process = os.getpid()
         self._mark = _keep_off_the_root_logger()
         self._run = _run_of_this_program()
         self._run.begin()
         self._end = ProgramEnd()
+        if (folder := program_folder(sys.orig_argv)) is not None:
+            kept.give_way(before, folder)
         # After the telemetry of the run has registered its own, so that it runs before that.
         atexit.register(self._finish)
 

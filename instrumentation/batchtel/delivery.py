@@ -8,11 +8,14 @@ they would retry, so that when to try again is decided in one place, by batchtel
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from batchtel.guard import LOGGER, warn_once
+from batchtel import kept
+from batchtel.guard import LOGGER, harmless, warn_once
 from batchtel.values import text_of
 
 if TYPE_CHECKING:
@@ -134,10 +137,22 @@ class Delivery:
         finally:
             self._listener.replacement = None
 
+    @harmless(None)
     def load(self) -> None:
-        """Import what the exporter is made of."""
-        with ExporterLog():
-            self._endpoint.load()
+        """Import what the exporter is made of, and over HTTP build it; what fails is reported by the first request.
+
+        Here, not in the worker: a job may change sys.path, sys.modules, warnings or the file system meanwhile, or fork.
+        """
+        with ExporterLog(), warnings.catch_warnings(), contextlib.suppress(Exception):
+            # requests warns of versions of its parts, where warnings may be errors.
+            warnings.simplefilter("ignore")
+            encode(self._endpoint.signal, nothing(self._endpoint.signal))
+            if self._endpoint.is_grpc:
+                # A channel has threads, which no fork should find before it is needed.
+                self._endpoint.load()
+            else:
+                self.prepare()
+        kept.keep()
 
     def prepare(self) -> None:
         """Build the exporter, which imports it, if that was not done yet."""

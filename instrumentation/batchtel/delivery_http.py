@@ -49,11 +49,22 @@ class HttpListener(Listener):
             self.reply = Reply("refused", _told(response), is_misdirected=status in _MISDIRECTED)
 
 
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Sends what no mock of the job counts or answers: `responses` replaces the method of the class above."""
+
+    send = requests.adapters.HTTPAdapter.send
+
+
 class Session(requests.Session):
     """Sends each request once, follows no redirect, and reports every outcome to its listener."""
 
+    # requests-mock replaces the method of the class above.
+    get_adapter = requests.Session.get_adapter
+
     def __init__(self, listener: HttpListener, way: Connection, unwanted: frozenset[str] = frozenset()) -> None:
         super().__init__()
+        self.mount("https://", _Adapter())
+        self.mount("http://", _Adapter())
         self._listener = listener
         self._unwanted = unwanted
         bundle = way.certificate or next((way.bundles[name] for name in way.bundles), "")

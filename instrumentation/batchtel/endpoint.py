@@ -92,6 +92,11 @@ class Endpoint(NamedTuple):
             )
         return cls(signal, url, protocol, environ=settings.environment)
 
+    @property
+    def is_grpc(self) -> bool:
+        """Whether it speaks gRPC, and not HTTP."""
+        return self.protocol == GRPC
+
     def exporter(self, timeout: float) -> tuple[Any, Any]:
         """Build the stock exporter, and the listener that hears its replies; None if there is no place for one.
 
@@ -101,8 +106,6 @@ class Endpoint(NamedTuple):
             OSError: A certificate cannot be read.
         """
         with _importing:
-            if self.environ.get("BATCHTEL_SPOOL_DIR"):
-                importlib.import_module("batchtel.otlp_json")
             return self._grpc_exporter(timeout) if self.protocol == GRPC else self._http_exporter(timeout)
 
     def _http_exporter(self, timeout: float) -> tuple[Any, Any]:
@@ -132,7 +135,11 @@ class Endpoint(NamedTuple):
             return exporter, hears if listen(exporter, hears) else None
 
     def load(self) -> Any:
-        """Import the exporter, and return its class."""
+        """Import the exporter and all that it needs to send and to spool, and return its class."""
+        if self.environ.get("BATCHTEL_SPOOL_DIR"):
+            importlib.import_module("batchtel.otlp_json")
+        with quiet_grpc() if self.protocol == GRPC else contextlib.nullcontext():
+            importlib.import_module("batchtel.delivery_grpc" if self.protocol == GRPC else "batchtel.delivery_http")
         module, _, name = _EXPORTERS[self.protocol, self.signal].partition(":")
         return getattr(importlib.import_module("opentelemetry.exporter.otlp.proto." + module), name)
 
@@ -184,16 +191,21 @@ def _protocol_of(host: str, port: int, timeout: float) -> str:
     return GRPC if len(answer) > 3 and answer[3] == 4 else ""
 
 
+_has_imported_grpc = False
+
+
 @contextlib.contextmanager
 def quiet_grpc() -> Iterator[None]:
     """Let gRPC write nothing to stderr, unless the job uses it itself or has chosen: it tells of forks and of TLS.
 
     Its C code reads the variable once; `os.environ`, which the job may look at, stays as it is.
     """
+    global _has_imported_grpc
     variable = "GRPC_VERBOSITY"
-    if variable in os.environ or "grpc" in sys.modules:
+    if variable in os.environ or ("grpc" in sys.modules and not _has_imported_grpc):
         yield
         return
+    _has_imported_grpc = True
     os.putenv(variable, "NONE")
     try:
         yield

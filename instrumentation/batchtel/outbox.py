@@ -76,8 +76,8 @@ class Outbox:
             _told.add(endpoint.shown)
         self.is_swept = spool is None
         """Whether nothing of earlier runs is left in the spool that could be sent now."""
-        if native.is_green() and not endpoint.problem:
-            # Import locks are green, too: two threads of the system must not wait for each other there.
+        if not endpoint.problem:
+            # Not in the worker, whose imports would find what the job has made of the interpreter meanwhile.
             self._delivery.load()
         self.worker = Worker(endpoint.signal, self._export, interval, self._sweep)
 

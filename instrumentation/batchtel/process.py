@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from batchtel import current, fork_warning, native
+from batchtel import current, fork_warning, kept, native
 from batchtel import settings as settings_table
 from batchtel.calls import public
 from batchtel.ending import at_end, is_child_process
@@ -37,6 +37,7 @@ _settings: Settings | None = None
 def telemetry() -> Telemetry | None:
     """Return the telemetry of this process, built at the first call; None if it is off or cannot be built."""
     global _telemetry, _built, _building
+    kept.restore(thoroughly=False)
     if not _built:
         with _lock:
             if not _built and not _building:

@@ -31,6 +31,16 @@ def program_name(arguments: Sequence[str]) -> str:
     return what if way == "m" else "python"
 
 
+def program_folder(arguments: Sequence[str]) -> str | None:
+    """Return the folder whose modules the program can import, from `sys.orig_argv`; None if there is none."""
+    way, what = _program(arguments)
+    if getattr(sys.flags, "safe_path", False) or sys.flags.isolated:
+        return None
+    if way != "script":
+        return os.getcwd()
+    return what if os.path.isdir(what) else os.path.dirname(os.path.realpath(what))
+
+
 def _program(arguments: Sequence[str]) -> tuple[str, str]:
     """Return how the program is given (`script`, `m`, `c` or `stdin`) and what is given.
 

@@ -6,6 +6,7 @@ They share a piece of memory, which the kernel takes back however they end.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -125,17 +126,21 @@ class Tally:
     @harmless(b"")
     def shared(self, size: int) -> bytes:
         """Return the first bytes of the header, which all processes of the run write to; none if it cannot be read."""
-        if not self.is_there:
-            return b""
-        with open(self._path, "rb", buffering=0) as memory:
-            return memory.read(size) or b""
+        try:
+            if self.is_there:
+                with open(self._path, "rb", buffering=0) as memory:
+                    return memory.read(size) or b""
+        except FileNotFoundError:
+            pass  # given back meanwhile, by another thread or process
+        return b""
 
     @harmless(None)
     def put_shared(self, content: bytes) -> None:
         """Write the first bytes of the header."""
-        if self.is_there:
-            with open(self._path, "r+b", buffering=0) as memory:
-                memory.write(content[:_MARK_AT])
+        with contextlib.suppress(FileNotFoundError):
+            if self.is_there:
+                with open(self._path, "r+b", buffering=0) as memory:
+                    memory.write(content[:_MARK_AT])
 
     @property
     def _descriptor_here(self) -> int:

@@ -16,7 +16,7 @@ import time
 from _queue import SimpleQueue
 from collections.abc import Callable, Iterable
 
-from batchtel import native
+from batchtel import kept, native
 from batchtel.guard import INCOMPLETE, described, lack, log_waiting, warn_once
 
 
@@ -81,6 +81,7 @@ class Worker:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         while True:
             asking = self._wait()
+            kept.restore()
             delay = self._guarded(self._export)
             if delay is None:
                 while asking:

@@ -40,6 +40,13 @@ NOTED = {
 """How often the callbacks of the DAG's own tasks were called."""
 
 
+@pytest.fixture(autouse=True)
+def service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute trace ids here as Airflow's processes do, from the service's name."""
+    monkeypatch.setenv("OTEL_SERVICE_NAME", SERVICE)
+    monkeypatch.delenv("OTEL_RESOURCE_ATTRIBUTES", raising=False)
+
+
 @pytest.fixture(scope="module", params=VERSIONS)
 def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """Airflow without a listener, which has run the DAGs of `observed` once."""

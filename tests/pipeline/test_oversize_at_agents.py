@@ -1,4 +1,4 @@
-"""A metric that is larger than an agent's queue takes: of its request nothing else is lost, and it arrives or is counted."""
+"""A metric that is larger than an agent's queue takes: its request loses nothing else, and it arrives or is counted."""
 
 from __future__ import annotations
 

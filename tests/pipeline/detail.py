@@ -33,6 +33,17 @@ def spans(file: Path, namespace: str) -> list[dict[str, Any]]:
     ]
 
 
+def events(file: Path, namespace: str, ids: str) -> tuple[list[dict[str, Any]], int]:
+    """Return name and attributes of the events of the span with the id `ids`, and how many it has dropped."""
+    for resource, span in _items(file, "resourceSpans", "scopeSpans", "spans"):
+        if resource.get("service.namespace") == namespace and span["spanId"] == ids:
+            found = [
+                {"name": one["name"], "attributes": _plain(one.get("attributes", []))} for one in span.get("events", [])
+            ]
+            return found, int(span.get("droppedEventsCount", 0))
+    return [], 0
+
+
 def _items(file: Path, outer: str, inner: str, name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     for line in lines(file):
         for block in json.loads(line)[outer]:

@@ -37,8 +37,21 @@ SPANS: Final[dict[str, Mapping[str, Any]]] = {
     "a name of an attribute": {"attributes": {"n" * 3_000_000: "x"}},
     "a list": {"attributes": [{"key": "list", "value": {"arrayValue": {"values": MANY}}}]},
     "a name of an event": {"events": [{"name": "e" * 3_000_000}]},
+    "40,000 events": {"events": [{"name": f"event {number}"} for number in range(40_000)]},
+    "1,500 events with long names of attributes": {
+        "events": [{"name": "retry", "attributes": {"\u65e5" * 250: "x", "\u672c" * 250: "y"}} for _ in range(1500)]
+    },
+    "a text of a link": {"links": [{"traceId": "7" * 32, "spanId": "7" * 16, "attributes": {"text": "x" * 3_000_000}}]},
 }
 """Kind -> fields of the span."""
+
+IN_EVENTS: Final = (
+    "128 long exceptions",
+    "5,000 events",
+    "1,500 events with long names of attributes",
+    "a name of an event",
+)
+"""Kinds of which the events have the mark."""
 
 RECORDS: Final[dict[str, Mapping[str, Any]]] = {
     "a line": {"body": {"stringValue": "\u65e5" * 1_000_000}},
@@ -87,7 +100,7 @@ def _records(bench: Bench, namespace: str, count: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", SPANS)
 def test_a_span(bench: Bench, kind: str) -> None:
-    """It arrives with all that is beside it, and says that it was cut unless only its state was."""
+    """It arrives with all that is beside it, and says that it was cut: the attributes of links are not."""
     namespace = f"span {kind}"
     items = [_span(number) for number in range(22)]
     items[11] |= SPANS[kind]
@@ -96,8 +109,28 @@ def test_a_span(bench: Bench, kind: str) -> None:
     assert len(spans) == 22
     assert {span["name"] for span in spans} >= {f"span {number}" for number in range(22) if number != 11}
     marked = [span for span in spans if TRUNCATED in span["attributes"].items()]
-    in_events = kind in ("128 long exceptions", "5,000 events", "a name of an event")
-    assert len(marked) == (0 if kind == "a state" or in_events else 1)
+    assert len(marked) == (0 if kind in (*IN_EVENTS, "a text of a link") else 1)
+    events, dropped = detail.events(bench.sink.spans, namespace, f"{12:016x}")
+    assert any(TRUNCATED in event["attributes"].items() for event in events) == (kind in IN_EVENTS)
+    if kind == "40,000 events":
+        assert (len(events), dropped) == (5000, 35_000)
+        assert [events[number]["name"] for number in (0, 2499, 2500, -1)] == [
+            "event 0",
+            "event 2499",
+            "event 37500",
+            "event 39999",
+        ]
+
+
+def test_a_span_of_very_many_links(bench: Bench) -> None:
+    """It is dropped alone, and counted."""
+    items = [_span(number) for number in range(22)]
+    items[11]["links"] = [{"traceId": "7" * 32, "spanId": "7" * 16}] * 60_000
+    _send(bench, "many links", "spans", items)
+    assert {span["name"] for span in _spans(bench, "many links", 21)} == {
+        f"span {number}" for number in range(22) if number != 11
+    }
+    assert bench.telemetry().value("otelcol_processor_filter_spans_filtered") == 1
 
 
 @pytest.mark.parametrize("kind", RECORDS)

@@ -1,0 +1,66 @@
+"""A series that really expires: it leaves the collector and Prometheus, and what comes later is counted anew."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.pipeline import otlp
+from tests.pipeline.bench import Bench, Collector
+from tests.pipeline.conftest import LOOKBACK, Prometheus, Start
+from tests.pipeline.polling import until
+
+EXPIRY = 10
+"""Seconds without a run after which a series is to go; the sweep for it comes once a minute."""
+
+
+def _short(collector: Collector) -> str:
+    """Return a configuration with an expiry that no environment may have: an hour is the least."""
+    text = collector.rendered({"expiry": "1h"})
+    for setting, rendered, short in (
+        ("max_stale", "1h", f"{EXPIRY}s"),
+        ("metric_expiration", "65m", f"{EXPIRY + 65}s"),
+    ):
+        assert f'{setting}: "{rendered}"' in text
+        text = text.replace(f'{setting}: "{rendered}"', f'{setting}: "{short}"')
+    return text
+
+
+def _run(bench: Bench, job: str) -> None:
+    attributes = {"job_name": job, "job_type": "batch"}
+    point = {"attributes": attributes, "asInt": "1"}
+    total = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}
+    state = {"attributes": {**attributes, "state": "success"}, "asInt": str(int(time.time()))}
+    metrics: list[dict[str, Any]] = [
+        {"name": "batch.job.runs.started", "sum": total},
+        {"name": "batch.job.state.timestamp", "unit": "s", "gauge": {"dataPoints": [state]}},
+    ]
+    body = otlp.request({"service.name": "etl", "service.namespace": "expiry"}, {}, "metrics", metrics)
+    assert bench.send(otlp.expand(body, 0, 0, ""))[0] == 200
+
+
+@pytest.mark.timeout(400)
+def test_a_series_expires(start: Start, prometheus: Prometheus) -> None:
+    """One job runs on and stays, the other one goes after its expiry; when it runs again it starts at 1."""
+    selector = '{{job="expiry/etl",job_name="{}",__name__=~"batch_job_(runs_started_total|state_timestamp_seconds)"}}'
+    with start(configuration=_short) as bench:
+        for _ in range(3):
+            _run(bench, "gone")
+        _run(bench, "stays")
+        for job in ("gone", "stays"):
+            until(job, lambda job=job: len(prometheus.query(selector.format(job))) == 2 or None, 30)  # type: ignore[misc]
+        began = time.monotonic()
+
+        def gone() -> bool | None:
+            _run(bench, "stays")
+            return not prometheus.query(selector.format("gone")) or None
+
+        until("the series of the job to expire", gone, 240, lambda: str(prometheus.query(selector.format("gone"))))
+        assert time.monotonic() - began > EXPIRY
+        assert len(prometheus.query(selector.format("stays"))) == 2
+        _run(bench, "gone")
+        values = until("it to come again", lambda: prometheus.query(selector.format("gone")) or None, LOOKBACK + 20)
+        counters = [row["value"][1] for row in values if row["metric"]["__name__"] == "batch_job_runs_started_total"]
+        assert counters == ["1"]

@@ -106,9 +106,9 @@ def _build() -> Telemetry | None:
     at_end(_stop, os.getpid())
     if is_child_process():
         # A child may count for a run that its parent has opened, and open none itself.
-        from batchtel.termination import TERMINATION
+        from batchtel.ending_signals import ENDINGS
 
-        TERMINATION.install()
+        ENDINGS.install()
     return built
 
 

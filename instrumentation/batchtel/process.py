@@ -142,7 +142,7 @@ def _stop(pid: int) -> None:
 def report_end() -> None:
     """Report what became of the data of this process, which ends without exit handlers, if anything went wrong."""
     if _telemetry is not None:
-        _telemetry.outboxes.report_end(_telemetry.outboxes.deadline)
+        _telemetry.outboxes.report_end()
 
 
 @harmless(None)

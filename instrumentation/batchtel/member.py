@@ -168,15 +168,15 @@ def run(*, afresh: bool) -> SilentMember | None:
     known = _member if _process == os.getpid() else None
     if known is not None and not (known.closed or known.found.is_over):
         return known
-    began = time.monotonic()
+    began, used = time.monotonic(), time.thread_time()
     if began < _not_before or handover.airflow_task() is not None or "batchtel.airflow.plugin" in sys.modules:
         return None
     if is_off():
         _not_before = began + _OFF
         return None
     found = open_run()
-    took = time.monotonic() - began
-    _not_before = began + took + took * (_PAUSE if afresh else _LOG_PAUSE) if found is None else 0.0
+    pause = (time.thread_time() - used) * (_PAUSE if afresh else _LOG_PAUSE)
+    _not_before = time.monotonic() + pause if found is None else 0.0
     _close(os.getpid())
     return None if found is None or telemetry() is None else _join(found)
 

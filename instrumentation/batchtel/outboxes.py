@@ -45,7 +45,7 @@ class Outboxes:
         self._workers: list[Worker] = []
         self._has_host = False
         self._left: float | None = None
-        self._own = 0.0
+        self._own = self._longest_wait = 0.0
         self._folder = folder
         self._is_reported = False
         self.run = ""
@@ -139,6 +139,7 @@ class Outboxes:
     def flush_by_deadline(self, longest: float = math.inf) -> bool:
         """Flush as long as the deadline allows, and at most `longest` seconds; False if not all arrived."""
         seconds = min(longest, self.deadline)
+        self._longest_wait = max(self._longest_wait, seconds)
         more = patience.reserve(seconds)
         if self.flush(seconds):
             patience.give_back(more)
@@ -171,12 +172,12 @@ class Outboxes:
         end = time.monotonic() + seconds
         if self.flush_by_deadline():
             native.wait_until(lambda: all(outbox.is_swept for outbox in self._all), end - time.monotonic())
-        self.report_end(seconds)
+        self.report_end()
 
-    def report_end(self, seconds: float) -> None:
-        """Report what became of the data, in one line, if anything went wrong; `seconds` is how long was waited."""
+    def report_end(self) -> None:
+        """Report what became of the data, in one line, if anything went wrong."""
         fates = [outbox.ended() for outbox in self._all if outbox.tells_outage]
-        sentence = fate.sentence(fates, self._folder, seconds)
+        sentence = fate.sentence(fates, self._folder, round(self._longest_wait, 1))
         if sentence and not self._is_reported:
             self._is_reported = True
             if patience.may_report():

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from batchtel.identity import UNKNOWN, bounded
 from batchtel.values import cut, text_of
 
+_CANCELS: Final = {"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"}
 _SEVERITY: Final = {"success": "INFO", "skipped": "INFO", "cancelled": "WARN"}
 
 
@@ -47,6 +48,11 @@ class Outcome(NamedTuple):
             return cls("cancelled", reason=type(exception).__name__)
         # A class can be made with any name, and the type is a label.
         return cls("failure", bounded(type(exception).__name__) or UNKNOWN, exception=exception)
+
+    @classmethod
+    def of_signal(cls, name: str) -> Outcome:
+        """Return how a run ends that the signal of that name ends: cancelled where it asks a program to end."""
+        return cls("cancelled", reason=name) if name in _CANCELS else cls("failure", name)
 
     @property
     def severity(self) -> str:

@@ -92,9 +92,9 @@ def share(tally: Tally | None, *, joins: bool) -> None:
     global _tally, _is_joined
     if tally is None or (not joins and (is_part() or _find())):
         return
-    state = _state()
+    state = None if joins else _state()
     _tally, _is_joined = tally, joins
-    if not joins:
+    if state is not None:
         _keep(state)
 
 

@@ -107,9 +107,9 @@ def _build() -> Telemetry | None:
     at_end(_stop, os.getpid())
     if is_child_process():
         # A child may count for a run that its parent has opened, and open none itself.
-        from batchtel.termination import TERMINATION
+        from batchtel.ending_signals import ENDINGS
 
-        TERMINATION.install()
+        ENDINGS.install()
     return built
 
 
@@ -143,7 +143,7 @@ def _stop(pid: int) -> None:
 def report_end() -> None:
     """Report what became of the data of this process, which ends without exit handlers, if anything went wrong."""
     if _telemetry is not None:
-        _telemetry.outboxes.report_end(_telemetry.outboxes.deadline)
+        _telemetry.outboxes.report_end()
 
 
 @harmless(None)

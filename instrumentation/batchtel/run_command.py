@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 _TIMED_OUT: Final = 124
 """Exit code by which coreutils' `timeout` tells that the time was up."""
 
-_CANCELS: Final = {"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"}
-
 
 def _attributes(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     pairs = [value.partition("=") for value in values]
@@ -287,6 +285,4 @@ def outcome_of(ended: Ended, error: OSError | None = None, *, out_of_memory: boo
     name = ended.signal_name
     if name == "SIGKILL":
         return Outcome("lost", reason="out of memory" if out_of_memory else "killed by SIGKILL")
-    if name in _CANCELS:
-        return Outcome("cancelled", reason=name)
-    return Outcome("failure", name)
+    return Outcome.of_signal(name)

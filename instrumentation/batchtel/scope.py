@@ -12,13 +12,13 @@ from batchtel import current, native
 from batchtel.attempt import Attempt
 from batchtel.description import Description
 from batchtel.ending import is_child_process
+from batchtel.ending_signals import ENDINGS
 from batchtel.guard import harmless
 from batchtel.moment import iso
 from batchtel.outcome import Outcome
 from batchtel.process import telemetry
 from batchtel.start import Start
 from batchtel.telemetry import Telemetry
-from batchtel.termination import TERMINATION
 from batchtel.values import AttributeValue, exception_attributes
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Scope(Description, ABC):
         self._previous_context = context.get_current()
         self._context = trace.set_span_in_context(self._span, parent)
         self._telemetry = process
-        TERMINATION.install()
+        ENDINGS.install()
         # Before the span becomes current: an exemplar of the value 0 would take the place of a telling one.
         process.zero(self._zeros(), (self.level, *self.labels.values()))
         context.attach(self._context)
@@ -161,7 +161,7 @@ class Scope(Description, ABC):
     @harmless(None)
     def close(self, outcome: Outcome) -> None:
         """Close it; later calls and calls in a forked child do nothing."""
-        TERMINATION.halt()
+        ENDINGS.halt()
         if self.closed:
             return
         self.closed = True
@@ -175,7 +175,7 @@ class Scope(Description, ABC):
                 self._run_ended()
                 # A worker of a pool is ended by SIGTERM while it waits for work, with counts that are not sent yet.
                 if not is_child_process():
-                    TERMINATION.remove()
+                    ENDINGS.remove()
 
     @harmless(None)
     def _run_ended(self) -> None:

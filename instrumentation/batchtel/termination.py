@@ -154,7 +154,7 @@ class Termination:
     def _finish(self) -> None:
         try:
             for scope in reversed(current.recorded_scopes()):
-                scope.close(Outcome("cancelled", reason=self._number.name))
+                scope.close(Outcome.of_signal(self._number.name))
             flush()
             report_end()
         finally:

@@ -12,12 +12,12 @@ from batchtel.airflow import exits, outcomes, task_data, task_log
 from batchtel.airflow.facts import Task, is_row
 from batchtel.airflow.task_step import TaskStep
 from batchtel.airflow.watch import Watch
+from batchtel.ending_signals import ENDINGS
 from batchtel.guard import harmless, warned_elsewhere
 from batchtel.opener import Opener
 from batchtel.outcome import Outcome
 from batchtel.process import telemetry
 from batchtel.telemetry import Telemetry
-from batchtel.termination import TERMINATION
 
 BETWEEN_POKES: Final = 0.5
 """Seconds that the end of a poke may take: Airflow fails a sensor whose next poke is due before this one has ended."""
@@ -40,7 +40,7 @@ class TaskAttempt(TaskStep):
     def open(self) -> None:
         """Open it, and mark it for what the task starts."""
         # The process belongs to Airflow, which has a handler of its own for SIGTERM: ours would end the task.
-        TERMINATION.leave_alone()
+        ENDINGS.leave_alone()
         # The scheduler's helper gives it: the log of a task is as long with batchtel as without.
         warned_elsewhere("environment")
         process = telemetry()

@@ -30,9 +30,7 @@ _left: Final[set[str]] = set()
 class _Finder(MetaPathFinder, Loader):
     """Finds the kept modules."""
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         is_kept = name in _kept and target is None and (_is_root(name) or native.is_ours())
         return ModuleSpec(name, self) if is_kept else None
 

@@ -226,9 +226,8 @@ class JobRun(Scope):
 
     @harmless(None)
     def _send_last_log_records(self) -> None:
-        process = self.recorder
-        if process is not None and not self.closed:
-            process.send_last_log_records(self.log)
+        if self.recorder is not None and not self.closed:
+            self.recorder.send_last_log_records(self.log)
 
     def _usage(self) -> Usage:
         if self.usage is None:
@@ -268,8 +267,7 @@ class JobRun(Scope):
         super()._measure(process, outcome, duration)
         process.meter.add("batch.job.cpu.time", self._usage().cpu_seconds, self.labels)
         process.meter.record("batch.job.memory.peak", self._usage().peak_memory, self.labels)
-        if self.data.score is not None:
-            process.meter.record("batch.job.data_quality.score", self.data.score, self.labels)
+        self._measure_quality(process)
         if not outcome.goes_on:
             self.expected.end(self, outcome)
             first = self.retry.first_started if self.retry is not None else None
@@ -286,14 +284,17 @@ class JobRun(Scope):
         if process is not None and until >= since:
             process.meter.record(f"batch.job.{name}", until - since, self.labels)
 
+    def _measure_quality(self, process: Telemetry) -> None:
+        if self.data.score is not None:
+            process.meter.record("batch.job.data_quality.score", self.data.score, self.labels)
+
     def _result(self) -> dict[str, Any]:
         usage = {"batch.cpu.time": self._usage().cpu_seconds, "batch.memory.peak": self._usage().peak_memory}
-        executable = {"process.executable.name": self.executable} if self.executable else {}
+        measured = {**usage, "process.executable.name": self.executable} if self.executable else usage
         progress = {"batch.progress.done": self._done} if self._done or self._total is not None else {}
         if self._total is not None:
             progress["batch.progress.total"] = self._total
-        told = {**self.described(), **self.data.attributes(), **self.expected.attributes()}
-        return {**told, **progress, **usage, **executable}
+        return {**self.described(), **self.data.attributes(), **self.expected.attributes(), **progress, **measured}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return {**self.labels, "status": outcome.status}

@@ -47,14 +47,12 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
     def _instrument(self, **kwargs: Any) -> None:
         if records_its_run(sys.orig_argv):
             return
-        before = {name.partition(".")[0] for name in sys.modules}
         self._process = os.getpid()
         self._mark = _keep_off_the_root_logger()
-        self._run = _run_of_this_program()
-        self._run.begin()
-        self._end = ProgramEnd()
-        if (folder := program_folder(sys.orig_argv)) is not None:
-            kept.give_way(before, folder)
+        with kept.apart_from(program_folder(sys.orig_argv)):
+            self._run = _run_of_this_program()
+            self._run.begin()
+            self._end = ProgramEnd()
         # After the telemetry of the run has registered its own, so that it runs before that.
         atexit.register(self._finish)
 

@@ -8,9 +8,10 @@ between gets the first copy.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -68,17 +69,44 @@ def restore(*, thoroughly: bool = True) -> None:
                 sys.modules.setdefault(name, module)
 
 
-def give_way(before: set[str], folder: str) -> None:
-    """Let a program find its own modules in `folder` that have names of what was imported since `before`.
+@contextlib.contextmanager
+def apart_from(folder: str | None) -> Iterator[None]:
+    """Import nothing from `folder`, that of a program which has not begun, if it is elsewhere; then give way to it.
 
-    A `http.py` beside the script would otherwise be hidden from it. Whoever has imported ours holds it.
+    A `http.py` beside the script would otherwise be executed by whoever imports Python's, and Python's be hidden from
+    the script. Whoever has imported ours holds it. `opentelemetry-instrument` puts the current folder in front, too.
     """
-    added = [name for name in sys.modules if name.partition(".")[0] not in before]
-    tops = {name.partition(".")[0] for name in added}
-    _left.update(top for top in tops if any(os.path.exists(os.path.join(folder, top + end)) for end in ("", ".py")))
-    for name in added:
-        if name.partition(".")[0] in _left:
-            del sys.modules[name]
+    if folder is None:
+        yield
+        return
+    before, found = {name.partition(".")[0] for name in sys.modules}, sys.path[:]
+    own = [entry for entry in found if os.path.realpath(entry or ".") in (os.path.realpath(folder), os.getcwd())]
+    # A folder that is deployed whole, as functions are, has our packages beside the script.
+    last = [entry for entry in own if os.path.isdir(os.path.join(entry, "opentelemetry"))]
+    sys.path[:] = [*(entry for entry in found if entry not in own), *last]
+    try:
+        yield
+    finally:
+        sys.path[:] = found
+        _give_way(before, os.path.realpath(folder))
+
+
+def _give_way(before: set[str], folder: str) -> None:
+    keep()
+    for top in {name.partition(".")[0] for name in sys.modules} - before:
+        ours = getattr(sys.modules.get(top), "__file__", None) or ""
+        theirs = any(os.path.exists(os.path.join(folder, top + end)) for end in ("", ".py"))
+        if theirs and not os.path.realpath(ours).startswith(folder + os.sep):
+            _left.add(top)
+    hand_back()
+
+
+def hand_back() -> None:
+    """Take the modules out of the program's way again that it has its own for: our threads import them, too."""
+    if _left:
+        for name, module in _kept.items():
+            if name.partition(".")[0] in _left and sys.modules.get(name) is module:
+                del sys.modules[name]
 
 
 def _is_root(name: str) -> bool:

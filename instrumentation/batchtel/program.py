@@ -100,7 +100,8 @@ class ProgramEnd:
         caught: it begins in a frame below the main module.
         """
         last = _last_exception()
-        if last is None or last is self._last_before:
+        # At a prompt (`python -i`) an exception ends a line, and nothing else.
+        if last is None or last is self._last_before or hasattr(sys, "ps1"):
             return None
         trace: TracebackType | None = getattr(sys, "last_traceback", None)
         return last if trace is None or _is_the_program(trace.tb_frame) else None

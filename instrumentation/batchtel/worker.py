@@ -83,6 +83,7 @@ class Worker:
             asking = self._wait()
             kept.restore()
             delay = self._guarded(self._export)
+            kept.hand_back()
             if delay is None:
                 while asking:
                     asking.pop().finish(False)

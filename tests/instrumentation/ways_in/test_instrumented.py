@@ -333,3 +333,11 @@ def test_exit_is_that_of_the_interpreter(sink: Sink, tmp_path: Path) -> None:
     assert finished.returncode == 0, finished.stderr
     assert call(instrumented(script(tmp_path, text)), sink).returncode == 0
     assert outcome(sink, "nightly")[0] == "success"
+
+
+def test_a_prompt(sink: Sink) -> None:
+    """An exception at the prompt of `python -i` ends a line; the exit code is what the program ends with."""
+    lines = b"print('hi')\nraise ValueError\nprint(3)\n"
+    finished = call(instrumented("-i"), sink, {"BATCHTEL_JOB": "prompt"}, stdin=None, input=lines)
+    assert (finished.returncode, finished.stdout) == (0, b"hi\n3\n")
+    assert sink.total("batch.job.completions", job_name="prompt", status="success") == 1

@@ -45,6 +45,7 @@ class EndingSignals(Termination):
         if not numbers:
             return
         read, write = self._pipe = _socket.socketpair()
+        read.setblocking(True)
         write.setblocking(False)
         for number in numbers:
             faulthandler.register(number, file=write.fileno(), all_threads=False, chain=False)

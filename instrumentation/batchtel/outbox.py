@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -59,10 +58,6 @@ class Outbox:
         self._failures = 0
         self._was_answered = False
         self._one_by_one = 0
-        self.is_loading = False
-        """Whether the exporter is being imported, 0.3 s of CPU that a busy machine stretches."""
-        self.loaded_at = 0.0
-        """When that was done, a time of `time.monotonic`; 0 before."""
         self.is_spared = self._outage.is_fresh
         """Whether another process found the collector away less than 30 s ago, and this one has not found it back."""
         self.tells_outage = True
@@ -173,8 +168,6 @@ class Outbox:
         return self._oldest()
 
     def _export(self) -> float:
-        if self._items and not self.loaded_at:
-            self._load()
         while self._items:
             reply = self._send(self._next)
             if reply.verdict == "retry":
@@ -182,14 +175,6 @@ class Outbox:
                     self.give_up(time.monotonic() + 1.0)
                 return self._until_retry(reply)
         return 0.0
-
-    def _load(self) -> None:
-        # Before anything is on its way: the seconds that imports take on a busy machine are no outage.
-        self.is_loading = True
-        with contextlib.suppress(Exception):
-            # What it raises is the reason that the first request gives for not having been sent.
-            self._delivery.prepare()
-        self.loaded_at, self.is_loading = time.monotonic(), False
 
     def _until_retry(self, reply: Reply) -> float:
         wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * random.uniform(0.8, 1.2)

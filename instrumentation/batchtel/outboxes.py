@@ -26,12 +26,6 @@ BRIEF: Final = 0.05
 SPOOLING: Final = 1.0
 """Seconds that writing to the spool may take on top."""
 
-BUSY: Final = 1.0
-"""Seconds from which on the import of the exporters, 0.3 s of CPU, does not count as time that the collector had."""
-
-LOADING: Final = 10.0
-"""Seconds that a flush waits for it at most."""
-
 
 class Outboxes:
     """One outbox for each signal that is sent, and what else is to be flushed.
@@ -87,11 +81,6 @@ class Outboxes:
         if patience.spent() and not any(outbox.is_failing or outbox.is_flying for outbox in self._all):
             patience.restore()
 
-    @property
-    def loaded_at(self) -> float:
-        """When the last exporter was imported, a time of `time.monotonic`; 0 before the first."""
-        return max((outbox.loaded_at for outbox in self._all), default=0.0)
-
     def enter_host(self) -> None:
         """Be the guest of a program that calls `leave` at its end: before, wait for nothing, and tell no outage."""
         self._has_host = True
@@ -113,20 +102,9 @@ class Outboxes:
     def flush(self, timeout: float) -> bool:
         """Send everything recorded until now, all signals at the same time; False if not all arrived in `timeout` s.
 
-        Where a busy machine takes over 1 s to import the exporters, or over half of a shorter `timeout`, the time
-        begins when that is done, or 10 s later.
         What did not arrive goes to the spool, if there is one, and is sent again with the next export otherwise.
         """
-        begun = time.monotonic()
         delivered = flush_workers(self._workers, timeout)
-        is_over = time.monotonic() >= begun + timeout
-        if (
-            not delivered
-            and is_over
-            and timeout > 0
-            and (more := self._begins(begun, timeout) + timeout - time.monotonic()) > 0
-        ):
-            delivered = flush_workers(self._workers, more)
         if not delivered:
             until = time.monotonic() + SPOOLING
             for outbox in self._all:
@@ -146,16 +124,6 @@ class Outboxes:
             return True
         self._own += more
         return False
-
-    def is_delayed(self, begun: float, timeout: float = math.inf) -> bool:
-        """Whether a flush that has begun then (monotonic) waits, or has waited, for the import of the exporters."""
-        return any(outbox.is_loading for outbox in self._all) or self.loaded_at > begun + min(BUSY, timeout / 2)
-
-    def _begins(self, begun: float, timeout: float) -> float:
-        """Return when the time of a flush begins: with the flush, or on a busy machine when the exporters are there."""
-        while any(outbox.is_loading for outbox in self._all) and time.monotonic() < begun + LOADING:
-            time.sleep(0.02)
-        return self.loaded_at if self.is_delayed(begun, timeout) else begun
 
     def run_ended(self) -> None:
         """Flush where a process may end any moment without a word: a worker that was forked, or one of a pool."""

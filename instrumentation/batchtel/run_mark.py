@@ -107,8 +107,6 @@ def _share() -> None:
     scope = current.scope()
     if scope is not None and scope.job.mark._opener is not None and scope.job.mark._process == os.getpid():
         scope.job.data.share()
-        if scope.recorder is not None and any(True for _ in handed_on()):
-            scope.recorder.prepare_workers()
 
 
 os.register_at_fork(before=_share)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
 from batchtel import current, redacted
-from batchtel.delivery import ExporterLog
 from batchtel.endpoint import Endpoint, Signal
 from batchtel.guard import warn_once
 from batchtel.handover import trace_around
@@ -67,7 +66,6 @@ class Telemetry:
         self.settings = settings
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out
-        self._endpoints: list[Endpoint] = []
         self.outboxes = Outboxes(settings.deadline, settings.spool_folder)
         resource = redacted.resource(Resource.create(_described(settings.environment)), self.redaction)
         if "deployment.environment.name" not in resource.attributes:
@@ -115,7 +113,6 @@ class Telemetry:
             else Outbox(endpoint, interval, timeout, spool, self.redaction)
         )
         self.outboxes.add(outbox)
-        self._endpoints.append(endpoint)
         return outbox
 
     def _beat(self, collects: bool) -> None:
@@ -213,17 +210,6 @@ class Telemetry:
         for outbox in (self._metrics, self._logs):
             if outbox is not None:
                 outbox.worker.wake(after)
-
-    def prepare_workers(self) -> None:
-        """Import what exports, before a worker is forked: each of many would do so at its end, 0.3 s of CPU a time.
-
-        Not gRPC, which does not like to be forked.
-        """
-        with ExporterLog():
-            while self._endpoints:
-                endpoint = self._endpoints.pop()
-                if endpoint.protocol != "grpc" and not endpoint.problem:
-                    endpoint.load()
 
     def release_logging(self) -> None:
         """Give the standard library's logging back as it was."""

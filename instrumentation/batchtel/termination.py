@@ -18,13 +18,12 @@ import signal
 import sys
 import sysconfig
 import threading
-import time
 from types import FrameType
 from typing import Any, Final
 
 from batchtel import current, native
 from batchtel.guard import harmless
-from batchtel.outboxes import LOADING, SPOOLING
+from batchtel.outboxes import SPOOLING
 from batchtel.outcome import Outcome
 from batchtel.process import flush, report_end, telemetry
 
@@ -138,14 +137,11 @@ class Termination:
         """Close the open runs, send everything, and end the process by the signal's default action."""
         try:
             self._stop_main_thread()
-            begun = time.monotonic()
             # A thread more: should it wait for a lock that the main thread holds, the process ends all the same.
             native.start(self._finish)
             process = telemetry()
             longest = (process.settings.deadline if process is not None else 0.0) + SPOOLING + _MARGIN
-            if not self._finished.wait(longest) and process is not None and process.outboxes.is_delayed(begun):
-                # Unless the main thread stands still with the lock of a module that the exporters may import, too.
-                self._finished.wait(0.0 if _is_importing() else LOADING)
+            self._finished.wait(longest)
         finally:
             faulthandler.unregister(self._number)
             os.kill(os.getpid(), self._number)
@@ -210,14 +206,6 @@ def _is_busy_for_us(frame: FrameType | None) -> bool:
             return False
         frame = frame.f_back
     return False
-
-
-def _is_importing() -> bool:
-    """Whether the main thread is within an import."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
-        frame = frame.f_back
-    return frame is not None
 
 
 def _is_caught(number: int) -> bool:

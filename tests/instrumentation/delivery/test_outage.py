@@ -73,58 +73,6 @@ def test_a_short_flush_sets_no_mark(sink: Sink, host: Path) -> None:
     assert list(host.rglob("*")) == []
 
 
-def test_slow_imports_are_no_outage(sink: Sink, host: Path) -> None:
-    """A flush that ends before the exporters are imported sets no mark, and the next one delivers."""
-    script = """
-        import threading
-        import batchtel
-        from batchtel import outboxes
-        from batchtel.endpoint import Endpoint
-
-        outboxes.LOADING = 0.3
-        imported, build = threading.Event(), Endpoint.exporter
-        def exporter(endpoint, timeout):
-            assert imported.wait(20)
-            return build(endpoint, timeout)
-        Endpoint.exporter = exporter
-        with batchtel.job("busy"):
-            pass
-        assert not batchtel.flush(0.3)
-        imported.set()
-        assert batchtel.flush(20)
-        """
-    outage = Outage(sink.url)
-    outage.mark()
-    outage.clear()
-    folder = next(host.iterdir())
-    before = folder.stat().st_mtime_ns
-    succeed(script, sink)
-    assert folder.stat().st_mtime_ns == before, "a mark was set meanwhile"
-
-
-@pytest.mark.parametrize(("imports", "flush"), [(2, 1), (0.4, 0.4)])
-def test_slow_imports_take_no_time_from_the_collector(sink: Sink, host: Path, imports: float, flush: float) -> None:
-    """Where the exporters are there only after a flush should have ended, everything is sent all the same."""
-    script = f"""
-        import time
-        import batchtel
-        from batchtel.endpoint import Endpoint
-
-        build = Endpoint.exporter
-        def exporter(endpoint, timeout):
-            time.sleep({imports})
-            return build(endpoint, timeout)
-        Endpoint.exporter = exporter
-        with batchtel.job("busy"):
-            pass
-        assert batchtel.flush({flush})
-        """
-    succeed(script, sink)
-    assert sink.total("batch.job.completions", status="success") == 1
-    assert sink.span("batch_job.busy").attributes["batch.job.name"] == "busy"
-    assert sink.event("batch.run.finished").attributes["batch.status"] == "success"
-
-
 def test_a_long_outage_loses_no_count(sink: Sink, host: Path) -> None:
     """However often metrics are collected while the collector takes nothing, their sums arrive when it is back."""
     sink.mode, sink.retry_after = "unavailable", "3600"

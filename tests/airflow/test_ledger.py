@@ -69,6 +69,11 @@ def _ends(played: Played) -> list[tuple[str, str]]:
     return [(dag_id, TOLD_BEFORE.get(dag_id, state)) for dag_id, state in rows] + ENDED_BEFORE
 
 
+@pytest.mark.compatible(
+    "Airflow",
+    "LocalExecutor, 3.3 and 2.11: all runs in the database of Airflow",
+    "each once, in all stores",
+)
 def test_runs(acted: Played) -> None:
     """Every DAG run has started once and completed once, and once more where it was cleared and has run again."""
     ends = _ends(acted)

@@ -95,6 +95,12 @@ def _warnings(programs: Path, folder: Path, program: str, told: Mapping[str, str
     return [str(text) for text in json.loads(done.stdout.splitlines()[-1])]
 
 
+@pytest.mark.compatible(
+    "Airflow",
+    "the plugin without an endpoint",
+    "nothing",
+    notices="one warning, of the scheduler",
+)
 def test_a_missing_endpoint_is_warned_of_once(programs: Path, tmp_path: Path) -> None:
     """The scheduler warns of a plugin that records nothing, unless it is switched off; no other program does."""
     (warning,) = _warnings(programs, tmp_path, "scheduler", {})

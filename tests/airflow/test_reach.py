@@ -26,6 +26,11 @@ def test_children_find_the_trace_of_their_task(played: Played) -> None:
     assert set(returned) >= {"bash", "bare", "external", "alone"}
 
 
+@pytest.mark.compatible(
+    "Airflow",
+    "child programs of a task",
+    "what they record counts for the task",
+)
 def test_children_count_for_their_task(played: Played) -> None:
     """Plain calls in a child add to the step of its task; a job of its own is below the task's span."""
     for step in ("bash", "bare", "external"):

@@ -89,6 +89,11 @@ def _name(event: Any) -> str:
         *("succeeds_unsupervised", "outlives_supervisor"),
     ],
 )
+@pytest.mark.compatible(
+    "Airflow",
+    "LocalExecutor, 3.3: `os._exit`, exec, and a supervisor that is killed",
+    "one loss",
+)
 def test_an_end_that_nobody_sees_is_one(seen: Seen, task_id: str) -> None:
     """A task that ends by exit code 0 or without its supervisor has failed in Airflow, and is lost once."""
     assert seen.states[task_id] == "failed"

@@ -22,6 +22,11 @@ NAMES = ["SIGHUP", "SIGQUIT", "SIGALRM", "SIGXCPU"]
 
 @pytest.mark.parametrize("name", ["SIGTERM", *NAMES])
 @pytest.mark.parametrize("busy", ["time.sleep(60)", "while True: pass"])
+@pytest.mark.compatible(
+    "Ends",
+    "SIGHUP, SIGQUIT, SIGALRM, SIGXCPU with their default actions",
+    "as below `batchtel run`",
+)
 def test_every_signal_that_ends_a_process(sink: Sink, name: str, busy: str) -> None:
     """The run ends as that of a command which the signal has killed."""
     script = f"""

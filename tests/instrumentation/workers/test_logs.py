@@ -54,6 +54,11 @@ FORKED = """
 
 
 @pytest.mark.parametrize(("first", "then"), [("", ""), ("wrap()", ""), ("", "wrap()"), ("wrap()", "wrap()")])
+@pytest.mark.compatible(
+    "Processes",
+    "log records of forked children, with another library around `Logger.callHandlers` or without",
+    "each record once",
+)
 def test_each_record_arrives_once(sink: Sink, first: str, then: str) -> None:
     """A child that only logs, its child, and workers of a pool: every record once, with the run it belongs to."""
     succeed(FORKED.format(wrap_first=first, wrap_then=then), sink, BATCHTEL_EXIT_TIMEOUT="20")

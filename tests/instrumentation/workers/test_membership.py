@@ -106,6 +106,11 @@ def test_workers_that_only_log(sink: Sink, version: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.compatible(
+    "Processes",
+    "workers that outlive the run they were started in",
+    "nothing is added to a run that has ended",
+)
 def test_a_worker_that_outlives_its_run(sink: Sink, method: str) -> None:
     """After the end of the run, and with no other one open, nothing is counted for it."""
     script = """
@@ -184,6 +189,11 @@ def test_workers_that_are_replaced(sink: Sink, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.compatible(
+    "Processes",
+    "workers that are killed",
+    "the run, with what the others record",
+)
 def test_workers_that_are_killed(sink: Sink, method: str) -> None:
     """One that leaves by os._exit after a flush, and one by SIGKILL: the run and the others go on, as without us."""
     script = """

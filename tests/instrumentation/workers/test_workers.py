@@ -60,6 +60,11 @@ def _check(sink: Sink, tmp_path: Path, python: str, kind: str, when: str) -> Non
 
 
 @pytest.mark.parametrize(("kind", "when"), KINDS)
+@pytest.mark.compatible(
+    "Processes",
+    "workers by fork, spawn, forkserver and loky, in pools and executors, started before the run or within it",
+    "what they record counts for the run",
+)
 def test_workers_count_for_the_open_run(sink: Sink, tmp_path: Path, kind: str, when: str) -> None:
     """Records, steps and log records of each run's workers are that run's, and no SLA is violated for want of them."""
     _check(sink, tmp_path, interpreter("3.11"), kind, when)

@@ -130,14 +130,14 @@ class Tally:
             if self.is_there:
                 with open(self._path, "rb", buffering=0) as memory:
                     return memory.read(size) or b""
-        except FileNotFoundError:
+        except OSError:
             pass  # given back meanwhile, by another thread or process
         return b""
 
     @harmless(None)
     def put_shared(self, content: bytes) -> None:
         """Write the first bytes of the header."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             if self.is_there:
                 with open(self._path, "r+b", buffering=0) as memory:
                     memory.write(content[:_MARK_AT])

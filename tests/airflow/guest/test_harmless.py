@@ -90,7 +90,7 @@ FAILING = r"[^\n]*cannot send telemetry to http://127\.0\.0\.1:\d+: "
 LOST = r"[^\n]*batchtel: run \S+ of guest: lost: [^\n]* by http://127\.0\.0\.1:\d+ within [^\n]*"
 
 WARNINGS = {
-    "off": "",
+    "off": r"[^\n]*the plugin batchtel is installed, but nothing is recorded: set OTEL_EXPORTER_OTLP_ENDPOINT [^\n]*",
     "up": "",
     # The former where the helper is there longer than an export may take.
     "hangs": rf"({FAILING}[^\n]*\n)?{LOST}",

@@ -22,10 +22,12 @@ def unseen() -> None:
 
     @task(retries=1, retry_delay=timedelta(seconds=1))
     def leaves_twice() -> None:
+        time.sleep(1)  # its start is on its way
         os._exit(0)
 
     @task
     def leaves() -> None:
+        time.sleep(1)  # its start is on its way
         os._exit(0)
 
     @task
@@ -34,6 +36,7 @@ def unseen() -> None:
 
     @task
     def becomes_false() -> None:
+        time.sleep(1)
         os.execv("/bin/sh", ["sh", "-c", "sleep 2; exit 3"])
 
     @task

@@ -64,7 +64,7 @@ def keep() -> None:
 def restore(*, thoroughly: bool = True) -> None:
     """Put back what is missing of it; not `thoroughly`, only where the newest is."""
     if thoroughly or _newest not in sys.modules:
-        for name, module in _kept.items():
+        for name, module in list(_kept.items()):
             if _is_root(name):
                 sys.modules.setdefault(name, module)
 
@@ -76,11 +76,15 @@ def apart_from(folder: str | None) -> Iterator[None]:
     A `http.py` beside the script would otherwise be executed by whoever imports Python's, and Python's be hidden from
     the script. Whoever has imported ours holds it. `opentelemetry-instrument` puts the current folder in front, too.
     """
+    before, found = {name.partition(".")[0] for name in sys.modules}, sys.path[:]
+    try:
+        theirs = {os.path.realpath(folder or "."), os.getcwd()}
+        own = [entry for entry in found if os.path.realpath(entry or ".") in theirs]
+    except OSError:
+        folder = None  # the current folder is gone
     if folder is None:
         yield
         return
-    before, found = {name.partition(".")[0] for name in sys.modules}, sys.path[:]
-    own = [entry for entry in found if os.path.realpath(entry or ".") in (os.path.realpath(folder), os.getcwd())]
     # A folder that is deployed whole, as functions are, has our packages beside the script.
     last = [entry for entry in own if os.path.isdir(os.path.join(entry, "opentelemetry"))]
     sys.path[:] = [*(entry for entry in found if entry not in own), *last]
@@ -94,9 +98,9 @@ def apart_from(folder: str | None) -> Iterator[None]:
 def _give_way(before: set[str], folder: str) -> None:
     keep()
     for top in {name.partition(".")[0] for name in sys.modules} - before:
-        ours = getattr(sys.modules.get(top), "__file__", None) or ""
-        theirs = any(os.path.exists(os.path.join(folder, top + end)) for end in ("", ".py"))
-        if theirs and not os.path.realpath(ours).startswith(folder + os.sep):
+        own = (os.path.join(folder, f"{top}.py"), os.path.join(folder, top, "__init__.py"))
+        ours = os.path.realpath(getattr(sys.modules.get(top), "__file__", None) or os.devnull)
+        if ours not in own and any(map(os.path.isfile, own)):
             _left.add(top)
     hand_back()
 
@@ -104,9 +108,9 @@ def _give_way(before: set[str], folder: str) -> None:
 def hand_back() -> None:
     """Take the modules out of the program's way again that it has its own for: our threads import them, too."""
     if _left:
-        for name, module in _kept.items():
+        for name, module in list(_kept.items()):
             if name.partition(".")[0] in _left and sys.modules.get(name) is module:
-                del sys.modules[name]
+                sys.modules.pop(name, None)
 
 
 def _is_root(name: str) -> bool:

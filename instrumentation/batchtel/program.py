@@ -34,10 +34,10 @@ def program_name(arguments: Sequence[str]) -> str:
 def program_folder(arguments: Sequence[str]) -> str | None:
     """Return the folder whose modules the program can import, from `sys.orig_argv`; None if there is none."""
     way, what = _program(arguments)
-    if getattr(sys.flags, "safe_path", False) or sys.flags.isolated:
+    if sys.flags.safe_path:
         return None
     if way != "script":
-        return os.getcwd()
+        return "."
     return what if os.path.isdir(what) else os.path.dirname(os.path.realpath(what))
 
 

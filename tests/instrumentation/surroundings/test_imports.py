@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from opentelemetry.instrumentation import auto_instrumentation
 
 from tests.instrumentation.process import run
 from tests.instrumentation.sink import Sink
@@ -133,3 +134,34 @@ import logging, time, requests, responses
     assert (finished.returncode, finished.stdout) == (0, b"{'a': 1}\n1\n")
     assert finished.stderr == b"row\n" * 20
     assert len([log for log in sink.logs() if log.body == "row"]) == 20
+
+
+@pytest.mark.parametrize("way", ["c", "script"])
+def test_a_current_folder_that_is_gone(sink: Sink, tmp_path: Path, way: str) -> None:
+    """A program that variables alone instrument, as the operator of Kubernetes does, runs as without us."""
+    script = tmp_path / "job.py"
+    script.write_text("import sys; sys.exit(3)")
+    program = [sys.executable, str(script)] if way == "script" else [sys.executable, "-c", "import sys; sys.exit(3)"]
+    line = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
+    variables = {"BATCHTEL_JOB": "job", "PYTHONPATH": str(Path(auto_instrumentation.__file__).parent)}
+    finished = call(["sh", "-c", line, str(tmp_path / "gone"), *program], sink, variables)
+    assert (finished.returncode, finished.stderr) == (3, b"")
+    assert sink.total("batch.job.completions", status="failure") == 1
+
+
+def test_folders_with_names_of_packages(sink: Sink, tmp_path: Path) -> None:
+    """Data in `google/` or `grpc/` hides no package, and none is imported twice."""
+    for name in ("google", "grpc", "requests", "http"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "job.py").write_text(
+        """
+import time
+time.sleep(0.3)
+import google.protobuf.message, http.client, requests
+from google.protobuf import struct_pb2
+raise SystemExit(3)
+"""
+    )
+    finished = call(instrumented("job.py"), sink, {"BATCHTEL_JOB": "job", **OFTEN}, cwd=tmp_path)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (3, b"", b"")
+    assert sink.total("batch.job.completions", status="failure") == 1

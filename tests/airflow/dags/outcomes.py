@@ -54,7 +54,7 @@ def outcomes() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     # Airflow 2 may find it dead twice, and would fail the next try for the first if that had begun.
-    @task(retries=1, retry_delay=timedelta(seconds=15))
+    @task(retries=1, retry_delay=timedelta(seconds=30))
     def killed_once() -> None:
         if get_current_context()["ti"].try_number == 1:
             batchtel.flush()

@@ -59,7 +59,7 @@ WHO: Final[Mapping[Level, Sequence[str]]] = {
     "job": ("job", "deployment_environment_name", "job_name", "job_type"),
     "step": ("job", "deployment_environment_name", "job_name", "job_type", "step_name"),
 }
-"""What tells jobs, or steps, apart: one name in two services or environments is two jobs."""
+"""What keeps jobs, or steps, apart: one name in two services or environments is two jobs."""
 
 
 def latest_state(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:

@@ -15,7 +15,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from batchtel import kept
-from batchtel.guard import LOGGER, harmless, warn_once
+from batchtel.guard import LOGGER, warn_once
 from batchtel.values import text_of
 
 if TYPE_CHECKING:
@@ -137,7 +137,6 @@ class Delivery:
         finally:
             self._listener.replacement = None
 
-    @harmless(None)
     def load(self) -> None:
         """Import what the exporter is made of, and over HTTP build it; what fails is reported by the first request.
 

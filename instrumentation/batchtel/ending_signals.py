@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from batchtel import native
 from batchtel.guard import harmless
-from batchtel.termination import TERMINATION, Termination
+from batchtel.termination import TERMINATION, Termination, open_pair
 
 _LAYOUT: Final = ("x86_64", "aarch64")
 """Machines on which struct sigaction of glibc and musl is: handler, 128 bytes of mask, flags, restorer."""
@@ -44,9 +44,7 @@ class EndingSignals(Termination):
         numbers = [number for number in self._numbers if self._is_free(number)]
         if not numbers:
             return
-        read, write = self._pipe = _socket.socketpair()
-        read.setblocking(True)
-        write.setblocking(False)
+        read, write = self._pipe = open_pair()
         for number in numbers:
             faulthandler.register(number, file=write.fileno(), all_threads=False, chain=False)
             _catch_once(number)

@@ -106,10 +106,10 @@ class Endpoint(NamedTuple):
             OSError: A certificate cannot be read.
         """
         with _importing:
-            return self._grpc_exporter(timeout) if self.protocol == GRPC else self._http_exporter(timeout)
+            return self._grpc_exporter(timeout) if self.is_grpc else self._http_exporter(timeout)
 
     def _http_exporter(self, timeout: float) -> tuple[Any, Any]:
-        make, way = self.load(), self.connection
+        make, way = self._load(), self.connection
         from opentelemetry.exporter.otlp.proto.http import Compression
 
         own = {"endpoint": way.url, "timeout": timeout, "compression": Compression(way.compression)}
@@ -124,7 +124,7 @@ class Endpoint(NamedTuple):
 
     def _grpc_exporter(self, timeout: float) -> tuple[Any, Any]:
         with quiet_grpc():
-            make, way = self.load(), self.connection
+            make, way = self._load(), self.connection
             from batchtel.delivery_grpc import GrpcListener, Headers, compression, listen
 
             own = {"endpoint": self.url, "timeout": timeout, "compression": compression(way.compression)}
@@ -134,12 +134,16 @@ class Endpoint(NamedTuple):
             exporter, hears = make(**own), GrpcListener(self.signal)
             return exporter, hears if listen(exporter, hears) else None
 
-    def load(self) -> Any:
-        """Import the exporter and all that it needs to send and to spool, and return its class."""
+    def load(self) -> None:
+        """Import the exporter, and all that it needs to send and to spool."""
+        with _importing:
+            self._load()
+
+    def _load(self) -> Any:
         if self.environ.get("BATCHTEL_SPOOL_DIR"):
             importlib.import_module("batchtel.otlp_json")
-        with quiet_grpc() if self.protocol == GRPC else contextlib.nullcontext():
-            importlib.import_module("batchtel.delivery_grpc" if self.protocol == GRPC else "batchtel.delivery_http")
+        with quiet_grpc() if self.is_grpc else contextlib.nullcontext():
+            importlib.import_module("batchtel.delivery_grpc" if self.is_grpc else "batchtel.delivery_http")
         module, _, name = _EXPORTERS[self.protocol, self.signal].partition(":")
         return getattr(importlib.import_module("opentelemetry.exporter.otlp.proto." + module), name)
 

@@ -54,11 +54,7 @@ class Termination:
         if before is None or before is signal.SIG_IGN or (not callable(before) and _is_caught(self._number)):
             return
         self._process, self._before = os.getpid(), before
-        # Sockets of C, which nobody patches. Not a pipe: its content cannot be looked at without taking it.
-        read, write = self._pipe = _socket.socketpair()
-        # Whatever the job has set as the default timeout of sockets: the thread would end with it.
-        read.setblocking(True)
-        write.setblocking(False)
+        read, write = self._pipe = open_pair()
         native.start(lambda: self._serve(read))
         # Python's own handler, where the job has one, is called after ours; no default action, which would end it now.
         faulthandler.register(self._number, file=write.fileno(), all_threads=False, chain=not self._ends)
@@ -179,6 +175,18 @@ class Termination:
         self._stop = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(stop)
         add(self._stop, None)
         stands.wait(_STANDSTILL)
+
+
+def open_pair() -> tuple[_socket.socket, _socket.socket]:
+    """Return two sockets: one to wait at, and one to write to from a signal handler.
+
+    Those of C, which nobody patches. Not a pipe: its content cannot be looked at without being read.
+    """
+    read, write = _socket.socketpair()
+    # Whatever the job has set as the default timeout of sockets: the thread that waits would end with it.
+    read.setblocking(True)
+    write.setblocking(False)
+    return read, write
 
 
 def _is_main_thread() -> bool:

@@ -43,14 +43,14 @@ class ToldRun(JobRun):
         self.identity.update({name: value for name, value in told.items() if value})
 
     def tell_start(self) -> None:
-        """Tell that the run has started."""
+        """Report that the run has started."""
         self.begin(self._start)
         self.closed = True
         self.leave()
         current.closed(self)
 
     def tell_end(self, outcome: Outcome, told: Told | None = None) -> None:
-        """Tell how the run has ended, with its span from start to end; `told` is all that its tasks have reported."""
+        """Report how the run has ended, with its span from start to end; `told` is all that its tasks have reported."""
         if told is not None:
             self.data.processed, self.data.failed, self.data.newest, self.data.failed_in_steps = told
         self._telling_start = False

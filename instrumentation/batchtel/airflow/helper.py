@@ -54,7 +54,7 @@ RUNS: Final = OpenRuns()
 
 
 def _tell_run(told: DagRun, message: str, begun: int | None) -> None:
-    """Tell of a run; `begun` is how many of its tasks a process has begun, None if that is not known."""
+    """Report a run; `begun` is how many of its tasks a process has begun, None if that is not known."""
     if told.state == "running" or told.started_at is None:
         run = ToldRun(told)
         run.tell_start()

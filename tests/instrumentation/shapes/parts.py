@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Final, NamedTuple
 
 OPTIONS: Final = {
@@ -42,6 +43,16 @@ with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context({meth
 """
 
 
+_CHILD: Final = """\
+if (child := os.fork()) == 0:
+    try:
+        parts.part("a")
+        batchtel.flush(20)
+    finally:
+        os._exit(0)
+os.waitpid(child, 0)
+"""
+
 WORK: Final = {
     "alone": Work("", 0),
     "threads": Work(
@@ -74,15 +85,7 @@ asyncio.run(coroutines())
         3,
     ),
     "fork and _exit": Work(
-        """
-if (child := os.fork()) == 0:
-    try:
-        parts.part("a")
-        batchtel.flush(20)
-    finally:
-        os._exit(0)
-os.waitpid(child, 0)
-""",
+        _CHILD,
         1,
         "fork",
     ),
@@ -98,16 +101,10 @@ os.waitpid(child, 0)
         "fork",
     ),
     "fork in a thread": Work(
-        """
+        f"""
 import threading
 def branch():
-    if (child := os.fork()) == 0:
-        try:
-            parts.part("a")
-            batchtel.flush(20)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+{textwrap.indent(_CHILD, "    ")}
 thread = threading.Thread(target=branch)
 thread.start()
 thread.join()

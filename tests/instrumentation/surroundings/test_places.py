@@ -12,7 +12,7 @@ import pytest
 
 from tests.instrumentation.interpreters import packages
 from tests.instrumentation.sink import Sink, until
-from tests.instrumentation.ways_in.command import PROGRAMS, call, instrumented, wrapped
+from tests.instrumentation.ways_in.command import PROGRAMS, call, ended, instrumented, wrapped
 
 JOB = """
 import logging, sys
@@ -31,17 +31,6 @@ BARE = {
     ],
 }
 WITHOUT = [sys.executable, "-c", JOB]
-
-
-def _recorded(sink: Sink) -> list[tuple[str, str]]:
-    """Return job and status of every run that has ended; fails where not as many have started."""
-    ended = [
-        (point.attributes["job_name"], point.attributes["status"])
-        for point in sink.points("batch.job.completions")
-        if point.value
-    ]
-    assert sink.total("batch.job.runs.started") == len(ended)
-    return ended
 
 
 @pytest.mark.parametrize("way", BARE)
@@ -67,7 +56,7 @@ def test_cron(sink: Sink, way: str) -> None:
     ]
     assert _left(results[0]) == _left(results[1])
     assert results[0].returncode == 3
-    assert _recorded(sink) == [("job", "failure")]
+    assert ended(sink) == [("job", "failure", 3)]
 
 
 def _left(finished: subprocess.CompletedProcess[bytes]) -> tuple[int, bytes, bytes]:
@@ -102,7 +91,7 @@ def test_a_container(sink: Sink, place: str, way: str) -> None:
     recorded = call(_in_a_namespace(NAMESPACES[place], BARE[way]), sink, {"BATCHTEL_JOB": "job"})
     assert _left(recorded) == _left(plain)
     assert plain.returncode == 3, plain.stderr
-    assert _recorded(sink) == [("job", "failure")]
+    assert ended(sink) == [("job", "failure", 3)]
 
 
 @pytest.mark.parametrize("way", ["instrumented", "code"])
@@ -137,7 +126,7 @@ import os
     recorded = call([*front, python, str(script)], sink, variables)
     assert (recorded.returncode, recorded.stdout) == (3, b"")
     assert recorded.stderr == b"WARNING:root:late\nWARNING:root:of a child\n"
-    assert _recorded(sink) == [("job", "failure")]
+    assert ended(sink) == [("job", "failure", 3)]
 
 
 DAEMON = """

@@ -49,6 +49,17 @@ def call(
     )
 
 
+def ended(sink: Sink) -> list[tuple[Any, ...]]:
+    """Return job, status and exit code of each run that has ended; fails where not as many have started."""
+    spans = [span.attributes for span in sink.spans() if span.name.startswith("batch_job.")]
+    found = [(row["batch.job.name"], row["batch.status"], row.get("process.exit.code")) for row in spans]
+    for name in {str(job) for job, _, _ in found}:
+        for metric in ("batch.job.runs.started", "batch.job.completions"):
+            assert sink.total(metric, job_name=name) == sum(job == name for job, _, _ in found), (metric, name)
+    assert len(sink.events("batch.run.started")) == len(sink.events("batch.run.finished")) == len(found)
+    return found
+
+
 class Talking:
     """A started command line whose stdout is read line by line while it runs; use it in a `with` block."""
 

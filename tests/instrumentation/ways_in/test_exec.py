@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.instrumentation.process import run, succeed
 from tests.instrumentation.sink import Sink
-from tests.instrumentation.ways_in.command import PROGRAMS, call, instrumented, wrapped
+from tests.instrumentation.ways_in.command import PROGRAMS, call, ended, instrumented, wrapped
 
 REAL = "import sys, logging; logging.getLogger('real').warning('works'); sys.exit(int(sys.argv[1]))"
 
@@ -49,17 +48,6 @@ def script(folder: Path, name: str, text: str) -> str:
     file = folder / name
     file.write_text(textwrap.dedent(text))
     return str(file)
-
-
-def ended(sink: Sink) -> list[tuple[Any, ...]]:
-    """Return job, status and exit code of each run that has ended; fails where not as many have started."""
-    spans = [span.attributes for span in sink.spans() if span.name.startswith("batch_job.")]
-    found = [(row["batch.job.name"], row["batch.status"], row.get("process.exit.code")) for row in spans]
-    for name in {str(job) for job, _, _ in found}:
-        for metric in ("batch.job.runs.started", "batch.job.completions"):
-            assert sink.total(metric, job_name=name) == sum(job == name for job, _, _ in found), (metric, name)
-    assert len(sink.events("batch.run.started")) == len(sink.events("batch.run.finished")) == len(found)
-    return found
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

@@ -41,7 +41,7 @@ class Outboxes:
         self._left: float | None = None
         self._own = self._longest_wait = 0.0
         self._folder = folder
-        self._is_reported = False
+        self._is_reported = self._is_stopped = False
         self.run = ""
         """The run that is named at the end, the newest of the process."""
 
@@ -126,20 +126,26 @@ class Outboxes:
         return False
 
     def run_ended(self) -> None:
-        """Flush where a process may end any moment without a word: a worker that was forked, or one of a pool."""
+        """Flush where a process may end without another flush: a worker, forked or of a pool, or after `stop`."""
         if self._has_host:
             for outbox in self._all:
                 outbox.worker.wake()
-        elif is_child_process():
+        elif is_child_process() or self._is_stopped:
             failing = any(outbox.is_failing for outbox in self._all)
             self.flush_by_deadline(SOON if failing else math.inf)
 
     def stop(self) -> None:
-        """Flush, by the deadline, and say so if not all was taken by then."""
+        """Flush, by the deadline, and report what was not accepted by then; afterwards only a run's end is sent."""
         seconds = self.deadline
         end = time.monotonic() + seconds
-        if self.flush_by_deadline():
+        delivered = self.flush_by_deadline()
+        if delivered:
             native.wait_until(lambda: all(outbox.is_swept for outbox in self._all), end - time.monotonic())
+        self._is_stopped = True
+        for worker in self._workers:
+            worker.rest()
+        if delivered:
+            native.wait_until(lambda: all(worker.is_idle for worker in self._workers), end - time.monotonic())
         self.report_end()
 
     def report_end(self) -> None:

@@ -57,6 +57,9 @@ class Worker:
         self._not_before = 0.0
         self._retrying: list[Flush] = []
         self._name = name
+        self._is_resting = False
+        self.is_idle = True
+        """Whether no export runs."""
         native.start(self._run)
 
     def wake(self, after: float = 0.0) -> None:
@@ -69,10 +72,17 @@ class Worker:
         self._inbox.put(flush)
         return flush
 
+    def rest(self) -> None:
+        """Export only when a flush asks for it: the process ends.
+
+        A thread that the end of the interpreter stops within C++ code, as greenlet's, ends the process by SIGSEGV.
+        """
+        self._is_resting = True
+
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody has asked for an export since the last one began."""
-        return not self._inbox.empty()
+        """Whether somebody has asked for an export since the last one began, or the process ends."""
+        return self._is_resting or not self._inbox.empty()
 
     def _run(self) -> None:
         # Library instrumentations must not make spans of our own requests; the context of this thread is ours alone.
@@ -80,6 +90,7 @@ class Worker:
 
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         while True:
+            self.is_idle = True
             asking = self._wait()
             kept.restore()
             delay = self._guarded(self._export)
@@ -106,14 +117,15 @@ class Worker:
         """Wait until an export is due or asked for; return the flushes that ask."""
         asking: list[Flush] = []
         while True:
-            left = 0.0 if asking else max(self._due, self._not_before) - time.monotonic()
+            left = 0.0 if asking else self._until_due()
             try:
-                asked = (
-                    self._inbox.get(timeout=min(left, threading.TIMEOUT_MAX)) if left > 0 else self._inbox.get_nowait()
-                )
+                asked = self._inbox.get(timeout=left) if left > 0 else self._inbox.get_nowait()
             except queue.Empty:
-                if left <= 0:
+                # In this order, as `rest` and then `is_idle` for whoever lets it rest: one of the two is seen.
+                self.is_idle = False
+                if left <= 0 and (asking or self._until_due() <= 0):
                     break
+                self.is_idle = True
                 continue
             if isinstance(asked, Flush):
                 asking.append(asked)
@@ -121,6 +133,12 @@ class Worker:
                 self._due = min(self._due, asked)
         asking, self._retrying = self._retrying + asking, []
         return asking
+
+    def _until_due(self) -> float:
+        """Return the seconds until the next export that no flush asks for."""
+        if self._is_resting and not self._retrying:
+            return threading.TIMEOUT_MAX
+        return min(max(self._due, self._not_before) - time.monotonic(), threading.TIMEOUT_MAX)
 
     def _settle(self, asking: list[Flush], delay: float) -> None:
         now = time.monotonic()

@@ -141,6 +141,47 @@ def test_other_exit_handlers_still_work(sink: Sink) -> None:
     assert sink.total("batch.job.completions", job_name="last", status="success") == 1
 
 
+def test_a_run_of_the_last_exit_handler_arrives(sink: Sink) -> None:
+    """An exit handler that was registered before batchtel's is called after it: the end of its run is sent at once."""
+    succeed(
+        """
+        import atexit, sys
+        def last():
+            with sys.modules["batchtel"].job("last") as job:
+                job.records(processed=3)
+        atexit.register(last)
+        import batchtel
+        with batchtel.job("first"):
+            pass
+        """,
+        sink,
+    )
+    assert sink.total("batch.job.records.processed", job_name="last") == 3
+    assert sink.total("batch.job.completions", job_name="last", status="success") == 1
+
+
+def test_nothing_is_exported_after_the_last_flush(sink: Sink) -> None:
+    """A thread in the middle of an export when the interpreter ends may end the process by SIGSEGV (greenlet's C++)."""
+    finished = run(
+        """
+        import atexit, time
+        def last():
+            sends_then = len(sent)
+            time.sleep(0.5)
+            print(sends_then > 5, len(sent) - sends_then)
+        atexit.register(last)
+        import batchtel, batchtel.delivery
+        sent, send = [], batchtel.delivery.Delivery.send
+        batchtel.delivery.Delivery.send = lambda self, payload: sent.append(payload) or send(self, payload)
+        with batchtel.job("first"):
+            time.sleep(0.5)
+        """,
+        sink,
+        OTEL_METRIC_EXPORT_INTERVAL="5",
+    )
+    assert (finished.code, finished.stdout, finished.stderr) == (0, "True 0\n", "")
+
+
 def _endpoint(url: str, **variables: str) -> dict[str, str]:
     resource = "deployment.environment.name=test"
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_RESOURCE_ATTRIBUTES": resource, **variables}

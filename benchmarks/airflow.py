@@ -18,8 +18,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from batchtel.command import Failure
-from batchtel.outage import Outage
+from batchtel.cli.main import Failure
+from batchtel.export.outage_marker import Outage
 from benchmarks import programs
 from benchmarks.pairs import Measured, interleaved, median, ratio
 from benchmarks.report import Column, Goal, Report

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from benchmarks import load

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from benchmarks import programs
 from benchmarks.pairs import Measured, interleaved, median, ratio
 from benchmarks.report import Column, Goal, Report

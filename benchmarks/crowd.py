@@ -7,7 +7,7 @@ import resource
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 
 _SPARE = 200
 """Files that the process has open besides."""

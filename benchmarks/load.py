@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse as Answer
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from benchmarks.recorded import Recorded
 
 CONNECTIONS: Final = 8

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack import children, output, readiness
 from batchtel_stack.binaries import COLLECTOR
 from batchtel_stack.build import ensure

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack.ports import HOST
 from benchmarks.programs import Endpoints
 from benchmarks.spent import SCRIPTS, python

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 
 SCRIPTS: Final = Path(__file__).parent / "scripts"
 """Folder of the jobs that are measured."""

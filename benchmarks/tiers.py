@@ -19,7 +19,7 @@ from typing import Any, Final
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector.environment import load as load_environment
 from batchtel_collector.render import render
 from batchtel_stack import binaries

@@ -12,10 +12,10 @@ from typing import TypeGuard, get_args, get_origin
 import compatibility
 from pydantic import BaseModel
 
-from batchtel.catalogue_keys import JOB, Kind, Table
-from batchtel.detail import AIRFLOW_ATTRIBUTES, EVENTS, SPANS
-from batchtel.settings import SETTINGS
-from batchtel.signals import ATTRIBUTES, JOB_LABELS, METRICS, RESOURCE_LABELS
+from batchtel.catalogue.keys import JOB, Kind, Table
+from batchtel.schema.settings import SETTINGS
+from batchtel.schema.signals import ATTRIBUTES, JOB_LABELS, METRICS, RESOURCE_LABELS
+from batchtel.schema.spans_and_events import AIRFLOW_ATTRIBUTES, EVENTS, SPANS
 from batchtel_collector import schema
 from batchtel_collector.environment import Environment, load
 from batchtel_collector.formats import file_name, formatted, forms

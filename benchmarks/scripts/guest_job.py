@@ -17,10 +17,10 @@ from collections.abc import Callable
 from typing import Any
 
 import batchtel
-from batchtel import redacted
-from batchtel.redaction import Redaction
-from batchtel.run import JobRun
-from batchtel.scope import Scope
+from batchtel.redact import sdk_objects
+from batchtel.redact.patterns import Redaction
+from batchtel.runs.job_run import JobRun
+from batchtel.runs.scope import Scope
 
 BATCHES, ROWS, FILES_OF_A_STEP = int(os.environ["BATCHES"]), 5_000, 10
 LOGGER = logging.getLogger("orders")
@@ -114,7 +114,7 @@ if os.environ["GUEST"] == "timed":
     Scope.beat = heartbeat.around(Scope.beat)  # type: ignore[method-assign]
     JobRun.beat = heartbeat.around(JobRun.beat)  # type: ignore[method-assign]
     for name in ("spans", "log_records", "resource"):
-        setattr(redacted, name, redaction.around(getattr(redacted, name)))
+        setattr(sdk_objects, name, redaction.around(getattr(sdk_objects, name)))
     Redaction.attributes = redaction.around(Redaction.attributes)  # type: ignore[method-assign]
 main()
 batchtel.flush()

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from batchtel import signals
+from batchtel.schema import signals
 
 Kind = Literal["counter", "gauge", "level", "timer"]
 """counter: only grows. gauge: the last value wins. level: a counter that also goes down, shown as a gauge. timer: a

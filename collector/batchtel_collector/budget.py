@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from batchtel import signals
-from batchtel.signals import Metric
+from batchtel.schema import signals
+from batchtel.schema.signals import Metric
 from batchtel_collector import airflow_metrics
 from batchtel_collector.environment import Environment
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector import layers, program
 from batchtel_collector.document import WrongDocument
 from batchtel_collector.environment import load

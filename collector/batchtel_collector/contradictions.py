@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from batchtel import signals
+from batchtel.schema import signals
 from batchtel_collector.destinations import Destination, Loki, Vendor, VictoriaLogs
 from batchtel_collector.document import Path
 from batchtel_collector.values import has_reference, is_loopback, is_sensitive

@@ -12,7 +12,7 @@ from typing import Final
 
 import yaml
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 
 Path = tuple[str | int, ...]
 """Keys and list positions that lead to a value."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from jinja2 import FileSystemLoader
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel.version import __version__
 from batchtel_collector import platform
 from batchtel_collector.environment import Environment

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector import cache
 
 NAMES: Final = ("otelcol-batchtel", "otelcol-contrib", "otelcol")

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 
-from batchtel import signals
+from batchtel.schema import signals
 from batchtel.version import __version__
 from batchtel_collector import airflow_parts, extras, prometheus_names, quoting
 from batchtel_collector.destinations import STREAM_FIELDS, Destination

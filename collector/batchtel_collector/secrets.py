@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from batchtel.redaction import Redaction
+from batchtel.redact.patterns import Redaction
 from batchtel_collector.document import Path, dotted
 from batchtel_collector.values import REFERENCE, is_sensitive
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector import program
 from batchtel_collector.budget import Budget, budget
 from batchtel_collector.check import check

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 import batchtel_collector
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector import cache
 
 GO_MINIMUM: Final = (1, 26, 5)

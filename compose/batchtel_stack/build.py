@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector import cache
 from batchtel_stack import children, terminate, toolchain
 from batchtel_stack.binaries import BINARIES, FLAGS, Binary

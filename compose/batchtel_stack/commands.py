@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector.environment import load
 from batchtel_stack import output, state
 from batchtel_stack.follow import follow

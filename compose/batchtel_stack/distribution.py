@@ -16,7 +16,7 @@ from typing import Final
 import yaml
 
 import batchtel_collector
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack import toolchain
 
 MANIFEST: Final = Path(batchtel_collector.__file__).parent / "distribution" / "builder.yaml"

@@ -12,7 +12,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector.environment import Environment as Settings
 from batchtel_collector.environment import load
 from batchtel_collector.quantities import go_duration

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack import output
 from batchtel_stack.programs import Program
 from batchtel_stack.state import Process

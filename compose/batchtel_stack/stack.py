@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack import build, children, output, queue_files, readiness, state, terminate
 from batchtel_stack.binaries import BINARIES
 from batchtel_stack.lock import Lock

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector.destinations import OtlpStore, WebStore
 from batchtel_collector.environment import Environment
 from batchtel_collector.values import REFERENCE

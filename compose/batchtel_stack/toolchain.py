@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector import cache
 from batchtel_stack.binaries import GO_MINIMUM, GO_WHEEL
 

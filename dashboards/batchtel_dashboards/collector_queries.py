@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from batchtel import signals
+from batchtel.schema import signals
 
 Signal = Literal["metric_points", "spans", "log_records"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from batchtel import signals
+from batchtel.schema import signals
 from batchtel_dashboards import rules
 from batchtel_dashboards.stores.client import quoted
 

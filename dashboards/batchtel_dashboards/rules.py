@@ -33,7 +33,7 @@ from typing import Final
 
 import yaml
 
-from batchtel.signals import METRICS, Metric
+from batchtel.schema.signals import METRICS, Metric
 
 GROUP: Final = "batchtel"
 """The one group; its interval is Prometheus' `evaluation_interval`, which should be the collector's cadence."""

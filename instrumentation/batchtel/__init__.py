@@ -14,14 +14,14 @@ Nothing here raises into the job, prints to stdout, or keeps the process alive.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from batchtel.ending import in_workers
+from batchtel.base.process_exit import in_workers
 
 if TYPE_CHECKING:
-    from batchtel.attempt import retry
-    from batchtel.definition import Job, Step, current_job, current_step, job, step
-    from batchtel.process import flush
-    from batchtel.run import JobRun
-    from batchtel.step_run import StepRun
+    from batchtel.runs.api import Job, Step, current_job, current_step, job, step
+    from batchtel.runs.job_run import JobRun
+    from batchtel.runs.retry import retry
+    from batchtel.runs.step_run import StepRun
+    from batchtel.telemetry.process import flush
     from batchtel.version import __version__
 
 __all__ = [
@@ -39,17 +39,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Job": "definition",
-    "JobRun": "run",
-    "Step": "definition",
-    "StepRun": "step_run",
+    "Job": "runs.api",
+    "JobRun": "runs.job_run",
+    "Step": "runs.api",
+    "StepRun": "runs.step_run",
     "__version__": "version",
-    "current_job": "definition",
-    "current_step": "definition",
-    "flush": "process",
-    "job": "definition",
-    "retry": "attempt",
-    "step": "definition",
+    "current_job": "runs.api",
+    "current_step": "runs.api",
+    "flush": "telemetry.process",
+    "job": "runs.api",
+    "retry": "runs.retry",
+    "step": "runs.api",
 }
 
 
@@ -64,11 +64,11 @@ def __getattr__(name: str) -> Any:
 
 def _capture_logs_of_a_worker() -> None:
     """Copy the log records of a worker to the run that is open where it was started, if there is one."""
-    from batchtel import settings
+    from batchtel.schema import settings
 
     own = settings.read()
     if own.has_endpoint and not own.disabled:
-        from batchtel.log_hook import HOOK
+        from batchtel.telemetry.log_hook import HOOK
 
         HOOK.install()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchtel.detail import AIRFLOW_ATTRIBUTES
+from batchtel.schema.spans_and_events import AIRFLOW_ATTRIBUTES
 from tests.airflow.conftest import Played
 
 pytestmark = pytest.mark.airflow

@@ -80,11 +80,11 @@ def test_off(programs: Path, tmp_path: Path, told: dict[str, str]) -> None:
         "batchtel",
         "batchtel.airflow",
         "batchtel.airflow.plugin",
-        "batchtel.ending",
-        "batchtel.guard",
-        "batchtel.native",
-        "batchtel.setting_values",
-        "batchtel.settings",
+        "batchtel.base.process_exit",
+        "batchtel.base.guard",
+        "batchtel.base.native",
+        "batchtel.schema.setting_values",
+        "batchtel.schema.settings",
     ]
 
 

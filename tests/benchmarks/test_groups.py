@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack.binaries import COLLECTOR
 from batchtel_stack.programs import PROGRAMS
 from benchmarks import build, collector, guest, jobs, leave, stack, tiers

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from batchtel.command import main
+from batchtel.cli.main import main
 from batchtel_collector import check, environment, program
 from batchtel_collector.budget import budget
 from batchtel_collector.environment import load

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batchtel.command import Failure, main
+from batchtel.cli.main import Failure, main
 from batchtel_collector import environment
 from batchtel_collector.environment import Environment, WrongEnvironment, load, parse
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from batchtel.command import Failure, main
+from batchtel.cli.main import Failure, main
 from batchtel_collector.environment import load
 from batchtel_collector.formats import formatted, forms
 from batchtel_collector.platform import IMAGE, needs

@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
-from batchtel.command import main
+from batchtel.cli.main import main
 from batchtel_collector import schema
 from batchtel_collector.environment import SHIPPED, WrongEnvironment, load, shipped
 from batchtel_collector.variants import variants

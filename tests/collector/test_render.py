@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from batchtel import signals
+from batchtel.schema import signals
 from batchtel_collector import airflow_parts, environment
 from batchtel_collector.environment import load
 from batchtel_collector.formats import file_name, formatted, forms

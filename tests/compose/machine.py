@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batchtel_stack.ports import Ports
 
-COMMAND = [sys.executable, "-c", "from batchtel.command import main; main()"]
+COMMAND = [sys.executable, "-c", "from batchtel.cli.main import main; main()"]
 
 
 def options(ports: Ports) -> list[str]:

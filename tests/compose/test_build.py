@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_collector import cache
 from batchtel_stack import build, toolchain
 from batchtel_stack.binaries import BINARIES, GO_MINIMUM, GO_WHEEL, Binary

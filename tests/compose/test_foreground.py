@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from tests.compose.conftest import Eventually, Spawn

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack.ports import Ports
 from tests.compose.conftest import Batchtel
 from tests.compose.machine import options, processes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.signals import METRICS
+from batchtel.schema.signals import METRICS
 from batchtel_dashboards import queries, rules
 from tests.dashboards.promtool import Case, evaluate
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batchtel.command import main
+from batchtel.cli.main import main
 from batchtel_collector.environment import load, read, shipped
 from batchtel_collector.formats import FORMATS
 from batchtel_collector.sender_variables import FORMATS as VARIABLE_FORMATS

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from batchtel import catalogue
-from batchtel.signals import VIOLATION_TYPES
+from batchtel.catalogue import reader
+from batchtel.schema.signals import VIOLATION_TYPES
 
 PAGE = Path(__file__).parents[2] / "docs" / "jobs.md"
 
@@ -70,7 +70,7 @@ def test_the_catalogue_is_one(tmp_path: Path) -> None:
     (text,) = blocks("toml")
     file = tmp_path / "jobs.toml"
     file.write_text(text)
-    nightly = catalogue.read(file)["nightly_etl"]
+    nightly = reader.read(file)["nightly_etl"]
     assert nightly.sla is not None
     table = re.findall(r"^\| `(\w+)` \| `(\w+)`: ", PAGE.read_text(), re.MULTILINE)
     assert table == list(zip(nightly.sla._fields, VIOLATION_TYPES, strict=True))

@@ -37,7 +37,7 @@ class Waits(NamedTuple):
 
 _HEAD: Final = """
 import logging, multiprocessing, os, signal, subprocess, sys, time, batchtel
-from batchtel import outboxes
+from batchtel.export import outboxes
 flush = outboxes.Outboxes.flush
 
 def timed(self, timeout):
@@ -142,7 +142,7 @@ def _run(case: Case, hanging: str, folder: Path) -> Finished:
 def imports() -> float:
     """Return the seconds of CPU that the import of the exporters takes."""
     names = ", ".join(f"opentelemetry.exporter.otlp.proto.http.{name}_exporter" for name in ("trace", "metric", "_log"))
-    script = f"import time, batchtel.telemetry\nbegan = time.process_time()\nimport {names}\n"
+    script = f"import time, batchtel.telemetry.providers\nbegan = time.process_time()\nimport {names}\n"
     return float(run(script + "print(time.process_time() - began)").stdout)
 
 

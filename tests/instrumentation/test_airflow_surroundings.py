@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from batchtel import handover
 from batchtel.airflow import ids
+from batchtel.base import run_environment
 from tests.instrumentation.process import succeed
 from tests.instrumentation.sink import Sink
 
@@ -113,11 +113,11 @@ def test_one_task_after_the_other_in_one_process(sink: Sink) -> None:
 
 def test_who_is_no_task() -> None:
     """Without the three ids there is no task; without a number it is the first try."""
-    assert handover.airflow_task({}) is None
-    assert handover.airflow_task({"AIRFLOW_CTX_DAG_ID": "sales", "AIRFLOW_CTX_TASK_ID": "load"}) is None
-    task = handover.AirflowTask("sales", "manual__1", "store.load", 2)
-    assert handover.airflow_task(TASK) == task
+    assert run_environment.airflow_task({}) is None
+    assert run_environment.airflow_task({"AIRFLOW_CTX_DAG_ID": "sales", "AIRFLOW_CTX_TASK_ID": "load"}) is None
+    task = run_environment.AirflowTask("sales", "manual__1", "store.load", 2)
+    assert run_environment.airflow_task(TASK) == task
     without = {name: text for name, text in TASK.items() if not name.endswith("TRY_NUMBER")}
-    assert handover.airflow_task(without) == task._replace(try_number=1)
+    assert run_environment.airflow_task(without) == task._replace(try_number=1)
     told = {"AIRFLOW_CTX_DAG_OWNER": "ada", "AIRFLOW_CTX_TEAM_NAME": "risk"}
-    assert handover.airflow_task(TASK | told) == task._replace(owner="ada", team="risk")
+    assert run_environment.airflow_task(TASK | told) == task._replace(owner="ada", team="risk")

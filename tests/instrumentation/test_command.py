@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from batchtel.command import SUBCOMMANDS, main
+from batchtel.cli.main import SUBCOMMANDS, main
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import batchtel
-from batchtel.data import Data
-from batchtel.signals import RECORDS_OUTCOMES
+from batchtel.runs.run_data import Data
+from batchtel.schema.signals import RECORDS_OUTCOMES
 from batchtel.testing import Captured
 from tests.instrumentation.process import run, succeed
 from tests.instrumentation.sink import Sink
@@ -111,7 +111,7 @@ WHOLE = """
             exec(told)
             os._exit(0)
         os.waitpid(child, 0)
-    command = [sys.executable, "-c", "from batchtel.command import main; main()"]
+    command = [sys.executable, "-c", "from batchtel.cli.main import main; main()"]
     subprocess.run([*command, "run", "--job", "parts", "--", sys.executable, part, told], check=True)
     """
 
@@ -188,7 +188,7 @@ def test_no_time(
     captured: Captured, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """What is no time of data is left out with one warning, and what was told before stays."""
-    monkeypatch.setattr("batchtel.guard._reported", set())
+    monkeypatch.setattr("batchtel.base.guard._reported", set())
     given, words = NO_TIMES[kind]
     now = time.time()
     with caplog.at_level(logging.WARNING, "batchtel"), batchtel.job("odd") as job:

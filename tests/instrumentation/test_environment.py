@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from batchtel.delivery_http import proxies_for
+from batchtel.export.delivery_http import proxies_for
 from tests.instrumentation.delivery import grpc_sink
 from tests.instrumentation.process import run, succeed
 from tests.instrumentation.sink import Sink

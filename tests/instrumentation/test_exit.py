@@ -170,9 +170,9 @@ def test_nothing_is_exported_after_the_last_flush(sink: Sink) -> None:
             time.sleep(0.5)
             print(sends_then > 5, len(sent) - sends_then)
         atexit.register(last)
-        import batchtel, batchtel.delivery
-        sent, send = [], batchtel.delivery.Delivery.send
-        batchtel.delivery.Delivery.send = lambda self, payload: sent.append(payload) or send(self, payload)
+        import batchtel, batchtel.export.delivery
+        sent, send = [], batchtel.export.delivery.Delivery.send
+        batchtel.export.delivery.Delivery.send = lambda self, payload: sent.append(payload) or send(self, payload)
         with batchtel.job("first"):
             time.sleep(0.5)
         """,

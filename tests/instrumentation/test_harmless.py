@@ -10,15 +10,15 @@ from tests.instrumentation.process import run, start, succeed
 from tests.instrumentation.sink import Sink, until
 
 BREAK = {
-    "a run's start": "from batchtel.scope import Scope as broken; broken._announce = fail",
-    "a run's end": "from batchtel.scope import Scope as broken; broken._finish = fail",
-    "telemetry": "import batchtel.telemetry as broken; broken.Telemetry.__init__ = fail",
+    "a run's start": "from batchtel.runs.scope import Scope as broken; broken._announce = fail",
+    "a run's end": "from batchtel.runs.scope import Scope as broken; broken._finish = fail",
+    "telemetry": "import batchtel.telemetry.providers as broken; broken.Telemetry.__init__ = fail",
     "resource": "from opentelemetry.sdk.resources import Resource as broken; broken.create = fail",
-    "meter": "import batchtel.metrics as broken; broken.Meter.add = broken.Meter.record = broken.Meter.reach = fail",
+    "meter": "from batchtel.telemetry.metrics import Meter as broken; broken.add = broken.record = broken.reach = fail",
     "spans": "from opentelemetry.sdk.trace import Tracer as broken; broken.start_span = fail",
     "threads": "import threading as broken; broken.Thread.start = fail",
     "context": "import opentelemetry.context as broken; broken.attach = fail",
-    "exporters": "from batchtel.endpoint import Endpoint as broken; broken.exporter = fail",
+    "exporters": "from batchtel.export.endpoint import Endpoint as broken; broken.exporter = fail",
 }
 
 
@@ -69,7 +69,7 @@ def test_a_flush_that_cannot_export_says_so(sink: Sink) -> None:
     finished = run(
         """
         import batchtel
-        from batchtel.endpoint import Endpoint
+        from batchtel.export.endpoint import Endpoint
         def fail(*args):
             raise RuntimeError("inside telemetry")
         Endpoint.exporter = fail
@@ -146,7 +146,7 @@ def test_an_interrupt_inside_of_our_code_is_the_jobs(sink: Sink) -> None:
     succeed(
         """
         import batchtel
-        from batchtel.metrics import Meter
+        from batchtel.telemetry.metrics import Meter
         def interrupt(*args):
             raise kind
         plain = Meter.add

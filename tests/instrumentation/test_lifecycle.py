@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 import batchtel
-from batchtel.signals import STATES, STATUSES
+from batchtel.schema.signals import STATES, STATUSES
 from batchtel.testing import Captured
 from tests.instrumentation.process import run
 from tests.instrumentation.sink import Sink
@@ -49,7 +49,7 @@ KILLED: Final = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 def test_every_state_is_entered(sink: Sink) -> None:
     """Runs that are scheduled, queued, skipped, timed out, retried, given up, cancelled and killed enter all states."""
     assert run(IN_CODE, sink).code == 0
-    command = "import sys; from batchtel.command import main; main()"
+    command = "import sys; from batchtel.cli.main import main; main()"
     script = f"""
         import subprocess, sys
         python = [sys.executable, "-c"]
@@ -133,7 +133,7 @@ def test_an_attempt_that_timed_out_is_tried_again(captured: Captured) -> None:
 )
 def test_a_command_under_timeout(sink: Sink, command: list[str], status: str) -> None:
     """`timeout 30m CMD` tells by exit code 124 that the time was up; 124 of any other command is its own."""
-    script = "import sys; from batchtel.command import main; main()"
+    script = "import sys; from batchtel.cli.main import main; main()"
     finished = run(script, sink, "run", "--job", "limited", "--", *command)
     assert finished.code == 124
     attributes = sink.event("batch.run.finished").attributes

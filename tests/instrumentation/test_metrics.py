@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from batchtel.signals import METRICS, Metric
+from batchtel.schema.signals import METRICS, Metric
 from tests.instrumentation.process import start, succeed
 from tests.instrumentation.sink import Point, Sink, until
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.endpoint import Endpoint
-from batchtel.settings import read
+from batchtel.export.endpoint import Endpoint
+from batchtel.schema.settings import read
 from tests.instrumentation.process import reported, run, succeed
 from tests.instrumentation.sink import Sink
 from tests.pipeline.program import Program

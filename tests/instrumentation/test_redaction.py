@@ -9,9 +9,9 @@ import time
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from batchtel.redaction import REDACTED, WITHHELD, KeyLines, Redaction
-from batchtel.signals import CUT_MARKER
-from batchtel.values import cut
+from batchtel.base.values import cut
+from batchtel.redact.patterns import REDACTED, WITHHELD, KeyLines, Redaction
+from batchtel.schema.signals import CUT_MARKER
 from tests.instrumentation.planted import SECRETS, TOKENS
 from tests.instrumentation.process import run
 from tests.instrumentation.sink import Sink

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import batchtel
-from batchtel.attempt import Attempt
+from batchtel.runs.retry import Attempt
 from batchtel.testing import Captured
 
 pytest_plugins = ["batchtel.testing.fixture"]

@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 
 import batchtel
-from batchtel.detail import EVENTS, SPANS
-from batchtel.settings import SETTINGS, read
-from batchtel.signals import ATTRIBUTES, JOB_LABELS, METRICS
+from batchtel.schema.settings import SETTINGS, read
+from batchtel.schema.signals import ATTRIBUTES, JOB_LABELS, METRICS
+from batchtel.schema.spans_and_events import EVENTS, SPANS
 from tests.instrumentation.process import environment, run, succeed
 from tests.instrumentation.sink import Sink
 
@@ -23,7 +23,7 @@ EVERYTHING = """
     opens = "import batchtel\\nwith batchtel.job('everything', type='etl') as job: "
     joins = opens + "job.records(processed=1); job.quality(1, schema_version='7'); job.progress(1, total=1); "
     joins += "job.watermark(1700000000); job.inputs('in'); job.outputs('out')"
-    command = [sys.executable, "-c", "from batchtel.command import main; main()", "run", "--", sys.executable]
+    command = [sys.executable, "-c", "from batchtel.cli.main import main; main()", "run", "--", sys.executable]
     with batchtel.job("everything", type="etl", attempt=2) as job:
         subprocess.run([sys.executable, "-c", joins], check=True)
         with batchtel.step("good") as step:

@@ -179,7 +179,7 @@ def test_trio_finds_no_wakeup_fd(sink: Sink, way: str) -> None:
             assert signal.set_wakeup_fd(-1) != -1, "trio's own"
 
         if sys.argv[1] == "instrumented":
-            from batchtel.auto import BatchtelInstrumentor
+            from batchtel.auto.instrumentor import BatchtelInstrumentor
             BatchtelInstrumentor().instrument(skip_dep_check=True)
         with batchtel.job("structured") if sys.argv[1] == "code" else contextlib.nullcontext():
             assert signal.set_wakeup_fd(-1) == -1

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from batchtel import signals
+from batchtel.schema import signals
 
 Labels = tuple[tuple[str, str], ...]
 

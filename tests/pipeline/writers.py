@@ -19,7 +19,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     NumberDataPoint,
 )
 
-from batchtel import signals
+from batchtel.schema import signals
 from tests.pipeline import otlp
 
 WRITERS: Final = 20

@@ -30,7 +30,7 @@ class Marked:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `batchtel` with arguments; its output is piped."""
         return subprocess.Popen(
-            [sys.executable, "-c", "from batchtel.command import main; main()", *arguments],
+            [sys.executable, "-c", "from batchtel.cli.main import main; main()", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -178,7 +178,7 @@ def test_stores_that_cannot_be_compared(
 
 def test_missing_data_set() -> None:
     """Without the package of the data nothing is started, and the error says what to install."""
-    code = "import sys; sys.modules['airportsdata'] = None; from batchtel.command import main; main()"
+    code = "import sys; sys.modules['airportsdata'] = None; from batchtel.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "demo"], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
     assert done.stdout == ""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from batchtel.command import main
+from batchtel.cli.main import main
 from batchtel_dashboards.stores import Jaeger, Prometheus, VictoriaLogs, Wanted
 from batchtel_stack.doctor.canary import Canary
 from batchtel_stack.doctor.limits import Discards

@@ -17,7 +17,7 @@ import trustme
 import yaml
 from click.testing import CliRunner, Result
 
-from batchtel.command import main
+from batchtel.cli.main import main
 from tests.pipeline.program import Program
 
 NOWHERE = "http://127.0.0.1:1"

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from batchtel.command import main
+from batchtel.cli.main import main
 from batchtel_collector.sender_variables import SECRET, SYSTEMD_FILE
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack

@@ -84,7 +84,7 @@ def _print(plan: Path, environment: dict[str, str]) -> str:
         ["-----BEGIN RSA PRIVATE KEY-----", *KEY_LINES, "-----END RSA PRIVATE KEY-----", f"{CONTROL} after"]
     )
     options = ["--capture-output", "--job", "printed", "--attribute", f"dsn={TEXTS[0]}"]
-    wrapper = [sys.executable, "-c", "from batchtel.command import main; main()", "run", *options]
+    wrapper = [sys.executable, "-c", "from batchtel.cli.main import main; main()", "run", *options]
     return _run(*wrapper, "--", sys.executable, "-c", lines, str(plan), key, env=environment)
 
 

@@ -82,7 +82,7 @@ class Jobs:
 
     def wrapped(self, name: str, script: str) -> subprocess.Popen[str]:
         """Start a job that knows nothing of batchtel, below `batchtel run`; it prints its process id."""
-        wrapper = [sys.executable, "-c", "from batchtel.command import main; main()", "run", "--job", name, "--"]
+        wrapper = [sys.executable, "-c", "from batchtel.cli.main import main; main()", "run", "--job", name, "--"]
         command = [*wrapper, sys.executable, "-c", script]
         return subprocess.Popen(command, env=environment(None, self._variables), stdout=subprocess.PIPE, text=True)
 

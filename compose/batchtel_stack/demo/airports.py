@@ -8,7 +8,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from typing import Final
 
-from batchtel.command import INSTALL, Failure
+from batchtel.cli.main import INSTALL, Failure
 
 PACKAGE: Final = "airportsdata"
 

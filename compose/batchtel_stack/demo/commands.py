@@ -15,7 +15,7 @@ from typing import Final
 import click
 from rich.console import Console
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack import terminate
 from batchtel_stack.demo import airports, report, target
 from batchtel_stack.demo.play import CADENCE, Outcome, play

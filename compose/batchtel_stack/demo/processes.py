@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_stack import children, output
 from batchtel_stack.demo import ledger
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_dashboards import rules
 from batchtel_stack.programs import Options, configured
 from batchtel_stack.stack import Stack

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 
 State = TypeVar("State")
 

@@ -10,8 +10,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
-from batchtel.command import Failure
-from batchtel.handover import TRACE_VARIABLES
+from batchtel.base.run_environment import TRACE_VARIABLES
+from batchtel.cli.main import Failure
 
 JOB: Final = "batchtel_doctor"
 """Name of the job; its series are in Prometheus for as long as those of any job."""

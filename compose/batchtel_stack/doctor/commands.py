@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from batchtel.command import Failure
-from batchtel.endpoint import GRPC
+from batchtel.cli.main import Failure
+from batchtel.export.endpoint import GRPC
 from batchtel_collector.environment import load
 from batchtel_stack.doctor import clock, limits, reach, search, variables
 from batchtel_stack.doctor.canary import JOB, Canary

@@ -9,7 +9,7 @@ from typing import Final
 
 import urllib3
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_dashboards.collector_queries import SIGNALS
 from batchtel_dashboards.stores import Prometheus
 from batchtel_stack.doctor.finding import Finding

@@ -10,7 +10,7 @@ from typing import Final
 
 import urllib3
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_dashboards.stores import Logs, Prometheus, Traces, Wanted
 from batchtel_stack.doctor.canary import JOB, Canary
 from batchtel_stack.doctor.finding import Finding

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from batchtel.endpoint import SIGNALS, Endpoint
-from batchtel.settings import read
+from batchtel.export.endpoint import SIGNALS, Endpoint
+from batchtel.schema.settings import read
 from batchtel_stack.doctor.finding import Finding
 
 CHECK: Final = "variables"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import urllib3
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 
 TIMEOUT: Final = 30.0
 """Seconds for one answer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from batchtel import signals
+from batchtel.schema import signals
 from batchtel_dashboards.stores.answers import Record
 from batchtel_dashboards.stores.client import Client, quoted
 from batchtel_dashboards.stores.interfaces import Wanted

@@ -12,14 +12,14 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast
 
-from batchtel import settings
 from batchtel.airflow import facts, outcomes
 from batchtel.airflow.last_word import at_shutdown
 from batchtel.airflow.listener import contained
 from batchtel.airflow.pokes import poked_before
 from batchtel.airflow.task_attempt import BETWEEN_POKES, OPEN, TaskAttempt, send_all
 from batchtel.airflow.task_process import ENDED
-from batchtel.outcome import Outcome
+from batchtel.base.outcome import Outcome
+from batchtel.schema import settings
 
 Observed = TypeVar("Observed")
 Context = Mapping[str, Any]

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from batchtel import handover, settings
 from batchtel.airflow import facts, ids
-from batchtel.guard import harmless
-from batchtel.opener import Opener
-from batchtel.run import JobRun
+from batchtel.base import run_environment
+from batchtel.base.guard import harmless
+from batchtel.base.opener import Opener
+from batchtel.runs.job_run import JobRun
+from batchtel.schema import settings
 
 NAMES: Final = (
     *("TRACEPARENT", "BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT"),
-    *(handover.OPEN_RUN, handover.OPEN_TYPE, handover.OPEN_BY),
-    *handover.AIRFLOW_TASK,
+    *(run_environment.OPEN_RUN, run_environment.OPEN_TYPE, run_environment.OPEN_BY),
+    *run_environment.AIRFLOW_TASK,
 )
 """Variables by which a program finds its task, its run and its trace."""
 
@@ -42,15 +43,15 @@ def variables(instance: Any) -> dict[str, str]:
     """Return what a child of the try of a task is to find in its environment; `instance` is Airflow's `ti`."""
     task = facts.task(instance)
     key = (task.dag_id, task.run_id, task.task_id, str(task.try_number))
-    names = dict(zip(handover.AIRFLOW_TASK, key, strict=True))
+    names = dict(zip(run_environment.AIRFLOW_TASK, key, strict=True))
     told = settings.read()
     if told.disabled or not told.has_endpoint:
         # Nobody counts the run that a child would believe to be open.
         return names
     trace = _traceparent(task)
     opener = Opener.here(task.dag_id, 1, trace)
-    run = handover.OpenRun(task.dag_id, task.run_id, 1, JobRun(task.dag_id).labels["job_type"], opener)
-    return names | handover.variables(run, {"traceparent": trace})
+    run = run_environment.OpenRun(task.dag_id, task.run_id, 1, JobRun(task.dag_id).labels["job_type"], opener)
+    return names | run_environment.variables(run, {"traceparent": trace})
 
 
 def _traceparent(task: facts.Task) -> str:

@@ -6,15 +6,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from batchtel import belonging, current
 from batchtel.airflow import ids
 from batchtel.airflow.facts import DagRun
-from batchtel.outcome import Outcome
-from batchtel.run import JobRun
-from batchtel.scope import Scope
-from batchtel.start import Start
-from batchtel.tally import Told
-from batchtel.telemetry import Telemetry
+from batchtel.base.outcome import Outcome
+from batchtel.base.shared_counts import Told
+from batchtel.base.start import Start
+from batchtel.runs import owner
+from batchtel.runs.job_run import JobRun
+from batchtel.runs.scope import Scope
+from batchtel.telemetry import current
+from batchtel.telemetry.providers import Telemetry
 
 
 class ToldRun(JobRun):
@@ -28,7 +29,7 @@ class ToldRun(JobRun):
         super().__init__(
             run.dag_id, run_id=run.run_id, attempt=1, scheduled_at=run.scheduled_at, queued_at=run.queued_at
         )
-        belonging.note(self, owner=run.owner, team=run.team, tag=run.tags)
+        owner.note(self, owner=run.owner, team=run.team, tag=run.tags)
         self._run = run
         self._telling_start = True
         self._telling_end = False

@@ -11,7 +11,7 @@ import sys
 from typing import Any, NamedTuple
 
 from batchtel.airflow import own_trace
-from batchtel.moment import iso
+from batchtel.base.timestamps import iso
 
 
 class Task(NamedTuple):

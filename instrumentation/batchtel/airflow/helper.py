@@ -14,8 +14,8 @@ from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.messenger import INLINE
 from batchtel.airflow.open_runs import OpenRuns
 from batchtel.airflow.told_task import PATIENCE, ToldTask
-from batchtel.guard import LOGGER, harmless
-from batchtel.process import flush, telemetry
+from batchtel.base.guard import LOGGER, harmless
+from batchtel.telemetry.process import flush, telemetry
 
 
 def serve(connection: socket.socket) -> None:

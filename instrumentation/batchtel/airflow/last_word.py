@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from batchtel.guard import harmless
+from batchtel.base.guard import harmless
 
 
 class _LastWord(logging.Handler):

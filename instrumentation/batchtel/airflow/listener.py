@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pluggy
 
-from batchtel.guard import described, warn_once
+from batchtel.base.guard import described, warn_once
 
 hookimpl: Final = pluggy.HookimplMarker("airflow")
 """The mark that `airflow.listeners.hookimpl` is, too, which only the scheduler's half of Airflow has."""

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 
-from batchtel.guard import warn_once
+from batchtel.base.guard import warn_once
 
 HELPER: Final = "batchtel.airflow.helper"
 

@@ -13,10 +13,10 @@ from typing import Final
 from batchtel.airflow.dag_run import ToldRun
 from batchtel.airflow.database import Database, Waiting
 from batchtel.airflow.facts import DagRun
-from batchtel.guard import described, harmless, warn_once
-from batchtel.identity import clean_name
-from batchtel.process import telemetry
-from batchtel.run import JobRun
+from batchtel.base.guard import described, harmless, warn_once
+from batchtel.base.identity import clean_name
+from batchtel.runs.job_run import JobRun
+from batchtel.telemetry.process import telemetry
 
 INTERVAL: Final = 15.0
 """Seconds between two looks, those of a heartbeat."""

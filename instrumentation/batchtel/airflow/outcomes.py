@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from batchtel.airflow.facts import Task
-from batchtel.identity import UNKNOWN, bounded
-from batchtel.outcome import Outcome
+from batchtel.base.identity import UNKNOWN, bounded
+from batchtel.base.outcome import Outcome
 
 _TIMEOUTS: Final = {"AirflowTaskTimeout", "AirflowSensorTimeout"}
 """Airflow's exceptions for `execution_timeout` and for a sensor that has waited in vain."""

@@ -7,8 +7,8 @@ import re
 import sys
 from typing import Any, Final
 
-from batchtel import settings
-from batchtel.guard import harmless, warn_once
+from batchtel.base.guard import harmless, warn_once
+from batchtel.schema import settings
 
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -42,7 +42,7 @@ def warn_of_lost() -> None:
         return
     from opentelemetry import trace
 
-    from batchtel.endpoint import GRPC, Endpoint
+    from batchtel.export.endpoint import GRPC, Endpoint
 
     own = Endpoint.of("traces", settings.read())
     processors = getattr(trace.get_tracer_provider(), "_active_span_processor", None)

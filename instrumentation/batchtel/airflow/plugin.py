@@ -11,8 +11,8 @@ try:
 except ImportError:
     from airflow.plugins_manager import AirflowPlugin
 
-from batchtel import settings
-from batchtel.guard import harmless, warn_once
+from batchtel.base.guard import harmless, warn_once
+from batchtel.schema import settings
 
 NO_ENDPOINT: Final = (
     "the plugin batchtel is installed, but nothing is recorded: set OTEL_EXPORTER_OTLP_ENDPOINT for all processes of "

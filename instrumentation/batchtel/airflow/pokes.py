@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchtel.airflow.facts import Task, is_row
-from batchtel.guard import harmless
+from batchtel.base.guard import harmless
 
 
 @harmless(False)

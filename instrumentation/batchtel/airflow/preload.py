@@ -9,16 +9,16 @@ from __future__ import annotations
 import importlib
 from typing import Final
 
-from batchtel import settings
+from batchtel.schema import settings
 
 _ALWAYS: Final = (
     "batchtel.airflow.server",
     "batchtel.airflow.task_process",
-    "batchtel.delivery",
-    "batchtel.logs",
-    "batchtel.metrics",
-    "batchtel.otlp_json",
-    "batchtel.spans",
+    "batchtel.export.delivery",
+    "batchtel.telemetry.logs",
+    "batchtel.telemetry.metrics",
+    "batchtel.export.otlp_json",
+    "batchtel.telemetry.spans",
     "opentelemetry.exporter.otlp.proto.common._log_encoder",
     "opentelemetry.exporter.otlp.proto.common.metrics_encoder",
     "opentelemetry.exporter.otlp.proto.common.trace_encoder",
@@ -28,7 +28,7 @@ _ALWAYS: Final = (
 )
 
 _HTTP: Final = (
-    "batchtel.delivery_http",
+    "batchtel.export.delivery_http",
     "opentelemetry.exporter.otlp.proto.http._log_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",

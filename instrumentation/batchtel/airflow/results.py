@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from batchtel.definition import current_job, current_step
-from batchtel.guard import harmless
+from batchtel.base.guard import harmless
+from batchtel.runs.api import current_job, current_step
 
 _OF_STEP: Final = ("read", "written", "failed")
 

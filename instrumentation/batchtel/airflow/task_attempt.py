@@ -7,17 +7,19 @@ import sys
 import time
 from typing import Any, Final
 
-from batchtel import current, handover, settings
 from batchtel.airflow import exits, outcomes, task_data, task_log
 from batchtel.airflow.facts import Task, is_row
 from batchtel.airflow.task_step import TaskStep
 from batchtel.airflow.watch import Watch
-from batchtel.ending_signals import ENDINGS
-from batchtel.guard import harmless, warned_elsewhere
-from batchtel.opener import Opener
-from batchtel.outcome import Outcome
-from batchtel.process import telemetry
-from batchtel.telemetry import Telemetry
+from batchtel.base import run_environment
+from batchtel.base.guard import harmless, warned_elsewhere
+from batchtel.base.opener import Opener
+from batchtel.base.outcome import Outcome
+from batchtel.schema import settings
+from batchtel.telemetry import current
+from batchtel.telemetry.ending_signals import ENDINGS
+from batchtel.telemetry.process import telemetry
+from batchtel.telemetry.providers import Telemetry
 
 BETWEEN_POKES: Final = 0.5
 """Seconds that the end of a poke may take: Airflow fails a sensor whose next poke is due before this one has ended."""
@@ -35,7 +37,7 @@ class TaskAttempt(TaskStep):
         self._watched = watched
         self._watch: Watch | None = None
         self._supervisor = 0
-        self._marked: handover.Marked | None = None
+        self._marked: run_environment.Marked | None = None
 
     def open(self) -> None:
         """Open it, and mark it for what the task starts."""
@@ -58,8 +60,8 @@ class TaskAttempt(TaskStep):
             if self.part.expected.asks_for_data:
                 self.part.data.share()
             kind, place = self.labels["job_type"], self.part.data.place
-            run = handover.OpenRun(self.part.name, self.part.run_id, 1, kind, opener, place)
-            self._marked = handover.Marked(handover.variables(run, {"traceparent": self.traceparent}))
+            run = run_environment.OpenRun(self.part.name, self.part.run_id, 1, kind, opener, place)
+            self._marked = run_environment.Marked(run_environment.variables(run, {"traceparent": self.traceparent}))
 
     def settle(self, outcome: Outcome) -> None:
         """Close it with its end, and send everything: the process may be gone a moment later."""

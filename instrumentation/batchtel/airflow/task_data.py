@@ -15,18 +15,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from batchtel import outage
 from batchtel.airflow import ids
 from batchtel.airflow.facts import DagRun, Task
-from batchtel.guard import harmless
-from batchtel.tally import Told
+from batchtel.base.guard import harmless
+from batchtel.base.shared_counts import Told
+from batchtel.export import outage_marker
 
 KEPT: Final = 7 * 86_400.0
 """Seconds that files are kept: a run that is cleared in part is judged with the tasks that are not run again."""
 
 
 def _folder(dag_id: str, run_id: str) -> Path:
-    return outage.folder() / f"airflow-{ids.of_dag_run(dag_id, run_id, '').trace_id:032x}"
+    return outage_marker.folder() / f"airflow-{ids.of_dag_run(dag_id, run_id, '').trace_id:032x}"
 
 
 def _is_ours(folder: Path) -> bool:
@@ -76,6 +76,6 @@ def of_run(run: DagRun, begun: int) -> Told | None:
 @harmless(None)
 def clean() -> None:
     """Remove what is older than a week."""
-    for folder in outage.folder().glob("airflow-*"):
+    for folder in outage_marker.folder().glob("airflow-*"):
         if _is_ours(folder) and time.time() - folder.lstat().st_mtime > KEPT:
             shutil.rmtree(folder, ignore_errors=True)

@@ -10,8 +10,8 @@ import logging
 import sys
 from typing import Any, Final
 
-from batchtel.guard import harmless
-from batchtel.process import telemetry
+from batchtel.base.guard import harmless
+from batchtel.telemetry.process import telemetry
 
 _MARKS: Final = ("::group::", "::endgroup::")
 """Where the user interface folds the log: no events."""

@@ -8,7 +8,7 @@ from batchtel.airflow import facts, outcomes
 from batchtel.airflow.pokes import poked_before
 from batchtel.airflow.task_attempt import OPEN, TaskAttempt
 from batchtel.airflow.task_row import TaskRow
-from batchtel.outcome import Outcome
+from batchtel.base.outcome import Outcome
 
 
 def running(instance: Any) -> None:

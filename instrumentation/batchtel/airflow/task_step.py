@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchtel import belonging
 from batchtel.airflow import ids
 from batchtel.airflow.facts import Task
-from batchtel.attempt import Attempt, Retry
-from batchtel.joined import JoinedRun
-from batchtel.outcome import Outcome
-from batchtel.scope import Scope
-from batchtel.start import Start
-from batchtel.step_run import StepRun
-from batchtel.telemetry import Telemetry
-from batchtel.values import AttributeValue
+from batchtel.base.outcome import Outcome
+from batchtel.base.start import Start
+from batchtel.base.values import AttributeValue
+from batchtel.runs import owner
+from batchtel.runs.joined_run import JoinedRun
+from batchtel.runs.retry import Attempt, Retry
+from batchtel.runs.scope import Scope
+from batchtel.runs.step_run import StepRun
+from batchtel.telemetry.providers import Telemetry
 
 
 class DagRunPart(JoinedRun):
@@ -23,7 +23,7 @@ class DagRunPart(JoinedRun):
     def __init__(self, task: Task) -> None:
         # Attempts are those of the tasks: a DAG run has one.
         super().__init__(task.dag_id, run_id=task.run_id, attempt=1)
-        belonging.note(self, owner=task.owner, team=task.team, tag=task.tags)
+        owner.note(self, owner=task.owner, team=task.team, tag=task.tags)
         self._task = task
         self.step: Scope | None = None
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from batchtel.airflow import ids
 from batchtel.airflow.facts import Task
 from batchtel.airflow.task_step import TaskStep
-from batchtel.outcome import Outcome
-from batchtel.start import Start
-from batchtel.telemetry import Telemetry
+from batchtel.base.outcome import Outcome
+from batchtel.base.start import Start
+from batchtel.telemetry.providers import Telemetry
 
 PATIENCE: Final = 10.0
 """Seconds that a process may wait for the collector that tells of others at its end: nobody waits for it."""

@@ -23,9 +23,9 @@ from typing import Final, NoReturn
 from batchtel.airflow import exits, outcomes
 from batchtel.airflow.facts import Task
 from batchtel.airflow.told_task import PATIENCE, ToldTask
-from batchtel.guard import harmless
-from batchtel.outcome import Outcome
-from batchtel.process import flush
+from batchtel.base.guard import harmless
+from batchtel.base.outcome import Outcome
+from batchtel.telemetry.process import flush
 
 SHELL: Final = """
 exec 3<&0

@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
-from batchtel import settings
-from batchtel.endpoint import Signal
-from batchtel.process import replaced
-from batchtel.spans import QueueProcessor, is_seen
-from batchtel.telemetry import Telemetry
+from batchtel.export.endpoint import Signal
+from batchtel.schema import settings
+from batchtel.telemetry.process import replaced
+from batchtel.telemetry.providers import Telemetry
+from batchtel.telemetry.spans import QueueProcessor, is_seen
 
 __all__ = ["Captured", "capture"]
 

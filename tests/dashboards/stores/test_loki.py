@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_dashboards.stores import Access, Loki, Record, Wanted
 from batchtel_dashboards.stores.loki import logql
 from tests.dashboards.stores.recorded import answering

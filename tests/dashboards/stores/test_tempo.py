@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchtel.command import Failure
+from batchtel.cli.main import Failure
 from batchtel_dashboards.stores import Span, Tempo, Wanted
 from batchtel_dashboards.stores.tempo import traceql
 from tests.dashboards.stores.recorded import answering

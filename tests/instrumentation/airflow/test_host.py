@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.outage import LONG, Outage
+from batchtel.export.outage_marker import LONG, Outage
 from tests.instrumentation.process import run, start
 from tests.instrumentation.sink import Sink
 
@@ -17,7 +17,7 @@ LONGEST = 3.5
 JOB = """
     import atexit, os, time, batchtel
     from batchtel.airflow.preload import preload
-    from batchtel.process import telemetry
+    from batchtel.telemetry.process import telemetry
 
     preload()  # as the scheduler does before it forks: imports would take time from the collector
 
@@ -66,7 +66,7 @@ def test_who_was_answered_knows_better(sink: Sink, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     script = """
         import sys, time, batchtel
-        from batchtel.process import telemetry
+        from batchtel.telemetry.process import telemetry
 
         for _ in range(2):
             with batchtel.job("inner"):

@@ -13,8 +13,8 @@ from batchtel.airflow.dag_run import ToldRun
 from batchtel.airflow.database import Database, Waiting
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.open_runs import OpenRuns
-from batchtel.outcome import Outcome
-from batchtel.tally import Told
+from batchtel.base.outcome import Outcome
+from batchtel.base.shared_counts import Told
 from batchtel.testing import Captured
 
 pytest_plugins = ["batchtel.testing.fixture"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.outage import FRESH, LONG, Outage
+from batchtel.export.outage_marker import FRESH, LONG, Outage
 from tests.instrumentation.process import reported, run, start, succeed
 from tests.instrumentation.sink import Sink
 

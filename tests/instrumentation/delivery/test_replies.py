@@ -119,8 +119,8 @@ def test_stock_exporters_are_heard(refused: str) -> None:
     succeed(
         """
         import logging, os
-        from batchtel.delivery import nothing
-        from batchtel.endpoint import Endpoint, SIGNALS
+        from batchtel.export.delivery import nothing
+        from batchtel.export.endpoint import Endpoint, SIGNALS
         logging.disable()
         for signal in SIGNALS:
             for protocol in ("http/protobuf", "grpc"):

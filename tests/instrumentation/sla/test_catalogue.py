@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
-from batchtel.catalogue import CatalogueError, parse, read
-from batchtel.catalogue_command import START
-from batchtel.catalogue_keys import JOB, Kind, Table
-from batchtel.command import main
-from batchtel.cron import Cron
-from batchtel.deadline import Deadline
+from batchtel.catalogue.cron import Cron
+from batchtel.catalogue.deadline import Deadline
+from batchtel.catalogue.keys import JOB, Kind, Table
+from batchtel.catalogue.reader import CatalogueError, parse, read
+from batchtel.cli.catalogue import START
+from batchtel.cli.main import main
 
 DEADLINE = "jobs.a.sla.must_complete_by"
 
@@ -327,7 +327,7 @@ def test_check_names_all_problems(tmp_path: Path) -> None:
 def test_check_needs_time_zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody can say whether a zone exists, the check has not passed; exit code 3. UTC is there always."""
     file = tmp_path / "mine.toml"
-    monkeypatch.setattr("batchtel.zones._lookup", lambda name: None)
+    monkeypatch.setattr("batchtel.catalogue.zones._lookup", lambda name: None)
     for where in (
         "schedule = { cron = '@daily', timezone = 'Mars/Base' }",
         "sla.must_complete_by = { time = '06:00', timezone = 'Mars/Base' }",

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from batchtel.cron import MACROS, Cron, CronError
+from batchtel.catalogue.cron import MACROS, Cron, CronError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 """Clocks go from 02:00 to 03:00 on 29 March 2026, and from 03:00 back to 02:00 on 25 October 2026, at 01:00 UTC."""

@@ -10,7 +10,7 @@ import pytest
 
 from batchtel.airflow.dag_run import ToldRun
 from batchtel.airflow.facts import DagRun
-from batchtel.outcome import Outcome
+from batchtel.base.outcome import Outcome
 from batchtel.testing import Captured
 
 pytest_plugins = ["batchtel.testing.fixture"]

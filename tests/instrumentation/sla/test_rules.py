@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from batchtel import sla
-from batchtel.catalogue import parse
-from batchtel.cron import Cron
-from batchtel.deadline import Deadline
-from batchtel.sla import RunSla
-from batchtel.tally import Told
+from batchtel.base.shared_counts import Told
+from batchtel.catalogue import sla
+from batchtel.catalogue.cron import Cron
+from batchtel.catalogue.deadline import Deadline
+from batchtel.catalogue.reader import parse
+from batchtel.catalogue.sla import RunSla
 
 MON_TO_FRI = frozenset(range(5))
 
@@ -264,8 +264,8 @@ def test_who_owes_nothing(catalogue: str) -> None:
 
 def test_a_machine_without_time_zones(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Deadlines in UTC hold; one of another zone is left out with a warning that says what is missing."""
-    monkeypatch.setattr("batchtel.zones._lookup", lambda name: None)
-    monkeypatch.setattr("batchtel.guard._reported", set())
+    monkeypatch.setattr("batchtel.catalogue.zones._lookup", lambda name: None)
+    monkeypatch.setattr("batchtel.base.guard._reported", set())
     started = unix("2026-01-14T01:00:00+00:00")
     owed = run_of(ALL, started)
     assert [each.type for each in owed.passed(3700.0, started + 86400)] == ["duration_exceeded"]

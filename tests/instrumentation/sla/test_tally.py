@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from batchtel import lock
-from batchtel.run import JobRun
-from batchtel.step_run import StepRun
-from batchtel.tally import Tally, Told
+from batchtel.base import lock
+from batchtel.base.shared_counts import Tally, Told
+from batchtel.runs.job_run import JobRun
+from batchtel.runs.step_run import StepRun
 from tests.instrumentation.process import succeed
 from tests.instrumentation.sink import Sink
 from tests.instrumentation.sla.test_watched import WRAPPED, violations, write
@@ -61,7 +61,8 @@ def test_processes_add_to_one_tally() -> None:
                 tally.add(Told(processed=count))
             os.kill(os.getpid(), 9)
         os.waitpid(child, 0)
-    code = "import sys; from batchtel.tally import Tally, Told; Tally(sys.argv[1]).add(Told(None, 5, 1700000000.5))"
+    imports = "import sys; from batchtel.base.shared_counts import Tally, Told"
+    code = f"{imports}; Tally(sys.argv[1]).add(Told(None, 5, 1700000000.5))"
     subprocess.run([sys.executable, "-c", code, tally.place], check=True)
     tally.add(Told(0, 0, 1600000000.0))
     assert tally.total() == Told(3000, 5, 1700000000.5)

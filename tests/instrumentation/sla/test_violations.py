@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import batchtel
-from batchtel.signals import VIOLATION_TYPES
+from batchtel.schema.signals import VIOLATION_TYPES
 from batchtel.testing import Captured
 
 pytest_plugins = ["batchtel.testing.fixture"]
@@ -31,7 +31,7 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
         monkeypatch.setenv("BATCHTEL_CATALOGUE", str(file))
         return file
 
-    monkeypatch.setattr("batchtel.guard._reported", set())
+    monkeypatch.setattr("batchtel.base.guard._reported", set())
     return write
 
 

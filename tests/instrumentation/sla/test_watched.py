@@ -27,7 +27,7 @@ GOOD = """
         job.records(processed=10)
     """
 
-WRAPPED = "from batchtel.command import main; main()"
+WRAPPED = "from batchtel.cli.main import main; main()"
 
 
 def violations(sink: Sink) -> Counter[str]:

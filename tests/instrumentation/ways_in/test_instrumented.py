@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from batchtel.program import program_name
+from batchtel.auto.program_end import program_name
 from tests.instrumentation.process import TIMEOUT
 from tests.instrumentation.sink import Sink, until
 from tests.instrumentation.ways_in.command import Talking, call, instrumented, python
@@ -290,7 +290,7 @@ def test_taking_the_instrumentation_off(sink: Sink, tmp_path: Path) -> None:
     """uninstrument() ends the run and leaves nothing behind: hooks, environment, logging."""
     text = """
         import atexit, logging, os, sys
-        from batchtel.auto import BatchtelInstrumentor
+        from batchtel.auto.instrumentor import BatchtelInstrumentor
         BatchtelInstrumentor().uninstrument()
         assert sys.excepthook is sys.__excepthook__
         assert sys.exit.__module__ == "sys"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from batchtel import opener
-from batchtel.opener import Opener
+from batchtel.base import opener
+from batchtel.base.opener import Opener
 from tests.instrumentation.process import environment, succeed
 from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import PROGRAMS, call, instrumented, python, wrapped

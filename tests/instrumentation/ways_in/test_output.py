@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from batchtel import output
+from batchtel.cli import captured_output
 from tests.instrumentation.process import TIMEOUT, environment
 from tests.instrumentation.sink import Log, Sink, until
 from tests.instrumentation.ways_in.command import Talking, call, python, wrapped
@@ -47,7 +47,9 @@ def test_nothing_is_recorded_unless_asked(sink: Sink) -> None:
 
 def test_binary_data_and_limits(sink: Sink) -> None:
     """20 MB pass unchanged; a long line is cut with a marker, bytes that are no text are shown as escapes."""
-    content = b"\xff\xfe umlaut \xc3\xa4\n" + b"x" * (output.LINE_LIMIT + 5) + b"\n" + bytes(range(256)) * 80_000
+    content = (
+        b"\xff\xfe umlaut \xc3\xa4\n" + b"x" * (captured_output.LINE_LIMIT + 5) + b"\n" + bytes(range(256)) * 80_000
+    )
     script = """
         import sys
         content = sys.stdin.buffer.read()
@@ -60,7 +62,7 @@ def test_binary_data_and_limits(sink: Sink) -> None:
     assert finished.stderr == content
     first, second = [line.body for line in lines(sink) if line.attributes.get("log.iostream") == "stdout"][:2]
     assert first == "\\xff\\xfe umlaut ä"
-    assert second == "x" * output.LINE_LIMIT + " [5 more bytes]"
+    assert second == "x" * captured_output.LINE_LIMIT + " [5 more bytes]"
 
 
 def test_many_lines(sink: Sink) -> None:
@@ -68,8 +70,8 @@ def test_many_lines(sink: Sink) -> None:
     finished = call(wrapped("seq", "12000", options=CAPTURED), sink)
     assert finished.stdout.count(b"\n") == 12000
     bodies = [line.body for line in lines(sink)]
-    numbers = [*range(1, 1 + output.FIRST_LINES), *range(12001 - output.LAST_LINES, 12001)]
-    marker = bodies.pop(output.FIRST_LINES)
+    numbers = [*range(1, 1 + captured_output.FIRST_LINES), *range(12001 - captured_output.LAST_LINES, 12001)]
+    marker = bodies.pop(captured_output.FIRST_LINES)
     assert marker == "7000 lines of output are left out here: the first 4000 and last 1000 stay"
     assert bodies == [str(number) for number in numbers]
 

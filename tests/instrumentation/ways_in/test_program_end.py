@@ -152,7 +152,7 @@ def files(tmp_path: Path) -> Path:
 
 WATCH = """
 import atexit, json, os
-from batchtel.program import ProgramEnd
+from batchtel.auto.program_end import ProgramEnd
 
 def finish(end, process):
     if os.getpid() == process:

@@ -63,7 +63,7 @@ PATCHED = """
     def fails(*args, **options):
         raise {error}
     {name} = fails
-    from batchtel.command import main
+    from batchtel.cli.main import main
     main(["run", *sys.argv[1:]])
     """
 
@@ -122,7 +122,7 @@ def test_a_package_that_is_not_installed(sink: Sink, missing: str) -> None:
                 if name.startswith({missing!r}):
                     raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
         sys.meta_path.insert(0, Nothing())
-        from batchtel.command import main
+        from batchtel.cli.main import main
         main(["run", *sys.argv[1:]])
         """
     finished = call(python(text.format(missing=missing), "--", *COMMAND), sink)

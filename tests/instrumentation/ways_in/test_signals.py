@@ -201,13 +201,13 @@ def test_the_command_runs_before_telemetry_is_imported(sink: Sink) -> None:
         spawn = os.posix_spawnp
         def watched(*arguments, **options):
             libraries = {"opentelemetry", "google", "grpc", "requests"}
-            public = {"batchtel.attempt", "batchtel.definition", "batchtel.process", "batchtel.run"}
+            public = {"batchtel.runs.retry", "batchtel.runs.api", "batchtel.telemetry.process", "batchtel.runs.job_run"}
             early = sorted(name for name in sys.modules if name.partition(".")[0] in libraries or name in public)
             print("loaded at the start:", early, flush=True)
             return spawn(*arguments, **options)
         os.posix_spawnp = watched
         sys.argv = ["batchtel", "run", "--", "echo", "hello"]
-        from batchtel.command import main
+        from batchtel.cli.main import main
         main()
         """
     finished = subprocess.run(

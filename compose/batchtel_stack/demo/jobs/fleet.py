@@ -29,9 +29,9 @@ RECORDS: Final = 100
 FLUSH_SECONDS: Final = 30.0
 
 IMPORTED_ONCE: Final = (
-    "batchtel.logs",
-    "batchtel.metrics",
-    "batchtel.spans",
+    "batchtel.telemetry.logs",
+    "batchtel.telemetry.metrics",
+    "batchtel.telemetry.spans",
     "opentelemetry.exporter.otlp.proto.http._log_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",

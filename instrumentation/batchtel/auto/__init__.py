@@ -1,0 +1,1 @@
+"""A whole program as one run, by `opentelemetry-instrument`."""

@@ -1,0 +1,125 @@
+"""A whole program as one run, without a line of code: `opentelemetry-instrument python job.py`.
+
+An instrumentor and neither a distro nor a configurator: of those the first one found takes over every program of its
+environment.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+from collections.abc import Collection
+from typing import Any, Final
+
+from opentelemetry._logs import get_logger_provider
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+from batchtel.auto.launcher import records_its_run
+from batchtel.auto.program_end import ProgramEnd, program_folder, program_name
+from batchtel.base import kept_modules, run_environment
+from batchtel.base.guard import harmless
+from batchtel.base.identity import default_job
+from batchtel.runs.job_run import JobRun
+from batchtel.runs.joined_run import JoinedRun
+from batchtel.runs.resumed import ResumedRun
+from batchtel.telemetry.process import telemetry
+
+
+class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore]
+    """Records the program that instruments itself, from here to its end, as a run.
+
+    A program that was started by a run is no run of its own: its log records and spans belong to that one. The job is
+    BATCHTEL_JOB, else OTEL_SERVICE_NAME, else the CronJob of the pod, else the script.
+    """
+
+    _mark: run_environment.Marked | None = None
+    _run: JobRun | None = None
+    _end: ProgramEnd | None = None
+    _process = 0
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return no requirement: a program is there by itself."""
+        return ()
+
+    @harmless(None)
+    def _instrument(self, **kwargs: Any) -> None:
+        if records_its_run(sys.orig_argv):
+            return
+        self._process = os.getpid()
+        self._mark = _keep_off_the_root_logger()
+        with kept_modules.apart_from(program_folder(sys.orig_argv)):
+            self._run = _run_of_this_program()
+            self._run.begin()
+            self._end = ProgramEnd()
+        # After the telemetry of the run has registered its own, so that it runs before that.
+        atexit.register(self._finish)
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        atexit.unregister(self._finish)
+        self._finish()
+
+    @harmless(None)
+    def _finish(self) -> None:
+        if self._run is None or self._end is None or self._process != os.getpid():
+            return
+        self._run.close(self._end.outcome())
+        self._end.stop()
+        self._run = None
+        if self._mark is not None:
+            self._mark.restore()
+
+
+def _keep_off_the_root_logger() -> run_environment.Marked | None:
+    """Leave the root logger of a program without handlers as it is, unless the program has a log pipeline of its own.
+
+    opentelemetry-instrumentation-logging, which comes with us, instruments itself, too: its handler on the root logger,
+    with nowhere to send to, would silence the program's warnings (`logging.lastResort`) and its basicConfig(). It may
+    be loaded before or after us.
+    """
+    variable = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
+    sdk = sys.modules.get("opentelemetry.sdk._logs")
+    if variable in os.environ or (sdk is not None and isinstance(get_logger_provider(), sdk.LoggerProvider)):
+        return None
+    for handler in _stock_handlers():
+        logging.root.removeHandler(handler)
+    return run_environment.Marked({variable: "false"})
+
+
+@harmless(None)
+def send_no_record_twice() -> None:
+    """Keep records that we send, with their run, from the program's own log pipeline if that leads to the same place.
+
+    It does with opentelemetry-distro, whose exporter reads the same variables. Called when all instrumentors are loaded
+    (entry point `opentelemetry_post_instrument`): the handler of the pipeline comes with one, before us or after.
+    """
+    process = telemetry() if BatchtelInstrumentor().is_instrumented_by_opentelemetry else None
+    if process is None or not process.settings.logs_endpoint or process.settings.logs_exporter not in _OTLP:
+        return
+    from batchtel.telemetry.logs import is_left_to_others
+
+    for handler in _stock_handlers():
+        handler.addFilter(is_left_to_others)
+        process.leave_rest_of_log()
+
+
+_OTLP: Final = ("otlp", "otlp_proto_grpc", "otlp_proto_http")
+"""What OTEL_LOGS_EXPORTER says of a pipeline with no exporter but one for OTLP."""
+
+
+def _stock_handlers() -> list[logging.Handler]:
+    """Return the handlers of opentelemetry-instrumentation-logging on the root logger."""
+    loaded = sys.modules.get("opentelemetry.instrumentation.logging.handler")
+    found = logging.root.handlers if loaded is not None else []
+    return [handler for handler in found if loaded is not None and isinstance(handler, loaded.LoggingHandler)]
+
+
+def _run_of_this_program() -> JobRun:
+    elsewhere, own = run_environment.inherited(), run_environment.own()
+    if elsewhere is not None:
+        return JoinedRun(elsewhere.job, elsewhere.type, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
+    job = default_job(program_name(sys.orig_argv), run_environment.unmarked())
+    run = ResumedRun(own) if own is not None else JobRun(job)
+    run.expected.code_tells = False
+    return run

@@ -1,0 +1,152 @@
+"""The guard around everything batchtel does inside a job: telemetry never raises.
+
+A failure of ours is reported once a place, as a warning of the logger `batchtel`, and the job goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+import os
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar
+
+from batchtel.base import native
+from batchtel.schema import settings
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Default = TypeVar("Default")
+
+LOGGER: Final = logging.getLogger("batchtel")
+_reported: Final[set[str]] = set()
+_kinds: Final[Counter[str]] = Counter()
+_waiting: Final[deque[tuple[str, tuple[object, ...]]]] = deque()
+_silent: bool | None = None
+
+KIND_LIMIT: Final = 5
+"""Warnings of one kind, the part of a key before its first colon: names may be generated."""
+
+LIMIT: Final = 50
+"""Warnings of one process."""
+
+
+INCOMPLETE: Final = "not everything of this process can be recorded: %s"
+"""What is reported where the machine lacks something, which is no defect of anybody's code."""
+
+
+def lack(error: BaseException) -> str:
+    """Return what is lacking where `error` says so: memory, descriptors, threads or a package; else an empty text."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
+        return f"something is short ({error.strerror})"
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error)):
+        return f"something is short ({str(error) or type(error).__name__})"
+    return f"{error.name} is not installed" if isinstance(error, ModuleNotFoundError) else ""
+
+
+def warn_once(key: str, message: str, *arguments: object) -> None:
+    """Log `message` as a warning, once a process for each `key`: a loop over a million rows must not fill a log.
+
+    Of one kind of keys, `kind:name`, there are at most 5, whatever the names are. OTEL_SDK_DISABLED=true silences it.
+    """
+    if key in _reported:
+        return
+    kind = key.partition(":")[0]
+    if _kinds[kind] >= KIND_LIMIT or len(_reported) >= LIMIT or is_silent():
+        return
+    _kinds[kind] += 1
+    _reported.add(key)
+    if _kinds[kind] == KIND_LIMIT:
+        message += " (further warnings of this kind are left out)"
+    warn(message, *arguments)
+
+
+def warn(message: str, *arguments: object) -> None:
+    """Log a warning; from a thread of ours, where locks are green, at the next call of the job instead.
+
+    Handlers write within a lock, and a green one that two threads of the system want is never released.
+    """
+    arguments = tuple(map(_shown, arguments))
+    if native.is_ours() and native.is_green():
+        _waiting.append((message, arguments))
+    else:
+        log_waiting()
+        LOGGER.warning(message, *arguments)
+
+
+def _shown(argument: object) -> object:
+    """Return what can be formatted; `logging` would print a stack trace of an argument that fails in it."""
+    if type(argument) in (str, int, float):
+        return argument
+    try:
+        return str(argument)
+    except Exception:
+        return f"<{type(argument).__name__} str() failed>"
+
+
+def log_waiting() -> None:
+    """Log the warnings that waited for a thread of the job."""
+    while _waiting and not native.is_ours():
+        message, arguments = _waiting.popleft()
+        LOGGER.warning(message, *arguments)
+
+
+def is_silent() -> bool:
+    """Whether OTEL_SDK_DISABLED=true asks for silence, or did when telemetry was built."""
+    return settings.read().disabled if _silent is None else _silent
+
+
+def silence(silent: bool) -> None:
+    """Keep whether warnings are silenced, whatever becomes of the environment."""
+    global _silent
+    _silent = silent
+
+
+def warned_elsewhere(key: str) -> None:
+    """Keep this process from the warning `key`, which another process of the same installation gives once."""
+    _reported.add(key)
+
+
+def described(error: BaseException) -> str:
+    """Return what an error of ours was and where, in one line: a stack trace in a job's log is nobody's help."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f", {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace is not None else ""
+    try:
+        text = " ".join(str(error).split())[:200]
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}{where}"
+
+
+def harmless(
+    default: Default,
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result | Default]]:
+    """Make a function return `default` where it would raise an Exception.
+
+    BaseExceptions pass: KeyboardInterrupt and SystemExit belong to the job, whichever line they arrive at.
+    """
+
+    def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result | Default]:
+        @functools.wraps(function)
+        def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result | Default:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                if lacking := lack(error):
+                    warn_once(f"lack:{lacking}", INCOMPLETE, lacking)
+                    return default
+                warn_once(
+                    function.__qualname__,
+                    "batchtel failed in %s and left the job alone; this is a defect of batchtel (%s)",
+                    function.__qualname__,
+                    described(error),
+                )
+                return default
+
+        return guarded
+
+    return decorate

@@ -1,0 +1,1 @@
+"""The job catalogue, jobs.toml: what is expected of each job."""

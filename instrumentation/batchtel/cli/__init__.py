@@ -1,0 +1,1 @@
+"""The `batchtel` command of the job side."""

@@ -1,0 +1,147 @@
+"""The command `batchtel catalogue`: check a job catalogue, describe it to editors, begin one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from batchtel import catalogue as rules
+from batchtel.catalogue import zones
+from batchtel.catalogue.keys import JOB, CatalogueJob, Kind, Table
+from batchtel.catalogue.reader import CatalogueError, Problem, read
+from batchtel.cli.main import Failure
+from batchtel.schema import settings
+
+START: Final = Path(rules.__path__[0]) / "jobs.toml"
+"""The catalogue that `init` writes."""
+
+_FILE: Final = "jobs.toml"
+
+
+@click.group(
+    epilog="Exit codes: 0 ok; 2 the catalogue has problems, or a file cannot be read or written; 3 no time zones here."
+)
+def catalogue() -> None:
+    """Check, describe or begin the job catalogue, jobs.toml.
+
+    It says what is expected of each job: owner, schedule, SLA. Jobs read it where BATCHTEL_CATALOGUE names it.
+
+    \b
+    Examples:
+      batchtel catalogue init                    write a jobs.toml to begin with
+      batchtel catalogue check                   check the file that BATCHTEL_CATALOGUE names, else jobs.toml
+      batchtel catalogue schema > jobs.schema.json
+    """
+
+
+@catalogue.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+def check(file: Path | None, as_json: bool) -> None:
+    """Check a catalogue and name everything that is wrong in it.
+
+    FILE is the one that BATCHTEL_CATALOGUE names, else jobs.toml, if not given.
+
+    \b
+    Examples:
+      batchtel catalogue check
+      batchtel catalogue check deploy/jobs.toml
+      batchtel catalogue check --json | jq '.problems[].line'
+    """
+    path = file or Path(settings.read().catalogue or _FILE)
+    problems: tuple[Problem, ...] = ()
+    jobs: dict[str, CatalogueJob] = {}
+    try:
+        jobs = read(path)
+        _need_zones(path, jobs)
+    except CatalogueError as wrong:
+        problems = wrong.problems
+    except OSError as error:
+        hint = "; begin one with `batchtel catalogue init`" if isinstance(error, FileNotFoundError) else ""
+        raise Failure(f"cannot read the catalogue {path}: {error.strerror}{hint}", 2) from None
+    if as_json:
+        click.echo(json.dumps(_document(path, jobs, problems), indent=2))
+        raise SystemExit(2 if problems else 0)
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "".join(f"\n  {path}:{problem.line}: {problem.message}" for problem in problems)
+        raise Failure(f"{count} in the catalogue {path}{lines}", 2)
+    with_sla = sum(job.sla is not None for job in jobs.values())
+    click.echo(f"{path} is right: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}, {with_sla} with an SLA")
+
+
+def _need_zones(path: Path, jobs: dict[str, CatalogueJob]) -> None:
+    """Fail where zones are named and nobody can say whether they exist."""
+    named = {job.schedule.timezone for job in jobs.values() if job.schedule}
+    named |= {job.sla.must_complete_by.timezone for job in jobs.values() if job.sla and job.sla.must_complete_by}
+    try:
+        for name in named:
+            zones.zone(name)
+    except zones.NoZonesError as error:
+        raise Failure(f"cannot check the time zones of {path}: {error}", 3) from None
+
+
+def _document(path: Path, jobs: dict[str, CatalogueJob], problems: tuple[Problem, ...]) -> dict[str, Any]:
+    return {
+        "ok": not problems,
+        "file": str(path),
+        "jobs": sorted(jobs),
+        "problems": [{"line": problem.line, "message": problem.message} for problem in problems],
+    }
+
+
+@catalogue.command()
+def schema() -> None:
+    """Print the catalogue's JSON Schema, for completion and checks in editors.
+
+    Editors with a TOML language server (Taplo, Even Better TOML) use it where the catalogue begins with the comment
+    `#:schema ./jobs.schema.json`.
+
+    \b
+    Examples:
+      batchtel catalogue schema > jobs.schema.json
+    """
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@catalogue.command()
+@click.argument("file", type=click.Path(path_type=Path), default=_FILE)
+def init(file: Path) -> None:
+    """Write a catalogue to begin with, to FILE or jobs.toml; never over a file that is there.
+
+    \b
+    Examples:
+      batchtel catalogue init
+      batchtel catalogue init deploy/jobs.toml
+    """
+    try:
+        with open(file, "x", encoding="utf-8") as new:
+            new.write(START.read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise Failure(f"{file} is there already; name another file, or remove it", 2) from None
+    except OSError as error:
+        raise Failure(f"cannot write {file}: {error.strerror}", 2) from None
+    click.echo(f"wrote {file}; jobs read it with BATCHTEL_CATALOGUE={file.absolute()}")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a catalogue, from the table of its keys."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "batchtel job catalogue",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"jobs": {"type": "object", "additionalProperties": _of_table(JOB)}},
+    }
+
+
+def _of_table(table: Table) -> dict[str, Any]:
+    properties = {}
+    for key, (kind, description) in table.keys.items():
+        own = dict(kind.schema) if isinstance(kind, Kind) else _of_table(kind)
+        properties[key] = {"description": description, **own}
+    required = {"required": list(table.required)} if table.required else {}
+    return {"type": "object", "additionalProperties": False, "properties": properties, **required, **table.schema}

@@ -1,0 +1,1 @@
+"""The way out: queues, requests, the spool, and how long anybody waits for them."""

@@ -1,0 +1,85 @@
+"""What became of the data that was not delivered: spooled, or lost, and how much of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from batchtel.export.endpoint import Signal
+
+_UNITS: Final = {
+    "traces": ("span", "spans"),
+    "logs": ("log record", "log records"),
+    "metrics": ("metric export", "metric exports"),
+}
+
+
+class Fate:
+    """The items of one signal that were not delivered.
+
+    `spooled` has the items of each file of this process in the spool, `lost` how many were dropped or refused, `left`
+    how many still wait at the end; `reason` is the last failure.
+    """
+
+    def __init__(self, signal: Signal) -> None:
+        self.signal = signal
+        self.spooled: dict[Path, int] = {}
+        self.lost = 0
+        self.left = 0
+        self.refused_files = 0
+        """Requests of earlier runs that the collector has refused for good, and that were dropped for it."""
+        self.reason = ""
+        self.address = ""
+        self.is_outage_reported = False
+
+    def with_left(self, left: int, address: str) -> Fate:
+        """Return this one, with what waits for `address` at the end."""
+        self.left, self.address = left, address
+        return self
+
+    def settle(self, path: Path, delivered: bool) -> None:
+        """Note that a spooled request was sent, or refused for good."""
+        own = self.spooled.pop(path, 0)
+        if not delivered:
+            self.lost += own
+            self.refused_files += not own
+
+
+def sentence(fates: list[Fate], folder: str, seconds: float) -> str:
+    """Return what became of the data of all signals; empty where nothing was ever in doubt."""
+    fates = sorted(fates, key=lambda fate: list(_UNITS).index(fate.signal))
+    spooled = _counted((fate.signal, _there(fate)) for fate in fates)
+    lost = _counted((fate.signal, fate.lost + fate.left) for fate in fates)
+    old = sum(fate.refused_files for fate in fates)
+    parts = []
+    if lost:
+        parts.append(f"lost: {lost}, {_why(fates, seconds)}")
+        if not folder and any(fate.left for fate in fates):
+            parts.append("set BATCHTEL_SPOOL_DIR to a folder that keeps them for the next run")
+    if old:
+        parts.append(f"lost: of earlier runs {old} spooled {'request' if old == 1 else 'requests'}, refused for good")
+    if spooled:
+        parts.append(f"spooled in {folder}: {spooled}, for the next run or `batchtel spool send` to send")
+    if not parts and any(fate.is_outage_reported for fate in fates):
+        return "everything is delivered"
+    return "; ".join(parts)
+
+
+def _there(fate: Fate) -> int:
+    # A file that is gone was sent by another process, or had to make room.
+    return sum(items for path, items in fate.spooled.items() if path.exists())
+
+
+def _counted(items: Iterable[tuple[Signal, int]]) -> str:
+    counted = [f"{count} {_UNITS[signal][count != 1]}" for signal, count in items if count]
+    return " and ".join((", ".join(counted[:-1]), counted[-1])) if len(counted) > 1 else "".join(counted)
+
+
+def _why(fates: list[Fate], seconds: float) -> str:
+    late = next((fate for fate in fates if fate.left), None)
+    if late is not None:
+        reason = f" ({late.reason})" if late.reason else ""
+        return f"not acknowledged by {late.address} within {seconds:g} s{reason}"
+    return next((f"the last reason: {fate.reason}" for fate in fates if fate.lost and fate.reason), "dropped")

@@ -1,0 +1,286 @@
+"""What waits to be sent, per signal: bounded queues that a worker empties through a stock exporter."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from batchtel.base import native
+from batchtel.base.guard import warn, warn_once
+from batchtel.export import patience
+from batchtel.export.delivery import Delivery, Reply, encode, new_request
+from batchtel.export.endpoint import Endpoint
+from batchtel.export.fate import Fate
+from batchtel.export.outage_marker import Outage
+from batchtel.export.spool import Spool, Spooled
+from batchtel.export.waiting import Waiting
+from batchtel.export.worker import Worker
+from batchtel.redact import sdk_objects
+from batchtel.redact.patterns import Redaction
+
+QUEUE_LIMIT: Final = 16384
+"""Spans or log records that wait; beyond it the oldest are dropped."""
+
+BATCH_LIMIT: Final = 512
+"""Spans or log records of one request; the specification's default."""
+
+_FIRST_RETRY: Final = 0.1
+_LONGEST_RETRY: Final = 15.0
+
+_told: Final[set[str]] = set()
+"""The addresses whose outage was told: one line for all signals that go there."""
+
+
+class Outbox:
+    """Spans or log records on their way out: `put` never blocks, the worker sends them in batches.
+
+    What the collector does not take now is kept and sent again; what it refuses for good is dropped with a warning.
+    A request without a reply is sent again with the same content: a repetition can be known by its times and its
+    service.instance.id, a loss cannot be made good.
+    """
+
+    limit = QUEUE_LIMIT
+
+    def __init__(
+        self, endpoint: Endpoint, interval: float, timeout: float, spool: Spool | None, redaction: Redaction
+    ) -> None:
+        self._endpoint = endpoint
+        self._redaction = redaction
+        self._delivery = Delivery(endpoint, timeout)
+        self._spool = spool
+        self._outage = Outage(endpoint.url)
+        self._items = Waiting(self.limit)
+        # Reentrant: SIGTERM may come while the main thread is in here, and its handler spools.
+        self._lock = native.RLock()
+        self._flying: list[Any] | None = None
+        self._flying_file: Path | None = None
+        self._failures = 0
+        self._was_answered = False
+        self._one_by_one = 0
+        self.is_spared = self._outage.is_fresh
+        """Whether another process found the collector away less than 30 s ago, and this one has not found it back."""
+        self.tells_outage = True
+        """Whether this process warns of a collector that takes nothing; False where another one does."""
+        self.delivered: Callable[[], None] = lambda: None
+        """Called after each request that the collector has acknowledged."""
+        self.fate = Fate(endpoint.signal)
+        """What became of what was not delivered."""
+        if endpoint.problem:
+            self.is_spared = True
+            _told.add(endpoint.shown)
+        self.is_swept = spool is None
+        """Whether nothing of earlier runs is left in the spool that could be sent now."""
+        if not endpoint.problem:
+            # Not in the worker, whose imports would find what the job has made of the interpreter meanwhile.
+            self._delivery.load()
+        self.worker = Worker(endpoint.signal, self._export, interval, self._sweep)
+
+    def put(self, item: Any) -> None:
+        """Queue one item; wakes the worker when a whole batch waits."""
+        if not self._items.put(item):
+            self.fate.lost += 1
+            warn_once(
+                f"full:{self._endpoint.signal}",
+                "more than %d %s wait; dropping some",
+                self.limit,
+                self._endpoint.signal,
+            )
+        if len(self._items) % BATCH_LIMIT == 0:
+            self.worker.wake()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether less than half of the queue is taken."""
+        return len(self._items) < self.limit // 2
+
+    @property
+    def is_away(self) -> bool:
+        """Whether no process of this host has had an answer of the collector for a while, this one neither."""
+        return self._outage.is_long and not self._was_answered
+
+    @property
+    def is_flying(self) -> bool:
+        """Whether a request is on its way."""
+        return self._flying is not None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last request was not taken."""
+        return self._failures > 0
+
+    def mark_outage(self) -> None:
+        """Tell other processes of a collector that this one has waited for in vain, as long as any would."""
+        # A wait that was cut short by a mark must not renew it: a busy machine would keep it alive for ever.
+        if self._failures or (self._flying is not None and not self.is_spared):
+            self._outage.mark()
+
+    def give_up(self, until: float) -> None:
+        """Move what could not be delivered by its deadline to the spool, if there is one, by `until` (monotonic).
+
+        What is on its way moves as well, for its reply may never come; if it does come, the file goes.
+        """
+        if self._spool is None:
+            return
+        self.is_swept = False
+        with self._lock:
+            if self._flying is not None and self._flying_file is None:
+                self._flying_file = self._write(self._flying)
+            while self._items and time.monotonic() < until:
+                batch = self._oldest()
+                if self._write(batch) is None:
+                    self._put_back(batch)
+                    return
+        if self._items:
+            warn_once("spool:late", "%d %s could not be spooled in time", len(self._items), self._endpoint.signal)
+
+    def ended(self) -> Fate:
+        """Return what became of what was not delivered, now that the process ends: what still waits is lost."""
+        with self._lock:
+            flying = self._flying if self._flying_file is None else None
+            left = len(self._items) + len(flying or ())
+        return self.fate.with_left(left, self._endpoint.shown)
+
+    def _write(self, batch: list[Any]) -> Path | None:
+        assert self._spool is not None
+        try:
+            path = self._spool.write(encode(self._endpoint.signal, self._payload(batch)))
+            self.fate.spooled[path] = len(batch)
+            return path
+        except Exception as error:
+            # Not only OSError: what cannot be encoded must not keep the other signals from the spool.
+            warn_once("spool", "cannot write to the spool BATCHTEL_SPOOL_DIR: %s", error)
+            return None
+
+    def _payload(self, batch: list[Any]) -> Any:
+        """Return what the exporter takes for the items of one request."""
+        clean = sdk_objects.spans if self._endpoint.signal == "traces" else sdk_objects.log_records
+        return clean(batch, self._redaction)
+
+    def _oldest(self) -> list[Any]:
+        """Take the items of one request off the queue, the oldest, batchtel's own before others."""
+        limit = 1 if self._one_by_one else BATCH_LIMIT
+        self._one_by_one = max(0, self._one_by_one - 1)
+        return self._items.take(limit)
+
+    def _next(self) -> list[Any]:
+        """Take the items of the next request off the queue."""
+        return self._oldest()
+
+    def _export(self) -> float:
+        while self._items:
+            reply = self._send(self._next)
+            if reply.verdict == "retry":
+                if self._spool is not None and not self.has_room:
+                    self.give_up(time.monotonic() + 1.0)
+                return self._until_retry(reply)
+        return 0.0
+
+    def _until_retry(self, reply: Reply) -> float:
+        wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * random.uniform(0.8, 1.2)
+        return max(float(wait), reply.retry_after)
+
+    def _send(self, take: Callable[[], list[Any]]) -> Reply:
+        with self._lock:
+            batch = self._flying = take()
+        reply = Reply("retry")
+        try:
+            reply = self._delivery.send(self._payload(batch))
+        finally:
+            self._landed(batch, reply)
+        if not (reply.is_unsent and len(batch) > 1):
+            self._note(reply)
+        return reply
+
+    def _landed(self, batch: list[Any], reply: Reply) -> None:
+        with self._lock:
+            file, self._flying, self._flying_file = self._flying_file, None, None
+            if file is not None:
+                # Spooled in the meantime: the file is what is left of it.
+                if reply.verdict == "delivered":
+                    file.unlink(missing_ok=True)
+                    self.fate.spooled.pop(file, None)
+            elif reply.verdict == "retry":
+                self._put_back(batch)
+            elif reply.is_unsent and len(batch) > 1:
+                # One of them cannot be encoded; the others are not to go with it.
+                self._one_by_one = len(batch)
+                self._put_back(batch)
+            elif reply.verdict == "refused" and not (self._keeps(reply) and self._write(batch)):
+                self.fate.lost += len(batch)
+            self.fate.lost += reply.rejected
+
+    def _keeps(self, reply: Reply) -> bool:
+        """Whether what was refused waits in the spool for another setting."""
+        return self._spool is not None and reply.is_misdirected
+
+    def _put_back(self, batch: list[Any]) -> None:
+        self.fate.lost += self._items.put_back(batch)
+
+    def _note(self, reply: Reply) -> None:
+        """Remember how it went, and say so once an outage: the reason and, where the port tells it, the fix."""
+        signal, url = self._endpoint.signal, self._endpoint.shown
+        self.fate.reason = reply.reason or self.fate.reason
+        self._was_answered = reply.verdict != "retry"
+        if reply.verdict == "delivered":
+            self._outage.clear()
+            _told.discard(url)
+            self._failures = 0
+            self.is_spared = False
+            self.delivered()
+        elif reply.verdict == "refused":
+            self._outage.clear()
+            self._failures = 0
+            self.is_spared = False
+            warn_once(
+                f"refused:{signal}:{reply.reason[:40]}",
+                "%s refuses %s for good, so they are %s: %s",
+                url,
+                signal,
+                "kept in the spool" if self._keeps(reply) else "lost",
+                reply.reason,
+            )
+        else:
+            self._failures += 1
+            self._outage.mark()
+            if self.tells_outage and url not in _told:
+                _told.add(url)
+                if not patience.may_warn():
+                    return
+                self.fate.is_outage_reported = True
+                reason = self._endpoint.diagnose() or reply.reason or "no reply"
+                warn("cannot send telemetry to %s: %s; it is kept and sent again while this process lives", url, reason)
+
+    def _sweep(self) -> None:
+        """Send what earlier runs left in the spool, one file after the other, until a flush asks for the thread."""
+        if self._spool is None or self.is_swept:
+            return
+        passed: set[str] = set()
+        while not self.worker.is_wanted:
+            with self._spool.oldest(passed) as spooled:
+                if spooled is None or not self._resend(spooled):
+                    break
+                passed.add(spooled.path.name)
+        else:
+            return
+        self.is_swept = True
+
+    def _resend(self, spooled: Spooled) -> bool:
+        """Send one file of the spool and delete it; False if the collector takes nothing now."""
+        from batchtel.export import otlp_json
+
+        try:
+            request = otlp_json.load(spooled.data, new_request(self._endpoint.signal))
+        except ValueError as error:
+            warn_once("spool:unreadable", "%s is not OTLP JSON, so it is deleted: %s", spooled.path, error)
+            spooled.delete()
+            return True
+        reply = self._delivery.resend(request)
+        self._note(reply)
+        if reply.verdict == "retry" or reply.is_misdirected:
+            return False
+        spooled.delete()
+        self.fate.settle(spooled.path, reply.verdict == "delivered")
+        return True

@@ -1,0 +1,139 @@
+"""The folder of BATCHTEL_SPOOL_DIR: requests that could not be delivered, one a file, for a later run to send.
+
+Whoever sends a file holds a lock on it, which the kernel takes back when the process dies, so no two processes send
+one file. A file is deleted after its reply of 2xx; a process that is killed between the two, or a reply that is lost,
+makes it be sent again with the same times and the same service.instance.id, by which the exact aggregator knows it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from batchtel.base.guard import warn_once
+
+if TYPE_CHECKING:
+    from batchtel.export.endpoint import Signal
+
+_MEBIBYTE: Final = 2**20
+
+
+class Spooled(NamedTuple):
+    """One request in the folder, locked by this process."""
+
+    path: Path
+    data: bytes
+
+    def delete(self) -> None:
+        """Take it out of the folder."""
+        self.path.unlink(missing_ok=True)
+
+
+class Spool:
+    """The requests of one signal in the folder `folder`; all signals together take at most `limit` MiB."""
+
+    def __init__(self, folder: str, limit: int, signal: Signal) -> None:
+        self._folder = Path(folder)
+        self._limit = limit * _MEBIBYTE
+        self._signal = signal
+        self._number = 0
+
+    def write(self, request: Any) -> Path:
+        """Write `request`, an ExportServiceRequest, to a file of its own; drops the oldest files to make room.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        from batchtel.export import otlp_json
+
+        data = otlp_json.dump(request)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_room(len(data))
+        self._number += 1
+        path = self._folder / f"{time.time_ns()}-{os.getpid()}-{self._number}.{self._signal}.json"
+        unfinished = path.with_name(f".{path.name}")
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            os.rename(unfinished, path)
+        except OSError:
+            # On a full disk the halves of all processes would take what room is left, and nobody counts them.
+            unfinished.unlink(missing_ok=True)
+            raise
+        return path
+
+    @contextmanager
+    def oldest(self, passed: set[str]) -> Iterator[Spooled | None]:
+        """Hold the oldest file of the signal that nobody else holds and is not in `passed`; None if there is none."""
+        for path in self._files(f".{self._signal}.json"):
+            if path.name in passed:
+                continue
+            with _locked(path) as data:
+                if data is not None:
+                    yield Spooled(path, data)
+                    return
+        yield None
+
+    def _files(self, ending: str) -> list[Path]:
+        try:
+            return files(self._folder, ending)
+        except OSError:
+            return []
+
+    def _make_room(self, size: int) -> None:
+        sizes = []
+        for path in self._files(".json"):
+            with suppress(OSError):
+                sizes.append((path, path.lstat().st_size))
+        excess = sum(taken for _, taken in sizes) + size - self._limit
+        for path, taken in sizes:
+            if excess <= 0:
+                return
+            with _locked(path) as data:
+                if data is not None:
+                    path.unlink(missing_ok=True)
+                    excess -= taken
+                    warn_once("spool:full", "the spool %s is full; its oldest files are dropped", self._folder)
+
+
+def files(folder: Path, ending: str) -> list[Path]:
+    """Return the finished files of `folder` whose names have `ending`, the oldest first.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(ending) and name[0] != "."]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bytes | None]:
+    """Lock the file and give its content; None if it is gone, another process holds it, or another user wrote it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        yield None
+        return
+    try:
+        yield _content(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _content(descriptor: int) -> bytes | None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found = os.fstat(descriptor)
+        # Without a link left another process has sent and deleted it since we opened it.
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink == 0:
+            return None
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    except OSError:
+        return None

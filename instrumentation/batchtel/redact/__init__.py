@@ -1,0 +1,1 @@
+"""What is hidden before anything leaves the process."""

@@ -1,0 +1,105 @@
+"""What the code of a job says of a run or a step: attributes of its own, inputs and outputs, that it was skipped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from batchtel.base.calls import public
+from batchtel.base.guard import warn_once
+from batchtel.base.outcome import Outcome
+from batchtel.base.values import AttributeValue, attribute_value, cut, text_of
+from batchtel.schema.signals import ATTRIBUTE_LIMIT, ATTRIBUTES, SOURCE_LENGTH, SOURCE_LIMIT
+
+_OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
+
+
+class Description:
+    """What was said of a run or a step; all of it goes to its span and its finished event, none becomes a label."""
+
+    def __init__(self) -> None:
+        self._attributes: dict[str, AttributeValue] = {}
+        # Dictionaries keep the order of what was said, and each name once.
+        self._inputs: dict[str, None] = {}
+        self._outputs: dict[str, None] = {}
+        self._ending = ("", "")
+
+    @public(None, call='set(rows=3) or set({"my.rows": 3})')
+    def set(self, attributes: Mapping[str, object] | None = None, /, **more: object) -> None:
+        """Put attributes of your own on the span and the finished event, at most 64; they never become labels."""
+        for given, value in [*_pairs(attributes), *more.items()]:
+            key = text_of(given)
+            if key in _OWN_KEYS:
+                warn_once(f"set:{key}", "set(): %s is batchtel's own attribute; it is not changed", key)
+            elif len(self._attributes) >= ATTRIBUTE_LIMIT and key not in self._attributes:
+                warn_once("set", "set(): a run or step keeps %d attributes; %.60s is left out", ATTRIBUTE_LIMIT, key)
+            else:
+                self._attributes[key] = attribute_value(value)
+
+    @public(None, call='inputs("orders.csv", "prices.csv")')
+    def inputs(self, *names: str | os.PathLike[str]) -> None:
+        """Name what is read: files, tables, topics; at most 100, each once and cut at 256 characters."""
+        _name("inputs", self._inputs, names)
+
+    @public(None, call='outputs("orders.parquet")')
+    def outputs(self, *names: str | os.PathLike[str]) -> None:
+        """Name what is written; at most 100, each once and cut at 256 characters."""
+        _name("outputs", self._outputs, names)
+
+    @public(None, call='skip("no new files")')
+    def skip(self, reason: str = "") -> None:
+        """Tell that there was nothing to do: without an exception this ends as `skipped`, not as a success."""
+        self._ends_as("skipped", reason)
+
+    @public(None, call='timeout("the query took over an hour")')
+    def timeout(self, reason: str = "") -> None:
+        """Tell that its own time limit has passed: this ends as `timeout`, with an exception or without."""
+        self._ends_as("timeout", reason)
+
+    def _ends_as(self, status: str, reason: object) -> None:
+        self._ending = (status, cut(text_of(reason)))
+
+    def ending(self, outcome: Outcome) -> Outcome:
+        """Return how it ended by what was said: a skipped one that failed is a failure, a lost one stays lost."""
+        status, reason = self._ending
+        if status == "skipped" and outcome.status == "success":
+            return outcome._replace(status=status, reason=reason)
+        if status == "timeout" and outcome.status != "lost":
+            return outcome._replace(status=status, error_type="", reason=reason or outcome.reason)
+        return outcome
+
+    def described(self) -> dict[str, Any]:
+        """Return the attributes of all that was said."""
+        names = {"batch.inputs": list(self._inputs), "batch.outputs": list(self._outputs)}
+        return {**self._attributes, **{key: value for key, value in names.items() if value}}
+
+
+def _pairs(attributes: object) -> list[tuple[object, object]]:
+    if attributes is None:
+        return []
+    try:
+        return list(attributes.items()) if isinstance(attributes, Mapping) else list(dict(attributes).items())  # type: ignore[call-overload]  # asked of anything
+    except Exception:
+        shown = text_of(attributes)
+        warn_once("set:type", "set(): %.60s is no mapping; write set(rows=3) or set({'my.rows': 3})", shown)
+        return []
+
+
+def _name(what: str, kept: dict[str, None], names: tuple[object, ...]) -> None:
+    for given in names:
+        text: object = given
+        with contextlib.suppress(Exception):
+            text = os.fspath(given) if isinstance(given, os.PathLike) else given
+        if not isinstance(text, str) or not text:
+            shown = text_of(given)
+            warn_once(f"{what}:type", "%s(): %.60s is no name; give each name as text of its own", what, shown)
+            continue
+        name = cut(text_of(text), SOURCE_LENGTH)
+        if len(kept) >= SOURCE_LIMIT and name not in kept:
+            warn_once(
+                f"{what}:limit", "%s(): a run or step keeps %d names; %.60s is left out", what, SOURCE_LIMIT, name
+            )
+        else:
+            kept[name] = None

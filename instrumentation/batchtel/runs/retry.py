@@ -1,0 +1,205 @@
+"""`retry`: call a job or a step again when it fails, told as one run with several attempts.
+
+Only here is it known whether another attempt follows, so only the last one completes the run; the ones before it are
+told as failed attempts, with the state `retrying` between them.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+
+from batchtel.base.calls import lenient
+from batchtel.base.guard import warn_once
+from batchtel.base.values import number_of, whole_number
+from batchtel.runs.unfinished import is_awaited, is_future
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Attempt:
+    """One attempt of several; the first run or step that opens within it takes it and fills in the rest.
+
+    `wait` is how many seconds lie between its end and the next one. `run_id`, `first_started` (Unix time), `before`
+    (the span context of the attempt before) and `owed` (by its SLA, with its start) pass from each attempt to the next.
+    """
+
+    def __init__(self, retry: Retry, number: int = 1) -> None:
+        self.retry = retry
+        self.number = number
+        self.wait = min(retry.longest, retry.delay)
+        self.run_id: str | None = None
+        self.first_started: float | None = None
+        self.before: Any = None
+        self.owed: Any = None
+
+    def goes_on(self, exception: BaseException | None) -> bool:
+        """Tell whether another attempt follows one that ended with `exception`."""
+        return isinstance(exception, self.retry.on) and self.number < self.retry.attempts
+
+    @property
+    def used_up(self) -> bool:
+        """Whether this is the last attempt of several."""
+        return self.number == self.retry.attempts > 1
+
+    def next(self) -> Attempt:
+        """Return the attempt after this one."""
+        following = Attempt(self.retry, self.number + 1)
+        # From wait to wait: a power of the factor would overflow at the 1,025th attempt.
+        following.wait = min(self.retry.longest, self.wait * self.retry.factor)
+        following.run_id, following.first_started, following.before = self.run_id, self.first_started, self.before
+        following.owed = self.owed
+        return following
+
+
+_offered: Final[ContextVar[Attempt | None]] = ContextVar("batchtel_attempt", default=None)
+
+
+def take() -> Attempt | None:
+    """Take the attempt that is offered in this context, so that nothing opened further in takes it too."""
+    attempt = _offered.get()
+    if attempt is not None:
+        _offered.set(None)
+    return attempt
+
+
+class Retry:
+    """How often and when to call a function again; a decorator for functions and coroutine functions."""
+
+    def __init__(
+        self, attempts: int, delay: float, factor: float, longest: float, on: tuple[type[BaseException], ...]
+    ) -> None:
+        self.attempts = attempts
+        self.delay = delay
+        self.factor = factor
+        self.longest = longest
+        self.on = on
+
+    def __call__(self, function: Function) -> Function:
+        """Decorate `function`."""
+        wrapper = self._coroutine(function) if inspect.iscoroutinefunction(function) else self._function(function)
+        return cast("Function", functools.wraps(function)(wrapper))
+
+    def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            attempt = Attempt(self)
+            while True:
+                _offered.set(attempt)
+                try:
+                    result = function(*args, **kwargs)
+                except self.on as exception:
+                    if not attempt.goes_on(exception):
+                        raise
+                else:
+                    again = functools.partial(function, *args, **kwargs)
+                    return self._awaited(result, again, attempt) if is_awaited(result) else result
+                finally:
+                    _offered.set(None)
+                time.sleep(min(attempt.wait, threading.TIMEOUT_MAX))
+                attempt = attempt.next()
+
+        return call
+
+    def _awaited(self, result: Any, again: Callable[[], Any], attempt: Attempt) -> Any:
+        """Return what awaits `result` and, where that fails, what `again` returns."""
+        attempts = self._attempts(again, attempt, result)
+        if not is_future(result):
+            return attempts
+        import asyncio
+
+        return asyncio.ensure_future(attempts, loop=result.get_loop())
+
+    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await self._attempts(functools.partial(function, *args, **kwargs), Attempt(self))
+
+        return call
+
+    async def _attempts(self, call: Callable[[], Any], attempt: Attempt, begun: Any = None) -> Any:
+        import asyncio
+
+        while True:
+            _offered.set(attempt)
+            try:
+                result, begun = call() if begun is None else begun, None
+                return await result
+            except self.on as exception:
+                if not attempt.goes_on(exception):
+                    raise
+            finally:
+                _offered.set(None)
+            await asyncio.sleep(min(attempt.wait, threading.TIMEOUT_MAX))
+            attempt = attempt.next()
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def retry(attempts: Function) -> Function: ...
+    @overload
+    def retry(
+        attempts: int = 3,
+        *,
+        delay: float = 1.0,
+        factor: float = 2.0,
+        longest: float = 300.0,
+        on: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+    ) -> Retry: ...
+
+
+@lenient(call="batchtel.retry(attempts=3, delay=10)")
+def retry(
+    attempts: Any = 3,
+    *,
+    delay: float = 1.0,
+    factor: float = 2.0,
+    longest: float = 300.0,
+    on: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+) -> Any:
+    """Call a function again when it raises, up to `attempts` times in all.
+
+        @batchtel.retry(attempts=3, delay=10)
+        @batchtel.job("nightly_etl")
+        def main() -> None: ...
+
+    Args:
+        attempts: Attempts in all, the first one included; a decorator without parentheses, `@batchtel.retry`, has 3.
+        delay: Seconds to wait before the second attempt.
+        factor: By how much each wait is longer than the one before.
+        longest: Longest wait in seconds.
+        on: Exceptions that are worth another attempt; any other one ends the run at once.
+
+    What cannot be used of these is reported, and its default is used.
+    """
+    if callable(attempts):
+        return retry()(attempts)
+    kinds = tuple(kind for kind in (on if isinstance(on, tuple) else (on,)) if _is_exception(kind))
+    if not kinds:
+        warn_once("retry:on", "retry(): on=%.60s is no exception; write retry(on=OSError)", on)
+        kinds = (Exception,)
+    number = whole_number(attempts, "retry attempts")
+    if number == 0:
+        warn_once("retry:attempts", "retry(attempts=0): the first call is an attempt, too; 1 is used instead")
+    return Retry(
+        3 if number is None else max(1, number),
+        _seconds(delay, "delay", 1.0),
+        _seconds(factor, "factor", 2.0),
+        _seconds(longest, "longest", 300.0),
+        kinds,
+    )
+
+
+def _is_exception(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
+def _seconds(given: object, what: str, default: float) -> float:
+    number = number_of(given, f"retry {what}")
+    if number is not None and number < 0:
+        warn_once(f"retry:{what}", "retry(%s=%g) is negative; %g is used instead", what, number, default)
+    return default if number is None or number < 0 else number

@@ -1,0 +1,1 @@
+"""The providers, instruments and handlers of one process, and what runs at its end."""

@@ -1,0 +1,75 @@
+"""The metrics of this process: instruments made from the table of signals, collected as deltas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
+from opentelemetry.sdk.resources import Resource
+
+from batchtel.base import native
+from batchtel.schema.signals import METRICS, Metric
+from batchtel.version import __version__
+
+
+class DeltaReader(MetricReader):
+    """Hands each collection to `receive`; has no thread of its own."""
+
+    def __init__(self, receive: Callable[[MetricsData], None]) -> None:
+        delta = AggregationTemporality.DELTA
+        super().__init__(preferred_temporality={Counter: delta, Histogram: delta})
+        self._receive = receive
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
+        self._receive(metrics_data)
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Do nothing: the last flush has its own deadline."""
+
+
+class Meter:
+    """Records the metrics of the table, by name; amounts are ints or floats, times are Unix seconds."""
+
+    def __init__(self, resource: Resource, receive: Callable[[MetricsData], None]) -> None:
+        self._reader = DeltaReader(receive)
+        provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
+        meter = provider.get_meter("batchtel", __version__)
+        self._instruments = {row.name: _instrument(meter, row) for row in METRICS}
+        self._reached: dict[tuple[str, ...], float] = {}
+        self._lock = native.Lock()
+        self._guard = native.Guard()
+
+    def collect(self) -> None:
+        """Hand over what was recorded since the last time."""
+        with self._guard.held():
+            self._reader.collect()
+
+    def add(self, name: str, amount: float, attributes: Mapping[str, str]) -> None:
+        """Add to a counter."""
+        with self._guard.held():
+            self._instruments[name].add(amount, attributes)
+
+    def record(self, name: str, value: float, attributes: Mapping[str, str]) -> None:
+        """Record one value of a histogram."""
+        with self._guard.held():
+            self._instruments[name].record(value, attributes)
+
+    def reach(self, name: str, time: float, attributes: Mapping[str, str]) -> None:
+        """Raise a maximum to `time`, a Unix time in seconds; an earlier one than before changes nothing."""
+        # The SDK keeps the last value of an interval, and two runs of one process may tell theirs in either order.
+        with self._guard.held(), self._lock:
+            key = (name, *attributes.values())
+            self._reached[key] = max(time, self._reached.get(key, 0.0))
+            self._instruments[name].set(self._reached[key], attributes)
+
+
+def _instrument(meter: Any, row: Metric) -> Any:
+    if row.kind == "counter":
+        return meter.create_counter(row.name, row.unit, row.description)
+    if row.kind == "histogram":
+        return meter.create_histogram(
+            row.name, row.unit, row.description, explicit_bucket_boundaries_advisory=list(row.bounds)
+        )
+    return meter.create_gauge(row.name, row.unit, row.description)

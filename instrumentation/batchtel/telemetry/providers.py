@@ -1,0 +1,255 @@
+"""Everything that leaves one process: providers, instruments and the way out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import unquote
+
+from batchtel.base.guard import warn_once
+from batchtel.base.run_environment import trace_around
+from batchtel.export.endpoint import Endpoint, Signal
+from batchtel.export.metrics_outbox import MetricsOutbox
+from batchtel.export.outbox import Outbox
+from batchtel.export.outboxes import SOON, Outboxes
+from batchtel.export.spool import Spool
+from batchtel.export.worker import Worker
+from batchtel.redact import sdk_objects
+from batchtel.redact.patterns import Redaction
+from batchtel.schema.settings import Settings
+from batchtel.schema.signals import RUN_LAST_LIMIT, RUN_LOG_LIMIT
+from batchtel.telemetry import current
+from batchtel.version import __version__
+
+if TYPE_CHECKING:
+    from batchtel.runs.job_run import JobRun
+    from batchtel.telemetry.run_log import RunLog
+    from batchtel.telemetry.spans import PresetIds
+
+NO_ENVIRONMENT: Final = (
+    "deployment.environment.name is not set, so nothing tells production from a test; "
+    "set OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production"
+)
+
+
+class WayOut(Protocol):
+    """What takes the items of one signal: an outbox, or in tests a list."""
+
+    @property
+    def worker(self) -> Any:
+        """What can be woken to send them."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more would fit."""
+
+    def put(self, item: Any) -> None:
+        """Take one ended span, log record or collection of metrics."""
+
+
+class Telemetry:
+    """Providers, instruments and the way out of one process.
+
+    `way_out` makes what takes the items of a signal, for those who want them elsewhere than at the collector.
+    """
+
+    def __init__(self, settings: Settings, way_out: Callable[[Signal], WayOut] | None = None) -> None:
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk.resources import Resource
+
+        from batchtel.telemetry.log_hook import HOOK
+        from batchtel.telemetry.logs import LogCapture, QueueProcessor
+        from batchtel.telemetry.metrics import Meter
+
+        self.settings = settings
+        self.redaction = Redaction(settings.redact)
+        self._way_out = way_out
+        self.outboxes = Outboxes(settings.deadline, settings.spool_folder)
+        resource = sdk_objects.resource(Resource.create(_described(settings.environment)), self.redaction)
+        if "deployment.environment.name" not in resource.attributes:
+            warn_once("environment", NO_ENVIRONMENT)
+        self._ids: PresetIds | None = None
+        self._known_zeros: set[tuple[str, ...]] = set()
+        self._metrics_put: Callable[[Any], None] = _discard
+        self.meter = Meter(resource, lambda collection: self._metrics_put(collection))
+        metrics = self._outbox("metrics", settings.metric_interval)
+        logs = self._outbox("logs", settings.log_delay)
+        spans = self._outbox("traces", settings.span_delay)
+        if metrics:
+            self._metrics_put = metrics.put
+        self._metrics, self._logs = metrics, logs
+        provider = LoggerProvider(resource, shutdown_on_exit=False)
+        provider.add_log_record_processor(QueueProcessor(resource, logs.put if logs else _discard))
+        self._logger = provider.get_logger("batchtel", __version__)
+        self._capture = LogCapture(provider, settings.lowest_level)
+        HOOK.install()
+        self.put_span: Callable[[Any], None] = spans.put if spans else _discard
+        self.tracer = self._tracer(resource)
+        if (scope := current.scope()) is not None:
+            self.begins(scope.job)
+
+    def begins(self, run: JobRun) -> None:
+        """Name `run` in what is reported at the end of the process."""
+        self.outboxes.run = f"run {run.run_id} of {run.name}"
+
+    def _outbox(self, signal: Signal, interval: float) -> WayOut | None:
+        if self._way_out is not None:
+            return self._way_out(signal)
+        try:
+            endpoint = Endpoint.of(signal, self.settings)
+        except ValueError as error:
+            warn_once(str(error), "%s", error)
+            # What a wrong variable keeps from the collector goes to the spool, until somebody mends it.
+            endpoint = Endpoint(signal, "", "", str(error)) if self.settings.spool_folder else None
+        if endpoint is None:
+            return None
+        timeout, folder = self.settings.export_timeout, self.settings.spool_folder
+        spool = Spool(folder, self.settings.spool_limit, signal) if folder else None
+        outbox = (
+            MetricsOutbox(endpoint, interval, timeout, spool, self.redaction, self._beat)
+            if signal == "metrics"
+            else Outbox(endpoint, interval, timeout, spool, self.redaction)
+        )
+        self.outboxes.add(outbox)
+        return outbox
+
+    def _beat(self, collects: bool) -> None:
+        """Let every open run tell that it lives, and collect: a heartbeat needs no thread of its own."""
+        for scope in current.recorded_scopes():
+            scope.beat()
+        if collects:
+            self.meter.collect()
+
+    def _tracer(self, resource: Any) -> Any:
+        """Use the global TracerProvider if the job has one, else become it, so that library spans nest in the run."""
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+
+        from batchtel.telemetry.spans import PresetIds, QueueProcessor, is_seen
+
+        existing = trace.get_tracer_provider()
+        if isinstance(existing, trace.ProxyTracerProvider):
+            provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+            provider.add_span_processor(QueueProcessor())
+            trace.set_tracer_provider(provider)
+        else:
+            provider = existing  # type: ignore[assignment]  # anything with the API's methods
+            force_flush = getattr(existing, "force_flush", None)
+            if force_flush is not None and not is_seen(existing):
+                self.outboxes.add_worker(Worker("provider", _undelayed(force_flush), interval=_NEVER))
+        tracer = provider.get_tracer("batchtel", __version__)
+        self._ids = PresetIds.of(tracer)
+        return tracer
+
+    def preset_ids(self, trace_id: int, span_id: int) -> None:
+        """Let the next span of ours have these ids; not with a tracer provider that is none of the SDK's."""
+        if self._ids is not None:
+            self._ids.preset = (trace_id, span_id)
+
+    def parent_context(self) -> Any:
+        """Return the context that a new run belongs to: the current one, else that of the parent process."""
+        from opentelemetry import context, trace
+
+        here = context.get_current()
+        carrier = trace_around(trace.get_current_span(here))
+        return extracted(carrier, here) if carrier else here
+
+    def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:
+        """Add 0 to `counters` once for each `key`, and collect: their series exist before the first increment."""
+        if key in self._known_zeros:
+            return
+        self._known_zeros.add(key)
+        for name, attribute_sets in counters.items():
+            for attributes in attribute_sets:
+                self.meter.add(name, 0, attributes)
+        if self._metrics is not None and self._metrics.has_room:
+            self.meter.collect()
+
+    def event(self, name: str, body: str, attributes: Mapping[str, Any], *, severity: str, context: Any) -> None:
+        """Emit one event as a log record; `severity` is INFO, WARN or ERROR."""
+        from opentelemetry._logs import LogRecord, SeverityNumber
+
+        now = time.time_ns()
+        self._logger.emit(
+            LogRecord(
+                timestamp=now,
+                observed_timestamp=now,
+                context=context,
+                severity_text=severity,
+                severity_number=SeverityNumber[severity],
+                body=body,
+                attributes=dict(attributes),
+                event_name=name,
+            )
+        )
+
+    def copy(self, record: logging.LogRecord) -> None:
+        """Send a log record of the current run that did not pass the standard library's loggers."""
+        self._capture.copy(record)
+
+    def report_log_limit(self, run: JobRun) -> None:
+        """Emit the event that log records of `run` are left out from here on."""
+        body = (
+            f"run {run.run_id} of {run.name} has logged more than {RUN_LOG_LIMIT} records; of the rest warnings "
+            f"are sent, and the last {RUN_LAST_LIMIT} at its end"
+        )
+        self.event("batch.log.limit", body, run.identity, severity="WARN", context=run.context)
+
+    def send_last_log_records(self, log: RunLog) -> None:
+        """Send the last log records of a run, which is about to end."""
+        self._capture.send_last(log)
+
+    def leave_rest_of_log(self) -> None:
+        """Leave what is beyond the limits of a run's log to another log pipeline of the process."""
+        self._capture.keeps_last = False
+
+    def send_soon(self, after: float = SOON) -> None:
+        """Send the metrics and events of a start within `after` seconds, without waiting for it."""
+        for outbox in (self._metrics, self._logs):
+            if outbox is not None:
+                outbox.worker.wake(after)
+
+    def release_logging(self) -> None:
+        """Give the standard library's logging back as it was."""
+        from batchtel.telemetry.log_hook import HOOK
+
+        HOOK.remove()
+
+
+_NEVER: Final = threading.TIMEOUT_MAX
+
+
+def _described(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the resource attributes that the variables name; a job may have changed them since the run began."""
+    pairs = (item.partition("=") for item in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
+    named = {key.strip(): unquote(value.strip()) for key, equals, value in pairs if equals and key.strip()}
+    if name := environ.get("OTEL_SERVICE_NAME"):
+        named["service.name"] = name
+    return named
+
+
+def extracted(carrier: Mapping[str, str], here: Any) -> Any:
+    """Return the context `here` with the trace context of a propagator's `carrier`."""
+    try:
+        from opentelemetry import propagate
+    except Exception:
+        # OTEL_PROPAGATORS names one that is not installed. These variables are always in the W3C's format.
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        return TraceContextTextMapPropagator().extract(carrier, here)
+    return propagate.extract(carrier, here)
+
+
+def _undelayed(force_flush: Callable[[], object]) -> Callable[[], float]:
+    def export() -> float:
+        force_flush()
+        return 0.0
+
+    return export
+
+
+def _discard(item: object) -> None:
+    """Take what has no endpoint."""

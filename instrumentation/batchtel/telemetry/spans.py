@@ -1,0 +1,78 @@
+"""Spans on their way from the tracer provider to the outbox of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, Tracer
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.trace import Span, Status, StatusCode
+
+from batchtel.base.guard import harmless
+from batchtel.base.outcome import Outcome
+from batchtel.telemetry import process
+
+
+class QueueProcessor(SpanProcessor):
+    """Queues ended spans for the telemetry of the process that ends them.
+
+    A global TracerProvider cannot be replaced, so a forked child keeps its parent's, but not its queue.
+    """
+
+    @harmless(None)
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue a sampled span."""
+        if span.context is not None and span.context.trace_flags.sampled:
+            telemetry = process.telemetry()
+            if telemetry is not None:
+                telemetry.put_span(span)
+
+
+def is_seen(provider: object) -> bool:
+    """Tell whether a tracer provider hands its spans to a QueueProcessor."""
+    processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
+    return any(isinstance(processor, QueueProcessor) for processor in processors)
+
+
+class PresetIds(IdGenerator):
+    """The ids of `others`, but for one span: a command runs under the ids of its span before telemetry is loaded."""
+
+    def __init__(self, others: IdGenerator) -> None:
+        self.preset: tuple[int, int] | None = None
+        self._others = others
+
+    @classmethod
+    def of(cls, tracer: object) -> PresetIds | None:
+        """Return those of `tracer`, which nobody else uses; None if it is not one of the SDK's."""
+        if not isinstance(tracer, Tracer):
+            return None
+        if not isinstance(tracer.id_generator, cls):
+            tracer.id_generator = cls(tracer.id_generator)
+        return tracer.id_generator
+
+    def generate_trace_id(self) -> int:
+        """Return the preset trace id, else one of the others."""
+        return self.preset[0] if self.preset is not None else self._others.generate_trace_id()
+
+    def is_trace_id_random(self) -> bool:
+        """Return what the others say."""
+        return self._others.is_trace_id_random()
+
+    def generate_span_id(self) -> int:
+        """Return the preset span id once, else one of the others."""
+        if self.preset is None:
+            return self._others.generate_span_id()
+        preset, self.preset = self.preset, None
+        return preset[1]
+
+
+def set_status(span: Span, outcome: Outcome, failure: Mapping[str, str]) -> None:
+    """Tell on `span` how it ended; `failure` are the attributes of the exception, if there was one."""
+    if failure:
+        # record_exception() would add exception.escaped, which is deprecated, and fail where str(exception) does.
+        span.add_event("exception", failure)
+    if outcome.status == "success":
+        span.set_status(Status(StatusCode.OK))
+    elif outcome.status in ("failure", "timeout", "lost"):
+        explanation = failure.get("exception.message", outcome.reason)
+        span.set_status(Status(StatusCode.ERROR, f"{outcome.error_type or outcome.status}: {explanation}"))

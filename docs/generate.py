@@ -32,7 +32,7 @@ def reference() -> str:
 
 def _reference() -> Iterator[str]:
     yield "# Reference\n"
-    yield "Made by `make generate` from `signals.py`, `detail.py` and `settings.py` of `instrumentation/batchtel`.\n"
+    yield "Made by `make generate` from the tables of `instrumentation/batchtel/schema`.\n"
     yield "## Settings\n"
     yield "Where a row names several variables, the first that is set counts.\n"
     yield from _table(

@@ -27,16 +27,34 @@ MAY_IMPORT = {
     "batchtel_stack": {"batchtel", "batchtel_collector", "batchtel_dashboards", "batchtel_stack"},
 }
 
+LAYERS = {
+    "schema": set[str](),
+    "base": {"schema"},
+    "redact": {"base"},
+    "catalogue": {"base", "schema"},
+    "export": {"redact", "base", "schema"},
+    "telemetry": {"export", "redact", "base", "schema"},
+    "runs": {"telemetry", "catalogue", "export", "base", "schema"},
+    "cli": {"runs", "telemetry", "catalogue", "export", "redact", "base", "schema"},
+    "auto": {"runs", "telemetry", "base"},
+    "testing": {"telemetry", "export", "schema"},
+    "airflow": {"runs", "telemetry", "export", "base", "schema"},
+}
+"""Sub-packages of the job side, the lowest first, each with those that it may import, also lazily or for its types."""
+
+EVERYWHERE = {"version"}
+"""Modules beside the sub-packages that each of them may import."""
+
 OUTSIDE_OF_JOBS = {
-    "command.py": "click",
-    "run_command.py": "click",
-    "catalogue_command.py": "click",
-    "spool_command.py": "click",
-    "fixture.py": "pytest",
-    "plugin.py": "airflow",
-    "listener.py": "pluggy",
-    "pokes.py": "airflow",
-    "database.py": "sqlalchemy",
+    "cli/main.py": "click",
+    "cli/run.py": "click",
+    "cli/catalogue.py": "click",
+    "cli/spool.py": "click",
+    "testing/fixture.py": "pytest",
+    "airflow/plugin.py": "airflow",
+    "airflow/listener.py": "pluggy",
+    "airflow/pokes.py": "airflow",
+    "airflow/database.py": "sqlalchemy",
 }
 """Modules of the job side that no job imports, and what they are for: commands, tests of jobs, and Airflow."""
 
@@ -75,13 +93,39 @@ def test_imports_go_one_way(package: str) -> None:
     assert wrong == {}
 
 
+def _parts(tree: ast.Module) -> set[str]:
+    """Return the sub-packages and modules right below `batchtel` that a module imports anywhere."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("batchtel.")}
+
+
+def test_layers_of_the_job_side_go_one_way() -> None:
+    """Each sub-package imports those below it that LAYERS names, and all of them; each module stands in one."""
+    imported: dict[str, set[str]] = {layer: set() for layer in LAYERS}
+    for file, tree in _modules("batchtel"):
+        place = file.relative_to(PACKAGES["batchtel"])
+        if len(place.parts) == 1:
+            assert place.stem in {"__init__", *EVERYWHERE}
+        else:
+            imported[place.parts[0]] |= _parts(tree) - {place.parts[0]} - EVERYWHERE
+    assert imported == LAYERS
+    order = list(LAYERS)
+    assert all(order.index(below) < order.index(layer) for layer in order for below in LAYERS[layer])
+
+
 def test_a_job_process_loads_little() -> None:
     """Modules of the job side import the standard library and OpenTelemetry only."""
     wrong = {}
     for file, tree in _modules("batchtel"):
-        allowed = {"batchtel", *JOB_SIDE, *sys.stdlib_module_names, OUTSIDE_OF_JOBS.get(file.name, "batchtel")}
+        place = str(file.relative_to(PACKAGES["batchtel"]))
+        allowed = {"batchtel", *JOB_SIDE, *sys.stdlib_module_names, OUTSIDE_OF_JOBS.get(place, "batchtel")}
         if foreign := _imported(tree) - allowed:
-            wrong[file.name] = foreign
+            wrong[place] = foreign
     assert wrong == {}
 
 

@@ -68,6 +68,7 @@ def _capture_logs_of_a_worker() -> None:
 
     own = settings.read()
     if own.has_endpoint and not own.disabled:
+        from batchtel.runs import current  # noqa: F401  # by which telemetry finds the run of a record
         from batchtel.telemetry.log_hook import HOOK
 
         HOOK.install()

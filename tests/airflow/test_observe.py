@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchtel.airflow import ids
+from batchtel.runs import dag_run_ids
 from batchtel_dashboards.stores import Prometheus
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
@@ -89,7 +89,7 @@ def test_runs(observed: Played) -> None:
         witness.wait_added("batch.job.completions", job, 1)
         ((run_id,),) = observed.airflow.rows("SELECT run_id FROM dag_run WHERE dag_id = ?", job)
         spans = witness.spans(job, f"batch_job.{job}")
-        own = ids.of_dag_run(job, run_id, "")
+        own = dag_run_ids.of_dag_run(job, run_id, "")
         (run,) = (span for span in spans if span.name == f"batch_job.{job}")
         assert (run.trace_id, run.span_id) == (format(own.trace_id, "032x"), format(own.span_id, "016x"))
         assert {span.parent_id for span in spans if span.name.startswith("batch_step.")} == {run.span_id}
@@ -113,5 +113,5 @@ def test_plain_calls_without_any_of_it(observed: Played) -> None:
     assert witness.added("batch.step.runs.started", "unobserved") == 0
     assert witness.added("batch.job.completions", "unobserved") == 0
     ((run_id,),) = observed.airflow.rows("SELECT run_id FROM dag_run WHERE dag_id = 'unobserved'")
-    own = ids.of_dag_run("unobserved", run_id, "")
+    own = dag_run_ids.of_dag_run("unobserved", run_id, "")
     assert witness.span("unobserved_own").trace_id == format(own.trace_id, "032x")

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from batchtel.airflow import ids
 from batchtel.base import run_environment
+from batchtel.runs import dag_run_ids
 from tests.instrumentation.process import succeed
 from tests.instrumentation.sink import Sink
 
@@ -62,7 +62,7 @@ def test_what_starts_within_is_in_the_trace_of_the_dag_run(sink: Sink, monkeypat
         **TASK,
     )
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
-    run = ids.of_dag_run("sales", "manual__1", "")
+    run = dag_run_ids.of_dag_run("sales", "manual__1", "")
     spans = {span.name: span for span in sink.spans()}
     assert set(spans) == {"batch_step.part", "batch_job.own"}
     assert {span.trace_id for span in spans.values()} == {format(run.trace_id, "032x")}

@@ -178,7 +178,7 @@ NO_SETTINGS = dict.fromkeys(
 
 def _trees() -> Iterator[tuple[str, ast.Module]]:
     for file in sorted(PACKAGE.rglob("*.py")):
-        yield file.name, ast.parse(file.read_text(encoding="utf-8"))
+        yield str(file.relative_to(PACKAGE)), ast.parse(file.read_text(encoding="utf-8"))
 
 
 def test_variables_that_are_read_are_in_the_table() -> None:
@@ -197,17 +197,17 @@ def test_variables_that_are_read_are_in_the_table() -> None:
 
 
 ENVIRONMENT_READERS = {
-    "settings.py": "the table's one reader",
-    "handover.py": "the marks between processes: TRACEPARENT and the open run",
-    "identity.py": "the name of a program that has none",
-    "connection.py": "which headers the job has set since",
-    "endpoint.py": "whether the job has chosen what gRPC writes",
-    "outage.py": "the host's temporary folder",
-    "spawn.py": "hands its whole environment to a child",
-    "programs.py": "the mark of a run, in the environment of each program that it starts",
-    "ids.py": "the environment's name, a part of the trace ids of Airflow's DAG runs",
-    "auto.py": "the type of a program that has none",
-    "run_command.py": "hands its whole environment to the command",
+    "schema/settings.py": "the table's one reader",
+    "base/run_environment.py": "the marks between processes: TRACEPARENT and the open run",
+    "base/identity.py": "the name of a program that has none",
+    "export/connection.py": "which headers the job has set since",
+    "export/endpoint.py": "whether the job has chosen what gRPC writes",
+    "export/outage_marker.py": "the host's temporary folder",
+    "runs/programs.py": "the mark of a run, in the environment of each program that it starts",
+    "runs/dag_run_ids.py": "the environment's name, a part of the trace ids of Airflow's DAG runs",
+    "auto/instrumentor.py": "the type of a program that has none",
+    "cli/spawn.py": "hands its whole environment to a child",
+    "cli/run.py": "hands its whole environment to the command",
 }
 
 

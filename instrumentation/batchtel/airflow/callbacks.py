@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast
 
 from batchtel.airflow import facts, outcomes
-from batchtel.airflow.last_word import at_shutdown
 from batchtel.airflow.listener import contained
 from batchtel.airflow.pokes import poked_before
 from batchtel.airflow.task_attempt import BETWEEN_POKES, OPEN, TaskAttempt, send_all
 from batchtel.airflow.task_process import ENDED
 from batchtel.base.outcome import Outcome
+from batchtel.runs.airflow_process import at_logging_shutdown
 from batchtel.schema import settings
 
 Observed = TypeVar("Observed")
@@ -108,7 +108,7 @@ def started(context: Context) -> None:
     attempt.open()
     # After telemetry's own handler was registered, so it is called before that one.
     atexit.register(_suspend)
-    at_shutdown(_send)
+    at_logging_shutdown(_send)
 
 
 @contained

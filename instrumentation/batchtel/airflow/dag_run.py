@@ -11,10 +11,9 @@ from batchtel.airflow.facts import DagRun
 from batchtel.base.outcome import Outcome
 from batchtel.base.shared_counts import Told
 from batchtel.base.start import Start
-from batchtel.runs import owner
+from batchtel.runs import current, dag_run_ids, owner
 from batchtel.runs.job_run import JobRun
 from batchtel.runs.scope import Scope
-from batchtel.telemetry import current
 from batchtel.telemetry.providers import Telemetry
 
 
@@ -71,11 +70,11 @@ class ToldRun(JobRun):
         return Start(int((self._run.started_at or time.time()) * 1e9), own.trace_id, own.span_id)
 
     @property
-    def _root(self) -> ids.SpanIds:
-        return ids.of_dag_run(self._run.dag_id, self._run.run_id, self._run.traceparent)
+    def _root(self) -> dag_run_ids.SpanIds:
+        return dag_run_ids.of_dag_run(self._run.dag_id, self._run.run_id, self._run.traceparent)
 
     @property
-    def _ids(self) -> ids.SpanIds:
+    def _ids(self) -> dag_run_ids.SpanIds:
         return ids.of_rerun(self._root, self._run.started_at or 0.0) if self._is_below_first else self._root
 
     @property
@@ -103,14 +102,14 @@ class ToldRun(JobRun):
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         if self._is_below_first:
-            return trace.set_span_in_context(ids.unrecorded(self._root), Context())
+            return trace.set_span_in_context(dag_run_ids.unrecorded(self._root), Context())
         # Below Airflow's own span of the run, if it makes one.
         return TraceContextTextMapPropagator().extract({"traceparent": self._run.traceparent}, Context())
 
     def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
         if self._telling_end:
             return super()._start_span(process, parent, start)
-        return ids.unrecorded(self._ids)
+        return dag_run_ids.unrecorded(self._ids)
 
     def _hand_over(self) -> None:
         """Nothing: the helper starts no processes."""

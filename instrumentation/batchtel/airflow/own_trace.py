@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import re
-import sys
 from typing import Any, Final
 
 from batchtel.base.guard import harmless, warn_once
+from batchtel.runs.airflow_process import makes_spans
 from batchtel.schema import settings
 
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-
-_CONFIGURATIONS: Final = ("airflow.sdk.configuration", "airflow.configuration")
-"""Where task processes of 3.2 and later have Airflow's settings, and where the others have."""
 
 
 def traceparent(carrier: Any) -> str:
@@ -22,7 +18,7 @@ def traceparent(carrier: Any) -> str:
     Without spans of its own Airflow fills the column all the same, with flags that nobody has decided: "not sampled" in
     3.3, "sampled" in 3.2.
     """
-    told = str(carrier.get("traceparent")) if hasattr(carrier, "get") and is_on() else ""
+    told = str(carrier.get("traceparent")) if hasattr(carrier, "get") and makes_spans() else ""
     return told if _TRACEPARENT.fullmatch(told) else ""
 
 
@@ -38,7 +34,7 @@ def warn_of_lost() -> None:
 
     From 3.2 on Airflow uses the SDK's exporter `otlp`, which is gRPC's, and reads no OTEL_EXPORTER_OTLP_PROTOCOL.
     """
-    if not is_on():
+    if not makes_spans():
         return
     from opentelemetry import trace
 
@@ -52,10 +48,3 @@ def warn_of_lost() -> None:
         address = str(getattr(exporter, "_endpoint", ""))
         if by_grpc and own is not None and own.protocol != GRPC and address and address in own.url:
             warn_once("airflow:grpc", LOST, address)
-
-
-@functools.cache
-def is_on() -> bool:
-    """Whether Airflow's setting `[traces] otel_on` is true, as the configuration that this process has loaded says."""
-    loaded = [sys.modules[name] for name in _CONFIGURATIONS if name in sys.modules]
-    return bool(loaded) and bool(loaded[0].conf.getboolean("traces", "otel_on", fallback=False))

@@ -15,8 +15,8 @@ from batchtel.base import run_environment
 from batchtel.base.guard import harmless, warned_elsewhere
 from batchtel.base.opener import Opener
 from batchtel.base.outcome import Outcome
+from batchtel.runs import current
 from batchtel.schema import settings
-from batchtel.telemetry import current
 from batchtel.telemetry.ending_signals import ENDINGS
 from batchtel.telemetry.process import telemetry
 from batchtel.telemetry.providers import Telemetry

@@ -15,18 +15,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from batchtel.airflow import ids
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.base.guard import harmless
 from batchtel.base.shared_counts import Told
 from batchtel.export import outage_marker
+from batchtel.runs import dag_run_ids
 
 KEPT: Final = 7 * 86_400.0
 """Seconds that files are kept: a run that is cleared in part is judged with the tasks that are not run again."""
 
 
 def _folder(dag_id: str, run_id: str) -> Path:
-    return outage_marker.folder() / f"airflow-{ids.of_dag_run(dag_id, run_id, '').trace_id:032x}"
+    return outage_marker.folder() / f"airflow-{dag_run_ids.of_dag_run(dag_id, run_id, '').trace_id:032x}"
 
 
 def _is_ours(folder: Path) -> bool:

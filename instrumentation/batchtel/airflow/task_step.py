@@ -9,7 +9,7 @@ from batchtel.airflow.facts import Task
 from batchtel.base.outcome import Outcome
 from batchtel.base.start import Start
 from batchtel.base.values import AttributeValue
-from batchtel.runs import owner
+from batchtel.runs import dag_run_ids, owner
 from batchtel.runs.joined_run import JoinedRun
 from batchtel.runs.retry import Attempt, Retry
 from batchtel.runs.scope import Scope
@@ -39,7 +39,7 @@ class DagRunPart(JoinedRun):
         around = trace.get_current_span(here)
         if around.is_recording() or (own and around.get_span_context().is_valid):
             return here  # Airflow's own span of the task, which it may have decided not to record.
-        root = ids.of_dag_run(self._task.dag_id, self._task.run_id, own)
+        root = dag_run_ids.of_dag_run(self._task.dag_id, self._task.run_id, own)
         span = trace.NonRecordingSpan(
             trace.SpanContext(root.trace_id, root.span_id, is_remote=True, trace_flags=trace.TraceFlags(root.flags))
         )

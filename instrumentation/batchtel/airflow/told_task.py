@@ -10,6 +10,7 @@ from batchtel.airflow.facts import Task
 from batchtel.airflow.task_step import TaskStep
 from batchtel.base.outcome import Outcome
 from batchtel.base.start import Start
+from batchtel.runs import dag_run_ids
 from batchtel.telemetry.providers import Telemetry
 
 PATIENCE: Final = 10.0
@@ -43,6 +44,6 @@ class ToldTask(TaskStep):
             super()._announce(process, at)
 
     def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
-        return (
-            ids.unrecorded(ids.of_task(self.task)) if self._was_spanned else super()._start_span(process, parent, start)
-        )
+        if self._was_spanned:
+            return dag_run_ids.unrecorded(ids.of_task(self.task))
+        return super()._start_span(process, parent, start)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from batchtel.base.opener import Opener
 
@@ -166,19 +166,6 @@ def inherited_trace() -> Mapping[str, str]:
     if around is None or _FOUND_TRACE.get("traceparent") != around.opener.traceparent:
         return _FOUND_TRACE
     return _FOUND_TRACE if around.opener.is_this_process or around.is_open else {}
-
-
-def trace_around(span: Any) -> Mapping[str, str]:
-    """Return the trace context for what starts here: the parent's, else that of the DAG run that this is a task of.
-
-    Empty where the current `span` is its parent, or nothing is.
-    """
-    trace = inherited_trace()
-    if trace or airflow_task() is None:
-        return {} if span.get_span_context().is_valid else trace
-    from batchtel.runs import airflow_context
-
-    return airflow_context.trace_carrier(span)
 
 
 class Marked:

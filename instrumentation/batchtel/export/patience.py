@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import struct
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from batchtel.base import run_environment
 from batchtel.base.guard import harmless
-from batchtel.base.process_exit import is_worker
 from batchtel.base.shared_counts import Tally
 
 REPORTS: Final = 5
@@ -34,6 +33,13 @@ class _State(NamedTuple):
 _tally: Tally | None = None
 _is_joined = False
 _own = _State()
+_place_around: Callable[[], str] = str
+
+
+def find_around(find: Callable[[], str]) -> None:
+    """Ask `find` for the place of the tally of the run around this process, which is empty if there is none."""
+    global _place_around
+    _place_around = find
 
 
 def spent() -> float:
@@ -109,12 +115,8 @@ def leave(tally: Tally) -> None:
 @harmless(False)
 def _find() -> bool:
     """Share the sum of the run around, of which a run that this process opens is a part; False if there is none."""
-    if _tally is None and (run_environment.was_marked() or is_worker()):
-        from batchtel.runs import member
-
-        found = member.open_run()
-        if found is not None and found.run.tally:
-            share(Tally(found.run.tally), joins=True)
+    if _tally is None and (place := _place_around()):
+        share(Tally(place), joins=True)
     return _is_joined
 
 

@@ -10,21 +10,19 @@ import contextvars
 import os
 from typing import Any
 
-from batchtel.airflow import ids, own_trace
-from batchtel.airflow.last_word import at_shutdown
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import at_end
 from batchtel.base.run_environment import AirflowTask, airflow_task
 from batchtel.base.start import Start
-from batchtel.runs import owner
+from batchtel.runs import current, owner
+from batchtel.runs.airflow_process import at_logging_shutdown
 from batchtel.runs.job_run import JobRun
 from batchtel.runs.joined_run import JoinedRun
 from batchtel.runs.retry import Attempt, Retry
 from batchtel.runs.scope import Scope
 from batchtel.runs.step_run import StepRun
 from batchtel.schema import settings
-from batchtel.telemetry import current
 from batchtel.telemetry.process import flush, telemetry
 from batchtel.telemetry.providers import Telemetry
 
@@ -101,7 +99,7 @@ def task() -> TaskFromOutside | None:
         _close(process)  # `dag.test()` runs one task after the other.
     else:
         at_end(_close, process)
-        at_shutdown(_last_word)
+        at_logging_shutdown(_last_word)
     run = RunFromOutside(here.dag_id, run_id=here.run_id, attempt=1)
     owner.note(run, owner=here.owner, team=here.team)
     step = TaskFromOutside(here, run)
@@ -125,16 +123,3 @@ def _close(process: int) -> bool:
 def _last_word() -> None:
     if _close(os.getpid()):
         flush(settings.read().deadline)
-
-
-def trace_carrier(span: Any) -> dict[str, str]:
-    """Return the trace context of the DAG run that the environment names, as a propagator's carrier.
-
-    {} if it names none, or if the current `span` is to be the parent. That is not so of the one which Airflow 3.3 sets
-    in every task where it makes no spans itself: nobody records it, and it is marked as not sampled.
-    """
-    here, known = airflow_task(), span.get_span_context()
-    if here is None or (known.is_valid and (span.is_recording() or known.trace_flags.sampled or own_trace.is_on())):
-        return {}
-    run = ids.of_dag_run(here.dag_id, here.run_id, "")
-    return {"traceparent": f"00-{run.trace_id:032x}-{run.span_id:016x}-01"}

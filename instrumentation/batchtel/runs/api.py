@@ -16,14 +16,13 @@ from batchtel.base import run_environment
 from batchtel.base.calls import lenient
 from batchtel.base.guard import harmless, warn_once
 from batchtel.base.values import is_given, text_of
-from batchtel.runs import member, unfinished
+from batchtel.runs import current, member, unfinished
 from batchtel.runs.job_run import JobRun
 from batchtel.runs.opening import Entered, Opened
 from batchtel.runs.resumed import ResumedRun
 from batchtel.runs.retry import take
 from batchtel.runs.scope import Scope
 from batchtel.runs.step_run import StepRun
-from batchtel.telemetry import current
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -18,7 +18,7 @@ from batchtel.base.process_exit import is_worker
 from batchtel.base.start import Start
 from batchtel.base.timestamps import iso, unix_time
 from batchtel.base.values import exception_attributes, is_given, number_of, text_of, whole_number
-from batchtel.runs import owner
+from batchtel.runs import current, owner
 from batchtel.runs.resource_usage import Usage
 from batchtel.runs.retry import Attempt
 from batchtel.runs.run_data import Data
@@ -27,7 +27,6 @@ from batchtel.runs.scope import Scope
 from batchtel.runs.sla_watch import Expected
 from batchtel.schema import settings
 from batchtel.schema.signals import RUN_EVENT_LIMIT
-from batchtel.telemetry import current
 from batchtel.telemetry.providers import Telemetry
 from batchtel.telemetry.run_log import RunLog
 
@@ -258,8 +257,7 @@ class JobRun(Scope):
             self._measure_wait("queue_wait", self._queued_at, started)
 
     def _title(self) -> str:
-        attempt = f", attempt {self.attempt}" if self.attempt > 1 else ""
-        return f"run {self.run_id} of {self.name}{attempt}"
+        return f"run {self.run_id} of {self.name}" + (f", attempt {self.attempt}" if self.attempt > 1 else "")
 
     def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
         counters = ("runs.started", "records.processed", "records.failed", "retries", "alive.time", "progress")
@@ -273,9 +271,8 @@ class JobRun(Scope):
         self._measure_quality(process)
         if not outcome.goes_on:
             self.expected.end(self, outcome)
-            first = self.retry.first_started if self.retry is not None else None
-            if first is not None and self.retry is not None and self.retry.number > 1:
-                self._measure_wait("execution", first, time.time())
+            if self.retry is not None and self.retry.first_started is not None and self.retry.number > 1:
+                self._measure_wait("execution", self.retry.first_started, time.time())
             else:
                 process.meter.record("batch.job.execution", duration, self.labels)
             if self._scheduled_at is not None:
@@ -295,9 +292,9 @@ class JobRun(Scope):
         usage = {"batch.cpu.time": self._usage().cpu_seconds, "batch.memory.peak": self._usage().peak_memory}
         measured = {**usage, "process.executable.name": self.executable} if self.executable else usage
         progress = {"batch.progress.done": self._done} if self._done or self._total is not None else {}
-        if self._total is not None:
-            progress["batch.progress.total"] = self._total
-        return {**self.described(), **self.data.attributes(), **self.expected.attributes(), **progress, **measured}
+        total = {"batch.progress.total": self._total} if self._total is not None else {}
+        counted = {**self.data.attributes(), **self.expected.attributes(), **progress, **total}
+        return {**self.described(), **counted, **measured}
 
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
         return {**self.labels, "status": outcome.status}

@@ -20,9 +20,9 @@ from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import ancestors, at_end, handed_on
 from batchtel.base.shared_counts import Tally, announced_by
+from batchtel.runs import current
 from batchtel.runs.joined_run import JoinedRun
 from batchtel.runs.run_mark import STARTED_IN
-from batchtel.telemetry import current
 from batchtel.telemetry.process import is_off, telemetry
 from batchtel.telemetry.providers import Telemetry, extracted
 

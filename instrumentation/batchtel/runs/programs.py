@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from batchtel.base import run_environment
 from batchtel.base.guard import harmless
-from batchtel.telemetry import current
+from batchtel.runs import current
 
 _ENVIRONMENT: Final = 5
 """Position of the environment among the arguments of fork_exec(), which all ways of the standard library end in."""

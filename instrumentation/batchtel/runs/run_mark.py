@@ -14,8 +14,7 @@ from batchtel.base import run_environment
 from batchtel.base.guard import harmless
 from batchtel.base.opener import Opener
 from batchtel.base.process_exit import handed_on
-from batchtel.runs import programs
-from batchtel.telemetry import current
+from batchtel.runs import current, programs
 
 if TYPE_CHECKING:
     from batchtel.runs.job_run import JobRun

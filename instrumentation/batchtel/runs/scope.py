@@ -15,9 +15,10 @@ from batchtel.base.process_exit import is_child_process
 from batchtel.base.start import Start
 from batchtel.base.timestamps import iso
 from batchtel.base.values import AttributeValue, exception_attributes
+from batchtel.runs import current
 from batchtel.runs.description import Description
 from batchtel.runs.retry import Attempt
-from batchtel.telemetry import current
+from batchtel.runs.trace_around import parent_context
 from batchtel.telemetry.ending_signals import ENDINGS
 from batchtel.telemetry.process import telemetry
 from batchtel.telemetry.providers import Telemetry
@@ -122,7 +123,7 @@ class Scope(Description, ABC):
             from opentelemetry import context
 
             return self.outer._context_within(context.get_current())
-        return process.parent_context()
+        return parent_context()
 
     def _context_within(self, here: Any) -> Any:
         from opentelemetry import trace
@@ -294,7 +295,5 @@ class Scope(Description, ABC):
         """Return the attributes of the duration histogram."""
 
     def _completion_zeros(self) -> tuple[Mapping[str, str], ...]:
-        return (
-            {**self.labels, "status": "success"},
-            {**self.labels, "status": "failure", "error_type": "unknown"},
-        )
+        failure = {"status": "failure", "error_type": "unknown"}
+        return {**self.labels, "status": "success"}, {**self.labels, **failure}

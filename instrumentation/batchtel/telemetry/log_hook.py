@@ -15,7 +15,7 @@ from typing import Any, Final
 from batchtel.base import native
 from batchtel.base.guard import harmless
 from batchtel.export.delivery import diverted
-from batchtel.telemetry import current
+from batchtel.telemetry import open_runs
 
 _handled: Final[ContextVar[logging.LogRecord | None]] = ContextVar("batchtel_handled", default=None)
 """The record that a wrapper of ours is handing on; another one of ours within that leaves it alone."""
@@ -88,7 +88,7 @@ class LogHook:
 @harmless(None)
 def _attend() -> None:
     """Report that this process sends its records itself: before any handler may hand one on to another process."""
-    scope = current.scope()
+    scope = open_runs.scope()
     if scope is not None:
         scope.job.data.attend()
 
@@ -99,7 +99,7 @@ def _copy(record: logging.LogRecord) -> None:
 
     Not one that another process of the run has made and sends: workers hand them to their parent by queues or sockets.
     """
-    scope = None if native.is_ours() else current.scope()
+    scope = None if native.is_ours() else open_runs.scope()
     if scope is None:
         return
     if record.process not in (None, os.getpid()) and scope.job.data.has_sender(record.process):

@@ -21,12 +21,11 @@ from batchtel.base.guard import harmless
 from batchtel.base.values import cut, text_of
 from batchtel.export.delivery import ExporterLog
 from batchtel.schema.signals import BODY_LIMIT
-from batchtel.telemetry import current
+from batchtel.telemetry import open_runs
 from batchtel.telemetry.log_values import can_wait, sendable
 from batchtel.telemetry.logging_handler import LoggingHandler
 
 if TYPE_CHECKING:
-    from batchtel.runs.scope import Scope
     from batchtel.telemetry.run_log import RunLog
 
 
@@ -46,7 +45,7 @@ class QueueProcessor(LogRecordProcessor):
         record = log_record.log_record
         if isinstance(record.body, str):
             record.body = cut(text_of(record.body), BODY_LIMIT)
-        scope = current.scope()
+        scope = open_runs.scope()
         if scope is not None and record.attributes is not None:
             for key, value in scope.identity.items():
                 if key not in record.attributes:
@@ -80,9 +79,13 @@ class _Handler(LoggingHandler):
 
 
 class LogCapture:
-    """Copies log records from `level` on that belong to a run to `provider`."""
+    """Copies log records from `level` on that belong to a run to `provider`.
 
-    def __init__(self, provider: LoggerProvider, level: int) -> None:
+    `report_limit` is called once for a run of which not all are sent.
+    """
+
+    def __init__(self, provider: LoggerProvider, level: int, report_limit: Callable[[open_runs.Run], None]) -> None:
+        self._report_limit = report_limit
         self._handler = _Handler(logger_provider=provider)
         self._level = level
         self.keeps_last = True
@@ -102,8 +105,8 @@ class LogCapture:
         if log.admits(record.levelno):
             self._emit(record, {})
             return
-        if log.begins_to_leave_out and (process := scope.job.recorder) is not None:
-            process.report_log_limit(scope.job)
+        if log.begins_to_leave_out:
+            self._report_limit(scope.job)
         if self.keeps_last:
             with ExporterLog():
                 kept = record if can_wait(record) else sendable(record)
@@ -128,9 +131,9 @@ class LogCapture:
                     detach(token)
 
 
-def _scope_of(record: logging.LogRecord) -> Scope | None:
+def _scope_of(record: logging.LogRecord) -> open_runs.Scope | None:
     """Return the run or step that a record belongs to; None for those of our own threads, too."""
-    return None if native.is_ours() else current.scope()
+    return None if native.is_ours() else open_runs.scope()
 
 
 def is_left_to_others(record: logging.LogRecord) -> bool:

@@ -19,7 +19,7 @@ from batchtel.base.process_exit import at_end, is_child_process
 from batchtel.base.values import number_of
 from batchtel.schema import settings as settings_table
 from batchtel.schema.settings import Settings
-from batchtel.telemetry import current, fork_warning
+from batchtel.telemetry import fork_warning, open_runs
 from batchtel.telemetry.providers import Telemetry
 
 NO_ENDPOINT: Final = (
@@ -133,7 +133,7 @@ def _warn_of_other_exporters(settings: Settings) -> None:
 def _stop(pid: int) -> None:
     if pid == os.getpid() and _telemetry is not None:
         # The job's logging is not given back: an export that goes on beyond the deadline would be heard there.
-        for scope in current.open_scopes():
+        for scope in open_runs.open_scopes():
             if scope is scope.job:
                 # That of a forked child is its parent's, which ends it.
                 _telemetry.send_last_log_records(scope.job.log)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
 from batchtel.base.guard import warn_once
-from batchtel.base.run_environment import trace_around
 from batchtel.export.endpoint import Endpoint, Signal
 from batchtel.export.metrics_outbox import MetricsOutbox
 from batchtel.export.outbox import Outbox
@@ -21,11 +20,10 @@ from batchtel.redact import sdk_objects
 from batchtel.redact.patterns import Redaction
 from batchtel.schema.settings import Settings
 from batchtel.schema.signals import RUN_LAST_LIMIT, RUN_LOG_LIMIT
-from batchtel.telemetry import current
+from batchtel.telemetry import open_runs
 from batchtel.version import __version__
 
 if TYPE_CHECKING:
-    from batchtel.runs.job_run import JobRun
     from batchtel.telemetry.run_log import RunLog
     from batchtel.telemetry.spans import PresetIds
 
@@ -84,14 +82,14 @@ class Telemetry:
         provider = LoggerProvider(resource, shutdown_on_exit=False)
         provider.add_log_record_processor(QueueProcessor(resource, logs.put if logs else _discard))
         self._logger = provider.get_logger("batchtel", __version__)
-        self._capture = LogCapture(provider, settings.lowest_level)
+        self._capture = LogCapture(provider, settings.lowest_level, self._report_log_limit)
         HOOK.install()
         self.put_span: Callable[[Any], None] = spans.put if spans else _discard
         self.tracer = self._tracer(resource)
-        if (scope := current.scope()) is not None:
+        if (scope := open_runs.scope()) is not None:
             self.begins(scope.job)
 
-    def begins(self, run: JobRun) -> None:
+    def begins(self, run: open_runs.Run) -> None:
         """Name `run` in what is reported at the end of the process."""
         self.outboxes.run = f"run {run.run_id} of {run.name}"
 
@@ -118,7 +116,7 @@ class Telemetry:
 
     def _beat(self, collects: bool) -> None:
         """Let every open run tell that it lives, and collect: a heartbeat needs no thread of its own."""
-        for scope in current.recorded_scopes():
+        for scope in open_runs.recorded_scopes():
             scope.beat()
         if collects:
             self.meter.collect()
@@ -148,14 +146,6 @@ class Telemetry:
         """Let the next span of ours have these ids; not with a tracer provider that is none of the SDK's."""
         if self._ids is not None:
             self._ids.preset = (trace_id, span_id)
-
-    def parent_context(self) -> Any:
-        """Return the context that a new run belongs to: the current one, else that of the parent process."""
-        from opentelemetry import context, trace
-
-        here = context.get_current()
-        carrier = trace_around(trace.get_current_span(here))
-        return extracted(carrier, here) if carrier else here
 
     def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:
         """Add 0 to `counters` once for each `key`, and collect: their series exist before the first increment."""
@@ -190,7 +180,7 @@ class Telemetry:
         """Send a log record of the current run that did not pass the standard library's loggers."""
         self._capture.copy(record)
 
-    def report_log_limit(self, run: JobRun) -> None:
+    def _report_log_limit(self, run: open_runs.Run) -> None:
         """Emit the event that log records of `run` are left out from here on."""
         body = (
             f"run {run.run_id} of {run.name} has logged more than {RUN_LOG_LIMIT} records; of the rest warnings "

@@ -25,7 +25,7 @@ from batchtel.base import native
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.export.outboxes import SPOOLING
-from batchtel.telemetry import current
+from batchtel.telemetry import open_runs
 from batchtel.telemetry.process import flush, report_end, telemetry
 
 _STANDSTILL: Final = 0.2
@@ -146,7 +146,7 @@ class Termination:
     @harmless(None)
     def _finish(self) -> None:
         try:
-            for scope in reversed(current.recorded_scopes()):
+            for scope in reversed(open_runs.recorded_scopes()):
                 scope.close(Outcome.of_signal(self._number.name))
             flush()
             report_end()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchtel.airflow import ids
+from batchtel.runs.dag_run_ids import of_dag_run
 
 SERVICES: tuple[dict[str, str], ...] = (
     {},
@@ -26,8 +26,8 @@ def test_two_airflows_have_two_traces(monkeypatch: pytest.MonkeyPatch) -> None:
                 patched.delenv(name, raising=False)
             for name, value in service.items():
                 patched.setenv(name, value)
-            traces.append(ids.of_dag_run("nightly", "scheduled__2026-03-01", "").trace_id)
-            assert ids.of_dag_run("nightly", "scheduled__2026-03-01", "").trace_id == traces[-1]
+            traces.append(of_dag_run("nightly", "scheduled__2026-03-01", "").trace_id)
+            assert of_dag_run("nightly", "scheduled__2026-03-01", "").trace_id == traces[-1]
     assert len(set(traces)) == len(SERVICES)
 
 
@@ -35,9 +35,9 @@ def test_the_variable_and_the_attribute_name_one_service(monkeypatch: pytest.Mon
     """OTEL_SERVICE_NAME and service.name are the same, and the variable is the one that counts."""
     monkeypatch.delenv("OTEL_RESOURCE_ATTRIBUTES", raising=False)
     monkeypatch.setenv("OTEL_SERVICE_NAME", "airflow")
-    one = ids.of_dag_run("nightly", "1", "")
+    one = of_dag_run("nightly", "1", "")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=other")
-    assert ids.of_dag_run("nightly", "1", "") == one
+    assert of_dag_run("nightly", "1", "") == one
     monkeypatch.delenv("OTEL_SERVICE_NAME")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=airflow")
-    assert ids.of_dag_run("nightly", "1", "") == one
+    assert of_dag_run("nightly", "1", "") == one

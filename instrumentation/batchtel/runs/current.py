@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from batchtel.base import run_environment
 from batchtel.base.process_exit import is_worker
+from batchtel.export import patience
+from batchtel.telemetry import open_runs
 
 if TYPE_CHECKING:
     from batchtel.runs.scope import Scope
@@ -104,4 +107,16 @@ def _open(scope: Scope | None) -> Scope | None:
     return scope
 
 
+def _place_of_tally() -> str:
+    """Return the place of the tally of the run around this process; empty if there is none."""
+    if not (run_environment.was_marked() or is_worker()):
+        return ""
+    from batchtel.runs import member
+
+    found = member.open_run()
+    return found.run.tally if found is not None else ""
+
+
 os.register_at_fork(after_in_child=_apart.clear)
+open_runs.provide(sys.modules[__name__])
+patience.find_around(_place_of_tally)

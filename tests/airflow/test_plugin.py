@@ -80,9 +80,11 @@ def test_off(programs: Path, tmp_path: Path, told: dict[str, str]) -> None:
         "batchtel",
         "batchtel.airflow",
         "batchtel.airflow.plugin",
-        "batchtel.base.process_exit",
+        "batchtel.base",
         "batchtel.base.guard",
         "batchtel.base.native",
+        "batchtel.base.process_exit",
+        "batchtel.schema",
         "batchtel.schema.setting_values",
         "batchtel.schema.settings",
     ]

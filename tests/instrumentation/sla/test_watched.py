@@ -152,7 +152,7 @@ def test_all_processes_of_a_run_count_under_one_type(sink: Sink, tmp_path: Path,
     assert sink.total("batch.job.records.processed", job_type=expected) == 3
 
 
-NOT_WITHOUT = ("catalogue", "catalogue_keys", "cron", "deadline", "sla", "zones")
+NOT_WITHOUT = tuple(f"catalogue.{name}" for name in ("cron", "deadline", "keys", "reader", "sla", "zones"))
 
 
 def test_who_has_no_catalogue_loads_nothing_of_it(sink: Sink, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 RUN := $(UV) run --locked --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-airflow-versions test-shapes test-faults check format generate bench clean
+.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-faults check format generate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 30
@@ -25,6 +25,9 @@ test-airflow: $(UV) ## Run the tests on real Airflow 3.3 and 2.11, against the r
 test-airflow-versions: $(UV) ## Run the same tests on the other versions of Airflow
 	@$(RUN) python -m batchtel_stack.build > /dev/null
 	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -m 'airflow and versions'
+
+test-versions: $(UV) ## Run the job side's tests on every Python that is here, with the oldest OpenTelemetry, too
+	UV="$(UV)" $(RUN) python -m tests.versions $(PAIRS)
 
 test-shapes: $(UV) ## Run all generated process shapes, with batchtel and without
 	$(RUN) pytest -m '' tests/instrumentation/shapes

@@ -24,12 +24,12 @@ IN_CODE: Final = """
     with batchtel.job("living", scheduled_at=time.time() - 60, queued_at=time.time() - 20):
         pass
     with batchtel.job("living") as job:
-        job.skip("no new files")
+        job.skipped("no new files")
     for ending in (KeyboardInterrupt, TimeoutError("30 min")):
         try:
             with batchtel.job("living") as job:
                 if isinstance(ending, TimeoutError):
-                    job.timeout("30 min are over")
+                    job.timed_out("30 min are over")
                 raise ending
         except BaseException:
             pass
@@ -79,18 +79,18 @@ def test_a_clock_that_is_ahead_enters_no_state(captured: Captured, ahead: float,
 
 ENDINGS: Final[dict[str, tuple[str, BaseException | None, str, str | None, str | None]]] = {
     # what was said, what leaves the block: status, reason, error_type
-    "skipped": ("skip", None, "skipped", "why", None),
-    "skipped, but failed": ("skip", ValueError("no"), "failure", None, "ValueError"),
-    "skipped, with exit code 0": ("skip", SystemExit(0), "skipped", "why", None),
-    "timeout": ("timeout", None, "timeout", "why", None),
-    "timeout, with its exception": ("timeout", TimeoutError("slow"), "timeout", "why", None),
+    "skipped": ("skipped", None, "skipped", "why", None),
+    "skipped, but failed": ("skipped", ValueError("no"), "failure", None, "ValueError"),
+    "skipped, with exit code 0": ("skipped", SystemExit(0), "skipped", "why", None),
+    "timeout": ("timed_out", None, "timeout", "why", None),
+    "timeout, with its exception": ("timed_out", TimeoutError("slow"), "timeout", "why", None),
     "an exception alone": ("", TimeoutError("of a socket"), "failure", None, "TimeoutError"),
 }
 
 
 @pytest.mark.parametrize("case", ENDINGS)
 def test_how_it_ends_as_it_was_said(captured: Captured, case: str) -> None:
-    """skip() and timeout() decide how a run and a step end, but a failure is never called skipped."""
+    """skipped() and timed_out() decide how a run and a step end, but a failure is never called skipped."""
     said, leaving, status, reason, error_type = ENDINGS[case]
     with (
         contextlib.suppress(*([] if leaving is None else [type(leaving)])),
@@ -118,7 +118,7 @@ def test_an_attempt_that_timed_out_is_tried_again(captured: Captured) -> None:
     @batchtel.retry(attempts=2, delay=0, on=TimeoutError)
     @batchtel.job("slow")
     def slow() -> None:
-        batchtel.current_job().timeout("upstream")
+        batchtel.current_job().timed_out("upstream")
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
@@ -144,7 +144,7 @@ def test_a_command_under_timeout(sink: Sink, command: list[str], status: str) ->
 def test_a_whole_program_skips(sink: Sink, tmp_path: Path) -> None:
     """A program that is a run without a line of code can say that there was nothing to do, too."""
     script = tmp_path / "nothing.py"
-    script.write_text("import batchtel; batchtel.current_job().skip('no files')")
+    script.write_text("import batchtel; batchtel.current_job().skipped('no files')")
     assert call(instrumented(str(script)), sink).returncode == 0
     attributes = sink.event("batch.run.finished").attributes
     assert (attributes["batch.status"], attributes["batch.status.reason"]) == ("skipped", "no files")
@@ -154,7 +154,7 @@ def test_a_part_of_a_run_cannot_end_it(sink: Sink) -> None:
     """skip() in a process that joined the run says so once, and the run ends as its opener sees it."""
     script = f"""
         import subprocess, batchtel
-        joins = "import batchtel\\nwith batchtel.job('outer') as job: job.skip(); job.skip()"
+        joins = "import batchtel\\nwith batchtel.job('outer') as job: job.skipped(); job.skipped()"
         with batchtel.job("outer"):
             subprocess.run([{sys.executable!r}, "-c", joins], check=True)
         """

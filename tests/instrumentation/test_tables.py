@@ -234,6 +234,8 @@ def test_defaults_of_the_table_are_what_is_used() -> None:
         value = getattr(values, name)
         if row.type in scale:
             assert value == float(row.default) / scale[row.type], name
+        elif row.type == "size":
+            assert (value, row.default) == (64 * 2**20, "64MiB"), name
         elif row.type == "boolean":
             assert value is (row.default == "true"), name
         else:
@@ -242,7 +244,7 @@ def test_defaults_of_the_table_are_what_is_used() -> None:
 
 def test_the_first_variable_of_a_row_counts() -> None:
     """Each variable of a row sets it, an earlier one wins, and an empty one counts as unset."""
-    samples = {"string": ("one", "two"), "boolean": ("true", "false"), "integer": ("7", "8")}
+    samples = {"string": ("one", "two"), "boolean": ("true", "false"), "integer": ("7", "8"), "size": ("2KiB", "3GiB")}
     for name, row in SETTINGS.items():
         if row.read_by != "batchtel":
             continue
@@ -265,6 +267,7 @@ WRONG = {
     "OTEL_BSP_SCHEDULE_DELAY": ("0", "a number of milliseconds above 0", "1000"),
     "OTEL_BLRP_SCHEDULE_DELAY": ("1s", "a number of milliseconds above 0", "1000"),
     "BATCHTEL_ATTEMPT": ("first", "a whole number above 0", "1"),
+    "BATCHTEL_SPOOL_SIZE": ("64", "a whole number and KiB, MiB or GiB, such as 64MiB", "64MiB"),
 }
 
 

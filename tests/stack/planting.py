@@ -36,7 +36,7 @@ for text in plan["texts"]:
                 tracer.start_span("linked", links=[link]).end()
             with batchtel.step("skipped") as step:
                 step.outputs(text)
-                step.skip(text)
+                step.skipped(text)
             with batchtel.step("load"):
                 error = ConnectionError(text)
                 error.add_note(text)

@@ -14,14 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchtel.base.guard import warn_once
 
 if TYPE_CHECKING:
     from batchtel.export.endpoint import Signal
-
-_MEBIBYTE: Final = 2**20
 
 
 class Spooled(NamedTuple):
@@ -36,11 +34,11 @@ class Spooled(NamedTuple):
 
 
 class Spool:
-    """The requests of one signal in the folder `folder`; all signals together take at most `limit` MiB."""
+    """The requests of one signal in the folder `folder`; all signals together take at most `limit` bytes."""
 
     def __init__(self, folder: str, limit: int, signal: Signal) -> None:
         self._folder = Path(folder)
-        self._limit = limit * _MEBIBYTE
+        self._limit = limit
         self._signal = signal
         self._number = 0
 

@@ -48,14 +48,14 @@ class Description:
         """Name what is written; at most 100, each once and cut at 256 characters."""
         _name("outputs", self._outputs, names)
 
-    @public(None, call='skip("no new files")')
-    def skip(self, reason: str = "") -> None:
-        """Tell that there was nothing to do: without an exception this ends as `skipped`, not as a success."""
+    @public(None, call='skipped("no new files")')
+    def skipped(self, reason: str = "") -> None:
+        """Report that there was nothing to do: without an exception this ends as `skipped`, not as a success."""
         self._ends_as("skipped", reason)
 
-    @public(None, call='timeout("the query took over an hour")')
-    def timeout(self, reason: str = "") -> None:
-        """Tell that its own time limit has passed: this ends as `timeout`, with an exception or without."""
+    @public(None, call='timed_out("the query took over an hour")')
+    def timed_out(self, reason: str = "") -> None:
+        """Report that its own time limit has passed: this ends as `timeout`, with an exception or without."""
         self._ends_as("timeout", reason)
 
     def _ends_as(self, status: str, reason: object) -> None:

@@ -85,7 +85,7 @@ SETTINGS: Final = {
         "sends it, or `batchtel spool send`. Unset: it is lost.",
     ),
     "spool_limit": Setting(
-        ("BATCHTEL_SPOOL_MEBIBYTES",), "integer", "64", "Size of the spool; beyond it the oldest files are dropped."
+        ("BATCHTEL_SPOOL_SIZE",), "size", "64MiB", "Size of the spool; beyond it the oldest files are dropped."
     ),
     "metric_interval": Setting(
         ("OTEL_METRIC_EXPORT_INTERVAL",), "milliseconds", "15000", "Time between two metric exports of a running job."

@@ -250,7 +250,7 @@ def test_the_oldest_make_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     """Beyond its size the spool drops its oldest files, of whichever signal, and says so once."""
     big = new_request("traces")
     big.resource_spans.add().resource.attributes.add(key="k").value.string_value = "x" * 400_000
-    spans, logs = Spool(str(tmp_path), 1, "traces"), Spool(str(tmp_path), 1, "logs")
+    spans, logs = Spool(str(tmp_path), 2**20, "traces"), Spool(str(tmp_path), 2**20, "logs")
     oldest, second = spans.write(big), logs.write(big)
     third = spans.write(big)
     fourth = spans.write(big)
@@ -262,11 +262,11 @@ def test_the_oldest_make_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
 
 def test_a_file_in_work_is_nobody_elses(tmp_path: Path) -> None:
     """While one holds a file another does not get it; nor one that is no file, or a link."""
-    spool = Spool(str(tmp_path), 1, "traces")
+    spool = Spool(str(tmp_path), 2**20, "traces")
     first = spool.write(new_request("traces"))
     os.symlink(first, tmp_path / "0-1-1.traces.json")
     (tmp_path / "1-1-1.traces.json").mkdir()
-    with spool.oldest(set()) as held, Spool(str(tmp_path), 1, "traces").oldest(set()) as other:
+    with spool.oldest(set()) as held, Spool(str(tmp_path), 2**20, "traces").oldest(set()) as other:
         assert held is not None
         assert (held.path, other) == (first, None)
         held.delete()
@@ -294,7 +294,7 @@ def test_nothing_is_left_of_what_cannot_be_written(tmp_path: Path) -> None:
         request.resource_spans.add().resource.attributes.add(key="k").value.string_value = "x" * 100_000
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
         try:
-            Spool(sys.argv[1], 1, "traces").write(request)
+            Spool(sys.argv[1], 2**20, "traces").write(request)
         except OSError:
             sys.exit(3)
         """

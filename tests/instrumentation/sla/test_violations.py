@@ -195,7 +195,7 @@ def test_a_skipped_run_had_nothing_to_process(captured: Captured, catalogue: Wri
     """It owes no records."""
     catalogue("[jobs.loads.sla]\nmin_records = 5\n")
     with batchtel.job("loads") as job:
-        job.skip("no new files")
+        job.skipped("no new files")
     assert captured.counter(VIOLATIONS) == 0
     assert captured.event("batch.run.finished")["batch.sla.met"] is True
 

@@ -59,7 +59,7 @@ def _fail() -> None:
 
 
 def _skip() -> None:
-    batchtel.current_step().skip("nothing new")
+    batchtel.current_step().skipped("nothing new")
 
 
 def _cancel() -> None:

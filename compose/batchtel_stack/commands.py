@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from batchtel.command import Failure
-from batchtel_collector.environment import load
+from batchtel_collector.environment.load import load
 from batchtel_stack import output, state
 from batchtel_stack.follow import follow
 from batchtel_stack.ports import Ports

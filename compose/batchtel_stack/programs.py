@@ -13,11 +13,11 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from batchtel.command import Failure
-from batchtel_collector.environment import Environment as Settings
-from batchtel_collector.environment import load
-from batchtel_collector.quantities import go_duration
-from batchtel_collector.render import render
-from batchtel_collector.values import required_variables
+from batchtel_collector.environment.durations_and_sizes import go_duration
+from batchtel_collector.environment.load import load
+from batchtel_collector.environment.model import Environment as Settings
+from batchtel_collector.environment.values import required_variables
+from batchtel_collector.render.configuration import render
 from batchtel_dashboards import rules
 from batchtel_stack.ports import HOST, Ports
 

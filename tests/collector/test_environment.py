@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from batchtel.command import Failure, main
-from batchtel_collector import environment
-from batchtel_collector.environment import Environment, WrongEnvironment, load, parse
+from batchtel_collector.environment.layers import SHIPPED, shipped
+from batchtel_collector.environment.load import WrongEnvironment, load, parse
+from batchtel_collector.environment.model import Environment
 
-LOCAL = (environment.SHIPPED / "local.yaml").read_text(encoding="utf-8")
+LOCAL = (SHIPPED / "local.yaml").read_text(encoding="utf-8")
 
 
 def changed(key: str, line: str) -> tuple[str, int]:
@@ -40,10 +41,10 @@ def test_local_is_read_into_types() -> None:
     assert local.listen.otlp_grpc == "127.0.0.1:4317"
 
 
-@pytest.mark.parametrize("name", environment.shipped())
+@pytest.mark.parametrize("name", shipped())
 def test_every_key_of_a_shipped_file_is_described(name: str) -> None:
     """Each line with a key has a comment on it, on its group, or directly above it."""
-    lines = (environment.SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    lines = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     bare = [
         line
         for above, line in zip(["", *lines], lines, strict=False)
@@ -245,7 +246,7 @@ def test_an_unknown_name_lists_the_shipped_ones() -> None:
     result = CliRunner().invoke(main, ["render", "--env", "locl"])
     assert result.exit_code == 2
     assert result.stderr == (
-        f"error: unknown environment 'locl' (did you mean local?); shipped: {', '.join(environment.shipped())}; "
+        f"error: unknown environment 'locl' (did you mean local?); shipped: {', '.join(shipped())}; "
         "or give a file, for example ./production.yaml\n"
     )
     assert result.stdout == ""

@@ -13,12 +13,12 @@ import yaml
 from click.testing import CliRunner
 
 from batchtel.command import Failure, main
-from batchtel_collector.environment import load
-from batchtel_collector.formats import formatted, forms
-from batchtel_collector.platform import IMAGE, needs
-from batchtel_collector.render import render
-from batchtel_collector.secrets import secrets_in
-from batchtel_collector.variants import Variant, variants
+from batchtel_collector.check.secrets import secrets_in
+from batchtel_collector.environment.load import load
+from batchtel_collector.environment.role_variants import Variant, variants
+from batchtel_collector.render.configuration import render
+from batchtel_collector.render.formats import formatted, forms
+from batchtel_collector.render.platform_needs import IMAGE, needs
 
 IN_PODS = [one for one in variants() if "kubernetes" in forms(load(one.name, role=one.role))]
 NEWEST_KUBERNETES = "1.37"

@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from batchtel.command import main
-from batchtel_collector import schema
-from batchtel_collector.environment import SHIPPED, WrongEnvironment, load, shipped
-from batchtel_collector.variants import variants
+from batchtel_collector.environment import schema
+from batchtel_collector.environment.layers import SHIPPED, shipped
+from batchtel_collector.environment.load import WrongEnvironment, load
+from batchtel_collector.environment.role_variants import variants
 
 MINE = """\
 base: local

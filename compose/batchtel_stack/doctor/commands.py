@@ -12,7 +12,7 @@ from rich.console import Console
 
 from batchtel.command import Failure
 from batchtel.endpoint import GRPC
-from batchtel_collector.environment import load
+from batchtel_collector.environment.load import load
 from batchtel_stack.doctor import clock, limits, reach, search, variables
 from batchtel_stack.doctor.canary import JOB, Canary
 from batchtel_stack.doctor.finding import Finding, exit_code

@@ -10,10 +10,10 @@ from jinja2 import FileSystemLoader
 
 from batchtel.command import Failure
 from batchtel.version import __version__
-from batchtel_collector import platform
-from batchtel_collector.environment import Environment
-from batchtel_collector.render import render, templates
-from batchtel_collector.values import required_variables
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.values import required_variables
+from batchtel_collector.render import platform_needs
+from batchtel_collector.render.configuration import render, templates
 
 FORMATS: Final = ("collector", "helm", "kubernetes", "compose")
 """The names of the formats: the configuration alone, or within what a platform wants to have."""
@@ -46,7 +46,7 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
             f"{form}; write listen.otlp_grpc, listen.otlp_http and listen.health with 0.0.0.0, and tls and token",
             2,
         )
-    needs = platform.needs(environment, configuration)
+    needs = platform_needs.needs(environment, configuration)
     if unknown := required_variables(needs.queue):
         raise Failure(
             f"queue.folder of {environment.name} refers to {', '.join(unknown)}, and where {form} puts the volume has "
@@ -66,11 +66,11 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
             digest=hashlib.sha256(configuration.encode()).hexdigest()[:16],
             file=file_name(stem, "collector"),
             needs=needs,
-            reachable=platform.reachable(environment),
-            statsd=platform.open_statsd(environment),
-            image=platform.IMAGE,
-            home=platform.HOME,
-            from_the_pod=platform.FROM_THE_POD,
+            reachable=platform_needs.reachable(environment),
+            statsd=platform_needs.open_statsd(environment),
+            image=platform_needs.IMAGE,
+            home=platform_needs.HOME,
+            from_the_pod=platform_needs.FROM_THE_POD,
         )
         + "\n"
     )
@@ -78,7 +78,7 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
 
 def forms(environment: Environment) -> list[str]:
     """Return the formats that an environment can be rendered in."""
-    return [form for form in FORMATS if form not in IN_PODS or platform.reachable(environment)]
+    return [form for form in FORMATS if form not in IN_PODS or platform_needs.reachable(environment)]
 
 
 def file_name(stem: str, form: str) -> str:

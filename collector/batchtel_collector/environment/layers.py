@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import batchtel_collector
 from batchtel.command import Failure
-from batchtel_collector import document
-from batchtel_collector.document import Document, Problem
+from batchtel_collector.environment import document
+from batchtel_collector.environment.document import Document, Problem
 
-SHIPPED: Final = Path(__file__).parent / "environments"
+SHIPPED: Final = Path(batchtel_collector.__file__).parent / "environments"
 """Folder of the environments that come with batchtel, one YAML file each."""
 
 ROLES: Final = ("standalone", "agent", "gateway")

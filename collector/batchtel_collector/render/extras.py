@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import yaml
 
-from batchtel_collector import document
-from batchtel_collector.document import Problem, WrongDocument
+from batchtel_collector.environment import document
+from batchtel_collector.environment.document import Problem, WrongDocument
 
 RULE: Final = "mappings key by key, lists and values whole; null takes a key away"
 """How two configurations become one; the header of the result says it."""

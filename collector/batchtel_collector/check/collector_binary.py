@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.command import Failure
-from batchtel_collector import cache
+from batchtel_collector.check import cache
 
 NAMES: Final = ("otelcol-batchtel", "otelcol-contrib", "otelcol")
 """Names under which a collector is looked for on PATH, in this order."""

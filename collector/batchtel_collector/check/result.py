@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from batchtel.command import Failure
-from batchtel_collector import program
-from batchtel_collector.budget import Budget, budget
-from batchtel_collector.check import check
-from batchtel_collector.document import Problem, WrongDocument
-from batchtel_collector.environment import Environment
-from batchtel_collector.variants import Variant
+from batchtel_collector.check import collector_binary
+from batchtel_collector.check.problems import problems_of
+from batchtel_collector.check.series_budget import Budget, budget
+from batchtel_collector.environment.document import Problem, WrongDocument
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.role_variants import Variant
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Verdict:
             WrongDocument: its extras cannot be used.
             Failure: the collector cannot be run, exit code 3.
         """
-        problems = [Problem(message) for message in check(environment, collector)]
+        problems = [Problem(message) for message in problems_of(environment, collector)]
         series = None if environment.role == "agent" else budget(environment)
         if problems:
             lines = "".join(f"\n  {problem.message}" for problem in problems)
             text = f"the configuration of {variant.stem} is wrong, says this check with {collector}{lines}"
         else:
             room = f"; {series.text}" if series else ""
-            by = f"{collector} ({program.version(collector)})"
+            by = f"{collector} ({collector_binary.version(collector)})"
             text = f"{variant.stem} is right: {by} accepts its configuration{room}"
         return cls(variant, problems, text, budget=series)
 

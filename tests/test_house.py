@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import pkgutil
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,14 @@ MAY_IMPORT = {
     "batchtel_dashboards": {"batchtel", "batchtel_dashboards"},
     "batchtel_stack": {"batchtel", "batchtel_collector", "batchtel_dashboards", "batchtel_stack"},
 }
+
+LAYERS = {
+    "batchtel_collector": ("environment", "render", "check", "cli"),
+}
+"""Package -> its sub-packages, lowest first: each imports itself and those before it, never one behind it.
+
+A module that lies beside them is above them all, unless it is named here too. CONTRIBUTING.md has the same table.
+"""
 
 OUTSIDE_OF_JOBS = {
     "command.py": "click",
@@ -62,6 +72,67 @@ def _imported(tree: ast.Module) -> set[str]:
             assert node.level == 0, "imports are absolute"
             names.add((node.module or "").partition(".")[0])
     return names
+
+
+def _names(package: str) -> dict[Path, str]:
+    """Return the full name of each module of a package, by its file."""
+    folder = PACKAGES[package]
+    files = (file.relative_to(folder.parent) for file in folder.rglob("*.py"))
+    return {folder.parent / file: ".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files}
+
+
+def _imported_modules(tree: ast.AST, known: Collection[str]) -> set[str]:
+    """Return which of the `known` modules the code imports anywhere: in functions and for types only, too."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (parts & set(known)) or {str(node.module)}
+    return found & set(known)
+
+
+def _imports(package: str) -> dict[str, set[str]]:
+    """Return the modules of a package, and for each those of the same package that it imports."""
+    names = _names(package)
+    return {names[file]: _imported_modules(tree, names.values()) for file, tree in _modules(package)}
+
+
+def _level(module: str) -> int:
+    """Return how high a module is in its package, -1 for the package itself, which is empty."""
+    package, *inner = module.split(".")
+    order = LAYERS[package]
+    if not inner:
+        return -1
+    return order.index(inner[0]) if inner[0] in order else len(order)
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_sub_packages_import_one_way(package: str) -> None:
+    """No module imports from a higher sub-package, not even in a function or for a type."""
+    imports = _imports(package)
+    assert {module.split(".")[1] for module in imports if "." in module} >= set(LAYERS[package])
+    wrong = {
+        module: higher
+        for module, imported in imports.items()
+        if (higher := {one for one in imported if _level(one) > _level(module)})
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_modules_import_each_other(package: str) -> None:
+    """The modules of a package can be put into an order in which each one imports earlier ones only."""
+    graph = {module: imported - {module} for module, imported in _imports(package).items()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
+
+
+def test_layers_are_those_of_the_guide() -> None:
+    """CONTRIBUTING.md has the table of sub-packages as it is held here."""
+    text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(batchtel\w*)` \| (.+) \|$", text, re.MULTILINE)
+    assert {package: tuple(re.findall(r"`(\w+)`", order)) for package, order in rows} == LAYERS
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -156,6 +156,18 @@ def test_a_job_process_loads_little() -> None:
     assert wrong == {}
 
 
+def test_errors_of_the_command_line_are_made_by_commands() -> None:
+    """On the collector side only `cli` knows click; everything else raises errors of its own, which `cli` maps."""
+    commands = PACKAGES["batchtel_collector"] / "cli"
+    foreign = {"click", "batchtel.command"}
+    wrong = {
+        file.name: found
+        for file, tree in _modules("batchtel_collector")
+        if file.parent != commands and (found := _imported_modules(tree, foreign))
+    }
+    assert wrong == {}
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_rooms_are_small(package: str) -> None:
     """No module is longer than 300 lines."""

@@ -13,6 +13,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from batchtel.command import Failure
+from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment.durations_and_sizes import go_duration
 from batchtel_collector.environment.load import load
 from batchtel_collector.environment.model import Environment as Settings
@@ -71,6 +72,7 @@ class Program:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+@as_failures()
 def programs(options: Options, boot: int) -> tuple[Program, ...]:
     """Return the programs in the order of their start.
 
@@ -93,6 +95,7 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
     )
 
 
+@as_failures()
 def configured(options: Options) -> Settings:
     """Return the environment of a stack: the named one, with what the stack decides put over it.
 
@@ -105,6 +108,7 @@ def configured(options: Options) -> Settings:
     return load(options.environment, _merged(settings, options.overrides))
 
 
+@as_failures()
 def replaced(options: Options) -> list[str]:
     """Return the stores of the named environment that a stack with stores of its own does not deliver to.
 

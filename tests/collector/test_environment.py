@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batchtel.command import Failure, main
+from batchtel.command import main
+from batchtel_collector.environment.errors import UnreadableFileError
 from batchtel_collector.environment.layers import SHIPPED, shipped
-from batchtel_collector.environment.load import WrongEnvironment, load, parse
+from batchtel_collector.environment.load import InvalidEnvironmentError, load, parse
 from batchtel_collector.environment.model import Environment
 
 LOCAL = (SHIPPED / "local.yaml").read_text(encoding="utf-8")
@@ -27,10 +28,9 @@ def changed(key: str, line: str) -> tuple[str, int]:
 
 def refusal(text: str) -> str:
     """Return the whole message about a text that must be refused."""
-    with pytest.raises(WrongEnvironment) as refused:
+    with pytest.raises(InvalidEnvironmentError) as refused:
         parse(text, "mine.yaml")
-    assert refused.value.exit_code == 2
-    return refused.value.format_message()
+    return str(refused.value)
 
 
 def test_local_is_read_into_types() -> None:
@@ -69,9 +69,9 @@ def test_overrides_replace_single_keys_and_whole_lists() -> None:
 
 def test_a_wrong_override_is_named_without_a_place() -> None:
     """An override has no line in the file, so the message has none either."""
-    with pytest.raises(WrongEnvironment) as refused:
+    with pytest.raises(InvalidEnvironmentError) as refused:
         load("local", {"listen": {"health": "nowhere"}})
-    assert refused.value.format_message() == (
+    assert str(refused.value) == (
         "1 problem in the environment local.yaml\n"
         '  local.yaml: listen.health: "nowhere" is not host:port; write for example "127.0.0.1:4317" '
         "with a port from 1 to 65535"
@@ -254,12 +254,13 @@ def test_an_unknown_name_lists_the_shipped_ones() -> None:
 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     """A path that does not exist names the path; exit code 2."""
-    with pytest.raises(Failure) as refused:
-        load(str(tmp_path / "none.yaml"))
-    assert refused.value.exit_code == 2
-    assert refused.value.format_message() == (
-        f"cannot read the environment {tmp_path}/none.yaml: No such file or directory"
-    )
+    missing = tmp_path / "none.yaml"
+    reason = f"cannot read the environment {missing}: No such file or directory"
+    with pytest.raises(UnreadableFileError) as refused:
+        load(str(missing))
+    assert str(refused.value) == reason
+    result = CliRunner().invoke(main, ["render", "--env", str(missing)])
+    assert (result.exit_code, result.stderr) == (2, f"error: {reason}\n")
 
 
 CONTRADICTIONS = {

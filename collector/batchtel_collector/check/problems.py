@@ -41,7 +41,7 @@ def problems_of(environment: Environment, collector: Path) -> list[str]:
     Secrets are looked for, the known jobs are held against the limit of series, and `collector` is asked whether it
     would start. A variable that the configuration refers to and that is not set here stands as a placeholder.
 
-    Raises Failure, exit code 3, when the collector cannot be run.
+    Raises CollectorUnavailableError when the collector cannot be run.
     """
     text = render(environment)
     if problems := secrets_in(text):

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import yaml
 
+from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment import layers, schema
 from batchtel_collector.environment.document import Document, Path, dotted
 from batchtel_collector.environment.layers import shipped
@@ -28,6 +29,7 @@ def environments() -> None:
 
 @environments.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@as_failures()
 def list_environments(as_json: bool) -> None:
     """List the environments that come with batchtel, their roles, and what each is for.
 
@@ -49,6 +51,7 @@ def list_environments(as_json: bool) -> None:
 @click.option("--role", type=click.Choice(layers.ROLES), help="The role to show; the file's own if not given.")
 @click.option("--origin", is_flag=True, help="Say for each value which file and line has set it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@as_failures()
 def show(environment: str, role: str | None, origin: bool, as_json: bool) -> None:
     """Print an environment with its base and the part of its role put together.
 

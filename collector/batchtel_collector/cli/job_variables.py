@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from batchtel_collector.cli.render import environment_option
+from batchtel_collector.cli.errors import as_failures
+from batchtel_collector.cli.options import environment_option
 from batchtel_collector.environment.load import load
 from batchtel_collector.render.job_variables import FORMATS, text
 
@@ -19,6 +20,7 @@ from batchtel_collector.render.job_variables import FORMATS, text
     show_default=True,
     help="For whom the variables are written.",
 )
+@as_failures()
 def env(environment: str, form: str) -> None:
     """Print the variables that jobs need in an environment, secrets by reference.
 

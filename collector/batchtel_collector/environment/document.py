@@ -12,7 +12,7 @@ from typing import Final
 
 import yaml
 
-from batchtel.command import Failure
+from batchtel_collector.environment.errors import InputError
 
 Path = tuple[str | int, ...]
 """Keys and list positions that lead to a value."""
@@ -41,15 +41,15 @@ class Problem:
         return f"{where}: {self.message}"
 
 
-class WrongDocument(Failure):
-    """A file that cannot be used, exit code 2; `problems` has each thing that is wrong, in the order of the file."""
+class InvalidDocumentError(InputError):
+    """A file that cannot be used; `problems` has each thing that is wrong, in the order of the file."""
 
     def __init__(self, what: str, name: str, problems: list[Problem]) -> None:
         self.name = name
         self.problems = sorted(problems, key=lambda problem: problem.place or Place(0, 0))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {problem.located(name)}" for problem in self.problems)
-        super().__init__(f"{count} in the {what} {name}{lines}", 2)
+        super().__init__(f"{count} in the {what} {name}{lines}")
 
 
 @dataclass(slots=True)

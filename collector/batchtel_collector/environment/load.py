@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from batchtel_collector.environment import document, layers
 from batchtel_collector.environment.consistency import inconsistencies
-from batchtel_collector.environment.document import Document, Problem, WrongDocument
+from batchtel_collector.environment.document import Document, InvalidDocumentError, Problem
 from batchtel_collector.environment.messages import message
 from batchtel_collector.environment.model import Environment
 
 
-class WrongEnvironment(WrongDocument):
-    """An environment that cannot be used, exit code 2."""
+class InvalidEnvironmentError(InvalidDocumentError):
+    """An environment that cannot be used."""
 
     def __init__(self, name: str, problems: list[Problem]) -> None:
         super().__init__("environment", name, problems)
@@ -31,8 +31,9 @@ def load(name_or_path: str, overrides: Mapping[str, object] | None = None, role:
         role: `standalone`, `agent` or `gateway`; None takes the file's own.
 
     Raises:
-        WrongEnvironment: exit code 2, with all problems at once.
-        Failure: exit code 2, a file cannot be read.
+        InvalidEnvironmentError: with all problems at once.
+        UnknownEnvironmentError: no environment of this name is shipped.
+        UnreadableFileError: the file cannot be read.
     """
     path = layers.find(name_or_path)
     merged = layers.read(path)
@@ -71,7 +72,7 @@ def _validated(merged: Document, name: str) -> Environment:
     elif not problems:
         expected = "must be keys and values, such as `cadence: 15s`"
         problems.append(Problem(expected, place=document.Place(1, 1, merged.file)))
-    raise WrongEnvironment(name, problems)
+    raise InvalidEnvironmentError(name, problems)
 
 
 def _problem(detail: Any, merged: Document) -> Problem:

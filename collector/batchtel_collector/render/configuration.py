@@ -45,7 +45,7 @@ KEPT_ON_RECORDS: Final = (
 def render(environment: Environment) -> str:
     """Return the collector's configuration as YAML text.
 
-    Raises WrongDocument, exit code 2, when the file that `extras` names cannot be merged over it.
+    Raises InvalidDocumentError when the file that `extras` names cannot be merged over it.
     """
     metrics = environment.metrics
     ruled = {name: rule for name, rule in metrics.items() if not rule.drop}

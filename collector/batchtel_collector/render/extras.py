@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from batchtel_collector.environment import document
-from batchtel_collector.environment.document import Problem, WrongDocument
+from batchtel_collector.environment.document import InvalidDocumentError, Problem
 
 RULE: Final = "mappings key by key, lists and values whole; null takes a key away"
 """How two configurations become one; the header of the result says it."""
@@ -17,17 +17,17 @@ RULE: Final = "mappings key by key, lists and values whole; null takes a key awa
 def merged(text: str, path: Path) -> str:
     """Return the rendered configuration `text` with the file at `path` merged over it, as YAML text.
 
-    Raises WrongDocument, exit code 2, when the file cannot be read or is not strict YAML.
+    Raises InvalidDocumentError when the file cannot be read or is not strict YAML.
     """
     try:
         read = document.read(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise WrongDocument("extras", str(path), [Problem(f"cannot be read: {reason}")]) from None
+        raise InvalidDocumentError("extras", str(path), [Problem(f"cannot be read: {reason}")]) from None
     if not read.problems and not isinstance(read.data, dict):
         read.problems.append(Problem("must be keys and values", place=document.Place(1, 1)))
     if read.problems:
-        raise WrongDocument("extras", str(path), read.problems)
+        raise InvalidDocumentError("extras", str(path), read.problems)
     header = "".join(line + "\n" for line in text.splitlines()[:2])
     whole = _merged(yaml.safe_load(text), read.data)
     body = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)

@@ -16,6 +16,7 @@ from batchtel.command import Failure
 from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment.durations_and_sizes import go_duration
 from batchtel_collector.environment.load import load
+from batchtel_collector.environment.merging import merge
 from batchtel_collector.environment.model import Environment as Settings
 from batchtel_collector.environment.values import required_variables
 from batchtel_collector.render.configuration import render
@@ -105,7 +106,8 @@ def configured(options: Options) -> Settings:
     settings = _listeners(options) | ({} if options.only_collector else _own_stores(options.ports))
     if options.cadence is not None:
         settings["cadence"] = options.cadence
-    return load(options.environment, _merged(settings, options.overrides))
+    merge(settings, options.overrides)
+    return load(options.environment, settings)
 
 
 @as_failures()
@@ -216,14 +218,6 @@ def _own_stores(ports: Ports) -> dict[str, object]:
         "tempo": None,
         "jaeger": {"endpoint": f"{HOST}:{ports.jaeger_otlp}", "query": f"http://{HOST}:{ports.jaeger}"},
     }
-
-
-def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        merged[key] = _merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 def _template(name: str, **values: object) -> str:

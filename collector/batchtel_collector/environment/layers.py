@@ -1,11 +1,12 @@
 """The layers of an environment: its base, its own file, what differs for one role, and overrides of the caller's.
 
-Each is put over the one before, mappings key by key and everything else whole, so an empty value (`null`) takes away
-what the base has. A base has none itself: whoever reads a file reads one more and knows everything.
+Each is put over the one before by `merging`, so an empty value (`null`) takes away what the base has. A base has none
+itself: whoever reads a file reads one more and knows everything.
 """
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import batchtel_collector
 from batchtel_collector.environment import document
 from batchtel_collector.environment.document import Document, Problem
 from batchtel_collector.environment.errors import InputError, UnknownEnvironmentError, UnreadableFileError
+from batchtel_collector.environment.merging import lift, overlay
 
 SHIPPED: Final = Path(batchtel_collector.__file__).parent / "environments"
 """Folder of the environments that come with batchtel, one YAML file each."""
@@ -81,7 +83,7 @@ def read(path: Path, text: str | None = None, name: str | None = None) -> Docume
         return own
     _resolve_extras(below, below_path.parent)
     below.file = own.file
-    document.overlay(below, own)
+    overlay(below, own)
     return below
 
 
@@ -107,11 +109,11 @@ def settle(merged: Document, role: str | None, overrides: Mapping[str, object]) 
         message = f"roles.{unknown} is not a role; write {', '.join(ROLES[:-1])} or {ROLES[-1]}"
         merged.problems.append(Problem(message, ("roles", unknown), merged.keys.get(("roles", unknown))))
     if isinstance(chosen, str) and chosen in parts:
-        document.lift(merged, ("roles", chosen))
+        lift(merged, ("roles", chosen))
     merged.data.pop("roles", None)
     if role is not None and role != merged.data.get("role"):
         overrides = {**overrides, "role": role}
-    document.merge(merged, overrides)
+    overlay(merged, Document(copy.deepcopy(dict(overrides))))
 
 
 def shown(path: Path) -> str:

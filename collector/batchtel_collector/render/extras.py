@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from batchtel_collector.environment import document
 from batchtel_collector.environment.document import InvalidDocumentError, Problem
+from batchtel_collector.environment.merging import merge
 
 RULE: Final = "mappings key by key, lists and values whole; null takes a key away"
 """How two configurations become one; the header of the result says it."""
@@ -24,23 +25,17 @@ def merged(text: str, path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InvalidDocumentError("extras", str(path), [Problem(f"cannot be read: {reason}")]) from None
-    if not read.problems and not isinstance(read.data, dict):
-        read.problems.append(Problem("must be keys and values", place=document.Place(1, 1)))
-    if read.problems:
-        raise InvalidDocumentError("extras", str(path), read.problems)
+    if read.problems or not isinstance(read.data, dict):
+        not_a_mapping = Problem("must be keys and values", place=document.Place(1, 1))
+        raise InvalidDocumentError("extras", str(path), read.problems or [not_a_mapping])
     header = "".join(line + "\n" for line in text.splitlines()[:2])
-    whole = _merged(yaml.safe_load(text), read.data)
+    whole = yaml.safe_load(text)
+    merge(whole, read.data, _take_away)
     body = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)
     return f"{header}# {path.name} is merged over it: {RULE}.\n{body}"
 
 
-def _merged(below: Any, above: Any) -> Any:
-    if not isinstance(below, dict) or not isinstance(above, dict):
-        return above
-    whole = dict(below)
-    for key, value in above.items():
-        if value is None:
-            whole.pop(key, None)
-        else:
-            whole[key] = _merged(whole.get(key), value)
-    return whole
+def _take_away(data: dict[str, object], path: document.Path) -> None:
+    """Leave no null where one was put: to the collector it would be a key with defaults."""
+    if data[str(path[-1])] is None:
+        del data[str(path[-1])]

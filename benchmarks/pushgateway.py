@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from batchtel_collector import cache
+from batchtel_collector.check import cache
 from batchtel_stack.ports import HOST, Ports
 from benchmarks.programs import program
 

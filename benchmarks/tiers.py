@@ -20,8 +20,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from batchtel.cli.main import Failure
-from batchtel_collector.environment import load as load_environment
-from batchtel_collector.render import render
+from batchtel_collector.environment.load import load as load_environment
+from batchtel_collector.render.configuration import render
 from batchtel_stack import binaries
 from batchtel_stack.ports import HOST, Ports, free
 from batchtel_stack.stack import Stack

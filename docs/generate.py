@@ -16,10 +16,11 @@ from batchtel.catalogue.keys import JOB, Kind, Table
 from batchtel.schema.settings import SETTINGS
 from batchtel.schema.signals import ATTRIBUTES, JOB_LABELS, METRICS, RESOURCE_LABELS
 from batchtel.schema.spans_and_events import AIRFLOW_ATTRIBUTES, EVENTS, SPANS
-from batchtel_collector import schema
-from batchtel_collector.environment import Environment, load
-from batchtel_collector.formats import file_name, formatted, forms
-from batchtel_collector.variants import variants
+from batchtel_collector.environment import schema
+from batchtel_collector.environment.load import load
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.role_variants import variants
+from batchtel_collector.render.formats import file_name, formatted, forms
 from batchtel_dashboards import rules
 
 ROOT = Path(__file__).parent.parent

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import pkgutil
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,22 +30,19 @@ MAY_IMPORT = {
 }
 
 LAYERS = {
-    "schema": set[str](),
-    "base": {"schema"},
-    "redact": {"base"},
-    "catalogue": {"base", "schema"},
-    "export": {"redact", "base", "schema"},
-    "telemetry": {"export", "redact", "base", "schema"},
-    "runs": {"telemetry", "catalogue", "export", "base", "schema"},
-    "cli": {"runs", "telemetry", "catalogue", "export", "redact", "base", "schema"},
-    "auto": {"runs", "telemetry", "base"},
-    "testing": {"telemetry", "export", "schema"},
-    "airflow": {"runs", "telemetry", "export", "base", "schema"},
+    "batchtel": (
+        *("schema", "base", "redact", "catalogue", "export", "telemetry", "runs"),
+        *("cli", "auto", "testing", "airflow"),
+    ),
+    "batchtel_collector": ("environment", "render", "check", "cli"),
 }
-"""Sub-packages of the job side, the lowest first, each with those that it may import, also lazily or for its types."""
+"""Package -> its sub-packages, lowest first: each imports itself and those before it, never one behind it.
 
-EVERYWHERE = {"version"}
-"""Modules beside the sub-packages that each of them may import."""
+A module that lies beside them is above them all, unless it is named in BELOW_ALL. CONTRIBUTING.md has the same table.
+"""
+
+BELOW_ALL = {"batchtel.version"}
+"""Modules beside sub-packages that each of them may import."""
 
 OUTSIDE_OF_JOBS = {
     "cli/main.py": "click",
@@ -82,6 +81,68 @@ def _imported(tree: ast.Module) -> set[str]:
     return names
 
 
+def _names(package: str) -> dict[Path, str]:
+    """Return the full name of each module of a package, by its file."""
+    folder = PACKAGES[package]
+    files = (file.relative_to(folder.parent) for file in folder.rglob("*.py"))
+    return {folder.parent / file: ".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files}
+
+
+def _imported_modules(tree: ast.AST, known: Collection[str]) -> set[str]:
+    """Return which of the `known` modules the code imports anywhere: in functions and for types only, too."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (parts & set(known)) or {str(node.module)}
+    return found & set(known)
+
+
+def _imports(package: str) -> dict[str, set[str]]:
+    """Return the modules of a package, and for each those of the same package that it imports."""
+    names = _names(package)
+    return {names[file]: _imported_modules(tree, names.values()) for file, tree in _modules(package)}
+
+
+def _level(module: str) -> int:
+    """Return how high a module is in its package, -1 for what all may import."""
+    package, *inner = module.split(".")
+    order = LAYERS[package]
+    if not inner or module in BELOW_ALL:
+        return -1
+    return order.index(inner[0]) if inner[0] in order else len(order)
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_sub_packages_import_one_way(package: str) -> None:
+    """No module imports from a higher sub-package, not even in a function or for a type."""
+    imports = _imports(package)
+    assert {module.split(".")[1] for module in imports if "." in module} >= set(LAYERS[package])
+    wrong = {
+        module: higher
+        for module, imported in imports.items()
+        # A package itself, where it is not empty, shows what its highest modules have.
+        if module != package and (higher := {one for one in imported if _level(one) > _level(module)})
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_modules_import_each_other(package: str) -> None:
+    """The modules of a package can be put into an order in which each one imports earlier ones only."""
+    graph = {module: imported - {module} for module, imported in _imports(package).items()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
+
+
+def test_layers_are_those_of_the_guide() -> None:
+    """CONTRIBUTING.md has the table of sub-packages as it is held here."""
+    text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(batchtel\w*)` \| (.+) \|$", text, re.MULTILINE)
+    assert {package: tuple(re.findall(r"`(\w+)`", order)) for package, order in rows} == LAYERS
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_imports_go_one_way(package: str) -> None:
     """The stack imports dashboards and collector, all import the job side, and it imports none of them."""
@@ -93,31 +154,6 @@ def test_imports_go_one_way(package: str) -> None:
     assert wrong == {}
 
 
-def _parts(tree: ast.Module) -> set[str]:
-    """Return the sub-packages and modules right below `batchtel` that a module imports anywhere."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("batchtel.")}
-
-
-def test_layers_of_the_job_side_go_one_way() -> None:
-    """Each sub-package imports those below it that LAYERS names, and all of them; each module stands in one."""
-    imported: dict[str, set[str]] = {layer: set() for layer in LAYERS}
-    for file, tree in _modules("batchtel"):
-        place = file.relative_to(PACKAGES["batchtel"])
-        if len(place.parts) == 1:
-            assert place.stem in {"__init__", *EVERYWHERE}
-        else:
-            imported[place.parts[0]] |= _parts(tree) - {place.parts[0]} - EVERYWHERE
-    assert imported == LAYERS
-    order = list(LAYERS)
-    assert all(order.index(below) < order.index(layer) for layer in order for below in LAYERS[layer])
-
-
 def test_a_job_process_loads_little() -> None:
     """Modules of the job side import the standard library and OpenTelemetry only."""
     wrong = {}
@@ -126,6 +162,18 @@ def test_a_job_process_loads_little() -> None:
         allowed = {"batchtel", *JOB_SIDE, *sys.stdlib_module_names, OUTSIDE_OF_JOBS.get(place, "batchtel")}
         if foreign := _imported(tree) - allowed:
             wrong[place] = foreign
+    assert wrong == {}
+
+
+def test_errors_of_the_command_line_are_made_by_commands() -> None:
+    """On the collector side only `cli` knows click; everything else raises errors of its own, which `cli` maps."""
+    commands = PACKAGES["batchtel_collector"] / "cli"
+    foreign = {"click", "batchtel.cli.main"}
+    wrong = {
+        file.name: found
+        for file, tree in _modules("batchtel_collector")
+        if file.parent != commands and (found := _imported_modules(tree, foreign))
+    }
     assert wrong == {}
 
 

@@ -23,7 +23,7 @@ from typing import Final
 
 import batchtel_collector
 from batchtel.cli.main import Failure
-from batchtel_collector import cache
+from batchtel_collector.check import cache
 
 GO_MINIMUM: Final = (1, 26, 5)
 """VictoriaLogs v1.52.1 names this version in its go.mod; toolchain downloads are off, so nothing older builds it."""

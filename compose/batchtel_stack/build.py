@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.cli.main import Failure
-from batchtel_collector import cache
+from batchtel_collector.check import cache
 from batchtel_stack import children, terminate, toolchain
 from batchtel_stack.binaries import BINARIES, FLAGS, Binary
 from batchtel_stack.lock import Lock

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from batchtel.cli.main import Failure
-from batchtel_collector.environment import load
+from batchtel_collector.cli.errors import as_failures
+from batchtel_collector.environment.load import load
 from batchtel_stack import output, state
 from batchtel_stack.follow import follow
 from batchtel_stack.ports import Ports
@@ -67,7 +68,8 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     """
     wanted = Ports().changed(ports)
     # Before anything is built or compared: a slip in a name is not to cost a build.
-    load(environment)
+    with as_failures():
+        load(environment)
     stack = Stack(data, wanted, environment=environment)
     states = {status.state for status in stack.status()}
     if states == {"running"}:

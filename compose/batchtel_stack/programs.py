@@ -13,11 +13,13 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from batchtel.cli.main import Failure
-from batchtel_collector.environment import Environment as Settings
-from batchtel_collector.environment import load
-from batchtel_collector.quantities import go_duration
-from batchtel_collector.render import render
-from batchtel_collector.values import required_variables
+from batchtel_collector.cli.errors import as_failures
+from batchtel_collector.environment.durations_and_sizes import go_duration
+from batchtel_collector.environment.load import load
+from batchtel_collector.environment.merging import merge
+from batchtel_collector.environment.model import Environment as Settings
+from batchtel_collector.environment.values import required_variables
+from batchtel_collector.render.configuration import render
 from batchtel_dashboards import rules
 from batchtel_stack.ports import HOST, Ports
 
@@ -71,6 +73,7 @@ class Program:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+@as_failures()
 def programs(options: Options, boot: int) -> tuple[Program, ...]:
     """Return the programs in the order of their start.
 
@@ -93,6 +96,7 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
     )
 
 
+@as_failures()
 def configured(options: Options) -> Settings:
     """Return the environment of a stack: the named one, with what the stack decides put over it.
 
@@ -102,9 +106,11 @@ def configured(options: Options) -> Settings:
     settings = _listeners(options) | ({} if options.only_collector else _own_stores(options.ports))
     if options.cadence is not None:
         settings["cadence"] = options.cadence
-    return load(options.environment, _merged(settings, options.overrides))
+    merge(settings, options.overrides)
+    return load(options.environment, settings)
 
 
+@as_failures()
 def replaced(options: Options) -> list[str]:
     """Return the stores of the named environment that a stack with stores of its own does not deliver to.
 
@@ -212,14 +218,6 @@ def _own_stores(ports: Ports) -> dict[str, object]:
         "tempo": None,
         "jaeger": {"endpoint": f"{HOST}:{ports.jaeger_otlp}", "query": f"http://{HOST}:{ports.jaeger}"},
     }
-
-
-def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        merged[key] = _merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 def _template(name: str, **values: object) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.cli.main import Failure
-from batchtel_collector.destinations import OtlpStore, WebStore
-from batchtel_collector.environment import Environment
-from batchtel_collector.values import REFERENCE
+from batchtel_collector.environment.destinations import OtlpStore, WebStore
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.values import REFERENCE
 from batchtel_dashboards.stores import Access, Jaeger, Logs, Loki, Prometheus, Tempo, Traces, VictoriaLogs
 from batchtel_stack.ports import HOST, Ports
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.cli.main import Failure
-from batchtel_collector import cache
+from batchtel_collector.check import cache
 from batchtel_stack.binaries import GO_MINIMUM, GO_WHEEL
 
 _MINIMUM_TEXT: Final = ".".join(map(str, GO_MINIMUM))

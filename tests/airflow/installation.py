@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from batchtel_collector import cache
+from batchtel_collector.check import cache
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from batchtel_collector import program
+from batchtel_collector.check import collector_binary
 from batchtel_stack import ports
 from tests.airflow import lines
 from tests.airflow.installation import HERE
@@ -50,7 +50,7 @@ def recorded(version: str, folder: Path) -> Iterator[dict[str, Any]]:
     configuration.write_text(_COLLECTOR.format(otlp=otlp, health=health, file=file), encoding="utf-8")
     endpoint = f"http://127.0.0.1:{otlp}"
     told = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **lines.own_metrics(version, endpoint, "")}
-    command: list[str | Path] = [program.find(), "--config", configuration]
+    command: list[str | Path] = [collector_binary.find(), "--config", configuration]
     with (
         Program(command, folder / "collector.log", f"http://127.0.0.1:{health}"),
         lines.running(version, folder / "home", HERE / "dags", told) as airflow,

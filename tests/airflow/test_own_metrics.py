@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from batchtel_collector import airflow_metrics
-from batchtel_collector.airflow_metrics import DROPPED, MAPPED
+from batchtel_collector.render import airflow_metrics
+from batchtel_collector.render.airflow_metrics import DROPPED, MAPPED
 from batchtel_dashboards.stores import Sample
 from tests.airflow.conftest import SERVICE, Played
 from tests.airflow.installation import install

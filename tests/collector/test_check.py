@@ -12,15 +12,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchtel.cli.main import main
-from batchtel_collector import check, environment, program
-from batchtel_collector.budget import budget
-from batchtel_collector.environment import load
-from batchtel_collector.render import render
-from batchtel_collector.secrets import secrets_in
-from batchtel_collector.variants import Variant, variants
+from batchtel_collector.check import collector_binary, problems
+from batchtel_collector.check.secrets import secrets_in
+from batchtel_collector.check.series_budget import budget
+from batchtel_collector.environment.layers import SHIPPED
+from batchtel_collector.environment.load import load
+from batchtel_collector.environment.role_variants import Variant, variants
+from batchtel_collector.render.configuration import render
 
 STORES = ("prometheus", "victorialogs", "jaeger")
-LOCAL = (environment.SHIPPED / "local.yaml").read_text(encoding="utf-8")
+LOCAL = (SHIPPED / "local.yaml").read_text(encoding="utf-8")
 
 
 def batchtel(*arguments: str | Path) -> Result:
@@ -84,7 +85,7 @@ def test_a_vendor_takes_the_place_of_any_store(missing: tuple[str, ...], role: s
     """Whichever stores there are beside it, what is rendered is a configuration."""
     changes: dict[str, object] = dict.fromkeys(missing)
     vendor = {"vendor": {"endpoint": "https://otlp.example.com"}}
-    assert check.check(load("local", changes | vendor, role=role), collector_program) == []
+    assert problems.problems_of(load("local", changes | vendor, role=role), collector_program) == []
 
 
 def test_more_jobs_than_the_limit_has_room_for_are_told(collector_program: Path, tmp_path: Path) -> None:
@@ -282,10 +283,10 @@ def test_a_collector_without_a_component_is_named_with_its_version(
             "service: {pipelines: {logs: {receivers: [nowhere], exporters: [debug]}}}\n"
         )
 
-    monkeypatch.setattr(check, "render", older)
-    problems = check.check(load("local"), collector_program)
-    assert len(problems) == 2
-    for problem in problems:
+    monkeypatch.setattr(problems, "render", older)
+    found = problems.problems_of(load("local"), collector_program)
+    assert len(found) == 2
+    for problem in found:
         assert "unknown type:" in problem
         assert problem.endswith(
             f"{collector_program} is batchtel-collector version 0.159.0, the configuration is made for the components "
@@ -321,11 +322,11 @@ def test_the_built_collector_comes_before_one_on_path(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PATH", str(tmp_path))
     installed = tmp_path / "otelcol-contrib"
     installed.touch(mode=0o755)
-    assert program.find() == installed
+    assert collector_binary.find() == installed
     built = tmp_path / "batchtel" / "bin" / "collector-0" / "collector"
     built.parent.mkdir(parents=True)
     built.touch(mode=0o755)
-    assert program.find() == built
+    assert collector_binary.find() == built
 
 
 def test_render_writes_the_same_to_a_file(tmp_path: Path) -> None:
@@ -346,7 +347,7 @@ def test_render_into_a_folder_gives_each_role_its_file(tmp_path: Path) -> None:
         "production-agent.yaml",
         "production-gateway.yaml",
     ]
-    committed = environment.SHIPPED.parent / "rendered" / "production-agent.yaml"
+    committed = SHIPPED.parent / "rendered" / "production-agent.yaml"
     assert (tmp_path / "production-agent.yaml").read_text() == committed.read_text()
 
 

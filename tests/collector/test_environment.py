@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batchtel.cli.main import Failure, main
-from batchtel_collector import environment
-from batchtel_collector.environment import Environment, WrongEnvironment, load, parse
+from batchtel.cli.main import main
+from batchtel_collector.environment.errors import UnreadableFileError
+from batchtel_collector.environment.layers import SHIPPED, shipped
+from batchtel_collector.environment.load import InvalidEnvironmentError, load, parse
+from batchtel_collector.environment.model import Environment
 
-LOCAL = (environment.SHIPPED / "local.yaml").read_text(encoding="utf-8")
+LOCAL = (SHIPPED / "local.yaml").read_text(encoding="utf-8")
 
 
 def changed(key: str, line: str) -> tuple[str, int]:
@@ -26,10 +28,9 @@ def changed(key: str, line: str) -> tuple[str, int]:
 
 def refusal(text: str) -> str:
     """Return the whole message about a text that must be refused."""
-    with pytest.raises(WrongEnvironment) as refused:
+    with pytest.raises(InvalidEnvironmentError) as refused:
         parse(text, "mine.yaml")
-    assert refused.value.exit_code == 2
-    return refused.value.format_message()
+    return str(refused.value)
 
 
 def test_local_is_read_into_types() -> None:
@@ -40,10 +41,10 @@ def test_local_is_read_into_types() -> None:
     assert local.listen.otlp_grpc == "127.0.0.1:4317"
 
 
-@pytest.mark.parametrize("name", environment.shipped())
+@pytest.mark.parametrize("name", shipped())
 def test_every_key_of_a_shipped_file_is_described(name: str) -> None:
     """Each line with a key has a comment on it, on its group, or directly above it."""
-    lines = (environment.SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    lines = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     bare = [
         line
         for above, line in zip(["", *lines], lines, strict=False)
@@ -68,9 +69,9 @@ def test_overrides_replace_single_keys_and_whole_lists() -> None:
 
 def test_a_wrong_override_is_named_without_a_place() -> None:
     """An override has no line in the file, so the message has none either."""
-    with pytest.raises(WrongEnvironment) as refused:
+    with pytest.raises(InvalidEnvironmentError) as refused:
         load("local", {"listen": {"health": "nowhere"}})
-    assert refused.value.format_message() == (
+    assert str(refused.value) == (
         "1 problem in the environment local.yaml\n"
         '  local.yaml: listen.health: "nowhere" is not host:port; write for example "127.0.0.1:4317" '
         "with a port from 1 to 65535"
@@ -245,7 +246,7 @@ def test_an_unknown_name_lists_the_shipped_ones() -> None:
     result = CliRunner().invoke(main, ["render", "--env", "locl"])
     assert result.exit_code == 2
     assert result.stderr == (
-        f"error: unknown environment 'locl' (did you mean local?); shipped: {', '.join(environment.shipped())}; "
+        f"error: unknown environment 'locl' (did you mean local?); shipped: {', '.join(shipped())}; "
         "or give a file, for example ./production.yaml\n"
     )
     assert result.stdout == ""
@@ -253,12 +254,13 @@ def test_an_unknown_name_lists_the_shipped_ones() -> None:
 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     """A path that does not exist names the path; exit code 2."""
-    with pytest.raises(Failure) as refused:
-        load(str(tmp_path / "none.yaml"))
-    assert refused.value.exit_code == 2
-    assert refused.value.format_message() == (
-        f"cannot read the environment {tmp_path}/none.yaml: No such file or directory"
-    )
+    missing = tmp_path / "none.yaml"
+    reason = f"cannot read the environment {missing}: No such file or directory"
+    with pytest.raises(UnreadableFileError) as refused:
+        load(str(missing))
+    assert str(refused.value) == reason
+    result = CliRunner().invoke(main, ["render", "--env", str(missing)])
+    assert (result.exit_code, result.stderr) == (2, f"error: {reason}\n")
 
 
 CONTRADICTIONS = {

@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from batchtel.cli.main import main
-from batchtel_collector import schema
-from batchtel_collector.environment import SHIPPED, WrongEnvironment, load, shipped
-from batchtel_collector.variants import variants
+from batchtel_collector.environment import schema
+from batchtel_collector.environment.layers import SHIPPED, shipped
+from batchtel_collector.environment.load import InvalidEnvironmentError, load
+from batchtel_collector.environment.role_variants import variants
 
 MINE = """\
 base: local
@@ -45,9 +46,9 @@ def batchtel(*arguments: str | Path) -> Result:
 
 def refusal(file: Path) -> str:
     """Return the whole message about a file that must be refused."""
-    with pytest.raises(WrongEnvironment) as refused:
+    with pytest.raises(InvalidEnvironmentError) as refused:
         load(str(file))
-    return refused.value.format_message()
+    return str(refused.value)
 
 
 def test_a_file_changes_single_keys_of_its_base(mine: Path) -> None:
@@ -99,9 +100,9 @@ def test_a_mistake_is_told_in_its_own_file(mine: Path) -> None:
     """The base is right; the line is that of the file with the mistake, whose part for a role counts too."""
     mine.write_text(MINE.replace("256MiB", "256MB"), encoding="utf-8")
     load(str(mine))
-    with pytest.raises(WrongEnvironment) as refused:
+    with pytest.raises(InvalidEnvironmentError) as refused:
         load(str(mine), role="agent")
-    assert refused.value.format_message() == (
+    assert str(refused.value) == (
         f"1 problem in the environment {mine}\n"
         f'  {mine}:7:19: memory_limit: "256MB" is not a size; write a whole number and a unit, '
         'such as "512MiB" or "1GiB"'
@@ -133,9 +134,9 @@ def test_a_slip_in_the_role_is_told_with_its_line(role: str | None, tmp_path: Pa
     """Also where the role is asked for by the name that the file gives it, as a check of all roles does."""
     file = tmp_path / "mine.yaml"
     file.write_text("base: local\nname: mine\nrole: agnet\n", encoding="utf-8")
-    with pytest.raises(WrongEnvironment) as refused:
+    with pytest.raises(InvalidEnvironmentError) as refused:
         load(str(file), role=role)
-    assert f'{file}:3:7: role: "agnet" is not a choice (did you mean agent?)' in refused.value.format_message()
+    assert f'{file}:3:7: role: "agnet" is not a choice (did you mean agent?)' in str(refused.value)
 
 
 @pytest.mark.parametrize("given", ["[agent]", "{agent: 1}", "5"])

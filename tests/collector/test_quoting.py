@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from batchtel_collector.environment import load
-from batchtel_collector.quoting import go_list, ottl, quote, quote_reference
-from batchtel_collector.render import render
+from batchtel_collector.environment.load import load
+from batchtel_collector.render.configuration import render
+from batchtel_collector.render.quoting import go_list, ottl, quote, quote_reference
 
 AWKWARD = (
     "plain",

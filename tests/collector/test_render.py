@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
+import batchtel_collector
 from batchtel.schema import signals
-from batchtel_collector import airflow_parts, environment
-from batchtel_collector.environment import load
-from batchtel_collector.formats import file_name, formatted, forms
-from batchtel_collector.render import RENDERED, TEMPLATES, render
-from batchtel_collector.values import is_loopback
-from batchtel_collector.variants import Variant, variants
+from batchtel_collector.environment.load import load
+from batchtel_collector.environment.role_variants import Variant, variants
+from batchtel_collector.environment.values import is_loopback
+from batchtel_collector.render import airflow_conditions
+from batchtel_collector.render.configuration import RENDERED, TEMPLATES, render
+from batchtel_collector.render.formats import file_name, formatted, forms
 
-MANIFEST = Path(environment.__file__).parent / "distribution" / "builder.yaml"
+MANIFEST = Path(batchtel_collector.__file__).parent / "distribution" / "builder.yaml"
 
 MODULES = {
     "otlp": "otlpreceiver",
@@ -141,7 +142,7 @@ def test_nothing_leaves_the_machine_in_plaintext(configuration: Any) -> None:
 
 def test_no_run_id_on_metrics(adding: Any) -> None:
     """Metrics keep labels of one of the two tables; each list of kept keys is a part of one."""
-    allowed = ({*signals.labels(), "deployment_environment_name"}, set(airflow_parts.LABELS))
+    allowed = ({*signals.labels(), "deployment_environment_name"}, set(airflow_conditions.LABELS))
     text = yaml.safe_dump(
         {name: adding["processors"][name] for name in adding["processors"] if name.startswith("transform")}
     )

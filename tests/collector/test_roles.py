@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from batchtel_collector.environment import load
-from batchtel_collector.render import render
+from batchtel_collector.environment.load import load
+from batchtel_collector.render.configuration import render
 
 OVERRIDES = {
     "gateways": {

@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
-from batchtel_collector.environment import load
-from batchtel_collector.render import render
+from batchtel_collector.environment.load import load
+from batchtel_collector.render.configuration import render
 from tests.pipeline import sink
 from tests.pipeline.polling import until
 from tests.pipeline.program import Program, fetch

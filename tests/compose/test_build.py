@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from batchtel.cli.main import Failure
-from batchtel_collector import cache
+from batchtel_collector.check import cache
 from batchtel_stack import build, toolchain
 from batchtel_stack.binaries import BINARIES, GO_MINIMUM, GO_WHEEL, Binary
 from batchtel_stack.lock import Lock

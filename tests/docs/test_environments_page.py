@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from batchtel.cli.main import main
-from batchtel_collector.environment import load, read, shipped
-from batchtel_collector.formats import FORMATS
-from batchtel_collector.sender_variables import FORMATS as VARIABLE_FORMATS
+from batchtel_collector.environment.layers import shipped
+from batchtel_collector.environment.load import load, read
+from batchtel_collector.render.formats import FORMATS
+from batchtel_collector.render.job_variables import FORMATS as VARIABLE_FORMATS
 from tests.docs.test_jobs_page import blocks_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "environments.md"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from batchtel_collector.environment import parse
-from batchtel_collector.render import render
+from batchtel_collector.environment.load import parse
+from batchtel_collector.render.configuration import render
 from batchtel_dashboards import collector_queries
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()

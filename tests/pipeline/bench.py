@@ -17,8 +17,8 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from batchtel_collector.environment import load
-from batchtel_collector.render import render
+from batchtel_collector.environment.load import load
+from batchtel_collector.render.configuration import render
 from tests.pipeline import detail, exposition, otlp
 from tests.pipeline.case import Named, Send
 from tests.pipeline.polling import until

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from batchtel_collector import airflow_metrics
+from batchtel_collector.render import airflow_metrics
 from tests.pipeline import exposition
 from tests.pipeline.airflow_lines import FAMILIES, SLOW
 from tests.pipeline.bench import Bench, of_namespace

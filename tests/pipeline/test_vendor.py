@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from batchtel_collector.environment import load
-from batchtel_collector.render import render
+from batchtel_collector.environment.load import load
+from batchtel_collector.render.configuration import render
 from tests.pipeline import certificates, sink
 from tests.pipeline.bench import Listen
 from tests.pipeline.polling import until

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batchtel_collector.environment import load
-from batchtel_collector.render import render
+from batchtel_collector.environment.load import load
+from batchtel_collector.render.configuration import render
 from tests.pipeline import certificates, otlp
 from tests.pipeline.bench import Listen
 from tests.pipeline.program import Program

@@ -21,7 +21,7 @@ import yaml
 from click.testing import CliRunner
 
 from batchtel.cli.main import main
-from batchtel_collector.sender_variables import SECRET, SYSTEMD_FILE
+from batchtel_collector.render.job_variables import SECRET, SYSTEMD_FILE
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from tests.instrumentation.process import environment as bare_environment

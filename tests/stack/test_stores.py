@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchtel.cli.main import Failure
-from batchtel_collector.environment import load
+from batchtel_collector.environment.load import load
 from batchtel_dashboards.stores import Jaeger, Prometheus, VictoriaLogs, Wanted
 from batchtel_stack.demo.jobs import etl, race
 from batchtel_stack.stores import Stores

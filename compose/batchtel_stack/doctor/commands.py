@@ -12,7 +12,8 @@ from rich.console import Console
 
 from batchtel.cli.main import Failure
 from batchtel.export.endpoint import GRPC
-from batchtel_collector.environment import load
+from batchtel_collector.cli.errors import as_failures
+from batchtel_collector.environment.load import load
 from batchtel_stack.doctor import clock, limits, reach, search, variables
 from batchtel_stack.doctor.canary import JOB, Canary
 from batchtel_stack.doctor.finding import Finding, exit_code
@@ -69,7 +70,8 @@ def doctor(environment: str | None, seconds: float, as_json: bool, **urls: str |
       batchtel doctor --env ./production.yaml
       batchtel doctor --timeout 120 --json
     """
-    stores = Stores.of(load(environment)) if environment is not None else Stores.local()
+    with as_failures():
+        stores = Stores.of(load(environment)) if environment is not None else Stores.local()
     examination = Examination(stores.elsewhere(urls), seconds)
     findings = []
     for finding in examination.findings():

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from batchtel_collector.environment import Environment
-from batchtel_collector.values import REFERENCE, is_loopback, required_variables
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.values import REFERENCE, is_loopback, required_variables
 
 IMAGE: Final = "otel/opentelemetry-collector-contrib:0.159.0"
 """The official image that has every component of a rendered configuration."""

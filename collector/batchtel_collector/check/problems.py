@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from batchtel_collector import program
-from batchtel_collector.budget import budget
-from batchtel_collector.environment import Environment
-from batchtel_collector.render import render
-from batchtel_collector.secrets import secrets_in
-from batchtel_collector.values import required_variables
+from batchtel_collector.check import collector_binary
+from batchtel_collector.check.secrets import secrets_in
+from batchtel_collector.check.series_budget import budget
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.values import required_variables
+from batchtel_collector.render.configuration import render
 
 KEYS: Final = {
     "file_storage/queue": "queue.folder",
@@ -35,13 +35,13 @@ KEYS: Final = {
 """Component of the rendered configuration, as a regular expression -> the keys that decide what it is told."""
 
 
-def check(environment: Environment, collector: Path) -> list[str]:
+def problems_of(environment: Environment, collector: Path) -> list[str]:
     """Render `environment` and return what is wrong with the result, one message per problem; none is good.
 
     Secrets are looked for, the known jobs are held against the limit of series, and `collector` is asked whether it
     would start. A variable that the configuration refers to and that is not set here stands as a placeholder.
 
-    Raises Failure, exit code 3, when the collector cannot be run.
+    Raises CollectorUnavailableError when the collector cannot be run.
     """
     text = render(environment)
     if problems := secrets_in(text):
@@ -52,7 +52,7 @@ def check(environment: Environment, collector: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="batchtel-check-") as folder:
         configuration = Path(folder) / f"{environment.name}.yaml"
         configuration.write_text(text, encoding="utf-8")
-        lines = program.complaints(collector, configuration, _placeholders(text))
+        lines = collector_binary.complaints(collector, configuration, _placeholders(text))
     return problems + [_explained(line, collector) for line in _problems(lines)]
 
 
@@ -76,8 +76,8 @@ def _problems(lines: list[str]) -> list[str]:
 def _explained(problem: str, collector: Path) -> str:
     if "unknown type:" in problem or "has invalid keys:" in problem:
         return (
-            f"{problem}; {collector} is {program.version(collector)}, the configuration is made for the components of "
-            f"contrib {program.VERSION}: name such a collector with --collector PATH"
+            f"{problem}; {collector} is {collector_binary.version(collector)}, the configuration is made for the "
+            f"components of contrib {collector_binary.VERSION}: name such a collector with --collector PATH"
         )
     for component, keys in KEYS.items():
         if re.search(rf"(::|\")({component})(::|:|\"|$)", problem):

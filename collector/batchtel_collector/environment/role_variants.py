@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from batchtel_collector.environment import read, shipped
+from batchtel_collector.environment.layers import shipped
+from batchtel_collector.environment.load import read
 
 
 class Variant(NamedTuple):

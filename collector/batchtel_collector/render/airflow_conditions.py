@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from batchtel_collector import airflow_metrics
-from batchtel_collector.airflow_metrics import FAMILY, ID, MAPPED, OTLP_TAGS, TAGS, Kind, Mapped
-from batchtel_collector.quoting import any_of, ottl
+from batchtel_collector.render import airflow_metrics
+from batchtel_collector.render.airflow_metrics import FAMILY, ID, MAPPED, OTLP_TAGS, TAGS, Kind, Mapped
+from batchtel_collector.render.quoting import any_of, ottl
 
 __all__ = ["FAMILY", "ID", "MAPPED", "OTLP_TAGS", "TAGS"]
 

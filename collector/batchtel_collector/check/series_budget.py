@@ -8,8 +8,8 @@ from typing import Final
 
 from batchtel.schema import signals
 from batchtel.schema.signals import Metric
-from batchtel_collector import airflow_metrics
-from batchtel_collector.environment import Environment
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.render import airflow_metrics
 
 AIRFLOW_STATES: Final = 14
 """States of a task that Airflow counts: those of TaskInstanceState, and None."""

@@ -6,9 +6,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from batchtel_collector.quantities import Duration, Size
-from batchtel_collector.section import Section
-from batchtel_collector.values import Address, File, Folder, LabelName, LabelValue, Listener, Variable, WebAddress
+from batchtel_collector.environment.durations_and_sizes import Duration, Size
+from batchtel_collector.environment.section import Section
+from batchtel_collector.environment.values import (
+    Address,
+    File,
+    Folder,
+    LabelName,
+    LabelValue,
+    Listener,
+    Variable,
+    WebAddress,
+)
 
 
 class Listen(Section):

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from batchtel.cli.main import Failure
-from batchtel_collector import cache
+from batchtel_collector.check import cache
 
 NAMES: Final = ("otelcol-batchtel", "otelcol-contrib", "otelcol")
 """Names under which a collector is looked for on PATH, in this order."""
@@ -24,10 +23,14 @@ _NONSENSE: Final = "batchtel_no_such_receiver"
 _LONGEST: Final = 60.0
 
 
+class CollectorUnavailableError(Exception):
+    """There is no collector, or it cannot be asked; the message says how to name another one."""
+
+
 def find() -> Path:
     """Return the collector that `batchtel up` has built last, else the first of `NAMES` on PATH.
 
-    Raises Failure, exit code 3, when there is none.
+    Raises CollectorUnavailableError when there is none.
     """
     built = sorted(cache.folder().glob("bin/collector-*/collector"), key=lambda path: path.stat().st_mtime)
     if built:
@@ -36,19 +39,18 @@ def find() -> Path:
         found = shutil.which(name)
         if found is not None:
             return Path(found)
-    raise Failure(
+    raise CollectorUnavailableError(
         f"no collector found: none built in {cache.folder() / 'bin'}, "
         f"and no {', '.join(NAMES[:-1])} or {NAMES[-1]} on PATH; "
-        "build one with `batchtel up`, or name one with --collector PATH",
-        3,
+        "build one with `batchtel up`, or name one with --collector PATH"
     )
 
 
 def complaints(collector: Path, configuration: Path, variables: Mapping[str, str] | None = None) -> list[str]:
     """Return the lines with which `collector validate` refuses a configuration; none means that it is accepted.
 
-    `variables` are added to the environment of the process. Nothing is opened and nothing is started. Raises Failure,
-    exit code 3, when the program cannot be run.
+    `variables` are added to the environment of the process. Nothing is opened and nothing is started. Raises
+    CollectorUnavailableError when the program cannot be run.
     """
     finished = _run(collector, "validate", "--config", str(configuration), variables=variables)
     if finished.returncode == 0:
@@ -60,7 +62,8 @@ def complaints(collector: Path, configuration: Path, variables: Mapping[str, str
 def require(collector: Path) -> None:
     """Do nothing when the program checks configurations as a collector does.
 
-    Whatever ends with 0 accepts all of them, so it is asked about one that none accepts. Raises Failure, exit code 3.
+    Whatever ends with 0 accepts all of them, so it is asked about one that none accepts. Raises
+    CollectorUnavailableError.
     """
     with tempfile.TemporaryDirectory(prefix="batchtel-check-") as folder:
         nonsense = Path(folder) / "nonsense.yaml"
@@ -68,10 +71,9 @@ def require(collector: Path) -> None:
         said = complaints(collector, nonsense)
     if not any(_NONSENSE in line for line in said):
         answer = f"says {said[0]!r} of" if said else "accepts"
-        raise Failure(
+        raise CollectorUnavailableError(
             f"{collector} {answer} a configuration that every collector refuses, so what it says of others tells "
-            "nothing; name a collector with --collector PATH",
-            3,
+            "nothing; name a collector with --collector PATH"
         )
 
 
@@ -94,8 +96,10 @@ def _run(
             env={**os.environ, **(variables or {})},
         )
     except subprocess.TimeoutExpired:
-        raise Failure(f"{collector} {arguments[0]} did not end in {_LONGEST:.0f} s; is it a collector?", 3) from None
+        raise CollectorUnavailableError(
+            f"{collector} {arguments[0]} did not end in {_LONGEST:.0f} s; is it a collector?"
+        ) from None
     except OSError as error:
-        raise Failure(
-            f"cannot run the collector {collector}: {error.strerror}; name another one with --collector PATH", 3
+        raise CollectorUnavailableError(
+            f"cannot run the collector {collector}: {error.strerror}; name another one with --collector PATH"
         ) from None

@@ -1,4 +1,4 @@
-"""What a value that does not fit is told: what is wrong, what was given, what to write."""
+"""The message about a value that does not fit: what is wrong, what was given, what to write."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from batchtel_collector.document import Path, dotted
-from batchtel_collector.values import is_sensitive
+from batchtel_collector.environment.document import Path, dotted
+from batchtel_collector.environment.values import is_sensitive
 
 
-def complaint(detail: Any, model: type[BaseModel]) -> str:
+def message(detail: Any, model: type[BaseModel]) -> str:
     """Turn one entry of `ValidationError.errors()` into one line for the user."""
     path: Path = detail["loc"]
     if path[-1:] == ("[key]",):

@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
-from batchtel_collector.section import Section
-from batchtel_collector.values import Address, File, HeaderValue, Secret, WebAddress, is_loopback
+from batchtel_collector.environment.section import Section
+from batchtel_collector.environment.values import Address, File, HeaderValue, Secret, WebAddress, is_loopback
 
 TENANT: Final = "X-Scope-OrgID"
 """Header by which Mimir, Loki and Tempo distinguish tenants."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from batchtel_collector import document, layers
-from batchtel_collector.complaint import complaint
-from batchtel_collector.contradictions import contradictions
-from batchtel_collector.destinations import (
+from batchtel_collector.environment.destinations import (
     Destination,
     Gateways,
     Jaeger,
@@ -21,14 +16,19 @@ from batchtel_collector.destinations import (
     Vendor,
     VictoriaLogs,
 )
-from batchtel_collector.document import Document, Problem, WrongDocument
-from batchtel_collector.layers import SHIPPED, shipped
-from batchtel_collector.quantities import Duration, Size
-from batchtel_collector.section import Section
-from batchtel_collector.sections import Component, Expected, Listen, MetricRule, Queue, Retention, Sender, Tls
-from batchtel_collector.values import File, LabelName, LabelValue, MetricName, Name, Secret, Shard
-
-__all__ = ["SHIPPED", "Environment", "WrongEnvironment", "load", "parse", "read", "shipped"]
+from batchtel_collector.environment.durations_and_sizes import Duration, Size
+from batchtel_collector.environment.section import Section
+from batchtel_collector.environment.sections import (
+    Component,
+    Expected,
+    Listen,
+    MetricRule,
+    Queue,
+    Retention,
+    Sender,
+    Tls,
+)
+from batchtel_collector.environment.values import File, LabelName, LabelValue, MetricName, Name, Secret, Shard
 
 
 class Environment(Section):
@@ -152,76 +152,3 @@ class Environment(Section):
 
 
 _STORES = ("prometheus", "loki", "victorialogs", "tempo", "jaeger", "vendor")
-
-
-class WrongEnvironment(WrongDocument):
-    """An environment that cannot be used, exit code 2."""
-
-    def __init__(self, name: str, problems: list[Problem]) -> None:
-        super().__init__("environment", name, problems)
-
-
-def load(name_or_path: str, overrides: Mapping[str, object] | None = None, role: str | None = None) -> Environment:
-    """Read a shipped environment by name, or a file, for a role of it.
-
-    Args:
-        name_or_path: `production`, or `./production.yaml`.
-        overrides: put over the file, nested like it.
-        role: `standalone`, `agent` or `gateway`; None takes the file's own.
-
-    Raises:
-        WrongEnvironment: exit code 2, with all problems at once.
-        Failure: exit code 2, a file cannot be read.
-    """
-    path = layers.find(name_or_path)
-    merged = layers.read(path)
-    layers.settle(merged, role, overrides or {})
-    return _validated(merged, layers.shown(path))
-
-
-def parse(text: str, name: str, overrides: Mapping[str, object] | None = None, role: str | None = None) -> Environment:
-    """Read the text of an environment file; `name` stands for the file in messages."""
-    merged = layers.read(Path(), text, name)
-    layers.settle(merged, role, overrides or {})
-    return _validated(merged, name)
-
-
-def read(name_or_path: str) -> tuple[Document, list[str]]:
-    """Return an environment as written, base and file put together, and the roles that it is made for."""
-    merged = layers.read(layers.find(name_or_path))
-    return merged, layers.roles(merged)
-
-
-def _validated(merged: Document, name: str) -> Environment:
-    problems = list(merged.problems)
-    if isinstance(merged.data, dict):
-        known = {problem.path for problem in problems}
-        try:
-            environment = Environment.model_validate(merged.data)
-        except ValidationError as error:
-            # Without its base most of the file is missing, and the base is what to mend.
-            details = [one for one in error.errors() if one["type"] != "missing" or ("base",) not in known]
-            found = [_problem(detail, merged) for detail in details]
-            problems += [problem for problem in found if problem.path not in known]
-        else:
-            problems += [
-                Problem(message, path, merged.values.get(path)) for path, message in contradictions(environment)
-            ]
-            if not problems:
-                return environment
-    elif not problems:
-        message = "must be keys and values, such as `cadence: 15s`"
-        problems.append(Problem(message, place=document.Place(1, 1, merged.file)))
-    raise WrongEnvironment(name, problems)
-
-
-def _problem(detail: Any, merged: Document) -> Problem:
-    path: tuple[str | int, ...] = detail["loc"]
-    message = complaint(detail, Environment)
-    of_key = detail["type"] == "extra_forbidden" or path[-1:] == ("[key]",)
-    path = path[:-1] if path[-1:] == ("[key]",) else path
-    place = merged.keys.get(path) if of_key else merged.values.get(path)
-    while place is None and path and detail["type"] == "missing":
-        path = path[:-1]
-        place = merged.values.get(path)
-    return Problem(message, detail["loc"], place)

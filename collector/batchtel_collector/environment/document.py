@@ -6,13 +6,13 @@ PyYAML follows YAML 1.1, in which `NO` is false, `22:22` is 1342 and `0777` is 5
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import yaml
 
-from batchtel.cli.main import Failure
+from batchtel_collector.environment.errors import InputError
 
 Path = tuple[str | int, ...]
 """Keys and list positions that lead to a value."""
@@ -41,15 +41,15 @@ class Problem:
         return f"{where}: {self.message}"
 
 
-class WrongDocument(Failure):
-    """A file that cannot be used, exit code 2; `problems` has each thing that is wrong, in the order of the file."""
+class InvalidDocumentError(InputError):
+    """A file that cannot be used; `problems` has each thing that is wrong, in the order of the file."""
 
     def __init__(self, what: str, name: str, problems: list[Problem]) -> None:
         self.name = name
         self.problems = sorted(problems, key=lambda problem: problem.place or Place(0, 0))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {problem.located(name)}" for problem in self.problems)
-        super().__init__(f"{count} in the {what} {name}{lines}", 2)
+        super().__init__(f"{count} in the {what} {name}{lines}")
 
 
 @dataclass(slots=True)
@@ -86,58 +86,6 @@ def read(text: str, file: str = "") -> Document:
         return document
     document.data = _Reader(document).value(root, ())
     return document
-
-
-def merge(document: Document, overrides: Mapping[str, object]) -> None:
-    """Put `overrides` over the document's data, mappings key by key; what they replace loses its place."""
-    if isinstance(document.data, dict):
-        _merge(document, document.data, overrides, ())
-
-
-def overlay(below: Document, above: Document) -> None:
-    """Put a document over another one: mappings key by key, everything else whole; places come along."""
-    if isinstance(below.data, dict) and isinstance(above.data, dict):
-        _overlay(below, below.data, above, above.data, ())
-        below.problems += above.problems
-
-
-def lift(document: Document, path: Path) -> None:
-    """Take the mapping at `path` out of the document and put it over the whole, with its places."""
-    part = Document(file=document.file)
-    inner = document.data
-    for key in path:
-        assert isinstance(inner, dict)
-        inner = inner[str(key)]
-    part.data = inner
-    for places, lifted in ((document.values, part.values), (document.keys, part.keys)):
-        lifted |= {known[len(path) :]: place for known, place in places.items() if known[: len(path)] == path}
-    overlay(document, part)
-
-
-def _overlay(below: Document, data: dict[str, object], above: Document, more: dict[str, object], path: Path) -> None:
-    for key, value in more.items():
-        here = (*path, key)
-        under = data.get(key)
-        if isinstance(value, dict) and isinstance(under, dict):
-            _overlay(below, under, above, value, here)
-            continue
-        data[key] = value
-        for places, new in ((below.values, above.values), (below.keys, above.keys)):
-            for known in [known for known in places if known[: len(here)] == here]:
-                del places[known]
-            places.update({known: place for known, place in new.items() if known[: len(here)] == here})
-
-
-def _merge(document: Document, data: dict[str, object], overrides: Mapping[str, object], path: Path) -> None:
-    for key, value in overrides.items():
-        below = data.get(key)
-        if isinstance(value, Mapping) and isinstance(below, dict):
-            _merge(document, below, value, (*path, key))
-            continue
-        data[key] = dict(value) if isinstance(value, Mapping) else value
-        for places in (document.values, document.keys):
-            for known in [known for known in places if known[: len(path) + 1] == (*path, key)]:
-                del places[known]
 
 
 class _Reader:

@@ -11,21 +11,22 @@ from typing import Final, TypeVar
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 
+import batchtel_collector
 from batchtel.schema import signals
 from batchtel.version import __version__
-from batchtel_collector import airflow_parts, extras, prometheus_names, quoting
-from batchtel_collector.destinations import STREAM_FIELDS, Destination
-from batchtel_collector.environment import Environment
-from batchtel_collector.quantities import go_duration
-from batchtel_collector.sections import Component
-from batchtel_collector.values import has_reference
+from batchtel_collector.environment.destinations import STREAM_FIELDS, Destination
+from batchtel_collector.environment.durations_and_sizes import go_duration
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.sections import Component
+from batchtel_collector.environment.values import has_reference
+from batchtel_collector.render import airflow_conditions, extras, prometheus_names, quoting
 
 _Key = TypeVar("_Key")
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 """Folder of the templates; collector.yaml.j2 is the whole, every other file one part of it."""
 
-RENDERED: Final = Path(__file__).parent / "rendered"
+RENDERED: Final = Path(batchtel_collector.__file__).parent / "rendered"
 """Folder of the configurations of the shipped environments, as rendered by this version."""
 
 ENVIRONMENT_LABELS: Final = ("deployment_environment_name",)
@@ -44,7 +45,7 @@ KEPT_ON_RECORDS: Final = (
 def render(environment: Environment) -> str:
     """Return the collector's configuration as YAML text.
 
-    Raises WrongDocument, exit code 2, when the file that `extras` names cannot be merged over it.
+    Raises InvalidDocumentError when the file that `extras` names cannot be merged over it.
     """
     metrics = environment.metrics
     ruled = {name: rule for name, rule in metrics.items() if not rule.drop}
@@ -74,7 +75,7 @@ def render(environment: Environment) -> str:
             one_of_several=_one_of_several(environment),
             name_limit=signals.NAME_LIMIT,
             kept_on_records=KEPT_ON_RECORDS,
-            airflow=airflow_parts,
+            airflow=airflow_conditions,
             prometheus_names=prometheus_names,
             statsd=environment.listen.statsd is not None,
             own_logs=_own_logs(environment),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from batchtel.schema import signals
-from batchtel_collector.destinations import Destination, Loki, Vendor, VictoriaLogs
-from batchtel_collector.document import Path
-from batchtel_collector.values import has_reference, is_loopback, is_sensitive
-
-if TYPE_CHECKING:
-    from batchtel_collector.environment import Environment
+from batchtel_collector.environment.destinations import Destination, Loki, Vendor, VictoriaLogs
+from batchtel_collector.environment.document import Path
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.values import has_reference, is_loopback, is_sensitive
 
 _NOT_OTLP: Final = ("/v1/logs", "/v1/traces", "/v1/metrics", "/loki/api/v1/push", "/insert/jsonline")
 """Ends of addresses that are for other clients, or that the exporter adds by itself."""
@@ -36,7 +34,7 @@ _SIGNALS: Final = (
 """A signal, what messages call it, and the keys of the stores that it can go to."""
 
 
-def contradictions(environment: Environment) -> Iterator[tuple[Path, str]]:
+def inconsistencies(environment: Environment) -> Iterator[tuple[Path, str]]:
     """Yield the path and the message of everything that cannot be as it is."""
     yield from _quantities(environment)
     yield from _listeners(environment)

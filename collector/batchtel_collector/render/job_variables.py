@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from batchtel_collector.environment import Environment
-from batchtel_collector.values import REFERENCE, is_loopback, required_variables
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.values import REFERENCE, is_loopback, required_variables
 
 SECRET: Final = "batchtel"
 """Name of the Kubernetes secret whose keys are the variables that are referred to."""

@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
-from batchtel.cli.main import Failure
-from batchtel_collector import program
-from batchtel_collector.budget import Budget, budget
-from batchtel_collector.check import check
-from batchtel_collector.document import Problem, WrongDocument
-from batchtel_collector.environment import Environment
-from batchtel_collector.variants import Variant
+from batchtel_collector.check import collector_binary
+from batchtel_collector.check.problems import problems_of
+from batchtel_collector.check.series_budget import Budget, budget
+from batchtel_collector.environment.document import InvalidDocumentError, Problem
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.role_variants import Variant
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """One variant, what is wrong with it, and what its series come to.
 
     Attributes:
@@ -37,28 +34,28 @@ class Verdict:
     budget: Budget | None = None
 
     @classmethod
-    def of(cls, variant: Variant, environment: Environment, collector: Path) -> Verdict:
+    def of(cls, variant: Variant, environment: Environment, collector: Path) -> CheckResult:
         """Check the environment that was loaded for the variant.
 
         Raises:
-            WrongDocument: its extras cannot be used.
-            Failure: the collector cannot be run, exit code 3.
+            InvalidDocumentError: its extras cannot be used.
+            CollectorUnavailableError: the collector cannot be run.
         """
-        problems = [Problem(message) for message in check(environment, collector)]
+        problems = [Problem(message) for message in problems_of(environment, collector)]
         series = None if environment.role == "agent" else budget(environment)
         if problems:
             lines = "".join(f"\n  {problem.message}" for problem in problems)
             text = f"the configuration of {variant.stem} is wrong, says this check with {collector}{lines}"
         else:
             room = f"; {series.text}" if series else ""
-            by = f"{collector} ({program.version(collector)})"
+            by = f"{collector} ({collector_binary.version(collector)})"
             text = f"{variant.stem} is right: {by} accepts its configuration{room}"
         return cls(variant, problems, text, budget=series)
 
     @classmethod
-    def of_file(cls, variant: Variant, wrong: WrongDocument) -> Verdict:
+    def of_file(cls, variant: Variant, wrong: InvalidDocumentError) -> CheckResult:
         """Take over what is wrong with the environment's file or its extras."""
-        return cls(variant, wrong.problems, wrong.message, wrong.name)
+        return cls(variant, wrong.problems, str(wrong), wrong.name)
 
     @property
     def ok(self) -> bool:
@@ -72,15 +69,8 @@ class Verdict:
             return 0
         return 1 if self.file is None else 2
 
-    def show(self) -> None:
-        """Print the text: on standard output if all is right, else as an error."""
-        if self.ok:
-            click.echo(self.text)
-        else:
-            Failure(self.text, self.exit_code).show()
-
     def document(self) -> dict[str, Any]:
-        """Return the verdict for `--json`."""
+        """Return the result for `--json`."""
         return {
             "environment": self.variant.name,
             "role": self.variant.role,
@@ -98,10 +88,10 @@ class Verdict:
         }
 
 
-def document(verdicts: Sequence[Verdict], collector: Path | None) -> dict[str, Any]:
+def document(results: Sequence[CheckResult], collector: Path | None) -> dict[str, Any]:
     """Return the document of `--json`; `collector` is None if none was asked."""
     return {
-        "ok": all(verdict.ok for verdict in verdicts),
+        "ok": all(result.ok for result in results),
         "collector": str(collector) if collector else None,
-        "environments": [verdict.document() for verdict in verdicts],
+        "environments": [result.document() for result in results],
     }

@@ -8,8 +8,8 @@ from typing import Any, Final
 import yaml
 
 from batchtel.redact.patterns import Redaction
-from batchtel_collector.document import Path, dotted
-from batchtel_collector.values import REFERENCE, is_sensitive
+from batchtel_collector.environment.document import Path, dotted
+from batchtel_collector.environment.values import REFERENCE, is_sensitive
 
 _REDACTION: Final = Redaction()
 

@@ -1,21 +1,24 @@
 """The layers of an environment: its base, its own file, what differs for one role, and overrides of the caller's.
 
-Each is put over the one before, mappings key by key and everything else whole, so an empty value (`null`) takes away
-what the base has. A base has none itself: whoever reads a file reads one more and knows everything.
+Each is put over the one before by `merging`, so an empty value (`null`) takes away what the base has. A base has none
+itself: whoever reads a file reads one more and knows everything.
 """
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from batchtel.cli.main import Failure
-from batchtel_collector import document
-from batchtel_collector.document import Document, Problem
+import batchtel_collector
+from batchtel_collector.environment import document
+from batchtel_collector.environment.document import Document, Problem
+from batchtel_collector.environment.errors import InputError, UnknownEnvironmentError, UnreadableFileError
+from batchtel_collector.environment.merging import lift, overlay
 
-SHIPPED: Final = Path(__file__).parent / "environments"
+SHIPPED: Final = Path(batchtel_collector.__file__).parent / "environments"
 """Folder of the environments that come with batchtel, one YAML file each."""
 
 ROLES: Final = ("standalone", "agent", "gateway")
@@ -30,7 +33,7 @@ def shipped() -> list[str]:
 def find(name_or_path: str, beside: Path | None = None) -> Path:
     """Return the file of a shipped environment, or the path itself; relative to the folder `beside`.
 
-    Raises Failure, exit code 2, for a name that is not shipped.
+    Raises UnknownEnvironmentError for a name that is not shipped.
     """
     if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
         return (beside or Path()) / name_or_path
@@ -38,10 +41,9 @@ def find(name_or_path: str, beside: Path | None = None) -> Path:
         return SHIPPED / f"{name_or_path}.yaml"
     near = difflib.get_close_matches(name_or_path, shipped(), 1)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    raise Failure(
+    raise UnknownEnvironmentError(
         f"unknown environment {name_or_path!r}{hint}; shipped: {', '.join(shipped())}; "
-        "or give a file, for example ./production.yaml",
-        2,
+        "or give a file, for example ./production.yaml"
     )
 
 
@@ -54,7 +56,7 @@ def read(path: Path, text: str | None = None, name: str | None = None) -> Docume
         name: what messages call it.
 
     Raises:
-        Failure: the file cannot be read, exit code 2. What is wrong in it or with its base is in `problems`.
+        UnreadableFileError: the file cannot be read. What is wrong in it or with its base is in `problems`.
     """
     own = document.read(_text(path) if text is None else text, name or shown(path))
     if not isinstance(own.data, dict):
@@ -69,8 +71,8 @@ def read(path: Path, text: str | None = None, name: str | None = None) -> Docume
     try:
         below_path = find(base, path.parent)
         below = document.read(_text(below_path), shown(below_path))
-    except Failure as unusable:
-        own.problems.append(Problem(f"base: {unusable.message}", ("base",), _place(own)))
+    except InputError as unusable:
+        own.problems.append(Problem(f"base: {unusable}", ("base",), _place(own)))
         return own
     if isinstance(below.data, dict) and "base" in below.data:
         message = (
@@ -81,7 +83,7 @@ def read(path: Path, text: str | None = None, name: str | None = None) -> Docume
         return own
     _resolve_extras(below, below_path.parent)
     below.file = own.file
-    document.overlay(below, own)
+    overlay(below, own)
     return below
 
 
@@ -107,11 +109,11 @@ def settle(merged: Document, role: str | None, overrides: Mapping[str, object]) 
         message = f"roles.{unknown} is not a role; write {', '.join(ROLES[:-1])} or {ROLES[-1]}"
         merged.problems.append(Problem(message, ("roles", unknown), merged.keys.get(("roles", unknown))))
     if isinstance(chosen, str) and chosen in parts:
-        document.lift(merged, ("roles", chosen))
+        lift(merged, ("roles", chosen))
     merged.data.pop("roles", None)
     if role is not None and role != merged.data.get("role"):
         overrides = {**overrides, "role": role}
-    document.merge(merged, overrides)
+    overlay(merged, Document(copy.deepcopy(dict(overrides))))
 
 
 def shown(path: Path) -> str:
@@ -124,7 +126,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise Failure(f"cannot read the environment {path}: {reason}", 2) from None
+        raise UnreadableFileError(f"cannot read the environment {path}: {reason}") from None
 
 
 def _place(merged: Document, key: str = "base") -> document.Place | None:

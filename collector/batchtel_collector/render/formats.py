@@ -8,12 +8,12 @@ from typing import Final
 
 from jinja2 import FileSystemLoader
 
-from batchtel.cli.main import Failure
 from batchtel.version import __version__
-from batchtel_collector import platform
-from batchtel_collector.environment import Environment
-from batchtel_collector.render import render, templates
-from batchtel_collector.values import required_variables
+from batchtel_collector.environment.errors import InputError
+from batchtel_collector.environment.model import Environment
+from batchtel_collector.environment.values import required_variables
+from batchtel_collector.render import platform_needs
+from batchtel_collector.render.configuration import render, templates
 
 FORMATS: Final = ("collector", "helm", "kubernetes", "compose")
 """The names of the formats: the configuration alone, or within what a platform wants to have."""
@@ -25,6 +25,10 @@ FOLDER: Final = Path(__file__).parent / "platforms"
 """Folder of the templates of the platforms, one file each."""
 
 
+class FormatError(InputError):
+    """An environment cannot be rendered in a format."""
+
+
 def formatted(environment: Environment, form: str, stem: str) -> str:
     """Return the text of one format.
 
@@ -34,24 +38,22 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
         stem: name of the file of the configuration, without its ending.
 
     Raises:
-        Failure: exit code 2, the listeners are on loopback and the platform's other pods could not reach them, or the
+        FormatError: the listeners are on loopback and the platform's other pods could not reach them, or the
             folder of the queues is known to the running collector only.
     """
     configuration = render(environment)
     if form == "collector":
         return configuration
     if form not in forms(environment):
-        raise Failure(
+        raise FormatError(
             f"{environment.name} listens on loopback, where no other pod reaches it, so there is nothing to render for "
-            f"{form}; write listen.otlp_grpc, listen.otlp_http and listen.health with 0.0.0.0, and tls and token",
-            2,
+            f"{form}; write listen.otlp_grpc, listen.otlp_http and listen.health with 0.0.0.0, and tls and token"
         )
-    needs = platform.needs(environment, configuration)
+    needs = platform_needs.needs(environment, configuration)
     if unknown := required_variables(needs.queue):
-        raise Failure(
+        raise FormatError(
             f"queue.folder of {environment.name} refers to {', '.join(unknown)}, and where {form} puts the volume has "
-            'to be known beforehand; write a folder, such as "/var/lib/batchtel/queue"',
-            2,
+            'to be known beforehand; write a folder, such as "/var/lib/batchtel/queue"'
         )
     found = templates()
     found.loader = FileSystemLoader(FOLDER)
@@ -66,11 +68,11 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
             digest=hashlib.sha256(configuration.encode()).hexdigest()[:16],
             file=file_name(stem, "collector"),
             needs=needs,
-            reachable=platform.reachable(environment),
-            statsd=platform.open_statsd(environment),
-            image=platform.IMAGE,
-            home=platform.HOME,
-            from_the_pod=platform.FROM_THE_POD,
+            reachable=platform_needs.reachable(environment),
+            statsd=platform_needs.open_statsd(environment),
+            image=platform_needs.IMAGE,
+            home=platform_needs.HOME,
+            from_the_pod=platform_needs.FROM_THE_POD,
         )
         + "\n"
     )
@@ -78,7 +80,7 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
 
 def forms(environment: Environment) -> list[str]:
     """Return the formats that an environment can be rendered in."""
-    return [form for form in FORMATS if form not in IN_PODS or platform.reachable(environment)]
+    return [form for form in FORMATS if form not in IN_PODS or platform_needs.reachable(environment)]
 
 
 def file_name(stem: str, form: str) -> str:

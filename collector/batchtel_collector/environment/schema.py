@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from batchtel_collector.environment import Environment
-from batchtel_collector.layers import ROLES
+import batchtel_collector
+from batchtel_collector.environment.layers import ROLES
+from batchtel_collector.environment.model import Environment
 
-FILE: Final = Path(__file__).parent / "environment.schema.json"
+FILE: Final = Path(batchtel_collector.__file__).parent / "environment.schema.json"
 """The schema as it is published."""
 
 

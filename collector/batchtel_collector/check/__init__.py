@@ -1,0 +1,1 @@
+"""Whether a rendered configuration is one that a real collector starts with."""

@@ -1,0 +1,78 @@
+"""The command `batchtel check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from batchtel.cli.main import Failure
+from batchtel_collector.check import collector_binary
+from batchtel_collector.check.result import CheckResult, document
+from batchtel_collector.cli.errors import as_failures
+from batchtel_collector.cli.options import role_option
+from batchtel_collector.environment.document import InvalidDocumentError
+from batchtel_collector.environment.load import load
+from batchtel_collector.environment.role_variants import variants
+
+
+@click.command()
+@click.option(
+    "--env",
+    "environment",
+    metavar="NAME|FILE",
+    help="A shipped environment such as local, or a file such as ./production.yaml; all shipped ones if not given.",
+)
+@role_option
+@click.option("--collector", type=click.Path(path_type=Path), metavar="PATH", help="The collector to ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@as_failures()
+def check(environment: str | None, role: str | None, collector: Path | None, as_json: bool) -> None:
+    """Check environments and their rendered configurations, in every role that they are made for.
+
+    The file is read strictly, the configuration is rendered, no secret may be in it, the known jobs have to fit below
+    the limit of series, and a real collector is asked whether it would start with it. Without --collector that is the
+    one built by `batchtel up`, else otelcol-batchtel, otelcol-contrib or otelcol on PATH. Nothing is started.
+
+    Exits with 0 when all are right, 1 when a rendered configuration is wrong, 2 when NAME, FILE or its extras are, 3
+    when no collector can be asked.
+
+    \b
+    Examples:
+      batchtel check                                                       every shipped environment
+      batchtel check --env local
+      batchtel check --env ./production.yaml --collector /usr/bin/otelcol-contrib
+      batchtel check --env local --json
+    """
+    results: list[CheckResult] = []
+    asked: Path | None = None
+    for variant in variants(environment, role):
+        try:
+            loaded = load(variant.name, role=variant.role)
+            asked = asked or _collector(collector)
+            result = CheckResult.of(variant, loaded, asked)
+        except InvalidDocumentError as wrong:
+            result = CheckResult.of_file(variant, wrong)
+        # What is wrong in every role is told once.
+        if not as_json and result.text not in [one.text for one in results]:
+            _show(result)
+        results.append(result)
+    if as_json:
+        click.echo(json.dumps(document(results, asked), indent=2))
+    raise SystemExit(max(result.exit_code for result in results))
+
+
+def _collector(named: Path | None) -> Path:
+    # Absolute: of `./otelcol` a Path keeps `otelcol`, which would be looked for on PATH.
+    found = collector_binary.find() if named is None else named.absolute() if named.exists() else named
+    collector_binary.require(found)
+    return found
+
+
+def _show(result: CheckResult) -> None:
+    """Print the text: on standard output if all is right, else as an error."""
+    if result.ok:
+        click.echo(result.text)
+    else:
+        Failure(result.text, result.exit_code).show()

@@ -1,0 +1,1 @@
+"""Environment files: reading, layers and validation, up to an Environment."""

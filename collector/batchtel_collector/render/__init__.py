@@ -1,0 +1,1 @@
+"""From an Environment to text: the configuration, formats of platforms, variables of jobs."""

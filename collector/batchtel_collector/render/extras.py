@@ -1,0 +1,41 @@
+"""The user's own lines of configuration, merged over the rendered ones, last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from batchtel_collector.environment import document
+from batchtel_collector.environment.document import InvalidDocumentError, Problem
+from batchtel_collector.environment.merging import merge
+
+RULE: Final = "mappings key by key, lists and values whole; null takes a key away"
+"""How two configurations become one; the header of the result says it."""
+
+
+def merged(text: str, path: Path) -> str:
+    """Return the rendered configuration `text` with the file at `path` merged over it, as YAML text.
+
+    Raises InvalidDocumentError when the file cannot be read or is not strict YAML.
+    """
+    try:
+        read = document.read(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InvalidDocumentError("extras", str(path), [Problem(f"cannot be read: {reason}")]) from None
+    if read.problems or not isinstance(read.data, dict):
+        not_a_mapping = Problem("must be keys and values", place=document.Place(1, 1))
+        raise InvalidDocumentError("extras", str(path), read.problems or [not_a_mapping])
+    header = "".join(line + "\n" for line in text.splitlines()[:2])
+    whole = yaml.safe_load(text)
+    merge(whole, read.data, _take_away)
+    body = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)
+    return f"{header}# {path.name} is merged over it: {RULE}.\n{body}"
+
+
+def _take_away(data: dict[str, object], path: document.Path) -> None:
+    """Leave no null where one was put: to the collector it would be a key with defaults."""
+    if data[str(path[-1])] is None:
+        del data[str(path[-1])]

@@ -84,6 +84,8 @@ def test_off(programs: Path, tmp_path: Path, told: dict[str, str]) -> None:
         "batchtel.base.guard",
         "batchtel.base.native",
         "batchtel.base.process_exit",
+        "batchtel.runs",
+        "batchtel.runs.airflow_process",
         "batchtel.schema",
         "batchtel.schema.setting_values",
         "batchtel.schema.settings",

@@ -58,7 +58,7 @@ class Listener:
         from batchtel.airflow import preload
 
         preload.preload()
-        from batchtel.airflow.plugin import is_scheduler
+        from batchtel.runs.airflow_process import is_scheduler
 
         if is_scheduler():
             from batchtel.airflow import own_trace

@@ -12,17 +12,13 @@ except ImportError:
     from airflow.plugins_manager import AirflowPlugin
 
 from batchtel.base.guard import harmless, warn_once
+from batchtel.runs.airflow_process import is_scheduler
 from batchtel.schema import settings
 
 NO_ENDPOINT: Final = (
     "the plugin batchtel is installed, but nothing is recorded: set OTEL_EXPORTER_OTLP_ENDPOINT for all processes of "
     "Airflow, for example to http://127.0.0.1:4318; BATCHTEL_AIRFLOW_DISABLED=true switches batchtel off without this"
 )
-
-
-def is_scheduler() -> bool:
-    """Return whether this process is the scheduler, which gives the warnings of an installation: tasks give none."""
-    return sys.argv[1:2] == ["scheduler"]
 
 
 @harmless([])

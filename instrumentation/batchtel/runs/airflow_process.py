@@ -15,6 +15,11 @@ _CONFIGURATIONS: Final = ("airflow.sdk.configuration", "airflow.configuration")
 """Where task processes of 3.2 and later have Airflow's settings, and where the others have."""
 
 
+def is_scheduler() -> bool:
+    """Return whether this process is the scheduler, which gives the warnings of an installation: tasks give none."""
+    return sys.argv[1:2] == ["scheduler"]
+
+
 @functools.cache
 def makes_spans() -> bool:
     """Whether Airflow's setting `[traces] otel_on` is true, as the configuration that this process has loaded says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import kubernetes_validate
@@ -145,6 +145,22 @@ def test_a_variable_with_a_default_is_not_asked_of_the_secret() -> None:
     environment = load("vendor", {"token": "${env:ASKED}", "queue": {"folder": "${env:UNASKED:-/var/lib}/queue"}})
     found = needs(environment, render(environment))
     assert (found.secrets, found.queue) == (("ASKED", "VENDOR_API_KEY"), "/var/lib/queue")
+
+
+def test_files_of_extras_are_mounted(tmp_path: Path) -> None:
+    """Those that the extras name as well as those of the environment, however the merged text quotes them."""
+    (tmp_path / "extras.yaml").write_text(
+        "exporters: {otlp_http/more: {endpoint: 'https://more.example.com', tls: {ca_file: /etc/more/ca.crt}}}\n",
+        encoding="utf-8",
+    )
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: production\nname: mine\nextras: ./extras.yaml\n", encoding="utf-8")
+    found = yaml.safe_load(formatted(load(str(mine), role="gateway"), "compose", "mine"))
+    mounted = {volume.split(":")[1] for volume in found["services"]["batchtel-gateway"]["volumes"]}
+    without = yaml.safe_load(formatted(load("production", role="gateway"), "compose", "production"))
+    usual = {volume.split(":")[1] for volume in without["services"]["batchtel-gateway"]["volumes"]}
+    assert "/etc/batchtel/tls" in usual
+    assert mounted == usual | {"/etc/more"}
 
 
 def test_a_volume_needs_a_place() -> None:

@@ -13,7 +13,6 @@ from batchtel_collector.check.result import CheckResult, document
 from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.cli.options import role_option
 from batchtel_collector.environment.document import InvalidDocumentError
-from batchtel_collector.environment.load import load
 from batchtel_collector.environment.role_variants import variants
 
 
@@ -49,7 +48,7 @@ def check(environment: str | None, role: str | None, collector: Path | None, as_
     asked: Path | None = None
     for variant in variants(environment, role):
         try:
-            loaded = load(variant.name, role=variant.role)
+            loaded = variant.environment()
             asked = asked or _collector(collector)
             result = CheckResult.of(variant, loaded, asked)
         except InvalidDocumentError as wrong:

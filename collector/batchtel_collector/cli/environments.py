@@ -11,7 +11,6 @@ import yaml
 from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment import layers, load, schema
 from batchtel_collector.environment.document import Document, Path, dotted
-from batchtel_collector.environment.layers import shipped
 
 
 @click.group()
@@ -37,7 +36,7 @@ def list_environments(as_json: bool) -> None:
       batchtel environments list
       batchtel environments list --json
     """
-    rows = [_row(name) for name in shipped()]
+    rows = [_row(name) for name in layers.shipped()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

@@ -17,7 +17,6 @@ from batchtel.schema.settings import SETTINGS
 from batchtel.schema.signals import ATTRIBUTES, JOB_LABELS, METRICS, RESOURCE_LABELS
 from batchtel.schema.spans_and_events import AIRFLOW_ATTRIBUTES, EVENTS, SPANS
 from batchtel_collector.environment import schema
-from batchtel_collector.environment.load import load
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.role_variants import variants
 from batchtel_collector.render.formats import file_name, formatted, forms
@@ -135,7 +134,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 def _rendered() -> Iterator[tuple[str, Callable[[], str]]]:
     for variant in variants():
-        environment = load(variant.name, role=variant.role)
+        environment = variant.environment()
         for form in forms(environment):
             path = f"collector/batchtel_collector/rendered/{file_name(variant.stem, form)}"
             yield path, partial(formatted, environment, form, variant.stem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import kubernetes_validate
@@ -20,7 +20,7 @@ from batchtel_collector.render.configuration import render
 from batchtel_collector.render.formats import FormatError, formatted, forms
 from batchtel_collector.render.platform_needs import IMAGE, needs
 
-IN_PODS = [one for one in variants() if "kubernetes" in forms(load(one.name, role=one.role))]
+IN_PODS = [one for one in variants() if "kubernetes" in forms(one.environment())]
 NEWEST_KUBERNETES = "1.37"
 OLDEST_KUBERNETES = "1.29"
 
@@ -35,7 +35,7 @@ def variant(request: pytest.FixtureRequest) -> Variant:
 @cache
 def manifests(variant: Variant) -> dict[str, Any]:
     """Return the manifests of a variant by kind."""
-    text = formatted(load(variant.name, role=variant.role), "kubernetes", variant.stem)
+    text = formatted(variant.environment(), "kubernetes", variant.stem)
     return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(text)}
 
 
@@ -49,13 +49,13 @@ def pod(variant: Variant) -> dict[str, Any]:
 @cache
 def values(variant: Variant) -> Any:
     """Return the values of the chart."""
-    return yaml.safe_load(formatted(load(variant.name, role=variant.role), "helm", variant.stem))
+    return yaml.safe_load(formatted(variant.environment(), "helm", variant.stem))
 
 
 @cache
 def configuration(variant: Variant) -> str:
     """Return the configuration alone."""
-    return render(load(variant.name, role=variant.role))
+    return render(variant.environment())
 
 
 @pytest.mark.parametrize("version", [OLDEST_KUBERNETES, NEWEST_KUBERNETES])
@@ -147,6 +147,22 @@ def test_a_variable_with_a_default_is_not_asked_of_the_secret() -> None:
     assert (found.secrets, found.queue) == (("ASKED", "VENDOR_API_KEY"), "/var/lib/queue")
 
 
+def test_files_of_extras_are_mounted(tmp_path: Path) -> None:
+    """Those that the extras name as well as those of the environment, however the merged text quotes them."""
+    (tmp_path / "extras.yaml").write_text(
+        "exporters: {otlp_http/more: {endpoint: 'https://more.example.com', tls: {ca_file: /etc/more/ca.crt}}}\n",
+        encoding="utf-8",
+    )
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: production\nname: mine\nextras: ./extras.yaml\n", encoding="utf-8")
+    found = yaml.safe_load(formatted(load(str(mine), role="gateway"), "compose", "mine"))
+    mounted = {volume.split(":")[1] for volume in found["services"]["batchtel-gateway"]["volumes"]}
+    without = yaml.safe_load(formatted(load("production", role="gateway"), "compose", "production"))
+    usual = {volume.split(":")[1] for volume in without["services"]["batchtel-gateway"]["volumes"]}
+    assert "/etc/batchtel/tls" in usual
+    assert mounted == usual | {"/etc/more"}
+
+
 def test_a_volume_needs_a_place() -> None:
     """A folder that only the running collector knows cannot be mounted."""
     environment = load("vendor", {"queue": {"folder": "${env:SOMEWHERE}/queue"}})
@@ -167,14 +183,14 @@ def test_pods_are_locked_down(variant: Variant) -> None:
         assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
     assert specification["automountServiceAccountToken"] is False
     assert container["image"] == IMAGE
-    limit = load(variant.name, role=variant.role).memory_limit // 2**20
+    limit = variant.environment().memory_limit // 2**20
     assert container["resources"]["limits"]["memory"] == f"{limit * 5 // 4}Mi"
     assert values(variant)["resources"] == container["resources"]
 
 
 def test_agents_find_each_gateway_by_its_name() -> None:
     """The names of pods and service are those that the environment's agents send to, as many as there are."""
-    gateway = Variant("production", "gateway", "production-gateway")
+    (gateway,) = variants("production", "gateway")
     found = manifests(gateway)
     service, workload = found["Service"], found["StatefulSet"]
     port = service["spec"]["ports"][0]["port"]
@@ -191,7 +207,8 @@ def test_agents_find_each_gateway_by_its_name() -> None:
 
 def test_jobs_find_the_agent_of_their_node() -> None:
     """What `batchtel env` tells them is the agent's service, which stays on the node."""
-    service = manifests(Variant("production", "agent", "production-agent"))["Service"]
+    (agent,) = variants("production", "agent")
+    service = manifests(agent)["Service"]
     assert load("production").sender.endpoint == f"https://{service['metadata']['name']}:4318"
     assert service["spec"]["internalTrafficPolicy"] == "Local"
 
@@ -199,7 +216,7 @@ def test_jobs_find_the_agent_of_their_node() -> None:
 @pytest.mark.parametrize("one", variants(), ids=lambda variant: variant.stem)
 def test_compose_services_have_what_they_need(one: Variant) -> None:
     """Every variable is set or asked for, files are mounted, and loopback listeners are the machine's own."""
-    settings = load(one.name, role=one.role)
+    settings = one.environment()
     text = configuration(one)
     composed = yaml.safe_load(formatted(settings, "compose", one.stem))
     ((name, service),) = composed["services"].items()
@@ -219,7 +236,7 @@ def test_compose_services_have_what_they_need(one: Variant) -> None:
 @pytest.mark.parametrize("one", variants(), ids=lambda variant: variant.stem)
 def test_no_format_has_a_secret(one: Variant) -> None:
     """References only; a secret is asked for where the platform keeps such things."""
-    settings = load(one.name, role=one.role)
+    settings = one.environment()
     for form in forms(settings):
         for document in yaml.safe_load_all(formatted(settings, form, one.stem)):
             document.pop("data", None)  # the configuration, which is checked as such

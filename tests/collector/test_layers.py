@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -149,6 +150,25 @@ def test_a_role_is_text(given: str, tmp_path: Path) -> None:
     result = batchtel("check", "--env", file)
     assert result.exit_code == 2
     assert "role: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["render", "render --format compose", "check", "environments show", "environments show --origin", "env"],
+)
+def test_a_file_is_read_once(command: str, mine: Path, collector_program: Path) -> None:
+    """So it can be a pipe, as `<(...)` of a shell gives; what is checked, named and rendered is one text."""
+    reading, writing = os.pipe()
+    os.write(writing, mine.read_bytes())
+    os.close(writing)
+    options = ["--collector", str(collector_program)] if command == "check" else []
+    pipe = f"/dev/fd/{reading}"
+    named = [pipe] if command.startswith("environments") else ["--env", pipe]
+    result = batchtel(*command.split(), *named, *options)
+    os.close(reading)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "mine" in result.stdout
+    assert pipe not in result.stdout or "--origin" in command
 
 
 def test_a_base_has_no_base(mine: Path, tmp_path: Path) -> None:

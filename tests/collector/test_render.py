@@ -56,7 +56,7 @@ def variant(request: pytest.FixtureRequest) -> Variant:
 @pytest.fixture
 def rendered(variant: Variant) -> str:
     """The rendered configuration of a shipped environment."""
-    return render(load(variant.name, role=variant.role))
+    return render(variant.environment())
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def metric_pipelines(configuration: Any) -> dict[str, Any]:
 
 def test_committed_rendering_is_current(variant: Variant) -> None:
     """What reviewers read in rendered/ is what this version renders, in each format."""
-    environment = load(variant.name, role=variant.role)
+    environment = variant.environment()
     for form in forms(environment):
         file = file_name(variant.stem, form)
         repair = (
@@ -95,9 +95,7 @@ def test_committed_rendering_is_current(variant: Variant) -> None:
 
 def test_every_rendering_belongs_to_an_environment() -> None:
     """A file left over from an environment that is gone would be read as if it counted."""
-    expected = {
-        file_name(variant.stem, form) for variant in variants() for form in forms(load(variant.name, role=variant.role))
-    }
+    expected = {file_name(variant.stem, form) for variant in variants() for form in forms(variant.environment())}
     assert {path.name for path in RENDERED.iterdir()} == expected
 
 

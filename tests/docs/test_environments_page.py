@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from batchtel.cli.main import main
+from batchtel_collector.environment import load
 from batchtel_collector.environment.layers import shipped
-from batchtel_collector.environment.load import load, read
 from batchtel_collector.render.formats import FORMATS
 from batchtel_collector.render.job_variables import FORMATS as VARIABLE_FORMATS
 from tests.docs.test_jobs_page import blocks_of
@@ -52,15 +52,16 @@ def test_every_environment_of_the_page_is_right(folder: Path) -> None:
     named = [file for file in folder.glob("*.yaml") if "\nname:" in file.read_text(encoding="utf-8")]
     assert len(named) >= 4
     for file in named:
-        for role in read(str(file))[1]:
-            load(str(file), role=role)
+        read = load.read(str(file))
+        for role in read.roles:
+            read.environment(role)
 
 
 def test_the_table_has_every_shipped_environment() -> None:
     """With the roles that it is made for."""
     rows = re.findall(r"^\| `(\w+)` \| ([a-z, ]+) \| ", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     found = {name: roles.split(", ") for name, roles in rows if name in shipped()}
-    assert found == {name: read(name)[1] for name in shipped()}
+    assert found == {name: load.read(name).roles for name in shipped()}
 
 
 def test_every_format_is_told() -> None:

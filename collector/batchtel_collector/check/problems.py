@@ -32,13 +32,13 @@ KEYS: Final = {
     "memory_limiter": "memory_limit",
     "delta_to_cumulative": "expiry or series_limit",
 }
-"""Component of the rendered configuration, as a regular expression -> the keys that decide what it is told."""
+"""Component of the rendered configuration, as a regular expression -> the keys that decide how it is configured."""
 
 
 def problems_of(environment: Environment, collector: Path) -> list[str]:
     """Render `environment` and return what is wrong with the result, one message per problem; none is good.
 
-    Secrets are looked for, the known jobs are held against the limit of series, and `collector` is asked whether it
+    Secrets are looked for, the known jobs are compared with the limit of series, and `collector` is asked whether it
     would start. A variable that the configuration refers to and that is not set here stands as a placeholder.
 
     Raises CollectorUnavailableError when the collector cannot be run.

@@ -62,13 +62,6 @@ class CheckResult:
         """Whether nothing is wrong."""
         return not self.problems
 
-    @property
-    def exit_code(self) -> int:
-        """0 if nothing is wrong, 2 if a file is, 1 if what is rendered from it is."""
-        if self.ok:
-            return 0
-        return 1 if self.file is None else 2
-
     def document(self) -> dict[str, Any]:
         """Return the result for `--json`."""
         return {

@@ -10,10 +10,9 @@ import click
 from batchtel.cli.main import Failure
 from batchtel_collector.check import collector_binary
 from batchtel_collector.check.result import CheckResult, document
-from batchtel_collector.cli.errors import as_failures
+from batchtel_collector.cli.errors import WRONG_INPUT, as_failures
 from batchtel_collector.cli.options import role_option
 from batchtel_collector.environment.document import InvalidDocumentError
-from batchtel_collector.environment.load import load
 from batchtel_collector.environment.role_variants import variants
 
 
@@ -49,18 +48,18 @@ def check(environment: str | None, role: str | None, collector: Path | None, as_
     asked: Path | None = None
     for variant in variants(environment, role):
         try:
-            loaded = load(variant.name, role=variant.role)
+            loaded = variant.environment()
             asked = asked or _collector(collector)
             result = CheckResult.of(variant, loaded, asked)
         except InvalidDocumentError as wrong:
             result = CheckResult.of_file(variant, wrong)
-        # What is wrong in every role is told once.
+        # What is wrong in every role is reported once.
         if not as_json and result.text not in [one.text for one in results]:
             _show(result)
         results.append(result)
     if as_json:
         click.echo(json.dumps(document(results, asked), indent=2))
-    raise SystemExit(max(result.exit_code for result in results))
+    raise SystemExit(max(map(_exit_code, results)))
 
 
 def _collector(named: Path | None) -> Path:
@@ -75,4 +74,11 @@ def _show(result: CheckResult) -> None:
     if result.ok:
         click.echo(result.text)
     else:
-        Failure(result.text, result.exit_code).show()
+        Failure(result.text, _exit_code(result)).show()
+
+
+def _exit_code(result: CheckResult) -> int:
+    """Return 0 if nothing is wrong, 2 if a file is, 1 if what is rendered from it is."""
+    if result.ok:
+        return 0
+    return 1 if result.file is None else WRONG_INPUT

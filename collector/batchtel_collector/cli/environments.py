@@ -9,10 +9,8 @@ import click
 import yaml
 
 from batchtel_collector.cli.errors import as_failures
-from batchtel_collector.environment import layers, schema
+from batchtel_collector.environment import layers, load, schema
 from batchtel_collector.environment.document import Document, Path, dotted
-from batchtel_collector.environment.layers import shipped
-from batchtel_collector.environment.load import load, read
 
 
 @click.group()
@@ -38,7 +36,7 @@ def list_environments(as_json: bool) -> None:
       batchtel environments list
       batchtel environments list --json
     """
-    rows = [_row(name) for name in shipped()]
+    rows = [_row(name) for name in layers.shipped()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -61,9 +59,9 @@ def show(environment: str, role: str | None, origin: bool, as_json: bool) -> Non
       batchtel environments show production --role agent
       batchtel environments show ./mine.yaml --json
     """
-    load(environment, role=role)
-    merged, _ = read(environment)
-    layers.settle(merged, role, {})
+    read = load.read(environment)
+    read.environment(role)  # nothing is shown of a wrong one
+    merged = read.settled(role)
     if as_json:
         click.echo(json.dumps(_origins(merged) if origin else merged.data, indent=2, ensure_ascii=False))
     elif origin:
@@ -89,9 +87,9 @@ def print_schema() -> None:
 
 
 def _row(name: str) -> dict[str, Any]:
-    file = layers.find(name)
-    about = file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").partition(". ")[0]
-    return {"name": name, "roles": read(name)[1], "about": about.rstrip(".")}
+    read = load.read(name)
+    about = read.text.splitlines()[0].removeprefix("# ").partition(". ")[0]
+    return {"name": name, "roles": read.roles, "about": about.rstrip(".")}
 
 
 def _origins(merged: Document) -> list[dict[str, str]]:

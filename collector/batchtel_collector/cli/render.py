@@ -10,8 +10,8 @@ import click
 from batchtel.cli.main import Failure
 from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.cli.options import environment_option, role_option
-from batchtel_collector.environment.load import load
-from batchtel_collector.environment.role_variants import variants
+from batchtel_collector.environment import load
+from batchtel_collector.environment.role_variants import Variant
 from batchtel_collector.render.formats import FORMATS, file_name, formatted
 
 
@@ -47,9 +47,9 @@ def render(environment: str, role: str | None, form: str, output: str | None, co
       batchtel render --env production --role gateway --format helm -o deploy/
       batchtel render --env ./mine.yaml -o deploy/ --diff           show what would change
     """
-    settings = load(environment, role=role)
-    (variant,) = variants(environment, settings.role)
-    title = variant.stem
+    read = load.read(environment)
+    settings = read.environment(role)
+    title = Variant(read, settings.role).stem
     text = formatted(settings, form, title)
     if output is None:
         if compare or diff:

@@ -47,18 +47,27 @@ def find(name_or_path: str, beside: Path | None = None) -> Path:
     )
 
 
-def read(path: Path, text: str | None = None, name: str | None = None) -> Document:
-    """Read a file and its base as one document, in which `roles` is still a key.
+def text(path: Path) -> str:
+    """Return the text of a file of an environment.
+
+    Raises UnreadableFileError when it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UnreadableFileError(f"cannot read the environment {path}: {reason}") from None
+
+
+def read(path: Path, content: str, name: str | None = None) -> Document:
+    """Read a file and its base as one document, in which `roles` is still a key. What is wrong is in `problems`.
 
     Args:
         path: the file; what it names is looked for beside it.
-        text: its content, if it need not be read.
+        content: its text.
         name: what messages call it.
-
-    Raises:
-        UnreadableFileError: the file cannot be read. What is wrong in it or with its base is in `problems`.
     """
-    own = document.read(_text(path) if text is None else text, name or shown(path))
+    own = document.read(content, name or shown(path))
     if not isinstance(own.data, dict):
         return own
     _resolve_extras(own, path.parent)
@@ -70,7 +79,7 @@ def read(path: Path, text: str | None = None, name: str | None = None) -> Docume
         return own
     try:
         below_path = find(base, path.parent)
-        below = document.read(_text(below_path), shown(below_path))
+        below = document.read(text(below_path), shown(below_path))
     except InputError as unusable:
         own.problems.append(Problem(f"base: {unusable}", ("base",), _place(own)))
         return own
@@ -119,14 +128,6 @@ def settle(merged: Document, role: str | None, overrides: Mapping[str, object]) 
 def shown(path: Path) -> str:
     """Return how messages call a file: a shipped one by its name alone."""
     return path.name if path.parent == SHIPPED else str(path)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UnreadableFileError(f"cannot read the environment {path}: {reason}") from None
 
 
 def _place(merged: Document, key: str = "base") -> document.Place | None:

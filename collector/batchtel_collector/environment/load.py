@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,60 @@ class InvalidEnvironmentError(InvalidDocumentError):
         super().__init__("environment", name, problems)
 
 
+@dataclass(frozen=True)
+class EnvironmentFile:
+    """An environment as it is written, file and base put together; the role is still to be chosen.
+
+    Attributes:
+        name: the shipped name or the path, as it was given.
+        shown: what messages call it.
+        text: the text of the file itself.
+        document: file and base as one document, in which `roles` is still a key.
+    """
+
+    name: str
+    shown: str
+    text: str = field(repr=False, compare=False)
+    document: Document = field(repr=False, compare=False)
+
+    @property
+    def roles(self) -> list[str]:
+        """The roles that it is made for."""
+        return layers.roles(self.document)
+
+    @property
+    def title(self) -> str:
+        """Its key `name`; what was given if there is none."""
+        data = self.document.data
+        return str(data.get("name", self.name)) if isinstance(data, dict) else self.name
+
+    def settled(self, role: str | None = None, overrides: Mapping[str, object] | None = None) -> Document:
+        """Return the document of one role, its own if it is None, with the overrides put over it."""
+        settled = copy.deepcopy(self.document)
+        layers.settle(settled, role, overrides or {})
+        return settled
+
+    def environment(self, role: str | None = None, overrides: Mapping[str, object] | None = None) -> Environment:
+        """Return the environment in one role.
+
+        Raises:
+            InvalidEnvironmentError: with all problems at once.
+        """
+        return _validated(self.settled(role, overrides), self.shown)
+
+
+def read(name_or_path: str) -> EnvironmentFile:
+    """Read a shipped environment by name, or a file, and its base. What is wrong in them is in the document.
+
+    Raises:
+        UnknownEnvironmentError: no environment of this name is shipped.
+        UnreadableFileError: the file cannot be read.
+    """
+    path = layers.find(name_or_path)
+    text = layers.text(path)
+    return EnvironmentFile(name_or_path, layers.shown(path), text, layers.read(path, text))
+
+
 def load(name_or_path: str, overrides: Mapping[str, object] | None = None, role: str | None = None) -> Environment:
     """Read a shipped environment by name, or a file, for a role of it.
 
@@ -35,23 +91,13 @@ def load(name_or_path: str, overrides: Mapping[str, object] | None = None, role:
         UnknownEnvironmentError: no environment of this name is shipped.
         UnreadableFileError: the file cannot be read.
     """
-    path = layers.find(name_or_path)
-    merged = layers.read(path)
-    layers.settle(merged, role, overrides or {})
-    return _validated(merged, layers.shown(path))
+    return read(name_or_path).environment(role, overrides)
 
 
 def parse(text: str, name: str, overrides: Mapping[str, object] | None = None, role: str | None = None) -> Environment:
     """Read the text of an environment file; `name` stands for the file in messages."""
-    merged = layers.read(Path(), text, name)
-    layers.settle(merged, role, overrides or {})
-    return _validated(merged, name)
-
-
-def read(name_or_path: str) -> tuple[Document, list[str]]:
-    """Return an environment as written, base and file put together, and the roles that it is made for."""
-    merged = layers.read(layers.find(name_or_path))
-    return merged, layers.roles(merged)
+    file = EnvironmentFile(name, name, text, layers.read(Path(), text, name))
+    return file.environment(role, overrides)
 
 
 def _validated(merged: Document, name: str) -> Environment:

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from batchtel_collector.environment.layers import shipped
-from batchtel_collector.environment.load import read
+from batchtel_collector.environment.load import EnvironmentFile, read
+from batchtel_collector.environment.model import Environment
 
 
-class Variant(NamedTuple):
-    """One environment in one role, and the name of its files: `local`, `production-agent`."""
+@dataclass(frozen=True)
+class Variant:
+    """One environment in one role."""
 
-    name: str
+    file: EnvironmentFile
     role: str
-    stem: str
+
+    @property
+    def name(self) -> str:
+        """The environment's shipped name or path."""
+        return self.file.name
+
+    @property
+    def stem(self) -> str:
+        """The name of its files: `local`, `production-agent`."""
+        title = self.file.title
+        return title if self.file.roles == [self.role] else f"{title}-{self.role}"
+
+    def environment(self) -> Environment:
+        """Return the environment.
+
+        Raises:
+            InvalidEnvironmentError: with all problems at once.
+        """
+        return self.file.environment(self.role)
 
 
 def variants(name: str | None = None, role: str | None = None) -> list[Variant]:
@@ -22,12 +42,7 @@ def variants(name: str | None = None, role: str | None = None) -> list[Variant]:
     With `role` those in that role; an environment that is asked for by name may be in a role that it is not made for.
     """
     if name is not None:
-        return _of(name, role)
-    return [one for name in shipped() for one in _of(name, None) if role in (None, one.role)]
-
-
-def _of(name: str, role: str | None) -> list[Variant]:
-    merged, made_for = read(name)
-    title = merged.data.get("name", name) if isinstance(merged.data, dict) else name
-    wanted = made_for if role is None else [role]
-    return [Variant(name, one, str(title) if made_for == [one] else f"{title}-{one}") for one in wanted]
+        file = read(name)
+        return [Variant(file, one) for one in (file.roles if role is None else [role])]
+    found = [Variant(file, one) for file in map(read, shipped()) for one in file.roles]
+    return [one for one in found if role in (None, one.role)]

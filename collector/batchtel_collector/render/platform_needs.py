@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+import yaml
+
+from batchtel_collector.environment.document import Path
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.values import REFERENCE, is_loopback, required_variables
+from batchtel_collector.render.parsed_texts import texts
 
 IMAGE: Final = "otel/opentelemetry-collector-contrib:0.159.0"
 """The official image that has every component of a rendered configuration."""
@@ -20,6 +25,9 @@ HOME: Final = "/var/lib/batchtel"
 """What HOME is in a container, where the image sets none."""
 
 _MEBIBYTE: Final = 2**20
+
+_FILE_KEY: Final = re.compile(r"\w+_file|filename|(client_)?certificate|client_key")
+"""Keys of the collector's components whose value is a file with a certificate, a key or a token."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,13 @@ class Needs:
 
 def needs(environment: Environment, configuration: str) -> Needs:
     """Return what `configuration`, the rendered text of `environment`, needs."""
+    settings = list(texts(yaml.safe_load(configuration)))
+    variables = required_variables("\n".join(text for _, text in settings))
     gateways = environment.gateways.addresses if environment.gateways else []
     return Needs(
         workload="batchtel" if environment.role == "standalone" else f"batchtel-{environment.role}",
-        secrets=tuple(name for name in required_variables(configuration) if name not in (*FROM_THE_POD, "HOME")),
-        folders=_folders(configuration),
+        secrets=tuple(name for name in variables if name not in (*FROM_THE_POD, "HOME")),
+        folders=_folders(settings),
         queue=REFERENCE.sub(_in_a_container, environment.queue.folder),
         disk_mebibytes=2 * _queues(environment) * environment.queue.size // _MEBIBYTE + _late_mebibytes(environment),
         memory_mebibytes=environment.memory_limit // _MEBIBYTE * 5 // 4,
@@ -95,9 +105,10 @@ def open_statsd(environment: Environment) -> str | None:
     return None if statsd is None or is_loopback(statsd) else statsd
 
 
-def _folders(configuration: str) -> dict[str, str]:
-    files = re.findall(
-        r'^\s*(?:\w+_file|filename|(?:client_)?certificate|client_key): "(/[^"$]+)"$', configuration, re.MULTILINE
+def _folders(settings: Iterable[tuple[Path, str]]) -> dict[str, str]:
+    found = dict.fromkeys(
+        str(PurePosixPath(text).parent)
+        for path, text in settings
+        if _FILE_KEY.fullmatch(str(path[-1])) and text.startswith("/") and "$" not in text
     )
-    found = dict.fromkeys(str(PurePosixPath(file).parent) for file in files)
     return {folder: folder.strip("/").removeprefix("etc/").replace("/", "-") for folder in found}

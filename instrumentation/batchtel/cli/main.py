@@ -22,13 +22,13 @@ SUBCOMMANDS: Final = {
     "logs": ("batchtel_stack.commands:logs", "Show what the programs of the stack have logged."),
     "down": ("batchtel_stack.commands:down", "Stop the stack and leave no process."),
     "doctor": ("batchtel_stack.doctor.commands:doctor", "Send a canary run and find it; name the fix for what fails."),
-    "render": ("batchtel_collector.commands:render", "Print the collector's configuration for an environment."),
-    "env": ("batchtel_collector.sender_command:env", "Print the variables that jobs need in an environment."),
+    "render": ("batchtel_collector.cli.render:render", "Print the collector's configuration for an environment."),
+    "env": ("batchtel_collector.cli.job_variables:env", "Print the variables that jobs need in an environment."),
     "environments": (
-        "batchtel_collector.environment_commands:environments",
+        "batchtel_collector.cli.environments:environments",
         "List the environments that can be rendered, and show what is in them.",
     ),
-    "check": ("batchtel_collector.commands:check", "Check environments and their rendered configurations."),
+    "check": ("batchtel_collector.cli.check:check", "Check environments and their rendered configurations."),
 }
 """Name of the subcommand -> where its click command lives, and its line in `batchtel --help`."""
 

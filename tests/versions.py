@@ -58,8 +58,19 @@ def _passes(python: str, version: str, telemetry: str) -> bool:
     sys.stdout.write(f"Python {version}, OpenTelemetry {telemetry}\n")
     sys.stdout.flush()
     interpreter = _environment(python, version, telemetry)
-    parallel = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile")
-    return subprocess.run([interpreter, "-m", "pytest", *parallel, "tests/instrumentation"], cwd=_ROOT).returncode == 0
+    # Tests that look for `python` or `batchtel` on PATH find those of the environment.
+    variables = {**os.environ, "PATH": os.pathsep.join((str(interpreter.parent), os.environ.get("PATH", os.defpath)))}
+    command = [
+        interpreter,
+        "-m",
+        "pytest",
+        "-n",
+        str(os.cpu_count() or 1),
+        "--dist",
+        "loadfile",
+        "tests/instrumentation",
+    ]
+    return subprocess.run(command, cwd=_ROOT, env=variables, check=False).returncode == 0
 
 
 def main() -> int:

@@ -63,6 +63,8 @@ OUTSIDE_OF_JOBS = {
 JOB_SIDE = {"opentelemetry", "grpc", "google", "requests"}
 """What a job process may import: OpenTelemetry, and what its exporters bring."""
 
+TESTS = Path(__file__).parent
+
 LONGEST = 300
 """Lines of a module."""
 
@@ -215,3 +217,18 @@ def test_everything_public_is_explained(package: str) -> None:
             if not node.name.startswith("_") and not (ast.get_docstring(node) or "").strip()
         ]
     assert silent == []
+
+
+def test_a_suite_imports_itself_and_the_support() -> None:
+    """A folder of tests imports from tests.support and itself only, and tests.support from no suite."""
+    wrong = []
+    for file in sorted(TESTS.rglob("*.py")):
+        suite = file.relative_to(TESTS).parts[0]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                whole = node.module == "tests"
+                modules = [f"tests.{alias.name}" for alias in node.names] if whole else [node.module]
+            others = [name.split(".") for name in modules if name.startswith("tests.")]
+            wrong += [f"{file.relative_to(TESTS)}: {'.'.join(o)}" for o in others if o[1] not in (suite, "support")]
+    assert wrong == []

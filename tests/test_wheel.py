@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.sink import Sink, running
+from tests.support.sink import Sink, running
 
 ROOT = Path(__file__).parent.parent
 INSTALL_SECONDS = 240

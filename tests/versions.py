@@ -17,7 +17,7 @@ import tomllib
 from itertools import product
 from pathlib import Path
 
-from tests.instrumentation.interpreters import VERSIONS, find
+from tests.support.interpreters import VERSIONS, find
 
 _ROOT = Path(__file__).parent.parent
 _ENVIRONMENTS = _ROOT / ".bootstrap" / "versions"
@@ -61,7 +61,7 @@ def _passes(python: str, version: str, telemetry: str) -> bool:
     # Tests that look for `python` or `batchtel` on PATH find those of the environment.
     variables = {**os.environ, "PATH": os.pathsep.join((str(interpreter.parent), os.environ.get("PATH", os.defpath)))}
     command = [
-        interpreter,
+        str(interpreter),
         "-m",
         "pytest",
         "-n",

@@ -8,8 +8,8 @@ from typing import Any, Final
 from tests.airflow.airflow import Airflow
 from tests.airflow.hands import Hands
 from tests.airflow.lines import Airflow3
-from tests.pipeline.polling import until
-from tests.stack.witness import Witness
+from tests.support.polling import until
+from tests.support.witness import Witness
 
 SECONDS: Final = 300.0
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from batchtel_stack import children
 from tests.airflow.database import Postgres
 from tests.airflow.installation import ROOT
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 FINISHED: Final = ("success", "failed")
 

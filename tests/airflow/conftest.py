@@ -15,7 +15,7 @@ from batchtel_stack.stack import Stack
 from tests.airflow import acts, lines
 from tests.airflow.airflow import Airflow
 from tests.airflow.installation import HERE
-from tests.stack.witness import Witness
+from tests.support.witness import Witness
 
 SERVICE: Final = "airflow-tests"
 

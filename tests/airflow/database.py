@@ -18,7 +18,7 @@ import psycopg
 from psycopg.types.json import set_json_loads
 
 from batchtel_stack import children, ports
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 
 def _as_text(content: str | bytes) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import urllib3
 
 from tests.airflow.lines import Airflow3
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 SECONDS: Final = 180.0
 """How long a task may take to be in the state that somebody waits for."""

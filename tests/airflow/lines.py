@@ -12,7 +12,7 @@ from urllib.request import urlopen
 from batchtel_stack import ports
 from tests.airflow.airflow import Airflow
 from tests.airflow.installation import install
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 
 class Airflow2(Airflow):

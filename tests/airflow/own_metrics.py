@@ -18,7 +18,7 @@ from batchtel_collector.check import collector_binary
 from batchtel_stack import ports
 from tests.airflow import lines
 from tests.airflow.installation import HERE
-from tests.pipeline.program import Program
+from tests.support.program import Program
 
 SCOPE: Final = ".metrics.otel_logger"
 """How the scope of Airflow's own metrics ends, in every version."""

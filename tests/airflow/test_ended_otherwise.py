@@ -10,7 +10,7 @@ import pytest
 from tests.airflow.conftest import Played
 from tests.airflow.lines import Airflow3
 from tests.airflow.test_outcomes import SUCCESS, Told, assert_told
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
 

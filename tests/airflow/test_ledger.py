@@ -12,7 +12,7 @@ import pytest
 from tests.airflow.acts import ENDED_BEFORE, TOLD_BEFORE
 from tests.airflow.conftest import Played
 from tests.airflow.ledger import TOLD, Key, Ledger
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
 

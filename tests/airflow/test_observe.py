@@ -13,7 +13,7 @@ from batchtel_stack.stack import Stack
 from tests.airflow import lines
 from tests.airflow.conftest import SERVICE, VERSIONS, Played
 from tests.airflow.installation import HERE
-from tests.stack.witness import Witness
+from tests.support.witness import Witness
 
 pytestmark = pytest.mark.airflow
 

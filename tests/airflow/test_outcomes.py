@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.airflow.conftest import Played
-from tests.stack.witness import Witness
+from tests.support.witness import Witness
 
 pytestmark = pytest.mark.airflow
 

@@ -14,7 +14,7 @@ from batchtel_collector.render.airflow_metrics import DROPPED, MAPPED
 from batchtel_dashboards.stores import Sample
 from tests.airflow.conftest import SERVICE, Played
 from tests.airflow.installation import install
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 pytestmark = pytest.mark.airflow
 

@@ -11,10 +11,10 @@ import pytest
 
 from tests.airflow import lines
 from tests.airflow.installation import HERE
-from tests.instrumentation import sink as sinks
-from tests.instrumentation.sink import Sink
-from tests.instrumentation.test_names import label_of
-from tests.pipeline.polling import until
+from tests.support import sink as sinks
+from tests.support.labels import label_of
+from tests.support.polling import until
+from tests.support.sink import Sink
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 

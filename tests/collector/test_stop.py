@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 from batchtel_collector.environment.load import load
 from batchtel_collector.render.configuration import render
-from tests.pipeline import sink
-from tests.pipeline.polling import until
-from tests.pipeline.program import Program, fetch
+from tests.support import file_sink
+from tests.support.polling import until
+from tests.support.program import Program, fetch
 
 RUNS = 200
 
@@ -79,7 +79,7 @@ def test_a_graceful_stop_delivers_what_was_acknowledged(
         result = answer["data"]["result"]
         return str(result[0]["value"][1]) if result else None
 
-    with backend, sink.running(collector_program, tmp_path / "sink", grpc, http, health):
+    with backend, file_sink.running(collector_program, tmp_path / "sink", grpc, http, health):
         with collector:
             # The sends fit between this first read and the next one, 5 s later.
             # A deprecated name or setting would be a line.

@@ -16,8 +16,8 @@ import yaml
 
 from batchtel_dashboards import rules
 from batchtel_stack import binaries, ports
-from tests.pipeline.polling import until
-from tests.pipeline.program import Program, fetch
+from tests.support.polling import until
+from tests.support.program import Program, fetch
 
 TOTAL = "batch_job_completions_total"
 SERIES = 1000

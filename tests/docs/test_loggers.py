@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.docs.test_jobs_page import blocks
-from tests.instrumentation.process import run
-from tests.instrumentation.sink import Sink, running
+from tests.support.process import run
+from tests.support.sink import Sink, running
 
 
 @pytest.fixture

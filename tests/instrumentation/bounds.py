@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.instrumentation.process import Finished, run
+from tests.support.process import Finished, run
 
 
 class Case(NamedTuple):

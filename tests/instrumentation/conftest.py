@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.instrumentation import sink as sinks
+from tests.support import sink as sinks
 
 
 @pytest.fixture

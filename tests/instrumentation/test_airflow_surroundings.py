@@ -8,8 +8,8 @@ import pytest
 
 from batchtel.base import run_environment
 from batchtel.runs import dag_run_ids
-from tests.instrumentation.process import succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import succeed
+from tests.support.sink import Sink
 
 TASK: Final = {
     "AIRFLOW_CTX_DAG_ID": "sales",

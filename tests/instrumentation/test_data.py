@@ -15,8 +15,8 @@ import batchtel
 from batchtel.runs.run_data import Data
 from batchtel.schema.signals import RECORDS_OUTCOMES
 from batchtel.testing import Captured
-from tests.instrumentation.process import run, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import run, succeed
+from tests.support.sink import Sink
 
 pytest_plugins = ["batchtel.testing.fixture"]
 

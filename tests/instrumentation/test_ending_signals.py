@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.interpreters import VERSIONS
-from tests.instrumentation.process import TIMEOUT, environment, start, succeed
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.workers.programs import run_on
+from tests.support.interpreters import VERSIONS
+from tests.support.process import TIMEOUT, environment, start, succeed
+from tests.support.sink import Sink
 
 NAMES = ["SIGHUP", "SIGQUIT", "SIGALRM", "SIGXCPU"]
 

@@ -8,8 +8,8 @@ import pytest
 
 from batchtel.export.delivery_http import proxies_for
 from tests.instrumentation.delivery import grpc_sink
-from tests.instrumentation.process import run, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import run, succeed
+from tests.support.sink import Sink
 
 CHANGES = {
     "cleared": "os.environ.clear()",

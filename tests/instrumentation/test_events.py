@@ -6,8 +6,8 @@ import time
 import uuid
 from datetime import datetime
 
-from tests.instrumentation.process import start, succeed
-from tests.instrumentation.sink import Sink, until
+from tests.support.process import start, succeed
+from tests.support.sink import Sink, until
 
 
 def test_the_start_is_visible_while_the_job_runs(sink: Sink) -> None:

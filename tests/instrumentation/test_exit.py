@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.instrumentation.process import Finished, reported, run, start, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import Finished, reported, run, start, succeed
+from tests.support.sink import Sink
 
 LONGEST_EXIT = 3.5
 """Seconds from the last line of a job to the end of its exit handlers: the deadline of 2 s, and a busy machine."""

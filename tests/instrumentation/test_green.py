@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.instrumentation.process import run
-from tests.instrumentation.sink import Sink
+from tests.support.process import run
+from tests.support.sink import Sink
 
 LIBRARIES = {
     "gevent": "from gevent import monkey; monkey.patch_all()",

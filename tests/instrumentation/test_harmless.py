@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.instrumentation.process import run, start, succeed
-from tests.instrumentation.sink import Sink, until
+from tests.support.process import run, start, succeed
+from tests.support.sink import Sink, until
 
 BREAK = {
     "a run's start": "from batchtel.runs.scope import Scope as broken; broken._announce = fail",

@@ -6,9 +6,9 @@ import pytest
 
 import batchtel
 from batchtel.testing import Captured
-from tests.instrumentation.process import start, succeed
-from tests.instrumentation.sink import Sink
-from tests.pipeline.polling import until
+from tests.support.polling import until
+from tests.support.process import start, succeed
+from tests.support.sink import Sink
 
 pytest_plugins = ["batchtel.testing.fixture"]
 

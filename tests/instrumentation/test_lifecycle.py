@@ -13,9 +13,9 @@ import pytest
 import batchtel
 from batchtel.schema.signals import STATES, STATUSES
 from batchtel.testing import Captured
-from tests.instrumentation.process import run
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import call, instrumented
+from tests.support.process import run
+from tests.support.sink import Sink
 
 pytest_plugins = ["batchtel.testing.fixture"]
 

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from tests.instrumentation.process import run, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import run, succeed
+from tests.support.sink import Sink
 
 SETUPS = {
     "none": "",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from batchtel.schema.signals import METRICS, Metric
-from tests.instrumentation.process import start, succeed
-from tests.instrumentation.sink import Point, Sink, until
+from tests.support.process import start, succeed
+from tests.support.sink import Point, Sink, until
 
 JOB = """
     import batchtel

@@ -6,14 +6,9 @@ import hashlib
 
 import pytest
 
-from tests.instrumentation.process import run
-from tests.instrumentation.sink import Sink
-
-
-def label_of(text: str, limit: int = 120) -> str:
-    """Return a long ASCII text as the label of a metric: cut, with a hash of the whole at its end."""
-    return f"{text[: limit - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
+from tests.support.labels import label_of
+from tests.support.process import run
+from tests.support.sink import Sink
 
 NAMES = {
     # the name as Python text: what it becomes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.instrumentation.process import run, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import run, succeed
+from tests.support.sink import Sink
 
 ENDINGS = {
     # what the job does: exit code, status, error type, process.exit.code, batch.status.reason

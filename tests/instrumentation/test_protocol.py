@@ -11,9 +11,9 @@ import pytest
 
 from batchtel.export.endpoint import Endpoint
 from batchtel.schema.settings import read
-from tests.instrumentation.process import reported, run, succeed
-from tests.instrumentation.sink import Sink
-from tests.pipeline.program import Program
+from tests.support.process import reported, run, succeed
+from tests.support.program import Program
+from tests.support.sink import Sink
 
 JOB = """
     import sys, batchtel

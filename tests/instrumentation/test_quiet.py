@@ -12,8 +12,8 @@ import pytest
 
 import batchtel
 from tests.instrumentation.delivery import grpc_sink
-from tests.instrumentation.process import TIMEOUT, environment, run
-from tests.instrumentation.sink import Sink
+from tests.support.process import TIMEOUT, environment, run
+from tests.support.sink import Sink
 
 EXTRA = """
 import collections, contextlib, datetime, decimal, enum, fractions, io, logging, pathlib, sys, threading, types, uuid

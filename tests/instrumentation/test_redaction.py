@@ -12,9 +12,9 @@ from google.protobuf.json_format import MessageToDict
 from batchtel.base.values import cut
 from batchtel.redact.patterns import REDACTED, WITHHELD, KeyLines, Redaction
 from batchtel.schema.signals import CUT_MARKER
-from tests.instrumentation.planted import SECRETS, TOKENS
-from tests.instrumentation.process import run
-from tests.instrumentation.sink import Sink
+from tests.support.planted import SECRETS, TOKENS
+from tests.support.process import run
+from tests.support.sink import Sink
 
 PLAIN = [
     "PWD=/home/etl OLDPWD=/srv",

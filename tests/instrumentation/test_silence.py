@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.instrumentation.process import run, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import run, succeed
+from tests.support.sink import Sink
 
 JOB = """
     import asyncio, logging, os, sys, threading, batchtel

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.instrumentation.process import run, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import run, succeed
+from tests.support.sink import Sink
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -13,8 +13,8 @@ import batchtel
 from batchtel.schema.settings import SETTINGS, read
 from batchtel.schema.signals import ATTRIBUTES, JOB_LABELS, METRICS
 from batchtel.schema.spans_and_events import EVENTS, SPANS
-from tests.instrumentation.process import environment, run, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import environment, run, succeed
+from tests.support.sink import Sink
 
 PACKAGE = Path(batchtel.__file__).parent
 

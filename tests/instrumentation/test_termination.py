@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.instrumentation.process import TIMEOUT, run, start
-from tests.instrumentation.sink import Sink, until
+from tests.support.process import TIMEOUT, run, start
+from tests.support.sink import Sink, until
 
 CHAINS = {
     "getsignal": "before = signal.getsignal(signal.SIGTERM); signal.signal(signal.SIGTERM, handler)",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.instrumentation.process import succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import succeed
+from tests.support.sink import Sink
 
 LOGGED = """
         import asyncio, functools, sys, types, batchtel

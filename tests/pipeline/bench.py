@@ -19,12 +19,13 @@ import yaml
 
 from batchtel_collector.environment.load import load
 from batchtel_collector.render.configuration import render
-from tests.pipeline import detail, exposition, otlp
+from tests.pipeline import detail, exposition
 from tests.pipeline.case import Named, Send
-from tests.pipeline.polling import until
-from tests.pipeline.program import Program, fetch
-from tests.pipeline.sink import Sink
 from tests.pipeline.telemetry import Telemetry
+from tests.support import otlp
+from tests.support.file_sink import Sink
+from tests.support.polling import until
+from tests.support.program import Program, fetch
 
 MARKER: Final = "marker"
 """service.namespace of the points that show that everything sent before them has come out."""

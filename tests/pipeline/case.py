@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tests.pipeline import otlp
+from tests.support import otlp
 
 CASES: Final = Path(__file__).parent / "cases"
 NEIGHBOURS: Final = 30

@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.pipeline import bench, sink
-from tests.pipeline.program import Program, fetch
+from tests.pipeline import bench
+from tests.support import file_sink
+from tests.support.program import Program, fetch
 
 LOOKBACK = 10
 """Seconds after which the bench's Prometheus calls a series stale."""
@@ -65,9 +66,9 @@ def prometheus(
 @pytest.fixture(scope="session")
 def detail_sink(
     collector_program: Path, tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]
-) -> Iterator[sink.Sink]:
+) -> Iterator[file_sink.Sink]:
     """Where log records and spans of all collectors of the bench arrive."""
-    with sink.running(collector_program, tmp_path_factory.mktemp("sink") / "sink", *free_ports(3)) as running:
+    with file_sink.running(collector_program, tmp_path_factory.mktemp("sink") / "sink", *free_ports(3)) as running:
         yield running
 
 
@@ -79,7 +80,7 @@ def start(
     collector_program: Path,
     tmp_path_factory: pytest.TempPathFactory,
     free_ports: Callable[[int], list[int]],
-    detail_sink: sink.Sink,
+    detail_sink: file_sink.Sink,
     prometheus: Prometheus,
 ) -> Start:
     """A function that starts a collector, `start(overrides)`, or one with another configuration's text."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.pipeline.sink import lines
+from tests.support.file_sink import lines
 
 
 def logs(file: Path, namespace: str, now: int) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Final
 
 from tests.pipeline import exposition
-from tests.pipeline.program import fetch
+from tests.support.program import fetch
 
 _SIGNS: Final = {"otelcol_processor_incoming_items": 1, "otelcol_processor_outgoing_items": -1}
 

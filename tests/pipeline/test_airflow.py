@@ -14,7 +14,7 @@ from tests.pipeline import exposition
 from tests.pipeline.airflow_lines import FAMILIES, SLOW
 from tests.pipeline.bench import Bench, of_namespace
 from tests.pipeline.conftest import Prometheus, Start
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 PACKET = 1400
 """Bytes of one UDP packet; Airflow's client sends one line in each."""

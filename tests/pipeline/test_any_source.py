@@ -13,9 +13,10 @@ from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
-from tests.pipeline import exposition, otlp
+from tests.pipeline import exposition
 from tests.pipeline.bench import Bench
 from tests.pipeline.conftest import Start
+from tests.support import otlp
 
 DELTA: dict[type, AggregationTemporality] = {
     Counter: AggregationTemporality.DELTA,

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from tests.pipeline import exposition, otlp
+from tests.pipeline import exposition
 from tests.pipeline.bench import MARKER, Bench, Outcome
 from tests.pipeline.case import Named, load
 from tests.pipeline.conftest import Start
+from tests.support import otlp
 
 CASES = load()
 

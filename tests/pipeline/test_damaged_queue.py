@@ -10,8 +10,8 @@ from typing import Any, Final
 import pytest
 
 from batchtel_stack import queue_files
-from tests.pipeline import otlp
 from tests.pipeline.conftest import Start
+from tests.support import otlp
 
 QUEUE: Final = "exporter_otlp_grpc_tempo_traces"
 PAGE: Final = 4096

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.pipeline import detail, otlp, sink
+from tests.pipeline import detail
 from tests.pipeline.bench import Bench, Collector
 from tests.pipeline.conftest import Start
-from tests.pipeline.polling import until
+from tests.support import file_sink, otlp
+from tests.support.polling import until
 
 NAMESPACE = "limits-of-detail"
 
@@ -82,10 +83,10 @@ def test_log_records_that_are_too_late(start: Start) -> None:
             _send(bench, "logs", {**record, "attributes": {"batch.run.id": "r2"}})
         file = bench.program.log.parent / "queue" / "late-logs.json"
 
-        (line,) = until(f"a line in {file}", lambda: sink.lines(file) or None, 30, bench.program.tail)
+        (line,) = until(f"a line in {file}", lambda: file_sink.lines(file) or None, 30, bench.program.tail)
         until(
             "the record in time at Loki",
-            lambda: True if any("in time" in line for line in sink.lines(bench.sink.logs)) else None,
+            lambda: True if any("in time" in line for line in file_sink.lines(bench.sink.logs)) else None,
             30,
         )
         delivered = [record["body"] for record in detail.logs(bench.sink.logs, NAMESPACE, bench.now)]

@@ -8,10 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.pipeline import exposition, otlp, writers
+from tests.pipeline import exposition, writers
 from tests.pipeline.bench import Bench, Collector, of_namespace
 from tests.pipeline.conftest import Start
-from tests.pipeline.polling import until
+from tests.support import otlp
+from tests.support.polling import until
 
 _LABELS = 'job="etl",job_name="one_shot",job_type="batch",status="success"'
 

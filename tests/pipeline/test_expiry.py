@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline import otlp
 from tests.pipeline.bench import Bench, Collector
 from tests.pipeline.conftest import LOOKBACK, Prometheus, Start
-from tests.pipeline.polling import until
+from tests.support import otlp
+from tests.support.polling import until
 
 EXPIRY = 10
 """Seconds without a run after which a series is to go; the sweep for it comes once a minute."""

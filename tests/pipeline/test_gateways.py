@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline import exposition, otlp, sink
+from tests.pipeline import exposition
 from tests.pipeline.bench import of_namespace
 from tests.pipeline.case import Send, load
 from tests.pipeline.conftest import Prometheus
-from tests.pipeline.polling import until
-from tests.pipeline.program import Program, fetch
 from tests.pipeline.telemetry import Telemetry
 from tests.pipeline.tiers import TOKEN, Tiers
+from tests.support import file_sink, otlp
+from tests.support.polling import until
+from tests.support.program import Program, fetch
 
 JOBS = [f"job_{number}" for number in range(12)]
 
@@ -33,7 +34,7 @@ def tiers(
     collector_program: Path,
     tmp_path: Path,
     free_ports: Callable[[int], list[int]],
-    detail_sink: sink.Sink,
+    detail_sink: file_sink.Sink,
     prometheus: Prometheus,
 ) -> Tiers:
     """Agents and gateways that write to the bench's Prometheus and sink."""
@@ -77,12 +78,12 @@ class Ledger:
     def detail(self) -> tuple[Counter[str], Counter[str]]:
         """Return job -> log records, and job -> spans, of this test in the sink."""
         records: Counter[str] = Counter()
-        for line in sink.lines(self._tiers.sink.logs):
+        for line in file_sink.lines(self._tiers.sink.logs):
             for block in json.loads(line)["resourceLogs"]:
                 if self._is_ours(block):
                     records.update(record["body"]["stringValue"] for record in _items(block, "Logs", "logRecords"))
         spans: Counter[str] = Counter()
-        for line in sink.lines(self._tiers.sink.spans):
+        for line in file_sink.lines(self._tiers.sink.spans):
             for block in json.loads(line)["resourceSpans"]:
                 if self._is_ours(block):
                     spans.update(span["name"] for span in _items(block, "Spans", "spans"))

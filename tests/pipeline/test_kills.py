@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.pipeline import detail, otlp, sink
+from tests.pipeline import detail
 from tests.pipeline.bench import Bench, Collector, Listen
 from tests.pipeline.conftest import Prometheus, Start
-from tests.pipeline.polling import until
+from tests.support import file_sink, otlp
+from tests.support.polling import until
 
 NAMESPACE = "kills"
 RECORDS = 200
@@ -31,7 +32,9 @@ def test_what_waited_on_disk(
     """Loki and Tempo are away, the collector is killed: its next life delivers each record and each span once."""
     grpc, http, health = free_ports(3)
     folder = tmp_path / "sink"
-    later = sink.Sink(f"http://127.0.0.1:{http}/otlp", f"127.0.0.1:{grpc}", folder / "logs.json", folder / "spans.json")
+    later = file_sink.Sink(
+        f"http://127.0.0.1:{http}/otlp", f"127.0.0.1:{grpc}", folder / "logs.json", folder / "spans.json"
+    )
     (tmp_path / "collector").mkdir()
     first = Collector(
         collector_program, tmp_path / "collector", Listen(*free_ports(5)), later, prometheus.write, boot="1"
@@ -43,7 +46,7 @@ def test_what_waited_on_disk(
         bench.program.stop(signal.SIGKILL)
     second = replace(first, boot="2")
     with (
-        sink.running(collector_program, folder, grpc, http, health),
+        file_sink.running(collector_program, folder, grpc, http, health),
         second.running(second.rendered({})) as bench,
     ):
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.pipeline import otlp
 from tests.pipeline.bench import of_namespace
 from tests.pipeline.conftest import Prometheus, Start
-from tests.pipeline.polling import until
+from tests.support import otlp
+from tests.support.polling import until
 
 NAMESPACE = "limits"
 

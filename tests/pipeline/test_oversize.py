@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import pytest
 
-from tests.pipeline import detail, otlp
+from tests.pipeline import detail
 from tests.pipeline.bench import Bench
 from tests.pipeline.conftest import Start
-from tests.pipeline.polling import until
+from tests.support import otlp
+from tests.support.polling import until
 
 TRUNCATED: Final = ("batch.truncated", "true")
 

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import pytest
 
-from tests.pipeline import exposition, otlp, sink
+from tests.pipeline import exposition
 from tests.pipeline.bench import of_namespace
 from tests.pipeline.conftest import Prometheus
-from tests.pipeline.polling import until
-from tests.pipeline.program import fetch
 from tests.pipeline.telemetry import Telemetry
 from tests.pipeline.tiers import Tiers
+from tests.support import file_sink, otlp
+from tests.support.polling import until
+from tests.support.program import fetch
 
 LARGE: Final = 3_000_000
 EXEMPLAR: Final = {"asInt": "1", "traceId": "7" * 32, "spanId": "7" * 16, "timeUnixNano": "1"}
@@ -61,7 +62,7 @@ def tiers(
     collector_program: Path,
     tmp_path_factory: pytest.TempPathFactory,
     free_ports: Callable[[int], list[int]],
-    detail_sink: sink.Sink,
+    detail_sink: file_sink.Sink,
     prometheus: Prometheus,
 ) -> Tiers:
     """An agent and a gateway."""

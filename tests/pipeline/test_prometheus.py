@@ -9,11 +9,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.pipeline import exposition, otlp
+from tests.pipeline import exposition
 from tests.pipeline.bench import BOOT, Bench
 from tests.pipeline.conftest import LOOKBACK, Prometheus, Start
-from tests.pipeline.polling import until
-from tests.pipeline.program import fetch
+from tests.support import otlp
+from tests.support.polling import until
+from tests.support.program import fetch
 
 NAMESPACE = "prometheus"
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline import otlp
 from tests.pipeline.bench import BOOT, Bench
 from tests.pipeline.conftest import Prometheus, Start
-from tests.pipeline.polling import until
-from tests.pipeline.program import Program
 from tests.pipeline.remote_write import Door, door
+from tests.support import otlp
+from tests.support.polling import until
+from tests.support.program import Program
 
 NAMESPACE = "faults"
 JOBS = 5

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline import detail, otlp
+from tests.pipeline import detail
 from tests.pipeline.conftest import Start
-from tests.pipeline.polling import until
+from tests.support import otlp
+from tests.support.polling import until
 
 RUNS = 100
 

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import pytest
 
-from tests.pipeline import detail, otlp
+from tests.pipeline import detail
 from tests.pipeline.bench import Bench
 from tests.pipeline.conftest import Start
-from tests.pipeline.polling import until
-from tests.pipeline.sink import lines
+from tests.support import otlp
+from tests.support.file_sink import lines
+from tests.support.polling import until
 
 NAMESPACE: Final = "tempo"
 ATTRIBUTE: Final = 16_384

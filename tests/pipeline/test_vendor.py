@@ -12,11 +12,11 @@ import yaml
 
 from batchtel_collector.environment.load import load
 from batchtel_collector.render.configuration import render
-from tests.pipeline import certificates, sink
 from tests.pipeline.bench import Listen
-from tests.pipeline.polling import until
-from tests.pipeline.program import Program
 from tests.pipeline.tiers import send
+from tests.support import certificates, file_sink
+from tests.support.polling import until
+from tests.support.program import Program
 
 KEY = "a-key-of-the-vendor"
 
@@ -49,7 +49,7 @@ def _vendor(folder: Path, port: int, health: int) -> dict[str, Any]:
 def _blocks(file: Path, key: str) -> list[tuple[dict[str, str], dict[str, Any]]]:
     """Return the resource attributes and the content of every block that arrived."""
     found = []
-    for line in sink.lines(file):
+    for line in file_sink.lines(file):
         for block in json.loads(line)[key]:
             attributes = {pair["key"]: pair["value"].get("stringValue") for pair in block["resource"]["attributes"]}
             found.append((attributes, block))

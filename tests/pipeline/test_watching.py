@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from batchtel_dashboards import collector_queries as queries
-from tests.pipeline import otlp
 from tests.pipeline.bench import Bench
 from tests.pipeline.conftest import Prometheus, Start
-from tests.pipeline.polling import until
+from tests.support import otlp
+from tests.support.polling import until
 
 QUEUE = 2**24
 """Bytes of the queue of spans, which nobody takes."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from batchtel_collector.environment.load import load
 from batchtel_collector.render.configuration import render
-from tests.pipeline import certificates, otlp
 from tests.pipeline.bench import Listen
-from tests.pipeline.program import Program
-from tests.pipeline.sink import Sink
+from tests.support import certificates, otlp
+from tests.support.file_sink import Sink
+from tests.support.program import Program
 
 TOKEN = "a-token-of-the-bench"
 """What agents show to gateways; it comes to them by a variable, and to the gateways by a file."""

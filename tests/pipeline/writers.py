@@ -20,7 +20,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from batchtel.schema import signals
-from tests.pipeline import otlp
+from tests.support import otlp
 
 WRITERS: Final = 20
 JOBS: Final = 1_500

@@ -10,7 +10,7 @@ from batchtel_stack import binaries
 from batchtel_stack.ports import Ports
 from batchtel_stack.programs import Options, programs
 from batchtel_stack.stack import Stack
-from tests.pipeline.program import Program
+from tests.support.program import Program
 
 
 class Altered(Stack):

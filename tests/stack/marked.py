@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 VARIABLE: Final = "DEMO_TEST_MARK"
 

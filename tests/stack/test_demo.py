@@ -15,9 +15,9 @@ import yaml
 
 from batchtel_dashboards import queries, rules
 from batchtel_stack.stack import Stack
-from tests.pipeline.polling import until
-from tests.pipeline.program import Program
 from tests.stack.marked import Marked
+from tests.support.polling import until
+from tests.support.program import Program
 
 DEMO_SECONDS = 240
 """The demo needs 75 s on two busy cores."""

@@ -18,11 +18,11 @@ from batchtel_dashboards.stores import Jaeger, Prometheus, VictoriaLogs, Wanted
 from batchtel_stack.doctor.canary import Canary
 from batchtel_stack.doctor.limits import Discards
 from batchtel_stack.stack import Stack
-from tests.dashboards.stores.recorded import answering
-from tests.pipeline.polling import until
-from tests.pipeline.program import Program
 from tests.stack.altered import altered
 from tests.stack.conftest import Played
+from tests.support.polling import until
+from tests.support.program import Program
+from tests.support.recorded import answering
 
 
 def examine(

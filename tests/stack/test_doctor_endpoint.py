@@ -18,7 +18,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from batchtel.cli.main import main
-from tests.pipeline.program import Program
+from tests.support.program import Program
 
 NOWHERE = "http://127.0.0.1:1"
 """An address of stores for tests that are not about them."""

@@ -24,9 +24,9 @@ from batchtel.cli.main import main
 from batchtel_collector.render.job_variables import SECRET, SYSTEMD_FILE
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from tests.instrumentation.process import environment as bare_environment
-from tests.pipeline import certificates
-from tests.stack.witness import Witness
+from tests.support import certificates
+from tests.support.process import environment as bare_environment
+from tests.support.witness import Witness
 
 TOKEN: Final = "to+ken/with=50%~of.what-needs_care"
 ENCODED: Final = quote(TOKEN, safe="")

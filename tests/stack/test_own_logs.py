@@ -8,7 +8,7 @@ from pathlib import Path
 from batchtel_dashboards.stores import Record, Wanted
 from batchtel_stack.ports import HOST, Ports
 from batchtel_stack.stack import Stack
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 
 def test_a_collector_that_cannot_deliver_says_so_among_the_logs(tmp_path: Path) -> None:

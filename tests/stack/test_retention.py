@@ -11,7 +11,7 @@ import yaml
 
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from tests.pipeline.program import fetch
+from tests.support.program import fetch
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ import pytest
 
 from batchtel_dashboards.stores import Wanted
 from batchtel_stack.stack import Stack
-from tests.instrumentation.planted import SECRETS, TOKENS
-from tests.pipeline.polling import until
+from tests.support.planted import SECRETS, TOKENS
+from tests.support.polling import until
 
 CONTROL: Final = "harmlessword"
 """Stands beside each secret and is none: where it is not found, a search that finds no secret says nothing."""

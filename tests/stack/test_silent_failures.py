@@ -18,9 +18,9 @@ from typing import Final
 import pytest
 
 from batchtel_stack.stack import Stack
-from tests.instrumentation.process import environment, start
-from tests.pipeline.polling import until
-from tests.stack.witness import SECONDS, Witness
+from tests.support.polling import until
+from tests.support.process import environment, start
+from tests.support.witness import SECONDS, Witness
 
 SERVICE: Final = "silent-failures"
 VIOLATIONS: Final = "batch.job.sla.violations"

@@ -11,8 +11,8 @@ import pytest
 
 from batchtel_dashboards import queries
 from batchtel_stack.stack import Stack
-from tests.instrumentation.process import start
-from tests.pipeline.polling import until
+from tests.support.polling import until
+from tests.support.process import start
 
 SERVICE: Final = "states"
 

@@ -13,9 +13,9 @@ from typing import Final
 import pytest
 
 from batchtel_dashboards.stores import Wanted
-from tests.pipeline import otlp
-from tests.pipeline.polling import until
 from tests.stack.altered import Altered, altered
+from tests.support import otlp
+from tests.support.polling import until
 
 RATE: Final = 75.0
 """Requests a second, each with one log record or one span."""

@@ -17,8 +17,8 @@ from batchtel_dashboards.stores import Record, Span, Wanted
 from batchtel_stack.doctor.limits import Discards
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from tests.pipeline import otlp
-from tests.pipeline.polling import until
+from tests.support import otlp
+from tests.support.polling import until
 
 RUNS = 200
 LINES = 100

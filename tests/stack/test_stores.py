@@ -14,8 +14,8 @@ from batchtel_collector.environment.load import load
 from batchtel_dashboards.stores import Jaeger, Prometheus, VictoriaLogs, Wanted
 from batchtel_stack.demo.jobs import etl, race
 from batchtel_stack.stores import Stores
-from tests.dashboards.stores.recorded import answering
 from tests.stack.conftest import Played
+from tests.support.recorded import answering
 
 SERVICE = "batchtel-demo"
 

@@ -13,7 +13,7 @@ from benchmarks import programs as addresses
 from tests.airflow import lines
 from tests.airflow.guest.schedulers import DAG_ID, Played, play
 from tests.airflow.installation import HERE
-from tests.stack.witness import Witness
+from tests.support.witness import Witness
 
 SERVICE: Final = "airflow-guest"
 PLUGINS: Final = HERE / "guest" / "plugins"

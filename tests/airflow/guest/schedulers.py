@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.airflow.airflow import FINISHED, Airflow
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 DAG_ID: Final = "guest"
 SECONDS: Final = 120.0

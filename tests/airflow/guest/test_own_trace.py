@@ -13,7 +13,7 @@ from batchtel_dashboards.stores import Span, Wanted
 from batchtel_stack.stack import Stack
 from tests.airflow.guest.conftest import SERVICE
 from tests.airflow.guest.schedulers import DAG_ID, Played
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.parametrize("run", ["3.3"], indirect=True)]
 

@@ -12,8 +12,8 @@ import pytest
 from batchtel.cli.main import Failure
 from batchtel_dashboards.stores import Access, Loki, Record, Wanted
 from batchtel_dashboards.stores.loki import logql
-from tests.dashboards.stores.recorded import answering
-from tests.pipeline.polling import until
+from tests.support.polling import until
+from tests.support.recorded import answering
 
 PATH = "/loki/api/v1/query_range"
 

@@ -11,7 +11,7 @@ import pytest
 from batchtel.cli.main import Failure
 from batchtel_dashboards.stores import Span, Tempo, Wanted
 from batchtel_dashboards.stores.tempo import traceql
-from tests.dashboards.stores.recorded import answering
+from tests.support.recorded import answering
 
 TRACE = "02d81276b2b3c9108b1f9ea85fdbba8f"
 

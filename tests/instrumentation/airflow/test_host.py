@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchtel.export.outage_marker import LONG, Outage
-from tests.instrumentation.process import run, start
-from tests.instrumentation.sink import Sink
+from tests.support.process import run, start
+from tests.support.sink import Sink
 
 LONGEST = 3.5
 """Seconds: the 2 s that are promised, and a busy machine."""

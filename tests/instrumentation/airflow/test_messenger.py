@@ -12,8 +12,8 @@ import pytest
 
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.messenger import Messenger
-from tests.instrumentation.sink import Sink
-from tests.pipeline.polling import until
+from tests.support.polling import until
+from tests.support.sink import Sink
 
 ROOM = 10_000
 """More messages than fit into any socket's buffer."""

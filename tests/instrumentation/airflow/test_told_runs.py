@@ -10,7 +10,7 @@ import pytest
 
 from batchtel.airflow import server
 from batchtel.airflow.messenger import Messenger
-from tests.instrumentation.sink import Sink
+from tests.support.sink import Sink
 
 QUEUED = datetime(2026, 11, 1, tzinfo=UTC)
 

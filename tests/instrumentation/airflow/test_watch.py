@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from batchtel.airflow import exits
-from tests.instrumentation.process import run, start
-from tests.instrumentation.sink import Sink
-from tests.pipeline.polling import until
+from tests.support.polling import until
+from tests.support.process import run, start
+from tests.support.sink import Sink
 
 KILLED = """
     import os, signal

@@ -12,7 +12,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-from tests.instrumentation.sink import REQUESTS, Sink, partial
+from tests.support.sink import REQUESTS, Sink, partial
 
 
 class Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.instrumentation.sink import Sink
+from tests.support.sink import Sink
 
 METRIC = "batch.job.records.processed"
 

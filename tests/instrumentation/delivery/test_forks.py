@@ -9,8 +9,8 @@ import pytest
 
 from tests.instrumentation.delivery import grpc_sink
 from tests.instrumentation.delivery.ledger import received
-from tests.instrumentation.process import start, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import start, succeed
+from tests.support.sink import Sink
 
 
 def test_fork_while_an_export_runs(sink: Sink) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.instrumentation.delivery.ledger import received
-from tests.instrumentation.process import reported, run
-from tests.instrumentation.sink import Sink
+from tests.support.process import reported, run
+from tests.support.sink import Sink
 
 
 def test_sigterm_within_a_flush_loses_nothing_and_does_not_wait(sink: Sink) -> None:

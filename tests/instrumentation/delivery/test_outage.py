@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from batchtel.export.outage_marker import FRESH, LONG, Outage
-from tests.instrumentation.process import reported, run, start, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import reported, run, start, succeed
+from tests.support.sink import Sink
 
 JOB = "import batchtel\nwith batchtel.job('brief'): pass"
 URL = "http://127.0.0.1:4318"

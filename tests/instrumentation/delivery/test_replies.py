@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.instrumentation.process import reported, run, start, succeed
-from tests.instrumentation.sink import Sink
+from tests.support.process import reported, run, start, succeed
+from tests.support.sink import Sink
 
 JOB = """
     import batchtel

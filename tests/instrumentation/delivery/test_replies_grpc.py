@@ -10,8 +10,8 @@ import pytest
 from tests.instrumentation.delivery import grpc_sink
 from tests.instrumentation.delivery.grpc_sink import Answer
 from tests.instrumentation.delivery.test_replies import JOB
-from tests.instrumentation.process import reported, run
-from tests.instrumentation.sink import Sink
+from tests.support.process import reported, run
+from tests.support.sink import Sink
 
 GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
 

@@ -17,11 +17,11 @@ from batchtel.export.delivery import new_request
 from batchtel.export.spool import Spool
 from tests.instrumentation.delivery.ledger import received
 from tests.instrumentation.delivery.test_spool_command import spool
-from tests.instrumentation.process import reported, run, start, succeed
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.test_protocol import CONFIGURATION
 from tests.instrumentation.ways_in.command import call, wrapped
-from tests.pipeline.program import Program
+from tests.support.process import reported, run, start, succeed
+from tests.support.program import Program
+from tests.support.sink import Sink
 
 JOB = """
     import sys, batchtel

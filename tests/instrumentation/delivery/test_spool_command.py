@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.instrumentation.delivery.ledger import received
-from tests.instrumentation.process import environment, run
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import PROGRAMS
-from tests.pipeline.polling import until
+from tests.support.polling import until
+from tests.support.process import environment, run
+from tests.support.sink import Sink
 
 JOB = """
     import batchtel

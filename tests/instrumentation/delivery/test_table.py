@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation import sink as sinks
 from tests.instrumentation.delivery.ledger import received, written
-from tests.instrumentation.process import environment, succeed
-from tests.instrumentation.sink import Mode, Sink
+from tests.support import sink as sinks
+from tests.support.process import environment, succeed
+from tests.support.sink import Mode, Sink
 
 JOB = Path(__file__).parent / "job.py"
 WATCHDOG = 60

@@ -12,11 +12,11 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.instrumentation.interpreters import interpreter, packages
-from tests.instrumentation.process import TIMEOUT, environment
 from tests.instrumentation.shapes.parts import ENDS, HOOKS, LOGGING, OPTIONS, WORK
 from tests.instrumentation.shapes.shape import STARTS, WAYS, Shape
-from tests.instrumentation.sink import Sink
+from tests.support.interpreters import interpreter, packages
+from tests.support.process import TIMEOUT, environment
+from tests.support.sink import Sink
 
 _PROGRAMS = Path(sys.executable).parent
 

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from tests.instrumentation.interpreters import VERSIONS
 from tests.instrumentation.shapes.parts import ENDS, HOOKS, LOGGING, OPTIONS, WORK
+from tests.support.interpreters import VERSIONS
 
 SEED: Final = 7
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.interpreters import interpreter
 from tests.instrumentation.shapes import program
 from tests.instrumentation.shapes.shape import SEED, Expected, Shape, expected, generate
-from tests.instrumentation.sink import Sink
+from tests.support.interpreters import interpreter
+from tests.support.sink import Sink
 
 SHAPES = generate(int(os.environ.get("SHAPES_SEED", SEED)), int(os.environ.get("SHAPES_COUNT", "100")))
 SAMPLE = 12

@@ -17,9 +17,9 @@ from batchtel.base import lock
 from batchtel.base.shared_counts import Tally, Told
 from batchtel.runs.job_run import JobRun
 from batchtel.runs.step_run import StepRun
-from tests.instrumentation.process import succeed
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.sla.test_watched import WRAPPED, violations, write
+from tests.support.process import succeed
+from tests.support.sink import Sink
 
 SLA = "[jobs.shared.sla]\nmin_records = 100\nmax_failure_rate = 0.1\nmax_data_age = '1d'\n"
 

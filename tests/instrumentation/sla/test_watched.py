@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.process import run, start, succeed
-from tests.instrumentation.sink import Log, Sink
 from tests.instrumentation.test_heartbeat import FORKS
-from tests.pipeline.polling import until
+from tests.support.polling import until
+from tests.support.process import run, start, succeed
+from tests.support.sink import Log, Sink
 
 HUNG = """
     import sys, batchtel

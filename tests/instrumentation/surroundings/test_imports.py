@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from opentelemetry.instrumentation import auto_instrumentation
 
-from tests.instrumentation.process import run
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import call, instrumented
+from tests.support.process import run
+from tests.support.sink import Sink
 
 OFTEN = {"BATCHTEL_EXIT_TIMEOUT": "20", "OTEL_BLRP_SCHEDULE_DELAY": "10", "OTEL_METRIC_EXPORT_INTERVAL": "10"}
 """Exports meanwhile, as often as it can."""

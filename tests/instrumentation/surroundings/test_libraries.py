@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.instrumentation.process import environment
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import Talking, call, instrumented
+from tests.support.process import environment
+from tests.support.sink import Sink
 
 UNCAUGHT = "raise ValueError('no rows')"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.interpreters import packages
-from tests.instrumentation.sink import Sink, until
 from tests.instrumentation.ways_in.command import PROGRAMS, call, ended, instrumented, wrapped
+from tests.support.interpreters import packages
+from tests.support.sink import Sink, until
 
 JOB = """
 import logging, sys

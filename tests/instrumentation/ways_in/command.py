@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.instrumentation.process import TIMEOUT, environment
-from tests.instrumentation.sink import Sink
+from tests.support.process import TIMEOUT, environment
+from tests.support.sink import Sink
 
 PROGRAMS = Path(sys.executable).parent
 

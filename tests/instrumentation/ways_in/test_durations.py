@@ -6,8 +6,8 @@ import pytest
 
 import batchtel
 from batchtel.testing import Captured
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import call, instrumented, python, wrapped
+from tests.support.sink import Sink
 
 pytest_plugins = ["batchtel.testing.fixture"]
 

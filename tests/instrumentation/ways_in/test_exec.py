@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.process import run, succeed
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import PROGRAMS, call, ended, instrumented, wrapped
+from tests.support.process import run, succeed
+from tests.support.sink import Sink
 
 REAL = "import sys, logging; logging.getLogger('real').warning('works'); sys.exit(int(sys.argv[1]))"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import call, python, wrapped
+from tests.support.sink import Sink
 
 CANCELS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 HARMLESS = {

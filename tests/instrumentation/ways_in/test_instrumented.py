@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from batchtel.auto.program_end import program_name
-from tests.instrumentation.process import TIMEOUT
-from tests.instrumentation.sink import Sink, until
 from tests.instrumentation.ways_in.command import Talking, call, instrumented, python
+from tests.support.process import TIMEOUT
+from tests.support.sink import Sink, until
 
 ENDINGS: dict[str, tuple[int, str, str | None, int | None, str | None]] = {
     # what the script does: exit code, status, error type, process.exit.code, batch.status.reason

@@ -13,9 +13,9 @@ import pytest
 
 from batchtel.base import opener
 from batchtel.base.opener import Opener
-from tests.instrumentation.process import environment, succeed
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import PROGRAMS, call, instrumented, python, wrapped
+from tests.support.process import environment, succeed
+from tests.support.sink import Sink
 
 
 def counted(sink: Sink) -> list[str]:

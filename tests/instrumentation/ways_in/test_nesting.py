@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.process import succeed
-from tests.instrumentation.sink import Log, Sink, Span
 from tests.instrumentation.ways_in.command import PROGRAMS, call, instrumented, python, wrapped
+from tests.support.process import succeed
+from tests.support.sink import Log, Sink, Span
 
 JOB = """
     import sys, logging, batchtel

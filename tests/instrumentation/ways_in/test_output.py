@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 from batchtel.cli import captured_output
-from tests.instrumentation.process import TIMEOUT, environment
-from tests.instrumentation.sink import Log, Sink, until
 from tests.instrumentation.ways_in.command import Talking, call, python, wrapped
+from tests.support.process import TIMEOUT, environment
+from tests.support.sink import Log, Sink, until
 
 CAPTURED = ("--capture-output", "--job", "captured")
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.instrumentation.interpreters import VERSIONS, interpreter, packages
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import PROGRAMS, call
+from tests.support.interpreters import VERSIONS, interpreter, packages
+from tests.support.sink import Sink
 
 SUCCESS = ("success", None, None)
 VALUE_ERROR = ("failure", "ValueError", None)

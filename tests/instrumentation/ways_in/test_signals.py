@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.process import TIMEOUT, environment
-from tests.instrumentation.sink import Sink, until
 from tests.instrumentation.ways_in.command import Talking, call, python, wrapped
+from tests.support.process import TIMEOUT, environment
+from tests.support.sink import Sink, until
 
 CATCHABLE = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 

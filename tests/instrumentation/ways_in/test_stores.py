@@ -12,7 +12,7 @@ from batchtel_dashboards.stores import Record, Wanted
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from tests.instrumentation.ways_in.command import call, instrumented, wrapped
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 SERVICE = "ways-in"
 

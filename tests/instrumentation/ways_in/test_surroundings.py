@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.process import environment
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import Talking, call, python, wrapped
+from tests.support.process import environment
+from tests.support.sink import Sink
 
 DOCUMENTED = {
     *("BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT"),

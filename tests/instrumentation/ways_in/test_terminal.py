@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.process import environment
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import python, wrapped
+from tests.support.process import environment
+from tests.support.sink import Sink
 
 ACTOR = """
     import os, signal, sys, threading

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.process import succeed
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.ways_in.command import PROGRAMS, instrumented
+from tests.support.process import succeed
+from tests.support.sink import Sink
 
 STARTS = {
     "subprocess": "subprocess.run(sys.argv[1:], check=True)",

@@ -9,9 +9,9 @@ import textwrap
 import time
 from pathlib import Path
 
-from tests.instrumentation.interpreters import interpreter, packages
-from tests.instrumentation.process import Finished, environment
-from tests.instrumentation.sink import Sink
+from tests.support.interpreters import interpreter, packages
+from tests.support.process import Finished, environment
+from tests.support.sink import Sink
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="batchtel-workers-")
 

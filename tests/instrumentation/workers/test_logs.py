@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from tests.instrumentation.interpreters import VERSIONS
-from tests.instrumentation.process import succeed
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.workers.programs import run_on
+from tests.support.interpreters import VERSIONS
+from tests.support.process import succeed
+from tests.support.sink import Sink
 
 FORKED = """
     import logging, multiprocessing, os, warnings, batchtel

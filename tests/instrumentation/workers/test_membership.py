@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from tests.instrumentation.interpreters import VERSIONS
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.workers.programs import run_on
+from tests.support.interpreters import VERSIONS
+from tests.support.sink import Sink
 
 METHODS = ["fork", "spawn", "forkserver"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.instrumentation.interpreters import VERSIONS, interpreter, packages
-from tests.instrumentation.process import environment, succeed
-from tests.instrumentation.sink import Sink
 from tests.instrumentation.workers.pools import ROWS
+from tests.support.interpreters import VERSIONS, interpreter, packages
+from tests.support.process import environment, succeed
+from tests.support.sink import Sink
 
 POOLS = Path(__file__).parent / "pools.py"
 WAITING = {"BATCHTEL_EXIT_TIMEOUT": "20", "OTEL_EXPORTER_OTLP_TIMEOUT": "20"}

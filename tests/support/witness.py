@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from batchtel_dashboards import queries
 from batchtel_dashboards.stores import Record, Span, Wanted
 from batchtel_stack.stack import Stack
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 SECONDS = 60.0
 """How long a signal may take from a job into a store; it takes about 3 s here."""

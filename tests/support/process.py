@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.instrumentation.sink import Sink
+from tests.support.sink import Sink
 
 TIMEOUT = 60
 """Seconds after which a job counts as hung; none here works longer than 3."""

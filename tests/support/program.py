@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.pipeline.polling import until
+from tests.support.polling import until
 
 
 def fetch(url: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.pipeline.program import Program
+from tests.support.program import Program
 
 
 @dataclass(frozen=True)

@@ -130,12 +130,20 @@ def test_no_open_listener_without_tls_and_token(configuration: Any) -> None:
     assert {listener.rpartition(":")[0] for listener in listeners} == {"127.0.0.1"}
 
 
+def _is_private(name: str, exporter: Any) -> bool:
+    """Tell whether an exporter writes a file, goes to loopback or speaks TLS; one of another kind does none of them."""
+    if name.partition("/")[0] == "file":
+        return True
+    address = exporter.get("http", exporter).get("endpoint")
+    if address is None:
+        return False
+    plain = address.startswith("http://") or exporter.get("tls", {}).get("insecure", False)
+    return is_loopback(address) or not plain
+
+
 def test_nothing_leaves_the_machine_in_plaintext(configuration: Any) -> None:
-    """Each exporter goes to loopback, or speaks TLS."""
-    for exporter in configuration["exporters"].values():
-        address = exporter.get("http", exporter).get("endpoint", "127.0.0.1:0")
-        plain = address.startswith("http://") or exporter.get("tls", {}).get("insecure", False)
-        assert is_loopback(address) or not plain
+    """Each exporter has an address on loopback, speaks TLS, or writes a file."""
+    assert {name for name, part in configuration["exporters"].items() if not _is_private(name, part)} == set()
 
 
 def test_no_run_id_on_metrics(adding: Any) -> None:
@@ -173,12 +181,18 @@ def test_every_metric_of_the_table_has_its_shape(adding: Any) -> None:
     """Unit, bucket layout and labels of each metric are rendered from the table, so that none is forgotten."""
     shape = str(adding["processors"]["transform/shape"])
     labels = str(adding["processors"]["transform/labels"])
+    groups = adding["processors"]["transform/shape"]["metric_statements"]
+    statements = [text for group in groups for text in group["statements"]]
     for metric in signals.METRICS:
         assert re.search(rf'set\(metric\.unit, "{re.escape(metric.unit)}"\)[^,]*"{re.escape(metric.name)}"', shape)
         keys = ", ".join(f'"{key}"' for key in (*metric.attributes, "deployment_environment_name"))
         assert f"keep_keys(datapoint.attributes, [{keys}]) where" in labels
-        for bound in metric.bounds:
-            assert repr(bound) in shape
+        if metric.bounds:
+            layout = ", ".join(map(repr, metric.bounds))
+            empty = "0, " * len(metric.bounds)
+            for setting in (f"explicit_bounds, [{layout}]", f"bucket_counts, [{empty}datapoint.count]"):
+                found = [text for text in statements if text.startswith(f"set(datapoint.{setting})")]
+                assert any(f'"{metric.name}"' in text for text in found), f"{metric.name}: {setting}"
 
 
 def test_unknown_jobs_become_other_only_when_asked() -> None:

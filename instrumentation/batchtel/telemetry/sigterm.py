@@ -18,6 +18,7 @@ import signal
 import sys
 import sysconfig
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -163,14 +164,20 @@ class Termination:
 
         add, stands = ctypes.pythonapi.Py_AddPendingCall, native.Latch()
 
+        def stand() -> None:
+            stands.set()
+            self._finished.wait(threading.TIMEOUT_MAX, green=False)
+            _pause()
+
         def stop(unused: object) -> int:
-            if _is_busy_for_us(sys._getframe(1)):
-                # It may hold a lock that the end of the runs waits for, and lets go of it within microseconds.
-                add(self._stop, None)
+            frame = sys._getframe(1)
+            # It may hold a lock that the end of the runs waits for, and lets go of it within microseconds.
+            if not _is_busy_for_us(frame):
+                stand()
+            elif _IS_DRAINED:
+                _call_at_next_line(frame, stand)
             else:
-                stands.set()
-                self._finished.wait(threading.TIMEOUT_MAX, green=False)
-                _pause()
+                add(self._stop, None)
             return 0
 
         self._stop = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(stop)
@@ -199,6 +206,24 @@ def _pause() -> None:
     native.Latch().wait(_MARGIN, green=False)
 
 
+_IS_DRAINED: Final = sys.version_info >= (3, 13)
+"""Whether a pending call that adds itself again is called 32 times in one place, and then no more."""
+
+
+def _call_at_next_line(frame: FrameType | None, function: Callable[[], None]) -> None:
+    """Call `function` when the job's own code goes on, which has called what runs in `frame`."""
+
+    def local(frame: FrameType, event: str, argument: object) -> None:
+        function()
+
+    while frame is not None and (_is_ours(frame) or _is_library(frame)):
+        frame = frame.f_back
+    if frame is not None:
+        frame.f_trace = local
+        # A debugger's or coverage's is replaced in a process that ends.
+        sys.settrace(lambda *unused: None)
+
+
 _LIBRARY: Final = sysconfig.get_path("stdlib")
 _OURS: Final = ("<frozen importlib", os.path.join(_LIBRARY, "logging") + os.sep)
 
@@ -206,15 +231,25 @@ _OURS: Final = ("<frozen importlib", os.path.join(_LIBRARY, "logging") + os.sep)
 def _is_busy_for_us(frame: FrameType | None) -> bool:
     """Whether code that runs in `frame` is batchtel's, the SDK's, logging's or an import, or called by one of them."""
     while frame is not None:
-        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
-        if file.startswith(_OURS) or module.partition(".")[0] in ("batchtel", "opentelemetry"):
+        if _is_ours(frame):
             return True
-        # The constructor of a NamedTuple is code of a module that has only this name.
-        is_library = file.startswith((_LIBRARY + os.sep, "<frozen")) and "site-packages" not in file
-        if not is_library and not module.startswith("namedtuple_"):
+        if not _is_library(frame):
             return False
         frame = frame.f_back
     return False
+
+
+def _is_ours(frame: FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__", ""))
+    return frame.f_code.co_filename.startswith(_OURS) or module.partition(".")[0] in ("batchtel", "opentelemetry")
+
+
+def _is_library(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    if file.startswith((_LIBRARY + os.sep, "<frozen")) and "site-packages" not in file:
+        return True
+    # The constructor of a NamedTuple is code of a module that has only this name.
+    return str(frame.f_globals.get("__name__", "")).startswith("namedtuple_")
 
 
 def _is_caught(number: int) -> bool:

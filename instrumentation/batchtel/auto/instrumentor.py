@@ -14,6 +14,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from opentelemetry._logs import get_logger_provider
+from opentelemetry.instrumentation import auto_instrumentation
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from batchtel.auto.launcher import records_its_run
@@ -102,6 +103,22 @@ def send_no_record_twice() -> None:
     for handler in _stock_handlers():
         handler.addFilter(is_left_to_others)
         process.leave_rest_of_log()
+
+
+@harmless(None)
+def instrument_programs_that_follow() -> None:
+    """Let programs that this one starts or becomes be instrumented, too, as OpenTelemetry does by itself from 0.63b0 on.
+
+    Earlier versions take their folder out of PYTHONPATH for good, so that nobody records what a program does after an
+    exec, and no worker of loky finds the run that it works for.
+    """
+    loaded = getattr(sys.modules.get("sitecustomize"), "__file__", None)
+    folder = os.path.dirname(os.path.abspath(auto_instrumentation.__file__))
+    if loaded is None or os.path.dirname(os.path.abspath(loaded)) != folder:
+        return
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if folder not in entries:
+        os.environ["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, entries)])
 
 
 _OTLP: Final = ("otlp", "otlp_proto_grpc", "otlp_proto_http")

@@ -102,6 +102,20 @@ class Sink:
         """Return the accepted requests of `signal`: traces, metrics or logs."""
         return [message for path, message in list(self.requests) if path == f"/v1/{signal}"]
 
+    def wait_refused(self, signal: str, times: int, timeout: float = 60.0) -> None:
+        """Wait until requests of `signal` were refused so many times.
+
+        Raises:
+            TimeoutError: with how many were.
+        """
+
+        def refused() -> int:
+            return sum(path == f"/v1/{signal}" for path, _ in list(self.refused))
+
+        until(
+            f"{times} refusals of {signal}", lambda: refused() >= times or None, timeout, lambda: f"{refused()} so far"
+        )
+
     def spans(self) -> list[Span]:
         """Return every span, in order of arrival."""
         return [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from batchtel_stack import binaries
 from batchtel_stack.ports import Ports
 from tests.compose.machine import COMMAND, plain, processes
+from tests.support.polling import until
 
 Batchtel = Callable[..., subprocess.CompletedProcess[str]]
 Eventually = Callable[..., None]
@@ -59,11 +59,7 @@ def eventually() -> Eventually:
     """Wait until a condition holds; the failure says what was waited for, how long and what was seen last."""
 
     def wait(what: str, condition: Callable[[], object], seconds: float = 30) -> None:
-        begun = time.monotonic()
-        while not (seen := condition()):
-            if time.monotonic() - begun > seconds:
-                pytest.fail(f"{what}: not within {seconds:.0f} s; seen last: {seen!r}")
-            time.sleep(0.05)
+        until(what, lambda: condition() or None, seconds, lambda: f"seen last: {condition()!r}")
 
     return wait
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlencode
@@ -26,7 +27,8 @@ SERIES = 1000
 EVERY = 0.1
 """Seconds between two scrapes, and between two evaluations."""
 
-SECONDS = 8.0
+SCRAPES = 60
+"""So many that some come into the middle of an evaluation."""
 
 
 class Totals:
@@ -36,10 +38,11 @@ class Totals:
         self.value = 0
         self.last = False
         self.address = ""
+        self._moments = random.Random(1)
 
     def text(self) -> bytes:
         """Return them, some time after Prometheus has given its samples their time: it does so when it asks."""
-        time.sleep(random.uniform(0, EVERY * 0.8))
+        time.sleep(self._moments.uniform(0, EVERY * 0.8))
         self.value += not self.last
         lines = (f'{TOTAL}{{job_name="{number}",instance="one",boot="1"}} {self.value}' for number in range(SERIES))
         return "\n".join((f"# TYPE {TOTAL} counter", *lines, "")).encode()
@@ -90,13 +93,20 @@ def test_a_sample_between_two_rules_is_counted(tmp_path: Path) -> None:
             "--log.level=warn",
         ]
         with Program(command, tmp_path / "prometheus.log", f"{url}/-/ready"):
-            time.sleep(SECONDS)
+            until(f"{SCRAPES} scrapes", lambda: totals.value >= SCRAPES or None, 60)
             totals.last = True
             until("the last totals in Prometheus", lambda: _sum(url, TOTAL) == totals.value * SERIES or None, 30)
-            time.sleep(1)
+            arrived = time.time()
+            # The second evaluation behind the last totals has found nothing more to count.
+            until("two more evaluations", lambda: _evaluated(url) > arrived + 2 * EVERY or None, 30)
             counted = _sum(url, f"sum_over_time({rules.increment(TOTAL)}[1h])")
-    assert totals.value > SECONDS
     assert counted == totals.value * SERIES
+
+
+def _evaluated(url: str) -> float:
+    """Return the Unix time of the latest evaluation of the rules that has begun."""
+    (group,) = json.loads(fetch(f"{url}/api/v1/rules"))["data"]["groups"]
+    return datetime.fromisoformat(group["lastEvaluation"]).timestamp()
 
 
 def _sum(url: str, vector: str) -> float:

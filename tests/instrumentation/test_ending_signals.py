@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.instrumentation.workers.programs import run_on
 from tests.support.interpreters import VERSIONS
+from tests.support.polling import until
 from tests.support.process import TIMEOUT, environment, start, succeed
 from tests.support.sink import Sink
 
@@ -180,10 +179,8 @@ def test_code_that_lets_no_other_thread_run(sink: Sink, name: str) -> None:
 
 def _until_it_computes(pid: int) -> None:
     """Wait until the process has used a second more of CPU."""
-    end, pause = _cpu_ticks(pid) + os.sysconf("SC_CLK_TCK"), threading.Event()
-    deadline = time.monotonic() + TIMEOUT
-    while _cpu_ticks(pid) < end and time.monotonic() < deadline:
-        pause.wait(0.02)
+    end = _cpu_ticks(pid) + os.sysconf("SC_CLK_TCK")
+    until("a second of CPU", lambda: _cpu_ticks(pid) >= end or None, TIMEOUT)
 
 
 def _cpu_ticks(pid: int) -> int:

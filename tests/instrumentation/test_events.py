@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime
 
 from tests.support.process import start, succeed
-from tests.support.sink import Sink, until
+from tests.support.sink import Sink
 
 
 def test_the_start_is_visible_while_the_job_runs(sink: Sink) -> None:
@@ -19,7 +19,7 @@ def test_the_start_is_visible_while_the_job_runs(sink: Sink) -> None:
             sys.stdin.read()
         """
     with start(script, sink) as process:
-        event = until(sink, "batch.run.started")
+        event = sink.wait_event("batch.run.started")
         assert process.poll() is None
         assert process.stdout is not None
         run_id, trace_id = process.stdout.readline().split()

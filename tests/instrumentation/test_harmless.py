@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.support.process import run, start, succeed
-from tests.support.sink import Sink, until
+from tests.support.sink import Sink
 
 BREAK = {
     "a run's start": "from batchtel.runs.scope import Scope as broken; broken._announce = fail",
@@ -175,7 +175,7 @@ def test_ctrl_c_ends_the_job_as_ever(sink: Sink) -> None:
             sys.stdin.read()
         """
     with start(script, sink) as process:
-        until(sink, "batch.run.started")
+        sink.wait_event("batch.run.started")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from batchtel.schema.signals import METRICS, Metric
+from tests.support.polling import until
 from tests.support.process import start, succeed
-from tests.support.sink import Point, Sink, until
+from tests.support.sink import Point, Sink
 
 JOB = """
     import batchtel
@@ -133,15 +135,16 @@ def test_zeros_leave_while_the_run_is_open(sink: Sink) -> None:
             sys.stdin.read()
         """
     with start(script, sink) as process:
-        until(sink, "batch.run.started")
-        deadline = time.monotonic() + 20
-        while not sink.points("batch.job.completions"):
-            assert time.monotonic() < deadline, f"waited 20 s for the zeros; requests: {sink.requests}"
-            time.sleep(0.02)
+        sink.wait_event("batch.run.started")
+        until("the zeros", lambda: sink.points("batch.job.completions") or None, 20, lambda: str(sink.requests))
         assert sink.total("batch.job.completions") == 0
         process.communicate("", timeout=20)
     assert sink.total("batch.job.completions", status="success") == 1
     assert sink.total("batch.job.records.processed") == 1
+
+
+def _counted(sink: Sink, count: int) -> bool | None:
+    return sum(point.value for point in sink.points("batch.job.records.processed")) >= count or None
 
 
 def test_the_interval_is_honoured(sink: Sink) -> None:
@@ -158,10 +161,7 @@ def test_the_interval_is_honoured(sink: Sink) -> None:
         for count in (1, 2, 3):
             process.stdin.write("\n")
             process.stdin.flush()
-            deadline = time.monotonic() + 10
-            while not sink.points("batch.job.records.processed") or sink.total("batch.job.records.processed") < count:
-                assert time.monotonic() < deadline, f"waited 10 s for the count {count} while the job runs"
-                time.sleep(0.02)
+            until(f"the count {count} while the job runs", partial(_counted, sink, count), 10)
         process.communicate(timeout=20)
     assert sink.total("batch.job.records.processed") == 3
     assert sink.total("batch.job.runs.started") == 1

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.support.process import TIMEOUT, run, start
-from tests.support.sink import Sink, until
+from tests.support.sink import Sink
 
 CHAINS = {
     "getsignal": "before = signal.getsignal(signal.SIGTERM); signal.signal(signal.SIGTERM, handler)",
@@ -47,7 +47,7 @@ def test_a_handler_that_calls_the_one_it_found(sink: Sink, chain: str) -> None:
         sys.exit(7)
         """
     with start(script, sink, CHAINS[chain]) as process:
-        until(sink, "batch.run.started")
+        sink.wait_event("batch.run.started")
         assert process.stdout is not None
         found = process.stdout.readline()
         process.send_signal(signal.SIGTERM)
@@ -131,7 +131,7 @@ def test_sigterm_between_two_counts_loses_none(sink: Sink) -> None:
                 job.records(processed=1)
         """
     with start(script, sink) as process:
-        until(sink, "batch.run.started")
+        sink.wait_event("batch.run.started")
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, output, errors) == (-signal.SIGTERM, "", "")
@@ -153,7 +153,7 @@ def test_sigterm_in_a_c_extension(sink: Sink) -> None:
             hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
         """
     with start(script, sink) as process:
-        until(sink, "batch.run.started")
+        sink.wait_event("batch.run.started")
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, output, errors) == (-signal.SIGTERM, "", "")

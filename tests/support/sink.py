@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from typing import Any, Final, Literal
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.polling import until
 
 Mode = Literal["ok", "unavailable", "hang", "redirect", "late", "swallow", "partial", "bad_request", "unauthorized"]
 
@@ -101,6 +102,20 @@ class Sink:
         """Return the accepted requests of `signal`: traces, metrics or logs."""
         return [message for path, message in list(self.requests) if path == f"/v1/{signal}"]
 
+    def wait_refused(self, signal: str, times: int, timeout: float = 60.0) -> None:
+        """Wait until requests of `signal` were refused so many times.
+
+        Raises:
+            TimeoutError: with how many were.
+        """
+
+        def refused() -> int:
+            return sum(path == f"/v1/{signal}" for path, _ in list(self.refused))
+
+        until(
+            f"{times} refusals of {signal}", lambda: refused() >= times or None, timeout, lambda: f"{refused()} so far"
+        )
+
     def spans(self) -> list[Span]:
         """Return every span, in order of arrival."""
         return [
@@ -157,6 +172,18 @@ class Sink:
         found = self.events(name)
         assert len(found) == 1, f"{len(found)} events are called {name}; events: {[log.event for log in self.logs()]}"
         return found[0]
+
+    def wait_event(self, name: str, timeout: float = 20.0) -> Log:
+        """Wait until an event called `name` has arrived, "" for a log record that is none, and return the first.
+
+        Raises:
+            TimeoutError: with what did arrive.
+        """
+
+        def arrived() -> str:
+            return f"log records so far: {[log.event or log.body for log in self.logs()]}"
+
+        return until(f"the event {name}", lambda: self.events(name) or None, timeout, arrived)[0]
 
     def points(self, metric: str = "") -> list[Point]:
         """Return every data point, or those of `metric`, in order of arrival."""
@@ -272,19 +299,3 @@ def running(port: int = 0) -> Iterator[Sink]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def until(sink: Sink, what: str, timeout: float = 20.0) -> Log:
-    """Wait until the event called `what` has arrived, and return it.
-
-    Raises:
-        TimeoutError: with what did arrive.
-    """
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not sink.events(what):
-        if time.monotonic() > deadline:
-            arrived = [log.event or log.body for log in sink.logs()]
-            raise TimeoutError(f"waited {timeout:g} s for the event {what}; log records so far: {arrived}")
-        pause.wait(0.02)
-    return sink.events(what)[0]

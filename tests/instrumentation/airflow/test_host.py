@@ -46,7 +46,8 @@ def test_a_hanging_collector(hanging: str, seconds: float) -> None:
     finished = run(JOB.replace("SECONDS", str(seconds)), None, OTEL_EXPORTER_OTLP_ENDPOINT=hanging, **QUIET)
     assert finished.code == 0
     inner, whole = map(float, finished.stdout.splitlines())
-    assert inner < 1.0
+    # The end of the inner run has used up nothing of what the hook may wait.
+    assert whole - inner >= 0.9 * seconds
     assert seconds <= whole < seconds + LONGEST - 2.0
     assert finished.stderr == ""
 
@@ -57,7 +58,7 @@ def test_a_collector_that_has_been_away(hanging: str, tmp_path: Path, monkeypatc
     _mark_long_outage(hanging, tmp_path)
     finished = run(JOB.replace("SECONDS", "2.0"), None, OTEL_EXPORTER_OTLP_ENDPOINT=hanging, **QUIET)
     assert finished.code == 0
-    assert float(finished.stdout.splitlines()[1]) < 1.0
+    assert float(finished.stdout.splitlines()[1]) < 2.0
     assert finished.stderr == ""
 
 

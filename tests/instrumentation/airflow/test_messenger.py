@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from typing import Any
 
 import pytest
@@ -63,8 +62,8 @@ def test_a_helper_whose_scheduler_ends_at_once(sink: Sink, monkeypatch: pytest.M
     helper = messenger._helper
     assert helper is not None
     messenger.forget()
-    until("a first request", lambda: bool(sink.refused) or None, 60)
-    time.sleep(3)
+    # Delays double from 0.1 s: the sixth request comes after 3 s, and no task would wait for that.
+    sink.wait_refused("metrics", 6)
     sink.mode = "ok"
     helper.wait(30)
     assert sink.total("batch.job.completions", job_name="stalled") == 1

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import pytest
 
 from tests.instrumentation.delivery import grpc_sink
 from tests.instrumentation.delivery.ledger import received
+from tests.support.polling import until
 from tests.support.process import start, succeed
 from tests.support.sink import Sink
 
@@ -50,11 +48,8 @@ def test_fork_while_an_export_runs(sink: Sink) -> None:
     assert received(sink, repeated=True) == {"child": 7, "parent": 10}
 
 
-def _until_all_signals_hang(sink: Sink, timeout: float = 20.0) -> None:
-    deadline, pause = time.monotonic() + timeout, threading.Event()
-    while len(sink.headers) < 3:
-        assert time.monotonic() < deadline, f"waited {timeout:g} s for 3 requests; {len(sink.headers)} have come"
-        pause.wait(0.02)
+def _until_all_signals_hang(sink: Sink) -> None:
+    until("3 requests", lambda: len(sink.headers) >= 3 or None, 20, lambda: f"{len(sink.headers)} have come")
 
 
 def test_fork_while_the_exporter_is_imported(sink: Sink) -> None:

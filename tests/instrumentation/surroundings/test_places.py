@@ -12,7 +12,7 @@ import pytest
 
 from tests.instrumentation.ways_in.command import PROGRAMS, call, ended, instrumented, wrapped
 from tests.support.interpreters import packages
-from tests.support.sink import Sink, until
+from tests.support.sink import Sink
 
 JOB = """
 import logging, sys
@@ -164,6 +164,6 @@ def test_a_daemon(sink: Sink, way: str) -> None:
     front = [] if way == "code" else [str(PROGRAMS / "opentelemetry-instrument")]
     finished = call([*front, sys.executable, "-c", DAEMON], sink, {"BATCHTEL_JOB": "other" if way != "code" else ""})
     assert _left(finished) == (0, b"", b"")
-    ended = until(sink, "batch.run.finished")
+    ended = sink.wait_event("batch.run.finished")
     assert (ended.attributes["batch.job.name"], ended.attributes["batch.status"]) == ("job", "success")
     assert [log.body for log in sink.logs() if not log.event] == ["from the background"]

@@ -14,7 +14,7 @@ import pytest
 from batchtel.auto.program_end import program_name
 from tests.instrumentation.ways_in.command import Talking, call, instrumented, python
 from tests.support.process import TIMEOUT
-from tests.support.sink import Sink, until
+from tests.support.sink import Sink
 
 ENDINGS: dict[str, tuple[int, str, str | None, int | None, str | None]] = {
     # what the script does: exit code, status, error type, process.exit.code, batch.status.reason
@@ -167,7 +167,7 @@ def test_a_script_that_is_told_to_end(sink: Sink, tmp_path: Path, number: signal
     file = script(tmp_path, "import time; print('ready', flush=True); time.sleep(100)")
     with Talking(instrumented(file), sink, stderr=subprocess.DEVNULL) as talking:
         assert talking.line("the start") == "ready"
-        until(sink, "batch.run.started")
+        sink.wait_event("batch.run.started")
         talking.process.send_signal(number)
         assert talking.end() == -number
     assert outcome(sink, "nightly") == ("cancelled", None, None, reason)

@@ -9,7 +9,7 @@ from pathlib import Path
 from batchtel.cli import captured_output
 from tests.instrumentation.ways_in.command import Talking, call, python, wrapped
 from tests.support.process import TIMEOUT, environment
-from tests.support.sink import Log, Sink, until
+from tests.support.sink import Log, Sink
 
 CAPTURED = ("--capture-output", "--job", "captured")
 
@@ -81,7 +81,7 @@ def test_lines_arrive_while_the_command_runs(sink: Sink) -> None:
     script = "import sys; print('first', flush=True); sys.stdin.readline(); print('second')"
     with Talking(wrapped(*python(script), options=CAPTURED), sink, stdin=subprocess.PIPE) as talking:
         assert talking.line("the first line") == "first"
-        until(sink, "")
+        sink.wait_event("")
         assert [line.body for line in lines(sink)] == ["first"]
         assert sink.events("batch.run.finished") == []
         assert talking.process.stdin is not None

@@ -12,7 +12,7 @@ import pytest
 
 from tests.instrumentation.ways_in.command import Talking, call, python, wrapped
 from tests.support.process import TIMEOUT, environment
-from tests.support.sink import Sink, until
+from tests.support.sink import Sink
 
 CATCHABLE = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
@@ -124,7 +124,7 @@ def test_a_command_that_is_stopped_by_its_id_leaves_the_wrapper_alone(sink: Sink
     with Talking(wrapped("sh", "-c", "echo $$; exec sleep 0.5"), sink) as talking:
         command = int(talking.line("the process id"))
         os.kill(command, signal.SIGSTOP)
-        until(sink, "batch.run.started")
+        sink.wait_event("batch.run.started")
         assert _state(command) == "T"
         os.kill(command, signal.SIGCONT)
         assert talking.end() == 0
@@ -140,7 +140,7 @@ def test_a_wrapper_that_is_killed_leaves_the_command_alone(sink: Sink, tmp_path:
     ) as run:
         os.close(write)
         assert run.line("the start") == "ready"
-        until(sink, "batch.run.started")
+        sink.wait_event("batch.run.started")
         run.process.kill()
         assert run.process.wait(TIMEOUT) == -signal.SIGKILL
         fifo.write_text("went on\n")

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.instrumentation.ways_in.command import python, wrapped
+from tests.support.polling import until
 from tests.support.process import environment
 from tests.support.sink import Sink
 
@@ -117,14 +118,14 @@ def lines_of(file: Path, expected: list[str], timeout: float = 30.0) -> list[str
     Raises:
         TimeoutError: with the lines that are there.
     """
-    deadline = time.monotonic() + timeout
-    while True:
-        lines = file.read_text().splitlines() if file.exists() else []
-        if len(lines) >= len(expected):
-            return lines
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout:g} s for {len(expected)} lines; there are {lines}")
-        select.select([], [], [], 0.02)
+
+    def lines() -> list[str]:
+        return file.read_text().splitlines() if file.exists() else []
+
+    def enough() -> list[str] | None:
+        return found if len(found := lines()) >= len(expected) else None
+
+    return until(f"{len(expected)} lines", enough, timeout, lambda: f"there are {lines()}")
 
 
 @pytest.mark.parametrize("way", ["direct", "wrapped"])

@@ -107,7 +107,7 @@ def send_no_record_twice() -> None:
 
 @harmless(None)
 def instrument_programs_that_follow() -> None:
-    """Let programs that this one starts or becomes be instrumented, too, as OpenTelemetry does by itself from 0.63b0 on.
+    """Let programs that this one starts or becomes be instrumented, too, as OpenTelemetry 0.63b0 does by itself.
 
     Earlier versions take their folder out of PYTHONPATH for good, so that nobody records what a program does after an
     exec, and no worker of loky finds the run that it works for.

@@ -10,11 +10,18 @@ from pathlib import Path
 import pytest
 
 from batchtel_stack import binaries, ports
+from tests.support.durations import Durations
 
 # A shell starts background jobs with SIGINT ignored, which every process of these tests would inherit: a Ctrl-C that is
 # sent to one of them would do nothing.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Print what each suite has taken at the end of the run; workers of pytest-xdist leave it to the main process."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Durations(), "durations")
 
 
 def _program(name: str) -> Path:

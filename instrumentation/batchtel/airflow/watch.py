@@ -34,16 +34,22 @@ shift
 { read -r _ <&3 || {
     supervised=no
     if [ "$supervisor" = 0 ]; then supervised=yes; elif [ -r "/proc/$supervisor/status" ]; then
+        killed=no
         while read -r name value _; do
-            case "$name$value" in State:[!ZX]*) supervised=yes ;; esac
+            case "$name$value" in
+                VmSize:*) supervised=yes ;;
+                State:[ZX]* | S??Pnd:*[13579bdf]??) killed=yes ;;
+            esac
         done <"/proc/$supervisor/status"
+        if [ $killed = yes ]; then supervised=no; fi
     fi
     exec "$0" "$@" "$supervised" 3<&-
 }; } &
 """
 """Leaves the watch to the system's first process at once: a task that waits for its children finds its own only.
 
-It looks for the supervisor itself: one that runs one task only has ended well before a Python has started.
+It looks for the supervisor itself: one that runs one task only has ended well before a Python has started. Where both
+are killed at once, the supervisor may still have its SIGKILL before it (pending), or have no memory any more.
 """
 
 

@@ -32,6 +32,7 @@ def unseen() -> None:
 
     @task
     def becomes_true() -> None:
+        time.sleep(1)
         os.execv("/bin/true", ["true"])
 
     @task
@@ -41,10 +42,12 @@ def unseen() -> None:
 
     @task
     def killed() -> None:
+        time.sleep(1)
         os.kill(os.getpid(), signal.SIGKILL)
 
     @task
     def killed_with_supervisor() -> None:
+        time.sleep(1)
         os.kill(os.getppid(), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
 

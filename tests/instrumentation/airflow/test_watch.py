@@ -72,6 +72,7 @@ LEFT_TO_THE_SCHEDULER = {
     "os._exit(0)": "old new",
     "os.kill(supervisor, signal.SIGKILL); time.sleep(0.2); os._exit(1)": "old new",
     "os.kill(supervisor, signal.SIGKILL); time.sleep(0.2); os.kill(os.getpid(), signal.SIGKILL)": "old new",
+    "os.kill(supervisor, signal.SIGKILL); os.kill(os.getpid(), signal.SIGKILL)": "old new",
     "os.execv('/bin/sh', ['sh', '-c', 'sleep 2'])": "new",
     "os.closerange(3, 200); time.sleep(2); os._exit(0)": "new",
 }

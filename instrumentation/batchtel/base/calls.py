@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from batchtel.base.guard import described, warn_once
+from batchtel.base.guard import described, warn_of_failure, warn_once
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -43,12 +43,7 @@ def public(
                 fitting = taken.fitting(args, kwargs)
                 return default if fitting is None else function(*fitting.args, **fitting.kwargs)
             except Exception as error:
-                warn_once(
-                    function.__qualname__,
-                    "batchtel failed in %s and left the job alone; this is a defect of batchtel (%s)",
-                    function.__qualname__,
-                    described(error),
-                )
+                warn_of_failure(function.__qualname__, error)
                 return default
 
         return guarded

@@ -122,6 +122,19 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}{where}"
 
 
+def warn_of_failure(place: str, error: Exception) -> None:
+    """Warn, once for each `place`, that it has raised: of what the machine lacks, else of a defect."""
+    if lacking := lack(error):
+        warn_once(f"lack:{lacking}", INCOMPLETE, lacking)
+        return
+    warn_once(
+        place,
+        "batchtel failed in %s and left the job alone; this is a defect of batchtel (%s)",
+        place,
+        described(error),
+    )
+
+
 def harmless(
     default: Default,
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result | Default]]:
@@ -136,15 +149,7 @@ def harmless(
             try:
                 return function(*args, **kwargs)
             except Exception as error:
-                if lacking := lack(error):
-                    warn_once(f"lack:{lacking}", INCOMPLETE, lacking)
-                    return default
-                warn_once(
-                    function.__qualname__,
-                    "batchtel failed in %s and left the job alone; this is a defect of batchtel (%s)",
-                    function.__qualname__,
-                    described(error),
-                )
+                warn_of_failure(function.__qualname__, error)
                 return default
 
         return guarded

@@ -29,7 +29,7 @@ def of_dag_run(dag_id: str, run_id: str, traceparent: str) -> SpanIds:
 
 
 def unrecorded(own: SpanIds) -> Any:
-    """Return a span of these ids that is told elsewhere, to nest others below it."""
+    """Return a span of these ids that is recorded elsewhere, to nest others below it."""
     from opentelemetry import trace
 
     flags = trace.TraceFlags(own.flags)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from opentelemetry.instrumentation import auto_instrumentation
 
+from batchtel.auto.instrumentor import instrument_programs_that_follow
 from batchtel.auto.program_end import program_name
 from tests.instrumentation.ways_in.command import Talking, call, instrumented, python
 from tests.support.process import TIMEOUT
@@ -284,6 +288,22 @@ def test_children_are_no_runs(sink: Sink, tmp_path: Path) -> None:
     [record] = [log for log in sink.logs() if log.scope == "child"]
     run = sink.span("batch_job.nightly")
     assert (record.trace_id, record.attributes["batch.run.id"]) == (run.trace_id, run.attributes["batch.run.id"])
+
+
+@pytest.mark.parametrize("entries", ["", "/srv/jobs", "{folder}:/srv/jobs"])
+def test_programs_that_follow_are_instrumented(monkeypatch: pytest.MonkeyPatch, entries: str) -> None:
+    """OpenTelemetry's folder is in PYTHONPATH once, in a program that it has instrumented by that."""
+    folder = str(Path(auto_instrumentation.__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", entries.format(folder=folder))
+    site = ModuleType("sitecustomize")
+    monkeypatch.setitem(sys.modules, "sitecustomize", site)
+    site.__file__ = "/usr/lib/python3/sitecustomize.py"
+    instrument_programs_that_follow()
+    assert os.environ["PYTHONPATH"] == entries.format(folder=folder)
+    site.__file__ = f"{folder}/sitecustomize.py"
+    instrument_programs_that_follow()
+    expected = [folder, *(["/srv/jobs"] if "/srv/jobs" in entries else [])]
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == expected
 
 
 def test_taking_the_instrumentation_off(sink: Sink, tmp_path: Path) -> None:

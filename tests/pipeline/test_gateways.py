@@ -156,6 +156,9 @@ def test_a_gateway_that_is_killed(tiers: Tiers, prometheus: Prometheus) -> None:
         with tiers.gateway("gateway-1") as gateway:
             ledger.run(3)
             ledger.wait("the runs before the kill", agent.tail)
+            # A kill leaves what is in flight in its queue, and the next life delivers it again: test_kills has that.
+            ledger.wait_for_detail(agent.tail)
+            until("empty queues", lambda: tiers.are_queues_empty("agent", "gateway-1") or None, 60, gateway.tail)
             _kill(gateway)
         ledger.run(5)
         with tiers.gateway("gateway-1", boot="2") as gateway:

@@ -59,6 +59,25 @@ def test_what_waited_on_disk(
     assert set(records.values()) == set(spans.values()) == {1}
 
 
+def test_what_was_in_flight(start: Start, tmp_path: Path) -> None:
+    """The collector is killed while it delivers: nothing is lost, and what had no answer yet may be there twice."""
+    queue = {"queue": {"folder": str(tmp_path / "queue")}}
+    names = {f"in flight {number}" for number in range(RECORDS)}
+    with start(queue) as bench:
+        for name in sorted(names):
+            _send(bench, "logs", {"body": {"stringValue": name}})
+        bench.program.stop(signal.SIGKILL)
+    with start(queue) as bench:
+
+        def arrived() -> Counter[str] | None:
+            records = Counter(str(record["body"]) for record in detail.logs(bench.sink.logs, NAMESPACE, bench.now))
+            found = Counter({body: times for body, times in records.items() if body in names})
+            return found if len(found) == RECORDS else None
+
+        records = until(f"{RECORDS} log records", arrived, 60, bench.program.tail)
+    assert set(records.values()) <= {1, 2}
+
+
 def test_metrics_of_the_last_cadence(start: Start, prometheus: Prometheus) -> None:
     """Of metrics a kill loses what came within the last cadence and a second, and nothing before."""
     sent: list[float] = []

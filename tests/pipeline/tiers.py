@@ -13,6 +13,7 @@ from typing import Any
 from batchtel_collector.environment.load import load
 from batchtel_collector.render.configuration import render
 from tests.pipeline.bench import Listen
+from tests.pipeline.telemetry import Telemetry
 from tests.support import certificates, otlp
 from tests.support.file_sink import Sink
 from tests.support.program import Program
@@ -61,6 +62,8 @@ class Tiers:
                 "prometheus": {"endpoint": self.prometheus},
                 "loki": {"endpoint": self.sink.loki},
                 "tempo": {"endpoint": self.sink.tempo},
+                "victorialogs": None,
+                "jaeger": None,
             },
             {"BATCHTEL_BOOT": boot},
         )
@@ -94,6 +97,11 @@ class Tiers:
         log = self.folder / f"{name}.log"
         ready = f"http://127.0.0.1:{listen.health}"
         return Program([self.program, "--config", file], log, ready, {**os.environ, **variables})
+
+    def are_queues_empty(self, *names: str) -> bool:
+        """Return whether no exporter of these collectors has anything that is not acknowledged."""
+        readings = [Telemetry(self.listen(name).metrics, []) for name in names]
+        return not any(reading.value("otelcol_exporter_queue_size") for reading in readings)
 
     def send(self, namespace: str, job: str, runs: int) -> None:
         """Let `runs` runs of a job end at the agent: a completion, a log record and a span each, all acknowledged."""

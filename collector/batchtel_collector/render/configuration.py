@@ -19,7 +19,7 @@ from batchtel_collector.environment.durations_and_sizes import go_duration
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.sections import Component
 from batchtel_collector.environment.values import has_reference
-from batchtel_collector.render import airflow_conditions, extras, prometheus_names, quoting
+from batchtel_collector.render import airflow_conditions, extras, folding, prometheus_names, quoting
 
 _Key = TypeVar("_Key")
 
@@ -83,7 +83,7 @@ def render(environment: Environment) -> str:
             lists=[attribute.key for attribute in signals.ATTRIBUTES if attribute.type.endswith("[]")],
         )
     )
-    text = re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+    text = folding.folded(re.sub(r"\n{3,}", "\n\n", text).rstrip())
     return extras.merged(text, Path(environment.extras)) if environment.extras else text
 
 

@@ -195,11 +195,13 @@ def test_every_metric_of_the_table_has_its_shape(adding: Any) -> None:
                 assert any(f'"{metric.name}"' in text for text in found), f"{metric.name}: {setting}"
 
 
-def test_unknown_jobs_become_other_only_when_asked() -> None:
+def test_unknown_jobs_become_other_only_when_asked(tmp_path: Path) -> None:
     """With unknown_jobs: other the list of known names is part of the configuration."""
     rule = 'set(datapoint.attributes["job_name"], "other")'
     assert rule not in render(load("local"))
-    text = render(load("local", {"unknown_jobs": "other", "jobs": ["nightly"]}))
+    catalogue = tmp_path / "jobs.toml"
+    catalogue.write_text("[jobs.nightly]\n", encoding="utf-8")
+    text = render(load("local", {"unknown_jobs": "other", "catalogue": str(catalogue)}))
     assert rule in text
     assert 'not ContainsValue(["nightly", "other"], datapoint.attributes["job_name"])' in text
 

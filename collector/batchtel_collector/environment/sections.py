@@ -65,14 +65,14 @@ class Queue(Section):
 
 
 class Retention(Section):
-    """How long the stores of `batchtel up` keep what they have."""
+    """How long the stores of `batchtel stack up` keep what they have."""
 
     metrics: Duration = Field(examples=["35d"], description="Prometheus")
     detail: Duration = Field(examples=["90d"], description="VictoriaLogs and Jaeger")
 
 
 class Expected(Section):
-    """What `batchtel check` compares with `series_limit`."""
+    """What `batchtel config check` compares with `series_limit`."""
 
     jobs: int | None = Field(
         default=None, ge=1, examples=["50"], description="jobs, or DAGs; null: those in `jobs` if unknown_jobs is other"
@@ -82,7 +82,7 @@ class Expected(Section):
 
 
 class Sender(Section):
-    """What jobs are told: `batchtel env` prints it."""
+    """What jobs are told: `batchtel config variables` prints it."""
 
     endpoint: WebAddress = Field(
         examples=["http://127.0.0.1:4318"], description="where jobs reach this environment, OTLP over HTTP"

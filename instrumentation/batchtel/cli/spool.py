@@ -1,4 +1,4 @@
-"""The command `batchtel spool`: show what waits in a spool folder, and send it without a job."""
+"""The commands `batchtel spool list` and `send`: show what waits in a spool folder, and send it without a job."""
 
 from __future__ import annotations
 
@@ -24,27 +24,13 @@ from batchtel.schema import settings
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
 
 
-@click.group(
-    epilog="Exit codes: 0 ok; 1 a request is refused or has no endpoint; 2 wrong input; "
-    "3 the collector takes nothing now."
-)
-def spool() -> None:
-    """Show what waits in the spool BATCHTEL_SPOOL_DIR, and send it without waiting for the next run.
-
-    \b
-    Examples:
-      batchtel spool list                       what waits, and since when
-      batchtel spool send                       send it now, once
-      batchtel spool send --every 30            beside an agent: send what comes, until stopped
-      batchtel spool send /var/spool/batchtel   another folder than BATCHTEL_SPOOL_DIR
-    """
-
-
-@spool.command("list", short_help="Say what waits in a folder.")
+@click.command("list", epilog="Exit codes: 0 ok; 2 there is no folder, or it cannot be read.")
 @_folder
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def list_files(folder: Path | None, as_json: bool) -> None:
-    """Say how many requests wait in FOLDER, of which signal, how large, and since when.
+    """Show how many requests wait in FOLDER, of which signal, how large, and since when.
+
+    FOLDER is the one that BATCHTEL_SPOOL_DIR names if not given.
 
     \b
     Examples:
@@ -63,7 +49,10 @@ def list_files(folder: Path | None, as_json: bool) -> None:
         click.echo(f"{waiting['requests']} requests ({counts}; {waiting['bytes']} bytes) wait in {folder}, {age}")
 
 
-@spool.command(short_help="Send what waits in a folder.")
+@click.command(
+    epilog="Exit codes: 0 ok; 1 a request is rejected or has no endpoint; 2 wrong input; "
+    "3 the collector cannot be reached."
+)
 @_folder
 @click.option(
     "--every",
@@ -75,8 +64,9 @@ def list_files(folder: Path | None, as_json: bool) -> None:
 def send(folder: Path | None, seconds: float | None) -> None:
     """Send what waits in FOLDER to where the OTEL_EXPORTER_OTLP_ variables say.
 
-    A request leaves the folder when the collector has taken it. What it refuses stays. Jobs may use the folder
-    meanwhile: each file is sent by one process. It has to run as the user of the jobs.
+    FOLDER is the one that BATCHTEL_SPOOL_DIR names if not given. A request leaves the folder when the collector has
+    acknowledged it. What it rejects stays. Jobs may use the folder meanwhile: each file is sent by one process. Run it
+    as the user of the jobs.
 
     \b
     Examples:

@@ -141,5 +141,6 @@ def test_wrong_options_are_told_and_nothing_runs(sink: Sink) -> None:
         finished = call([*wrapped()[:2], *arguments], sink)
         assert (finished.returncode, finished.stdout) == (2, b""), arguments
         assert message in finished.stderr, finished.stderr
-        assert finished.stderr.startswith(b"error: ") and finished.stderr.count(b"\n") == 1, "one line, once"
+        assert finished.stderr.startswith(b"error: "), arguments
+        assert finished.stderr.count(b"\n") == 1, arguments
     assert sink.requests == []

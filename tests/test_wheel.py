@@ -122,4 +122,4 @@ def test_the_catalogue_needs_no_extra(installed: Path, tmp_path: Path) -> None:
     assert (begun.returncode, begun.stderr) == (0, "")
     checked = _call(installed / "batchtel", "jobs", "check", tmp_path / "jobs.toml")
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert checked.stdout == f"{tmp_path}/jobs.toml is right: 3 jobs, 2 with an SLA\n"
+    assert checked.stdout == f"{tmp_path}/jobs.toml is valid: 3 jobs, 2 with an SLA\n"

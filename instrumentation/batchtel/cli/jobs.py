@@ -25,7 +25,7 @@ _FILE: Final = "jobs.toml"
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def check(file: Path | None, as_json: bool) -> None:
-    """Check a catalogue and name everything that is wrong in it.
+    """Check a catalogue and print every problem in it, with its line.
 
     FILE is the one that BATCHTEL_CATALOGUE names, else jobs.toml, if not given.
 
@@ -54,11 +54,11 @@ def check(file: Path | None, as_json: bool) -> None:
         lines = "".join(f"\n  {path}:{problem.line}: {problem.message}" for problem in problems)
         raise Failure(f"{count} in the catalogue {path}{lines}", 2)
     with_sla = sum(job.sla is not None for job in jobs.values())
-    click.echo(f"{path} is right: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}, {with_sla} with an SLA")
+    click.echo(f"{path} is valid: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}, {with_sla} with an SLA")
 
 
 def _need_zones(path: Path, jobs: dict[str, CatalogueJob]) -> None:
-    """Fail where zones are named and nobody can say whether they exist."""
+    """Fail where the catalogue names time zones and this machine has no list of them."""
     named = {job.schedule.timezone for job in jobs.values() if job.schedule}
     named |= {job.sla.must_complete_by.timezone for job in jobs.values() if job.sla and job.sla.must_complete_by}
     try:

@@ -82,7 +82,7 @@ def send(folder: Path | None, seconds: float | None) -> None:
             "such as http://127.0.0.1:4318",
             2,
         )
-    # What the exporters say of a failure is in the reason that is printed.
+    # What the exporters log about a failure is in the reason that is printed.
     logging.getLogger("opentelemetry").propagate = False
     logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
     try:
@@ -112,16 +112,16 @@ def _once(folder: Path, sender: SpoolSender, stopped: threading.Event) -> None:
 
 def _follow(folder: Path, sender: SpoolSender, stopped: threading.Event, seconds: float) -> None:
     """Send what comes until `stopped`; one line for what was sent, and one for each new reason that something stays."""
-    told: set[str] = set()
+    reported: set[str] = set()
     while not stopped.is_set():
         # The first job makes the folder.
         done = sender.send(stopped.is_set) if folder.is_dir() else Round(Counter(), ())
         if done.sent:
             click.echo(_sentence(done, folder, sender))
         reasons = {kept.reason for kept in done.kept}
-        for reason in sorted(reasons - told):
+        for reason in sorted(reasons - reported):
             click.echo(f"{reason}; it stays in {folder}", err=True)
-        told = reasons
+        reported = reasons
         stopped.wait(seconds)
 
 
@@ -133,10 +133,10 @@ def _sentence(done: Round, folder: Path, sender: SpoolSender) -> str:
 
 
 def _chosen(folder: Path | None) -> Path:
-    told = settings.read().spool_folder
-    if folder is None and not told:
+    configured = settings.read().spool_folder
+    if folder is None and not configured:
         raise Failure("BATCHTEL_SPOOL_DIR is not set, so there is no spool; set it, or name a folder", 2)
-    return folder or Path(told)
+    return folder or Path(configured)
 
 
 def _waiting(folder: Path) -> dict[str, Any]:

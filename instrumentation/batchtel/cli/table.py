@@ -37,7 +37,7 @@ COMMANDS: Final = {
     },
     "jobs": {
         "init": Entry("batchtel.cli.jobs:init", "Write a jobs.toml to begin with."),
-        "check": Entry("batchtel.cli.jobs:check", "Check a catalogue and name everything that is wrong in it."),
+        "check": Entry("batchtel.cli.jobs:check", "Check a catalogue, print every problem with its line."),
         "schema": Entry("batchtel.cli.jobs:schema", "Print the catalogue's JSON Schema, for editors."),
     },
     "spool": {

@@ -294,7 +294,7 @@ def test_check_says_that_all_is_right(tmp_path: Path) -> None:
     file.write_text("[jobs.a]\n[jobs.b.sla]\nmin_records = 1\n")
     for result in (batchtel("jobs", "check", file), batchtel("jobs", "check", BATCHTEL_CATALOGUE=str(file))):
         assert (result.exit_code, result.stderr) == (0, "")
-        assert result.stdout == f"{file} is right: 2 jobs, 1 with an SLA\n"
+        assert result.stdout == f"{file} is valid: 2 jobs, 1 with an SLA\n"
     shown = batchtel("jobs", "check", file, "--json")
     assert shown.exit_code == 0
     assert json.loads(shown.stdout) == {"ok": True, "file": str(file), "jobs": ["a", "b"], "problems": []}

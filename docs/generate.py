@@ -78,7 +78,7 @@ def _reference() -> Iterator[str]:
         + ", ".join(f"`{key}` (as `{label}`)" for key, label in RESOURCE_LABELS.items())
         + ".\n"
     )
-    yield "Labels where the environment lists their values, by `job_labels`:\n"
+    yield "Labels where the environment has their values, by `catalogue` or `tags`:\n"
     yield from (f"- `{row.key}`: {row.description}" for row in JOB_LABELS)
     yield "\n## Spans and events\n"
     yield from _table(

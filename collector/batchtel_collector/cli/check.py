@@ -34,7 +34,7 @@ def check(environment: str | None, role: str | None, collector: Path | None, as_
     the limit of series, and a real collector is asked whether it would start with it. Without --collector that is the
     one built by `batchtel up`, else otelcol-batchtel, otelcol-contrib or otelcol on PATH. Nothing is started.
 
-    Exits with 0 when all are right, 1 when a rendered configuration is wrong, 2 when NAME, FILE or its extras are, 3
+    Exits with 0 when all are right, 1 when a rendered configuration is wrong, 2 when NAME, FILE or its overrides are, 3
     when no collector can be asked.
 
     \b

@@ -91,7 +91,7 @@ def _reference() -> Iterator[str]:
     yield "\n## Attributes\n"
     yield from _table(
         ("attribute", "type", "label", "meaning"),
-        [(f"`{row.key}`", row.type, "yes" if row.label else "", row.description) for row in ATTRIBUTES],
+        [(f"`{row.key}`", row.type, "yes" if row.label else "", row.meaning) for row in ATTRIBUTES],
     )
     yield "\nSpans and events of Airflow's DAG runs and tasks carry on top:\n"
     yield from _table(

@@ -9,12 +9,12 @@ there are two rules for each total X:
 
 and `sum_over_time(X:increment[W])` is the count in a window W, also with new series, gaps of up to 6 hours, late
 samples, missed evaluations and resets. All pairs are in one group, `seen` before `increment`: a group's rules are
-evaluated one after the other with one timestamp, and each reads what the one before has recorded. Only `seen` reads X. A sample that is
-older than both may arrive between two rules: if both read X, its increment would be lost.
+evaluated one after the other with one timestamp, and each reads what the one before has recorded. Only `seen` reads X.
+A sample that is older than both may arrive between two rules: if both read X, its increment would be lost.
 
-- A restart of the collector starts its totals anew under another `boot` label. For the rules that is a new series:
-  all of the new total counts, and it is not compared with the old one. A total that falls below `seen` without a new
-  boot label counts as a reset too, but one that resets and exceeds `seen` before the next evaluation would be
+- A restart of the collector starts its totals at 0 again, under another `boot` label. For the rules that is a new
+  series: all of the new total counts, and it is not compared with the old one. A total that falls below `seen` without
+  a new boot label counts as a reset too, but one that resets and exceeds `seen` before the next evaluation would be
   undercounted: that is the reason for the label.
 - Increments are summed over `instance` and `boot`, because they can be added, and a reader does not need to see which
   collector counted them. `seen` is not summed: each process of a collector has a total of its own.

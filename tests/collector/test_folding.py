@@ -23,8 +23,9 @@ LONG = f"set(x, 1) where ContainsValue([{WORDS}], y) and z"
         f"a: ['{LONG}', b]\nc: d\n",
         f"a:\n  b: {LONG}\n  c: d\n",
         f"a: [{WORDS}]\n",
+        f"a:\n  - b: {LONG}\n    c: d\n",
     ],
-    ids=["plain", "block", "quoted", "value", "flow"],
+    ids=["plain", "block", "quoted", "value", "flow", "item"],
 )
 def test_values_stay(text: str) -> None:
     """Each kind of scalar that the templates use is broken, and has the value that it had."""
@@ -42,8 +43,9 @@ def test_values_stay(text: str) -> None:
         f"# {'word ' * 60}\n",
         f"a: b # {'word ' * 60}\n",
         'a: "' + "word " * 60 + '"\n',
+        'a:\n  - b: "' + "x" * 200 + '"\n    c: d\n',
     ],
-    ids=["literal", "no space", "comment", "behind a comment", "string"],
+    ids=["literal", "no space", "comment", "behind a comment", "string", "item"],
 )
 def test_what_cannot_be_broken(text: str) -> None:
     """A literal block, a comment and a string stay on their line."""
@@ -52,7 +54,7 @@ def test_what_cannot_be_broken(text: str) -> None:
 
 def test_clauses_begin_lines() -> None:
     """A line is broken in front of a clause of OTTL where that is not much shorter."""
-    assert folded(f"- {'x' * 100} {'y' * 30} where {'z' * 40}\n") == f"- {'x' * 100} {'y' * 30}\n  where {'z' * 40}\n"
+    assert folded(f"- {'x' * 100} {'y' * 30} where {'z' * 40}\n") == f"- {'x' * 100} {'y' * 30}\n    where {'z' * 40}\n"
 
 
 @pytest.mark.parametrize("file", sorted(RENDERED.glob("*.yaml")), ids=lambda file: file.name)

@@ -1,4 +1,4 @@
-"""Keys of environment files from before 1.0: each is an error with the new name and its line, beside all others."""
+"""Old keys of environment files: each is an error with the new key and its line, beside all others."""
 
 from __future__ import annotations
 

@@ -139,9 +139,7 @@ def _combinations(metric: Metric, steps: int) -> int:
         "job_name": 1,
         "job_type": 1,
         "step_name": steps,
-        "status": len(signals.STATUSES),
-        "state": len(signals.STATES),
-        "violation_type": len(signals.VIOLATION_TYPES),
+        **{row.key: len(row.values) for row in signals.ATTRIBUTES if row.values},
     }
     if "error_type" in metric.attributes:
         # Only failures have one, and they are one of the statuses.

@@ -1,4 +1,4 @@
-"""Keys of environment files that have another name since 1.0: each is an error with the new name and its line."""
+"""Old keys of environment files: each is an error with the new key and its line."""
 
 from __future__ import annotations
 

@@ -143,9 +143,7 @@ def _closed_labels(environment: Environment) -> list[tuple[str, list[str]]]:
     """Return the labels whose values are known beforehand; any other value becomes `other`."""
     closed = [
         ("job_type", [*environment.job_types, "other"]),
-        ("status", list(signals.STATUSES)),
-        ("state", list(signals.STATES)),
-        ("violation_type", list(signals.VIOLATION_TYPES)),
+        *((row.key, list(row.values)) for row in signals.ATTRIBUTES if row.label and row.values),
         *((label, [*values, "other"]) for label, values in environment.job_labels.items()),
     ]
     if environment.unknown_jobs == "other":

@@ -34,14 +34,17 @@ def folded(text: str) -> str:
 
 
 def _pieces(line: str, indent: int, in_block: bool) -> Iterator[str]:
-    """Yield the lines that a line becomes; the further ones of a folded block must not be indented more."""
+    """Yield the lines that a line becomes.
+
+    The further ones of a folded block must not be indented more, and those of `- key: value` more than the key.
+    """
     if " #" in line or line.lstrip().startswith("#"):
         yield line
         return
-    further = " " * (indent if in_block else indent + 2)
+    further = " " * (indent if in_block else indent + 4)
     while len(line) > WIDTH:
         breaks = [found.start() for found in _SPACES_AND_STRINGS.finditer(line) if found[0] == " "]
-        after = [place for place in breaks if place > len(further) + 2]
+        after = [place for place in breaks if place > len(further) and line[place - 1] not in "-:"]
         if not after:
             break
         fitting = [place for place in after if place <= WIDTH] or after[:1]

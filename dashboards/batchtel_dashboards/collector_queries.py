@@ -69,7 +69,7 @@ def not_queued(signal: Signal, window: str) -> str:
 
 
 def queue_size() -> str:
-    """PromQL: the size of each queue, per collector and exporter: in bytes for spans and logs, in requests for metrics."""
+    """PromQL: the size of each queue, per collector and exporter: bytes for spans and logs, requests for metrics."""
     return "otelcol_exporter_queue_size"
 
 

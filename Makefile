@@ -15,15 +15,15 @@ demo: $(UV) ## Set everything up, run the main job, show what arrived, stop
 	@$(RUN) batchtel demo
 
 test: $(UV) ## Run the tests, against the real programs
-	@$(RUN) python -m batchtel_stack.build > /dev/null
+	@$(RUN) batchtel stack build > /dev/null
 	$(RUN) pytest -n 3 --dist loadfile
 
 test-airflow: $(UV) ## Run the tests on real Airflow 3.3 and 2.11, against the real stack
-	@$(RUN) python -m batchtel_stack.build > /dev/null
+	@$(RUN) batchtel stack build > /dev/null
 	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -m 'airflow and not versions'
 
 test-airflow-versions: $(UV) ## Run the same tests on the other versions of Airflow
-	@$(RUN) python -m batchtel_stack.build > /dev/null
+	@$(RUN) batchtel stack build > /dev/null
 	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -m 'airflow and versions'
 
 test-versions: $(UV) ## Run the job side's tests on every Python that is here, with the oldest OpenTelemetry, too
@@ -33,7 +33,7 @@ test-shapes: $(UV) ## Run all generated process shapes, with batchtel and withou
 	$(RUN) pytest -m '' tests/instrumentation/shapes
 
 test-faults: $(UV) ## Run the long outages, 15 minutes, against the real programs
-	@$(RUN) python -m batchtel_stack.build > /dev/null
+	@$(RUN) batchtel stack build > /dev/null
 	$(RUN) pytest -m faults
 
 check: $(UV) ## Check format, lint, types and the lock file

@@ -36,7 +36,7 @@ def measure(folder: Path, say: Callable[[str], None], names: Sequence[str] = _AL
     with _emptied(folder):
         begun, before = time.monotonic(), os.times()
         outcome = subprocess.run(
-            [sys.executable, "-m", "batchtel_stack.build", *names],
+            [sys.executable, "-c", "from batchtel.cli.main import main; main()", "stack", "build", *names],
             env=os.environ | caches,
             stdout=subprocess.DEVNULL,
             check=False,

@@ -1,7 +1,7 @@
 """Group `collector`: what the rendered pipeline takes for a data point, and whether its memory grows with runs.
 
-The whole stack runs, as `batchtel up` starts it; only the collector is measured. Every run sends what a real one-shot
-job has sent (see `recorded`): its metrics and, for the last rows of the runs, its spans and log records too.
+The whole stack runs, as `batchtel stack up` starts it; only the collector is measured. Every run sends what a real
+one-shot job has sent (see `recorded`): its metrics and, for the last rows of the runs, its spans and log records too.
 """
 
 from __future__ import annotations

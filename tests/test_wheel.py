@@ -99,10 +99,10 @@ def test_runs_a_job_without_extras(installed: Path, sink: Sink) -> None:
     assert _call(installed / "python", "-c", "import opentelemetry.exporter.otlp.proto.grpc").returncode == 0
 
 
-@pytest.mark.parametrize("command", ["up", "render", "demo"])
+@pytest.mark.parametrize("command", ["stack up", "config render", "demo"])
 def test_says_what_to_install(installed: Path, command: str) -> None:
     """A command that needs an extra names it, with the line to type."""
-    ended = _call(installed / "batchtel", command)
+    ended = _call(installed / "batchtel", *command.split())
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"error: `batchtel {command}` needs the platform extra (")
     assert ended.stderr.endswith("pip install 'batchtel[platform]'\n")
@@ -110,7 +110,7 @@ def test_says_what_to_install(installed: Path, command: str) -> None:
 
 def test_renders_as_the_checkout_does(platform: Path) -> None:
     """Templates and environments come with the wheel."""
-    ended = _call(platform / "batchtel", "render", "--env", "local")
+    ended = _call(platform / "batchtel", "config", "render", "--env", "local")
     committed = ROOT / "collector" / "batchtel_collector" / "rendered" / "local.yaml"
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == committed.read_text()
@@ -118,8 +118,8 @@ def test_renders_as_the_checkout_does(platform: Path) -> None:
 
 def test_the_catalogue_needs_no_extra(installed: Path, tmp_path: Path) -> None:
     """Who runs jobs can begin and check a catalogue with the wheel alone."""
-    begun = _call(installed / "batchtel", "catalogue", "init", tmp_path / "jobs.toml")
+    begun = _call(installed / "batchtel", "jobs", "init", tmp_path / "jobs.toml")
     assert (begun.returncode, begun.stderr) == (0, "")
-    checked = _call(installed / "batchtel", "catalogue", "check", tmp_path / "jobs.toml")
+    checked = _call(installed / "batchtel", "jobs", "check", tmp_path / "jobs.toml")
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert checked.stdout == f"{tmp_path}/jobs.toml is right: 3 jobs, 2 with an SLA\n"
+    assert checked.stdout == f"{tmp_path}/jobs.toml is valid: 3 jobs, 2 with an SLA\n"

@@ -142,7 +142,7 @@ def find(program: str) -> Path:
         if program in binary.programs:
             if not binary.built():
                 raise Failure(
-                    f"{program} is not built: there is no {binary.folder()}. Build it: python -m batchtel_stack.build",
+                    f"{program} is not built: there is no {binary.folder()}. Build it: batchtel stack build",
                     3,
                 )
             return binary.paths()[program]
@@ -158,7 +158,7 @@ def main() -> int:
             for program, path in binary.paths().items():
                 print(f"{program}={path}")  # noqa: T201
     if missing:
-        print(f"not built: {', '.join(missing)}. Build: python -m batchtel_stack.build", file=sys.stderr)  # noqa: T201
+        print(f"not built: {', '.join(missing)}. Build: batchtel stack build", file=sys.stderr)  # noqa: T201
     return 3 if missing else 0
 
 

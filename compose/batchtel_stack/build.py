@@ -5,8 +5,6 @@ step and compile each of them twice.
 
 An interrupted build loses nothing: Go's own cache keeps every compiled package, and a program appears in the cache only
 when it is whole. Two builders at once (two checkouts, two terminals) wait for each other, program by program.
-
-`python -m batchtel_stack.build [NAME...]` builds what is missing and prints `name=path` of each program.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -159,27 +156,3 @@ def _explain(binary: Binary, code: int) -> str:
         f"{binary.name} {binary.version} cannot be built: go ended with {code}. Its last lines:\n{last}\n"
         f"The whole log: {binary.log()}"
     )
-
-
-def main() -> int:
-    """Build the named programs (all by default) and print `name=path` of each."""
-    names = sys.argv[1:] or [binary.name for binary in BINARIES]
-    known = {binary.name: binary for binary in BINARIES}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        print(f"error: nothing called {', '.join(unknown)} is built; choose from {', '.join(known)}", file=sys.stderr)  # noqa: T201
-        return 2
-    try:
-        paths = ensure([known[name] for name in names])
-    except Failure as failure:
-        failure.show()
-        return failure.exit_code
-    except KeyboardInterrupt:
-        return 130
-    for program, path in paths.items():
-        print(f"{program}={path}")  # noqa: T201
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""`batchtel up`, `status`, `logs` and `down`: the stack without containers."""
+"""The commands `batchtel stack up`, `status`, `logs`, `down` and `build`: the stack without containers."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from batchtel.cli.main import Failure
 from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment.load import load
 from batchtel_stack import output, state
+from batchtel_stack.binaries import BINARIES
+from batchtel_stack.build import ensure
 from batchtel_stack.follow import follow
 from batchtel_stack.ports import Ports
 from batchtel_stack.programs import PROGRAMS
@@ -28,6 +30,9 @@ from batchtel_stack.status import Status
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _CRASH_LINES: Final = 10
+
+_INTERRUPTED: Final = 130
+"""The exit code of what Ctrl-C has ended, as shells count: 128 + SIGINT."""
 
 
 def default_data() -> Path:
@@ -41,7 +46,7 @@ def _data(function: _F) -> _F:
         "--data",
         type=click.Path(file_okay=False, path_type=Path),
         default=default_data,
-        metavar="DIR",
+        metavar="FOLDER",
         show_default="~/.local/state/batchtel/stack",
         help="Folder of everything that the stack writes.",
     )(function)
@@ -51,20 +56,33 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-@click.command(epilog=f"\b\nPorts and their defaults, all on 127.0.0.1:\n{Ports.described()}")
+@click.command(
+    epilog="Exit codes: 0 the stack runs; 2 wrong input, or the stack runs with other ports or another configuration; "
+    "3 a program cannot be built or started.\n\n"
+    f"\b\nPorts and their defaults, all on 127.0.0.1:\n{Ports.described()}"
+)
 @_data
-@click.option("--env", "environment", default="local", show_default=True, help="Environment, by name or file.")
-@click.option("--port", "ports", multiple=True, metavar="NAME=N", help="Another port; repeatable. Names are below.")
+@click.option(
+    "--env",
+    "environment",
+    default="local",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="A shipped environment such as local, or a file such as ./production.yaml.",
+)
+@click.option(
+    "--port", "ports", multiple=True, metavar="NAME=NUMBER", help="Another port; repeatable. Names are below."
+)
 def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     """Start collector, Prometheus, VictoriaLogs and Jaeger on loopback.
 
-    The first call builds them, which takes 12 minutes of CPU time. They run until `batchtel down`.
+    The first call builds them, which needs 12 minutes of CPU time. They run until `batchtel stack down`.
 
     \b
     Examples:
-      batchtel up
-      batchtel up --port prometheus=19090 --port jaeger=26686
-      batchtel up --data ./stack
+      batchtel stack up
+      batchtel stack up --port prometheus=19090 --port jaeger=26686
+      batchtel stack up --data ./stack
     """
     wanted = Ports().changed(ports)
     # Before anything is built or compared: a slip in a name is not to cost a build.
@@ -87,18 +105,16 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     _say(f"send with: export OTEL_EXPORTER_OTLP_ENDPOINT={stack.otlp_http}")
 
 
-@click.command()
+@click.command(epilog="Exit codes: 0 all programs run, or none was started; 1 a program has ended by itself.")
 @_data
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def status(data: Path, as_json: bool) -> None:
-    """Say which programs of the stack run, and why one does not.
-
-    Exits with 1 when a program has ended by itself; with 0 when all run and when none was started.
+    """Show which programs of the stack run, and why one does not.
 
     \b
     Examples:
-      batchtel status
-      batchtel status --json
+      batchtel stack status
+      batchtel stack status --json
     """
     statuses = Stack(data).status()
     if as_json:
@@ -109,28 +125,38 @@ def status(data: Path, as_json: bool) -> None:
             if one.state == "exited" and one.log is not None:
                 _say(f"\n{one.name} has ended by itself. Its last lines:\n{output.quoted(one.log, _CRASH_LINES)}")
         if any(one.state == "exited" for one in statuses):
-            _say(f"\nStart all four again: batchtel up{_options(data)}")
+            _say(f"\nStart all four again: batchtel stack up{_options(data)}")
     sys.exit(1 if any(one.state == "exited" for one in statuses) else 0)
 
 
-@click.command()
+@click.command(epilog="Exit codes: 0 ok; 2 there are no logs, because nothing was started.")
 @_data
-@click.argument("program", required=False, type=click.Choice(PROGRAMS))
-@click.option("-n", "lines", type=click.IntRange(min=0), default=20, show_default=True, help="Lines per program.")
+@click.argument("program", metavar="[PROGRAM]", required=False, type=click.Choice(PROGRAMS))
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="COUNT",
+    help="Lines per program.",
+)
 @click.option("--follow", "-f", "following", is_flag=True, help="Go on until Ctrl-C.")
 def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
-    """Show what the programs of the stack have logged.
+    """Show what the programs of the stack have logged, or PROGRAM alone.
+
+    PROGRAM is prometheus, victorialogs, jaeger or collector.
 
     \b
     Examples:
-      batchtel logs
-      batchtel logs collector -n 100
-      batchtel logs jaeger --follow
+      batchtel stack logs
+      batchtel stack logs collector -n 100
+      batchtel stack logs jaeger --follow
     """
     names = [program] if program else list(PROGRAMS)
     found = {name: output.path(data, name) for name in names if output.path(data, name).exists()}
     if not found:
-        raise Failure(f"no logs in {data}: nothing was started there. Start it: batchtel up", 2)
+        raise Failure(f"no logs in {data}: nothing was started there. Start it: batchtel stack up", 2)
     width = max(map(len, found)) if len(found) > 1 else 0
     ends = {name: path.stat().st_size for name, path in found.items()}
     for name, path in found.items():
@@ -141,18 +167,42 @@ def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
             click.echo(_labelled(name, line, width))
 
 
-@click.command()
+@click.command(epilog="Exit codes: 0 nothing runs; 3 a program does not stop.")
 @_data
 def down(data: Path) -> None:
     """Stop the stack and leave no process. The data stays.
 
     \b
     Examples:
-      batchtel down
-      batchtel down --data ./stack
+      batchtel stack down
+      batchtel stack down --data ./stack
     """
     stopped = Stack(data).stop()
     _say(f"stopped {', '.join(stopped)}" if stopped else f"nothing runs in {data}")
+
+
+@click.command(
+    epilog="Exit codes: 0 all are built; 2 a name is wrong; 3 a build failed, or there is no Go; 130 Ctrl-C stopped it."
+)
+@click.argument("names", metavar="[PROGRAM]...", nargs=-1, type=click.Choice([binary.name for binary in BINARIES]))
+def build(names: tuple[str, ...]) -> None:
+    """Build the programs of the stack into the cache, and print NAME=PATH of each.
+
+    Without PROGRAM, all: victorialogs, collector, prometheus and jaeger. `batchtel stack up`, `batchtel demo` and
+    `batchtel config check` use what is built. Progress goes to standard error. An interrupted build continues at the
+    next call.
+
+    \b
+    Examples:
+      batchtel stack build
+      batchtel stack build collector
+    """
+    try:
+        paths = ensure(binary for binary in BINARIES if binary.name in names or not names)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    for program, path in paths.items():
+        click.echo(f"{program}={path}")
 
 
 def _options(data: Path) -> str:
@@ -169,7 +219,9 @@ def _require_same_ports(stack: Stack, wanted: Ports) -> None:
     if known is not None and known.ports != wanted:
         differ = [name for name in Ports.names() if getattr(known.ports, name) != getattr(wanted, name)]
         listed = ", ".join(f"{name} {getattr(known.ports, name)} instead of {getattr(wanted, name)}" for name in differ)
-        raise Failure(f"the stack in {stack.data} runs with other ports: {listed}. Stop it first: batchtel down", 2)
+        raise Failure(
+            f"the stack in {stack.data} runs with other ports: {listed}. Stop it first: batchtel stack down", 2
+        )
 
 
 def _require_same_configuration(stack: Stack) -> None:
@@ -177,7 +229,7 @@ def _require_same_configuration(stack: Stack) -> None:
         files = ", ".join(map(str, changed))
         raise Failure(
             f"the stack in {stack.data} runs with another configuration than the environment "
-            f"{stack.options.environment} now gives: {files}. Stop it first: batchtel down",
+            f"{stack.options.environment} now gives: {files}. Stop it first: batchtel stack down",
             2,
         )
 

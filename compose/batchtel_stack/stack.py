@@ -192,7 +192,9 @@ class Stack:
     def _require_stopped(self) -> None:
         running = [process.name for process in self._processes() if process.runs()]
         if running:
-            raise Failure(f"the stack in {self.data} runs already ({', '.join(running)}). Stop it: batchtel down", 3)
+            raise Failure(
+                f"the stack in {self.data} runs already ({', '.join(running)}). Stop it: batchtel stack down", 3
+            )
 
     def _set_aside(self) -> list[queue_files.Damaged]:
         folder = Path(configured(self.options).queue.folder)

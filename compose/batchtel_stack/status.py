@@ -13,7 +13,7 @@ from batchtel_stack.state import Process
 
 @dataclass(frozen=True)
 class Status:
-    """One line of `batchtel status`.
+    """One line of `batchtel stack status`.
 
     Attributes:
         name: the program.

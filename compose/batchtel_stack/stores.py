@@ -55,7 +55,7 @@ class Stores:
 
     @classmethod
     def local(cls) -> Stores:
-        """Return the stores of `batchtel up` with its own ports."""
+        """Return the stores of `batchtel stack up` with its own ports."""
         return cls(
             Prometheus(_loopback(Ports().prometheus)),
             (VictoriaLogs(_loopback(Ports().victorialogs)),),

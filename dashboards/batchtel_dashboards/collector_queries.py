@@ -54,7 +54,7 @@ def other_bounds(metric: str, window: str) -> str:
 
 
 def damaged_queues(window: str) -> str:
-    """PromQL: how many damaged queue files `batchtel up` has set aside, per collector, within a window."""
+    """PromQL: how many damaged queue files `batchtel stack up` has set aside, per collector, within a window."""
     return f"sum by (instance) ({_since('collector_queue_damaged_files_total', window)})"
 
 

@@ -1,4 +1,4 @@
-"""`batchtel check` and `batchtel render` with a real collector: exit codes and whole messages."""
+"""`batchtel config check` and `batchtel config render` with a real collector: exit codes and whole messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def batchtel(*arguments: str | Path) -> Result:
 @pytest.mark.parametrize("variant", variants(), ids=lambda variant: variant.stem)
 def test_shipped_environments_are_right(variant: Variant, collector_program: Path) -> None:
     """The real collector would start with each of them in each role; exit code 0."""
-    result = batchtel("check", "--env", variant.name, "--role", variant.role, "--collector", collector_program)
+    result = batchtel(
+        "config", "check", "--env", variant.name, "--role", variant.role, "--collector", collector_program
+    )
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith(
         f"{variant.stem} is right: {collector_program} (batchtel-collector version 0.159.0) accepts its configuration"
@@ -41,14 +43,14 @@ def test_shipped_environments_are_right(variant: Variant, collector_program: Pat
 
 def test_without_arguments_every_shipped_environment_is_checked(collector_program: Path) -> None:
     """One line each, roles told apart."""
-    result = batchtel("check", "--collector", collector_program)
+    result = batchtel("config", "check", "--collector", collector_program)
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.splitlines()] == [variant.stem for variant in variants()]
 
 
 def test_json_says_the_same(collector_program: Path) -> None:
     """One document on standard output, and nothing else there; figures are those of the text."""
-    result = batchtel("check", "--env", "production", "--collector", collector_program, "--json")
+    result = batchtel("config", "check", "--env", "production", "--collector", collector_program, "--json")
     assert result.exit_code == 0
     series = budget(load("production"))
     assert json.loads(result.stdout) == {
@@ -71,7 +73,9 @@ def test_json_says_the_same(collector_program: Path) -> None:
             },
         ],
     }
-    text = batchtel("check", "--env", "production", "--role", "gateway", "--collector", collector_program).stdout
+    text = batchtel(
+        "config", "check", "--env", "production", "--role", "gateway", "--collector", collector_program
+    ).stdout
     assert text.endswith(
         f"; a job takes up to {series.sums} of 50000 sums and {series.series} series (5 steps of up to "
         f"{series.sums_of_step}), "
@@ -94,7 +98,7 @@ def test_more_jobs_than_the_limit_has_room_for_are_told(collector_program: Path,
     named = "unknown_jobs: other\ncatalogue: ./jobs.toml\n"
     mine.write_text(f"base: local\nname: mine\n{named}series_limit: 300\n", encoding="utf-8")
     (tmp_path / "jobs.toml").write_text("[jobs.a]\n[jobs.b]\n", encoding="utf-8")
-    result = batchtel("check", "--env", mine, "--collector", collector_program)
+    result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     sums, step = budget(load("local")).sums, budget(load("local")).sums_of_step
     assert (result.exit_code, result.stderr) == (
         1,
@@ -109,7 +113,7 @@ def test_many_tasks_of_airflow_are_more_than_the_shipped_limit(collector_program
     mine = tmp_path / "mine.yaml"
     text = "base: local\nname: mine\nexpected: {{jobs: 50, steps: 200, airflow: true}}\nseries_limit: {}\n"
     mine.write_text(text.format(50000), encoding="utf-8")
-    result = batchtel("check", "--env", mine, "--collector", collector_program)
+    result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     assert result.exit_code == 1
     found = re.search(
         r"series_limit: 50 jobs of up to (\d+) sums \(200 steps of up to \d+, Airflow's own metrics\) need (\d+), "
@@ -119,7 +123,7 @@ def test_many_tasks_of_airflow_are_more_than_the_shipped_limit(collector_program
     assert found is not None, result.stderr
     assert 50 * int(found[1]) <= int(found[2]) == int(found[3])
     mine.write_text(text.format(found[3]), encoding="utf-8")
-    accepted = batchtel("check", "--env", mine, "--collector", collector_program)
+    accepted = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     assert (accepted.exit_code, "room for 50 jobs" in accepted.stdout) == (0, True)
 
 
@@ -160,7 +164,7 @@ def test_a_secret_in_the_overrides_is_told_and_not_repeated(
     (tmp_path / "overrides.yaml").write_text(json.dumps(SECRETS[place]), encoding="utf-8")
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: local\nname: mine\noverrides: ./overrides.yaml\n", encoding="utf-8")
-    result = batchtel("check", "--env", mine, "--collector", collector_program)
+    result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     assert result.exit_code == 1
     assert f'  {place} holds what looks like a secret; write "${{env:NAME}}" in its place\n' in result.stderr
     for secret in ("hunter2", "ghp_a", "aHVudGVyM"):
@@ -180,7 +184,7 @@ def test_what_the_collector_refuses_is_traced_to_the_environment(collector_progr
     (tmp_path / "file").touch()
     mine = tmp_path / "mine.yaml"
     mine.write_text(LOCAL.replace("${env:HOME}/.local", f"{tmp_path}/file"), encoding="utf-8")
-    result = batchtel("check", "--env", mine, "--collector", collector_program)
+    result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     folder = f"{tmp_path}/file/state/batchtel/queue"
     assert result.stderr == (
         f"error: the configuration of local is wrong, says this check with {collector_program}\n"
@@ -188,7 +192,7 @@ def test_what_the_collector_refuses_is_traced_to_the_environment(collector_progr
         f"err: stat {folder}: not a directory; the environment decides this by queue.folder\n"
     )
     assert result.exit_code == 1
-    as_json = json.loads(batchtel("check", "--env", mine, "--collector", collector_program, "--json").stdout)
+    as_json = json.loads(batchtel("config", "check", "--env", mine, "--collector", collector_program, "--json").stdout)
     assert as_json["ok"] is False
     (problem,) = as_json["environments"][0]["problems"]
     assert problem == {"message": problem["message"], "file": None, "line": None, "column": None}
@@ -199,13 +203,13 @@ def test_a_wrong_file_has_not_passed_the_check(tmp_path: Path) -> None:
     """The problems carry their places, in JSON too; exit code 2, and no collector is needed."""
     mine = tmp_path / "mine.yaml"
     mine.write_text(LOCAL.replace("name: local", "name: NO"), encoding="utf-8")
-    told = batchtel("check", "--env", mine)
+    told = batchtel("config", "check", "--env", mine)
     assert (told.exit_code, told.stderr) == (
         2,
         f"error: 1 problem in the environment {mine}\n"
         f'  {mine}:5:7: name: NO is read as false in YAML; write "NO" in quotes for text, or true or false\n',
     )
-    result = batchtel("check", "--env", mine, "--json")
+    result = batchtel("config", "check", "--env", mine, "--json")
     assert result.exit_code == 2
     assert json.loads(result.stdout) == {
         "ok": False,
@@ -232,7 +236,7 @@ def test_every_role_is_checked_though_one_is_wrong(tmp_path: Path) -> None:
     """What is wrong in each role is told at once, and what is wrong in all of them only once."""
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: production\nname: mine\nexport_interval: 5\n", encoding="utf-8")
-    both = batchtel("check", "--env", mine)
+    both = batchtel("config", "check", "--env", mine)
     assert (both.exit_code, both.stderr.count("error: 1 problem"), both.stderr.count("export_interval: 5 is not")) == (
         2,
         1,
@@ -241,7 +245,7 @@ def test_every_role_is_checked_though_one_is_wrong(tmp_path: Path) -> None:
     mine.write_text(
         "base: production\nname: mine\nroles: {agent: {export_interval: 5}, gateway: {expiry: 5}}\n", encoding="utf-8"
     )
-    each = batchtel("check", "--env", mine)
+    each = batchtel("config", "check", "--env", mine)
     assert each.exit_code == 2
     assert "export_interval: 5 is not" in each.stderr
     assert "expiry: 5 is not" in each.stderr
@@ -253,13 +257,13 @@ def test_overrides_that_cannot_be_read_are_a_problem_of_the_environment(
     """The check has not passed, exit code 2, and the file is named in JSON too."""
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: local\nname: mine\noverrides: ./none.yaml\n", encoding="utf-8")
-    told = batchtel("check", "--env", mine, "--collector", collector_program)
+    told = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     overrides = tmp_path / "none.yaml"
     assert (told.exit_code, told.stderr) == (
         2,
         f"error: 1 problem in the overrides {overrides}\n  {overrides}: cannot be read: No such file or directory\n",
     )
-    as_json = batchtel("check", "--env", mine, "--collector", collector_program, "--json")
+    as_json = batchtel("config", "check", "--env", mine, "--collector", collector_program, "--json")
     assert as_json.exit_code == 2
     assert json.loads(as_json.stdout)["environments"][0]["problems"] == [
         {"message": "cannot be read: No such file or directory", "file": str(overrides), "line": None, "column": None}
@@ -273,12 +277,12 @@ def test_overrides_that_cannot_be_read_are_a_problem_of_the_environment(
 def test_a_program_that_is_no_collector_is_not_believed(name: str, answer: str) -> None:
     """It is asked about a configuration that every collector refuses, by the name of what is wrong; exit code 3."""
     path = shutil.which(name)
-    result = batchtel("check", "--env", "local", "--collector", str(path))
+    result = batchtel("config", "check", "--env", "local", "--collector", str(path))
     assert (result.exit_code, result.stdout, result.stderr) == (
         3,
         "",
         f"error: {path} {answer.format(path=path)} a configuration that every collector refuses, so what it says of "
-        "others tells nothing; name a collector with --collector PATH\n",
+        "others tells nothing; name a collector with --collector FILE\n",
     )
 
 
@@ -300,17 +304,17 @@ def test_a_collector_without_a_component_is_named_with_its_version(
         assert "unknown type:" in problem
         assert problem.endswith(
             f"{collector_program} is batchtel-collector version 0.159.0, the configuration is made for the components "
-            "of contrib 0.159.0: name such a collector with --collector PATH"
+            "of contrib 0.159.0: name such a collector with --collector FILE"
         )
 
 
 def test_a_collector_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     """A wrong path is told with the option that mends it; exit code 3."""
-    result = batchtel("check", "--env", "local", "--collector", tmp_path / "none")
+    result = batchtel("config", "check", "--env", "local", "--collector", tmp_path / "none")
     assert (result.exit_code, result.stderr) == (
         3,
         f"error: cannot run the collector {tmp_path}/none: No such file or directory; "
-        "name another one with --collector PATH\n",
+        "name another one with --collector FILE\n",
     )
 
 
@@ -318,16 +322,16 @@ def test_no_collector_anywhere_says_what_to_type(tmp_path: Path, monkeypatch: py
     """Neither built nor on PATH; exit code 3."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    result = batchtel("check", "--env", "local")
+    result = batchtel("config", "check", "--env", "local")
     assert (result.exit_code, result.stderr) == (
         3,
         f"error: no collector found: none built in {tmp_path}/batchtel/bin, and no otelcol-batchtel, otelcol-contrib "
-        "or otelcol on PATH; build one with `batchtel up`, or name one with --collector PATH\n",
+        "or otelcol on PATH; build one with `batchtel stack build`, or name one with --collector FILE\n",
     )
 
 
 def test_the_built_collector_comes_before_one_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `batchtel up` has built is of the right version; what is on PATH may be of any."""
+    """What `batchtel stack build` has built is of the right version; what is on PATH may be of any."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     installed = tmp_path / "otelcol-contrib"
@@ -342,16 +346,16 @@ def test_the_built_collector_comes_before_one_on_path(tmp_path: Path, monkeypatc
 def test_render_writes_the_same_to_a_file(tmp_path: Path) -> None:
     """-o writes what would be printed, and says where."""
     output = tmp_path / "collector.yaml"
-    result = batchtel("render", "--env", "local", "-o", output)
+    result = batchtel("config", "render", "--env", "local", "-o", output)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"wrote {output}\n")
-    assert output.read_text(encoding="utf-8") == batchtel("render", "--env", "local").stdout
+    assert output.read_text(encoding="utf-8") == batchtel("config", "render", "--env", "local").stdout
 
 
 def test_render_into_a_folder_gives_each_role_its_file(tmp_path: Path) -> None:
     """The names are those of the committed files; a role that an environment is not made for takes nobody's name."""
     for role in ("agent", "gateway"):
-        assert batchtel("render", "--env", "production", "--role", role, "-o", tmp_path).exit_code == 0
-    assert batchtel("render", "--env", "local", "--role", "gateway", "-o", tmp_path).exit_code == 0
+        assert batchtel("config", "render", "--env", "production", "--role", role, "-o", tmp_path).exit_code == 0
+    assert batchtel("config", "render", "--env", "local", "--role", "gateway", "-o", tmp_path).exit_code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "local-gateway.yaml",
         "production-agent.yaml",
@@ -364,17 +368,17 @@ def test_render_into_a_folder_gives_each_role_its_file(tmp_path: Path) -> None:
 def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
     """--check says whether a file is current, --diff also what would change; neither writes. Exit codes 0 and 1."""
     output = tmp_path / "collector.yaml"
-    batchtel("render", "--env", "local", "-o", output)
-    assert batchtel("render", "--env", "local", "-o", output, "--check").exit_code == 0
-    assert batchtel("render", "--env", "local", "-o", output, "--diff").output == ""
+    batchtel("config", "render", "--env", "local", "-o", output)
+    assert batchtel("config", "render", "--env", "local", "-o", output, "--check").exit_code == 0
+    assert batchtel("config", "render", "--env", "local", "-o", output, "--diff").output == ""
     changed = output.read_text(encoding="utf-8").replace("max_streams: 50000", "max_streams: 1")
     output.write_text(changed, encoding="utf-8")
-    result = batchtel("render", "--env", "local", "-o", output, "--check")
+    result = batchtel("config", "render", "--env", "local", "-o", output, "--check")
     assert (result.exit_code, result.output) == (
         1,
         f"error: {output} is not what is rendered; write it anew: leave out --check and --diff\n",
     )
-    result = batchtel("render", "--env", "local", "-o", output, "--diff")
+    result = batchtel("config", "render", "--env", "local", "-o", output, "--diff")
     assert result.exit_code == 1
     assert "-    max_streams: 1\n+    max_streams: 50000\n" in result.stdout
     assert output.read_text(encoding="utf-8") == changed
@@ -382,16 +386,16 @@ def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
 
 def test_render_makes_the_folder_that_a_slash_names(tmp_path: Path) -> None:
     """`-o deploy/` writes into a new folder, says which file, and `--check` says where none is."""
-    missing = batchtel("render", "--env", "local", "-o", f"{tmp_path}/deploy/", "--check")
+    missing = batchtel("config", "render", "--env", "local", "-o", f"{tmp_path}/deploy/", "--check")
     file = tmp_path / "deploy" / "local.yaml"
     assert (missing.exit_code, missing.stderr) == (
         1,
         f"error: {file} is not there; write it anew: leave out --check and --diff\n",
     )
     assert not file.parent.exists()
-    written = batchtel("render", "--env", "local", "-o", f"{tmp_path}/deploy/")
+    written = batchtel("config", "render", "--env", "local", "-o", f"{tmp_path}/deploy/")
     assert (written.exit_code, written.stdout, written.stderr) == (0, "", f"wrote {file}\n")
-    assert batchtel("render", "--env", "local", "-o", file, "--check").exit_code == 0
+    assert batchtel("config", "render", "--env", "local", "-o", file, "--check").exit_code == 0
 
 
 def test_a_collector_of_the_current_folder_is_found(
@@ -400,13 +404,13 @@ def test_a_collector_of_the_current_folder_is_found(
     """`--collector ./otelcol` is that file, not one of the same name on PATH."""
     (tmp_path / "otelcol").symlink_to(collector_program)
     monkeypatch.chdir(tmp_path)
-    result = batchtel("check", "--env", "local", "--collector", "./otelcol")
+    result = batchtel("config", "check", "--env", "local", "--collector", "./otelcol")
     assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_render_needs_a_file_to_compare_with() -> None:
     """Without --output there is nothing to compare; exit code 2."""
-    result = batchtel("render", "--env", "local", "--check")
+    result = batchtel("config", "render", "--env", "local", "--check")
     assert (result.exit_code, result.stderr) == (
         2,
         "error: --check and --diff compare with a file; name it with --output\n",
@@ -416,5 +420,5 @@ def test_render_needs_a_file_to_compare_with() -> None:
 def test_render_cannot_write_into_nowhere(tmp_path: Path) -> None:
     """The message names the file and the reason; exit code 2."""
     output = tmp_path / "none" / "collector.yaml"
-    result = batchtel("render", "--env", "local", "-o", output)
+    result = batchtel("config", "render", "--env", "local", "-o", output)
     assert (result.exit_code, result.stderr) == (2, f"error: cannot write {output}: No such file or directory\n")

@@ -248,7 +248,7 @@ def test_a_file_of_another_shape_is_refused(text: str, message: str) -> None:
 
 def test_an_unknown_name_lists_the_shipped_ones() -> None:
     """A slip of the pen in the name is answered with the names that exist; exit code 2."""
-    result = CliRunner().invoke(main, ["render", "--env", "locl"])
+    result = CliRunner().invoke(main, ["config", "render", "--env", "locl"])
     assert result.exit_code == 2
     assert result.stderr == (
         f"error: unknown environment 'locl' (did you mean local?); shipped: {', '.join(shipped())}; "
@@ -264,7 +264,7 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError) as refused:
         load(str(missing))
     assert str(refused.value) == reason
-    result = CliRunner().invoke(main, ["render", "--env", str(missing)])
+    result = CliRunner().invoke(main, ["config", "render", "--env", str(missing)])
     assert (result.exit_code, result.stderr) == (2, f"error: {reason}\n")
 
 

@@ -206,7 +206,7 @@ def test_agents_find_each_gateway_by_its_name() -> None:
 
 
 def test_jobs_find_the_agent_of_their_node() -> None:
-    """What `batchtel env` tells them is the agent's service, which stays on the node."""
+    """What `batchtel config variables` tells them is the agent's service, which stays on the node."""
     (agent,) = variants("production", "agent")
     service = manifests(agent)["Service"]
     assert load("production").jobs.endpoint == f"https://{service['metadata']['name']}:4318"
@@ -248,7 +248,7 @@ def test_no_format_has_a_secret(one: Variant) -> None:
 
 def test_what_no_pod_reaches_is_not_rendered() -> None:
     """A loopback listener within a pod would take nothing; exit code 2."""
-    result = CliRunner().invoke(main, ["render", "--env", "local", "--format", "kubernetes"])
+    result = CliRunner().invoke(main, ["config", "render", "--env", "local", "--format", "kubernetes"])
     assert (result.exit_code, result.stderr) == (
         2,
         "error: local listens on loopback, where no other pod reaches it, so there is nothing to render for "

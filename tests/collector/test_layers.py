@@ -85,7 +85,7 @@ def test_null_takes_away_the_roles_of_the_base(tmp_path: Path) -> None:
 
 def test_origin_is_file_and_line(mine: Path) -> None:
     """Each value names the file and line that has set it, also one of a role's part."""
-    rows = json.loads(batchtel("environments", "show", mine, "--role", "agent", "--origin", "--json").stdout)
+    rows = json.loads(batchtel("config", "environments", mine, "--role", "agent", "--origin", "--json").stdout)
     origins = {row["key"]: (row["value"], row["origin"]) for row in rows}
     assert origins["name"] == ('"mine"', f"{mine}:2")
     assert origins["memory_limit"] == ('"256MiB"', f"{mine}:7")
@@ -93,7 +93,7 @@ def test_origin_is_file_and_line(mine: Path) -> None:
     assert origins["export_interval"][1].startswith("local.yaml:")
     assert origins["role"] == ('"agent"', "--role")
     assert "roles.agent.memory_limit" not in origins
-    plain = batchtel("environments", "show", mine, "--role", "agent", "--origin").stdout
+    plain = batchtel("config", "environments", mine, "--role", "agent", "--origin").stdout
     assert any(line.split() == ["memory_limit", '"256MiB"', f"{mine}:7"] for line in plain.splitlines())
 
 
@@ -147,7 +147,7 @@ def test_a_role_is_text(given: str, tmp_path: Path) -> None:
     file.write_text(f"base: production\nname: mine\nrole: {given}\n", encoding="utf-8")
     assert refusal(file).startswith(f"1 problem in the environment {file}\n  {file}:3:7: role: ")
     file.write_text(f"base: local\nname: mine\nrole: {given}\n", encoding="utf-8")
-    result = batchtel("check", "--env", file)
+    result = batchtel("config", "check", "--env", file)
     assert result.exit_code == 2
     assert "role: " in result.stderr
 
@@ -193,8 +193,8 @@ def test_an_unknown_role_is_told(mine: Path) -> None:
 
 def test_list_names_every_shipped_environment() -> None:
     """One line each, with roles and a sentence; in JSON too."""
-    lines = batchtel("environments", "list").stdout.splitlines()
-    rows = json.loads(batchtel("environments", "list", "--json").stdout)
+    lines = batchtel("config", "environments").stdout.splitlines()
+    rows = json.loads(batchtel("config", "environments", "--json").stdout)
     assert [line.split()[0] for line in lines] == [row["name"] for row in rows] == shipped()
     assert all(row["roles"] and len(row["about"]) > 20 for row in rows)
 
@@ -202,14 +202,14 @@ def test_list_names_every_shipped_environment() -> None:
 def test_show_is_an_environment_that_can_be_read(tmp_path: Path) -> None:
     """What is shown is complete: written to a file it needs no base."""
     shown = tmp_path / "shown.yaml"
-    shown.write_text(batchtel("environments", "show", "ci").stdout, encoding="utf-8")
+    shown.write_text(batchtel("config", "environments", "ci").stdout, encoding="utf-8")
     assert load(str(shown)) == load("ci")
 
 
 def test_published_schema_is_current() -> None:
     """Editors check files against what this version reads."""
-    repair = "batchtel environments schema > collector/batchtel_collector/environment.schema.json"
-    assert batchtel("environments", "schema").stdout == schema.text()
+    repair = "batchtel config schema > collector/batchtel_collector/environment.schema.json"
+    assert batchtel("config", "schema").stdout == schema.text()
     assert schema.FILE.read_text(encoding="utf-8") == schema.text(), f"out of date; repair it with: {repair}"
 
 

@@ -85,7 +85,7 @@ def test_committed_rendering_is_current(variant: Variant) -> None:
     for form in forms(environment):
         file = file_name(variant.stem, form)
         repair = (
-            f"batchtel render --env {variant.name} --role {variant.role} --format {form} "
+            f"batchtel config render --env {variant.name} --role {variant.role} --format {form} "
             "-o collector/batchtel_collector/rendered/"
         )
         assert formatted(environment, form, variant.stem) == (RENDERED / file).read_text(encoding="utf-8"), (

@@ -12,7 +12,7 @@ COMMAND = [sys.executable, "-c", "from batchtel.cli.main import main; main()"]
 
 
 def options(ports: Ports) -> list[str]:
-    """Return the ports as options of `batchtel up`."""
+    """Return the ports as options of `batchtel stack up`."""
     return [part for name in Ports.names() for part in ("--port", f"{name}={getattr(ports, name)}")]
 
 

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from batchtel.cli.main import Failure
+from batchtel.cli.main import Failure, main
 from batchtel_collector.check import cache
 from batchtel_stack import build, toolchain
 from batchtel_stack.binaries import BINARIES, GO_MINIMUM, GO_WHEEL, Binary
@@ -137,6 +138,39 @@ def test_broken_module_is_explained(own_cache: Path, hello: Binary, capsys: pyte
     assert said[0].startswith("Building hello from source. This happens once")
     assert said[1].startswith("hello: fetching its modules")
     assert re.fullmatch(r"hello: failed \(\d+:\d\d, \d+ packages compiled\)", said[-1])
+
+
+def test_the_command_prints_where_the_programs_are(
+    own_cache: Path, hello: Binary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`batchtel stack build`: a line for each program on standard output; 3 when a build fails."""
+    monkeypatch.setattr("batchtel_stack.commands.BINARIES", [hello])
+    for _ in range(2):
+        built = CliRunner().invoke(main, ["stack", "build"])
+        assert (built.exit_code, built.stdout) == (0, f"hello={hello.folder()}/hello\n")
+    (hello.module / "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
+    failed = CliRunner().invoke(main, ["stack", "build"])
+    assert (failed.exit_code, failed.stdout) == (3, "")
+    assert "error: hello 1.0 cannot be built: go ended with 1. Its last lines:\n" in failed.stderr
+
+
+def test_ctrl_c_ends_the_command(
+    own_cache: Path, hello: Binary, slow_go: Path, spawn: Spawn, eventually: Eventually
+) -> None:
+    """With 130, as shells count, after the line that a later build continues."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from batchtel_stack import commands; from batchtel_stack.binaries import Binary\n"
+        "module = Path(sys.argv.pop())\n"
+        "commands.BINARIES = [Binary(name='hello', version='1.0', module=module, programs={'hello': '.'})]\n"
+        "from batchtel.cli.main import main; main()\n"
+    )
+    builder = spawn([sys.executable, "-c", code, "stack", "build", str(hello.module)])
+    eventually("the compiler runs", lambda: any("sleep" in line for line in processes(slow_go).values()))
+    builder.send_signal(signal.SIGINT)
+    out, said = builder.communicate(timeout=30)
+    assert (builder.returncode, out) == (130, "")
+    assert said.splitlines()[-1] == "stopped; the next build continues where this one was"
 
 
 def test_ctrl_c_stops_the_compilers(

@@ -56,7 +56,8 @@ def test_second_start_is_refused(data: Path, ports: Ports) -> None:
         with pytest.raises(Failure) as refused:
             Stack(data, Ports.free()).start()
         assert refused.value.format_message() == (
-            f"the stack in {data} runs already (prometheus, victorialogs, jaeger, collector). Stop it: batchtel down"
+            f"the stack in {data} runs already (prometheus, victorialogs, jaeger, collector). "
+            "Stop it: batchtel stack down"
         )
         assert len(processes(data)) == 4
 

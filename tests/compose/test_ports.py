@@ -33,7 +33,7 @@ def taken(ports: Ports) -> Iterator[Ports]:
 @pytest.mark.usefixtures("built")
 def test_occupied_ports_are_all_named(batchtel: Batchtel, data: Path, taken: Ports) -> None:
     """One error names every port that is in use, by whom, for what it is wanted and how to choose another."""
-    up = batchtel("up", "--data", data, *options(taken))
+    up = batchtel("stack", "up", "--data", data, *options(taken))
     me = f"process {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
     assert up.returncode == 3
     assert up.stderr == (

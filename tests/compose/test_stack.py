@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("built")
 
 def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> None:
     """`up` returns when all four answer, `status` and `logs` tell about them, `down` leaves no process."""
-    up = batchtel("up", "--data", data, *options(ports))
+    up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 0, up.stderr
     assert re.fullmatch(
         rf"starting prometheus, victorialogs, jaeger, collector; data: {data}\n"
@@ -39,7 +39,7 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     with urllib.request.urlopen(f"http://127.0.0.1:{ports.prometheus}/-/ready") as answer:
         assert answer.status == 200
 
-    status = batchtel("status", "--data", data, "--json")
+    status = batchtel("stack", "status", "--data", data, "--json")
     assert status.returncode == 0
     entries = {entry["name"]: entry for entry in json.loads(status.stdout)}
     assert list(entries) == list(PROGRAMS)
@@ -47,27 +47,27 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     assert entries["victorialogs"]["url"] == f"http://127.0.0.1:{ports.victorialogs}"
     assert {entry["pid"] for entry in entries.values()} == set(processes(data))
 
-    again = batchtel("up", "--data", data, *options(ports))
+    again = batchtel("stack", "up", "--data", data, *options(ports))
     assert (again.returncode, again.stderr.splitlines()[0]) == (0, f"the stack in {data} runs already")
     assert {entry["pid"] for entry in entries.values()} == set(processes(data))
 
-    other = batchtel("up", "--data", data, "--env", "ci", *options(ports))
+    other = batchtel("stack", "up", "--data", data, "--env", "ci", *options(ports))
     changed = ", ".join(str(data / file) for file in OF_ENVIRONMENT)
     assert (other.returncode, other.stderr) == (
         2,
         f"error: the stack in {data} runs with another configuration than the environment ci now gives: {changed}. "
-        "Stop it first: batchtel down\n",
+        "Stop it first: batchtel stack down\n",
     )
 
-    logs = batchtel("logs", "jaeger", "-n", "1", "--data", data)
+    logs = batchtel("stack", "logs", "jaeger", "-n", "1", "--data", data)
     assert logs.returncode == 0
     assert logs.stdout.splitlines() == output.tail(output.path(data, "jaeger"), 1) != []
 
-    down = batchtel("down", "--data", data)
+    down = batchtel("stack", "down", "--data", data)
     assert (down.returncode, down.stderr) == (0, "stopped prometheus, victorialogs, jaeger, collector\n")
     assert processes(data) == {}
-    assert batchtel("down", "--data", data).stderr == f"nothing runs in {data}\n"
-    assert [entry["state"] for entry in json.loads(batchtel("status", "--data", data, "--json").stdout)] == [
+    assert batchtel("stack", "down", "--data", data).stderr == f"nothing runs in {data}\n"
+    assert [entry["state"] for entry in json.loads(batchtel("stack", "status", "--data", data, "--json").stdout)] == [
         "stopped"
     ] * 4
 
@@ -79,58 +79,58 @@ def test_wrong_input_is_told_before_anything_is_built(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing built"))
     monkeypatch.setenv("PATH", str(tmp_path))  # so that a build would fail at once
     monkeypatch.delenv("UV", raising=False)
-    unknown = batchtel("up", "--data", data, "--env", "lokal", *options(ports))
+    unknown = batchtel("stack", "up", "--data", data, "--env", "lokal", *options(ports))
     assert unknown.returncode == 2
     assert unknown.stderr.startswith("error: unknown environment 'lokal' (did you mean local?)")
     assert not data.exists()
-    unset = batchtel("up", "--data", data, "--env", "vendor", *options(ports))
+    unset = batchtel("stack", "up", "--data", data, "--env", "vendor", *options(ports))
     assert (unset.returncode, unset.stderr) == (
         2,
         "error: the environment vendor needs BATCHTEL_INSTANCE, BATCHTEL_TOKEN, VENDOR_API_KEY; export what it needs, "
         "then try again\n",
     )
-    nowhere = batchtel("up", "--data", "/proc/nowhere", *options(ports))
+    nowhere = batchtel("stack", "up", "--data", "/proc/nowhere", *options(ports))
     assert (nowhere.returncode, nowhere.stderr) == (
         2,
         "error: cannot write in /proc/nowhere: No such file or directory; name another folder: --data DIR\n",
     )
     with socket.create_server(("127.0.0.1", ports.victorialogs)):
-        used = batchtel("up", "--data", data, *options(ports))
+        used = batchtel("stack", "up", "--data", data, *options(ports))
     assert used.returncode == 3
     assert used.stderr.startswith("error: a port cannot be opened, nothing was started:\n")
 
 
 def test_only_known_ports_on_loopback(batchtel: Batchtel, data: Path, ports: Ports) -> None:
     """The four programs listen on exactly the ports of the table, all of them on 127.0.0.1."""
-    assert batchtel("up", "--data", data, *options(ports)).returncode == 0
+    assert batchtel("stack", "up", "--data", data, *options(ports)).returncode == 0
     found = {address for pid in processes(data) for address in _listening(pid)}
     assert found == {("127.0.0.1", getattr(ports, name)) for name in Ports.names()}
-    batchtel("down", "--data", data)
+    batchtel("stack", "down", "--data", data)
 
 
 def test_crash_is_reported_and_mended(batchtel: Batchtel, data: Path, ports: Ports, eventually: Eventually) -> None:
     """A program that died is named by `status`, with the end of its log and exit code 1; `up` starts all four again."""
-    batchtel("up", "--data", data, *options(ports))
+    batchtel("stack", "up", "--data", data, *options(ports))
     (pid,) = [pid for pid, line in processes(data).items() if "/jaeger " in line]
     os.kill(pid, signal.SIGKILL)
     eventually("jaeger is gone", lambda: state.ticks(pid) is None)
     with output.path(data, "jaeger").open("a") as log:
         log.write("the last words\n")
 
-    status = batchtel("status", "--data", data)
+    status = batchtel("stack", "status", "--data", data)
     assert status.returncode == 1
     assert re.search(r"^jaeger +exited +- ", status.stdout, re.MULTILINE)
     assert status.stderr.startswith("\njaeger has ended by itself. Its last lines:\n")
     assert status.stderr.endswith(
         f"  the last words\nThe whole log: {output.path(data, 'jaeger')}\n\n"
-        f"Start all four again: batchtel up --data {data} {' '.join(map(str, options(ports)))}\n"
+        f"Start all four again: batchtel stack up --data {data} {' '.join(map(str, options(ports)))}\n"
     )
 
-    up = batchtel("up", "--data", data, *options(ports))
+    up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 0
     assert up.stderr.startswith("jaeger has ended since the last start; stopping the rest and starting all four\n")
     assert len(processes(data)) == 4
-    batchtel("down", "--data", data)
+    batchtel("stack", "down", "--data", data)
 
 
 def test_early_end_is_explained(batchtel: Batchtel, data: Path, ports: Ports) -> None:
@@ -138,7 +138,7 @@ def test_early_end_is_explained(batchtel: Batchtel, data: Path, ports: Ports) ->
     broken = data / "jaeger" / "keys"
     broken.parent.mkdir(parents=True)
     broken.write_text("a file where a folder must be")
-    up = batchtel("up", "--data", data, *options(ports))
+    up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 3
     message = up.stderr[up.stderr.index("error: ") :]
     assert re.match(r"error: jaeger ended with exit code \d+ before it was ready\. Its last lines:\n  ", message)
@@ -154,7 +154,7 @@ def test_a_damaged_queue_file_is_set_aside(
     damaged = data / "collector" / "queue" / "exporter_otlp_grpc_jaeger_traces"
     damaged.parent.mkdir(parents=True)
     damaged.write_text("no queue")
-    up = batchtel("up", "--data", data, *options(ports))
+    up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 0, up.stderr
     (moved_to,) = damaged.parent.glob("*.damaged")
     assert moved_to.read_text() == "no queue"
@@ -166,14 +166,14 @@ def test_a_damaged_queue_file_is_set_aside(
     assert output.path(data, "collector").read_text().startswith(sentence)
     store = Prometheus(f"http://127.0.0.1:{ports.prometheus}")
     eventually("it is counted", lambda: store.value(collector_queries.damaged_queues("1h")) == 1)
-    batchtel("down", "--data", data)
-    assert "is damaged" not in batchtel("up", "--data", data, *options(ports)).stderr
-    batchtel("down", "--data", data)
+    batchtel("stack", "down", "--data", data)
+    assert "is damaged" not in batchtel("stack", "up", "--data", data, *options(ports)).stderr
+    batchtel("stack", "down", "--data", data)
 
 
 def test_ctrl_c_during_up_leaves_nothing(data: Path, ports: Ports, spawn: Spawn, eventually: Eventually) -> None:
     """Ctrl-C while `up` waits for the programs stops those that were started."""
-    up = spawn([*COMMAND, "up", "--data", str(data), *options(ports)])
+    up = spawn([*COMMAND, "stack", "up", "--data", str(data), *options(ports)])
     own = {up.pid}
     eventually("a program runs", lambda: set(processes(data)) - own)
     up.send_signal(signal.SIGINT)

@@ -1,30 +1,221 @@
-"""The command `batchtel` itself: what it says about subcommands that are not there."""
+"""The command `batchtel` itself: its tree of commands, and what it answers to words that are not there."""
 
 from __future__ import annotations
 
-import click
-import pytest
-from click.testing import CliRunner
+import subprocess
+import sys
 
-from batchtel.cli.main import SUBCOMMANDS, main
+import pytest
+from click.testing import CliRunner, Result
+
+from batchtel.cli.main import main
+from batchtel.cli.unknown import RENAMED
+from tests.instrumentation.command_tree import GROUPS, LEAVES
+
+TREE = [
+    "config check",
+    "config environments",
+    "config render",
+    "config schema",
+    "config variables",
+    "demo",
+    "doctor",
+    "jobs check",
+    "jobs init",
+    "jobs schema",
+    "run",
+    "spool list",
+    "spool send",
+    "stack build",
+    "stack down",
+    "stack logs",
+    "stack status",
+    "stack up",
+]
+"""Every command. These are public names: people type them and write them into scripts."""
+
+
+def batchtel(*arguments: str) -> Result:
+    """Call the command in this process."""
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_the_commands_are_those_of_the_table() -> None:
+    """A command that is added, renamed or removed changes the table, and then the changelog."""
+    assert sorted(LEAVES) == TREE
+    assert sorted(GROUPS) == sorted({name.split()[0] for name in TREE if " " in name})
 
 
 @pytest.mark.parametrize(
-    ("name", "next_step"),
-    [("rnu", "did you mean run?"), ("statsu", "did you mean status?"), ("xyz", "batchtel --help lists them")],
+    ("typed", "next_step"),
+    [
+        ("rnu", "batchtel has no command 'rnu'; did you mean `batchtel run`?"),
+        ("doc", "batchtel has no command 'doc'; did you mean `batchtel doctor`?"),
+        ("xyz", "batchtel has no command 'xyz'; `batchtel --help` lists them"),
+        ("variables", "batchtel has no command 'variables'; did you mean `batchtel config variables`?"),
+        (
+            "schema",
+            "batchtel has no command 'schema'; did you mean `batchtel jobs schema` or `batchtel config schema`?",
+        ),
+        ("stack statsu", "batchtel stack has no command 'statsu'; did you mean `batchtel stack status`?"),
+        ("config env", "batchtel config has no command 'env'; did you mean `batchtel config environments`?"),
+        ("jobs status", "batchtel jobs has no command 'status'; did you mean `batchtel stack status`?"),
+        ("jobs xyz", "batchtel jobs has no command 'xyz'; `batchtel jobs --help` lists them"),
+    ],
 )
-def test_an_unknown_subcommand_says_what_to_type(name: str, next_step: str) -> None:
-    """A slip of the pen is answered with the nearest command; exit code 2."""
-    result = CliRunner().invoke(main, [name])
+def test_an_unknown_command_names_the_nearest(typed: str, next_step: str) -> None:
+    """It exits with 2, and standard output stays empty."""
+    result = batchtel(*typed.split())
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"error: batchtel has no command {name!r}; {next_step}\n"
+    assert result.stderr == f"error: {next_step}\n"
 
 
-@pytest.mark.parametrize("name", SUBCOMMANDS)
-def test_every_help_has_examples(name: str) -> None:
-    """Whoever asks for help sees what to type, also below a group such as `batchtel catalogue`."""
-    group = main.get_command(click.Context(main), name)
-    for words in [[name], *([name, below] for below in getattr(group, "commands", ()))]:
-        result = CliRunner().invoke(main, [*words, "--help"])
-        assert result.exit_code == 0
-        assert f" batchtel {' '.join(words)}" in result.stdout.partition("Examples:")[2]
+@pytest.mark.parametrize(
+    ("typed", "now"),
+    [
+        (["up"], "`batchtel up` is now `batchtel stack up`; type: batchtel stack up"),
+        (
+            ["up", "--data", "my stack"],
+            "`batchtel up` is now `batchtel stack up`; type: batchtel stack up --data 'my stack'",
+        ),
+        (["up", "--help"], "`batchtel up` is now `batchtel stack up`; type: batchtel stack up --help"),
+        (["status", "--json"], "`batchtel status` is now `batchtel stack status`; type: batchtel stack status --json"),
+        (["logs", "jaeger"], "`batchtel logs` is now `batchtel stack logs`; type: batchtel stack logs jaeger"),
+        (["down"], "`batchtel down` is now `batchtel stack down`; type: batchtel stack down"),
+        (
+            ["render", "--env", "local", "-o", "a b/"],
+            "`batchtel render` is now `batchtel config render`; type: batchtel config render --env local -o 'a b/'",
+        ),
+        (["check"], "`batchtel check` is now `batchtel config check`; type: batchtel config check"),
+        (
+            ["env", "--env", "ci"],
+            "`batchtel env` is now `batchtel config variables`; type: batchtel config variables --env ci",
+        ),
+        (
+            ["environments"],
+            "`batchtel environments` is now `batchtel config environments`; type: batchtel config environments",
+        ),
+        (
+            ["environments", "list", "--json"],
+            "`batchtel environments list` is now `batchtel config environments`; "
+            "type: batchtel config environments --json",
+        ),
+        (
+            ["environments", "show", "ci", "--origin"],
+            "`batchtel environments show` is now `batchtel config environments`; "
+            "type: batchtel config environments ci --origin",
+        ),
+        (
+            ["environments", "schema"],
+            "`batchtel environments schema` is now `batchtel config schema`; type: batchtel config schema",
+        ),
+        (["catalogue"], "`batchtel catalogue` is now `batchtel jobs`; type: batchtel jobs"),
+        (
+            ["catalogue", "check", "deploy/jobs.toml"],
+            "`batchtel catalogue` is now `batchtel jobs`; type: batchtel jobs check deploy/jobs.toml",
+        ),
+    ],
+)
+def test_a_former_command_names_the_new_one(typed: list[str], now: str) -> None:
+    """With the arguments that were given, quoted for a shell; nothing runs, and the exit code is 2."""
+    result = batchtel(*typed)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"error: {now}\n")
+
+
+def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
+    """Each new spelling is in the tree; `batchtel --help` has none of the former ones."""
+    listed = [
+        line.split()[0] for line in batchtel("--help").stdout.partition("\nCommands")[2].splitlines() if line.strip()
+    ]
+    assert {"run", "stack", "config"} <= set(listed)
+    for old, new in RENAMED.items():
+        assert " ".join(new) in {*TREE, *GROUPS}, old
+        assert old[0] not in listed
+
+
+@pytest.mark.parametrize(
+    ("typed", "error"),
+    [
+        ("run", "`batchtel run` needs -- COMMAND [ARGUMENT]...; for example: batchtel run -- ./nightly.sh"),
+        ("run --jbo x -- true", "`batchtel run` has no option --jbo; did you mean --job?"),
+        ("run --zzz -- true", "`batchtel run` has no option --zzz; `batchtel run --help` lists them"),
+        ("run --attempt", "--attempt needs a value, NUMBER; `batchtel run --help` describes it"),
+        (
+            "run --attempt 0 -- true",
+            "--attempt: 0 is not a whole number of 1 or more; `batchtel run --help` describes it",
+        ),
+        (
+            "run --attribute region -- true",
+            "--attribute: 'region' is not KEY=VALUE; write for example --attribute region=eu",
+        ),
+        ("spool send --every 0", "--every: 0.0 is not a number above 0; for example: batchtel spool send --every 30"),
+        (
+            "spool send --every soon",
+            "--every: 'soon' is not a number above 0; for example: batchtel spool send --every 30",
+        ),
+        (
+            "jobs schema all",
+            "`batchtel jobs schema` accepts no argument all; for example: batchtel jobs schema > jobs.schema.json",
+        ),
+        (
+            "jobs check --json=yes",
+            "--json has no value; write --json alone",
+        ),
+        ("--verison", "`batchtel` has no option --verison; did you mean --version?"),
+        ("stack --dta x up", "`batchtel stack` has no option --dta; `batchtel stack --help` lists them"),
+        (
+            "config render",
+            "`batchtel config render` needs --env NAME|FILE; for example: batchtel config render --env local",
+        ),
+        (
+            "config render --env",
+            "--env needs a value, NAME|FILE; for example: batchtel config render --env local",
+        ),
+        (
+            "config render --env local --role agnet",
+            "--role: 'agnet' is not standalone, agent or gateway; did you mean agent?",
+        ),
+        (
+            "stack logs prom",
+            "PROGRAM: 'prom' is not prometheus, victorialogs, jaeger or collector; did you mean prometheus?",
+        ),
+        (
+            "stack logs -n few",
+            "--lines: 'few' is not a whole number of 0 or more; for example: batchtel stack logs collector -n 100",
+        ),
+        (
+            "stack build all",
+            "PROGRAM: 'all' is not victorialogs, collector, prometheus or jaeger; for example: batchtel stack build",
+        ),
+        (
+            "config environments --origin",
+            "--origin is of one environment; type: batchtel config environments NAME --origin",
+        ),
+    ],
+)
+def test_a_wrong_option_or_argument_names_what_to_type(typed: str, error: str) -> None:
+    """One line that begins with `error: `, as every other error; exit code 2, and standard output stays empty."""
+    result = batchtel(*typed.split())
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"error: {error}\n")
+
+
+def test_the_command_is_named_as_it_is_typed() -> None:
+    """Whatever the program's file is called, here `-c`."""
+    code = "from batchtel.cli.main import main; main()"
+    ended = subprocess.run([sys.executable, "-c", code, "spool", "sned"], capture_output=True, text=True, check=False)
+    assert ended.stderr == "error: batchtel spool has no command 'sned'; did you mean `batchtel spool send`?\n"
+
+
+def test_a_command_loads_nothing_of_the_others() -> None:
+    """`batchtel run` starts its command before telemetry is loaded; help needs neither, nor an extra."""
+    others = {"opentelemetry", "batchtel_collector", "batchtel_stack", "difflib", "pydantic", "rich"}
+    code = (
+        "import sys; from batchtel.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print('loaded', sorted({others!r} & set(sys.modules)))\n"
+    )
+    for arguments in (["run", "--help"], ["--help"], ["stack", "--help"], ["config", "--help"], ["jobs", "--help"]):
+        ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, ""), arguments
+        assert ended.stdout.endswith("loaded []\n"), arguments

@@ -64,11 +64,11 @@ def test_demo_json_and_keep(marked: Marked) -> None:
     assert (run["ok"], run["logs"], run["traces"]) == (True, "victorialogs", "jaeger")
 
     (data,) = marked.folder.glob("batchtel-demo-*/stack")
-    assert f"batchtel status --data {data}" in stderr
-    assert f"batchtel down --data {data}" in stderr
-    assert marked.run("status", "--data", str(data)).returncode == 0
+    assert f"batchtel stack status --data {data}" in stderr
+    assert f"batchtel stack down --data {data}" in stderr
+    assert marked.run("stack", "status", "--data", str(data)).returncode == 0
     assert len(marked.left()) == 4
-    assert marked.run("down", "--data", str(data)).returncode == 0
+    assert marked.run("stack", "down", "--data", str(data)).returncode == 0
 
 
 def test_tampered_ledger_turns_the_demo_red(marked: Marked) -> None:

@@ -66,7 +66,10 @@ def test_a_store_that_is_not_there(
     result, report = examine(played.stack, monkeypatch, "--victorialogs", address)
     assert result.exit_code == 3
     assert list(wrong(report)) == ["VictoriaLogs"]
-    assert wrong(report)["VictoriaLogs"][1] == "start it (here: batchtel up), or name its address: --victorialogs URL"
+    assert (
+        wrong(report)["VictoriaLogs"][1]
+        == "start it (here: batchtel stack up), or name its address: --victorialogs URL"
+    )
     results = {finding["check"]: finding["result"] for finding in report["findings"]}
     assert (results["run in VictoriaLogs"], results["run in Jaeger"], results["run in Prometheus"]) == (
         "skipped",

@@ -144,7 +144,7 @@ def test_nobody_listens(free_ports: Callable[[int], list[int]], monkeypatch: pyt
     variables = _variables(f"http://127.0.0.1:{port}", "http/protobuf")
     assert endpoint(variables, monkeypatch) == [
         f"endpoint: http://127.0.0.1:{port} cannot be reached: Connection refused",
-        f"fix: nothing listens on 127.0.0.1:{port}: start the collector (here: batchtel up), or correct the port",
+        f"fix: nothing listens on 127.0.0.1:{port}: start the collector (here: batchtel stack up), or correct the port",
     ]
     assert doctor(variables, monkeypatch).exit_code == 3
 
@@ -386,7 +386,7 @@ WRONG_VARIABLES: dict[str, tuple[dict[str, str], list[str]]] = {
         {},
         [
             "variables: OTEL_EXPORTER_OTLP_ENDPOINT is not set, so jobs record nothing",
-            "fix: export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (where `batchtel up` listens)",
+            "fix: export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (where `batchtel stack up` listens)",
         ],
     ),
     "turned off": (
@@ -412,7 +412,7 @@ WRONG_VARIABLES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"OTEL_METRIC_EXPORT_INTERVAL": "often"},
         [
             "variables: OTEL_EXPORTER_OTLP_ENDPOINT is not set, so jobs record nothing",
-            "fix: export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (where `batchtel up` listens)",
+            "fix: export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (where `batchtel stack up` listens)",
             "variables: OTEL_METRIC_EXPORT_INTERVAL='often' is not a number of milliseconds above 0; 15000 is used "
             "instead",
             "fix: correct or unset OTEL_METRIC_EXPORT_INTERVAL",

@@ -1,4 +1,4 @@
-"""`batchtel env`: a job that is started with the variables of each format is found in the three stores.
+"""`batchtel config variables`: a job that is started with the variables of each format is found in the three stores.
 
 The collector of this stack speaks TLS and asks for a token, so nothing arrives without all of them.
 """
@@ -132,7 +132,7 @@ READERS: Final[dict[str, Callable[[str, Environ], Environ]]] = {
 def test_a_job_with_these_variables_arrives(form: str, guarded: tuple[Stack, Path], tmp_path: Path) -> None:
     """Read as the tool of the format does, the variables bring a run into all stores of the stack."""
     stack, file = guarded
-    printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", form]).stdout
+    printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", form]).stdout
     assert TOKEN not in printed
     assert ENCODED not in printed
     outside = bare_environment(None, {"TOLD_TOKEN": ENCODED, "TOLD_FOLDER": str(tmp_path)})
@@ -159,7 +159,7 @@ def test_a_job_with_these_variables_arrives(form: str, guarded: tuple[Stack, Pat
 def test_a_job_without_the_token_does_not_arrive(guarded: tuple[Stack, Path], tmp_path: Path) -> None:
     """The stack that the formats are tried on lets nobody in who has another token."""
     _, file = guarded
-    printed = CliRunner().invoke(main, ["env", "--env", str(file)]).stdout
+    printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file)]).stdout
     variables = _from_shell(printed, {**os.environ, "TOLD_TOKEN": "another", "TOLD_FOLDER": str(tmp_path)})
     finished = subprocess.run(
         [sys.executable, "-c", JOB, "told_nothing"],
@@ -184,7 +184,7 @@ def test_airflow_is_told_where_its_own_metrics_go(tmp_path: Path, listener: str,
         f'base: local\nname: mine\nlisten: {{statsd: "{listener}:8125"}}\njobs: {{endpoint: "http://collector:4318"}}\n',
         encoding="utf-8",
     )
-    printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", "airflow"]).stdout
+    printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", "airflow"]).stdout
     read = _from_shell(printed, {})
     assert {name: value for name, value in read.items() if name.startswith("AIRFLOW")} == {
         "AIRFLOW__METRICS__STATSD_ON": "True",
@@ -196,7 +196,7 @@ def test_airflow_is_told_where_its_own_metrics_go(tmp_path: Path, listener: str,
 
 def test_airflow_is_told_to_send_its_own_metrics() -> None:
     """Over OpenTelemetry where no StatsD is taken, for 3.0 and 3.1 with an address, which later ones warn of."""
-    printed = CliRunner().invoke(main, ["env", "--env", "production", "--format", "airflow"]).stdout
+    printed = CliRunner().invoke(main, ["config", "variables", "--env", "production", "--format", "airflow"]).stdout
     read = _from_shell(printed, {})
     assert {name: value for name, value in read.items() if name.startswith("AIRFLOW")} == {
         "AIRFLOW__METRICS__OTEL_ON": "True",
@@ -220,7 +220,7 @@ def test_the_page_on_airflow_has_what_is_printed() -> None:
     assert len(blocks) == 2
     printed = (
         CliRunner()
-        .invoke(main, ["env", "--env", "local", "--format", "airflow"])
+        .invoke(main, ["config", "variables", "--env", "local", "--format", "airflow"])
         .stdout.replace("# AIRFLOW", "AIRFLOW")
     )
     assert _from_shell("".join(blocks), {}).items() <= _from_shell(printed, {}).items()
@@ -232,7 +232,7 @@ def test_what_needs_quoting_arrives_unchanged(form: str, tmp_path: Path) -> None
     awkward = "/var/$(spool)/a \"b\" 'c' `d` 50%"
     file = tmp_path / "mine.yaml"
     file.write_text(json.dumps({"base": "local", "name": "mine", "jobs": {"ca": awkward.replace("$", "")}}))
-    printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", form]).stdout
+    printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", form]).stdout
     if form == "systemd":
         printed += f"EnvironmentFile=-{SYSTEMD_FILE}\n"
     assert READERS[form](printed, {})["OTEL_EXPORTER_OTLP_CERTIFICATE"] == awkward.replace("$", "")
@@ -245,6 +245,6 @@ def test_a_reference_keeps_its_default(form: str, told: str, tmp_path: Path) -> 
     """Where the variable is not set it counts; Kubernetes cannot refer with a default, so there it always does."""
     file = tmp_path / "mine.yaml"
     file.write_text(json.dumps({"base": "local", "name": "mine", "jobs": {"spool": "${env:TOLD_FOLDER:-/var}/spool"}}))
-    printed = CliRunner().invoke(main, ["env", "--env", str(file), "--format", form]).stdout
+    printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", form]).stdout
     assert READERS[form](printed, {})["BATCHTEL_SPOOL_DIR"] == "/var/spool"
     assert READERS[form](printed, {"TOLD_FOLDER": "/mine"})["BATCHTEL_SPOOL_DIR"] == told

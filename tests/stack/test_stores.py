@@ -61,7 +61,8 @@ def test_nobody_answers(free_ports: Callable[[int], list[int]]) -> None:
         Prometheus(url).query("up")
     assert failed.value.exit_code == 3
     assert re.fullmatch(
-        rf"Prometheus does not answer at {url}/api/v1/query: .*Connection refused.* Is it running\? batchtel status",
+        rf"Prometheus does not answer at {url}/api/v1/query: .*Connection refused.* "
+        r"Is it running\? batchtel stack status",
         failed.value.message,
     )
 

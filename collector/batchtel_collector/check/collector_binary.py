@@ -28,7 +28,7 @@ class CollectorUnavailableError(Exception):
 
 
 def find() -> Path:
-    """Return the collector that `batchtel up` has built last, else the first of `NAMES` on PATH.
+    """Return the collector that `batchtel stack build` has built last, else the first of `NAMES` on PATH.
 
     Raises CollectorUnavailableError when there is none.
     """
@@ -42,7 +42,7 @@ def find() -> Path:
     raise CollectorUnavailableError(
         f"no collector found: none built in {cache.folder() / 'bin'}, "
         f"and no {', '.join(NAMES[:-1])} or {NAMES[-1]} on PATH; "
-        "build one with `batchtel up`, or name one with --collector PATH"
+        "build one with `batchtel stack build`, or name one with --collector FILE"
     )
 
 
@@ -73,7 +73,7 @@ def require(collector: Path) -> None:
         answer = f"says {said[0]!r} of" if said else "accepts"
         raise CollectorUnavailableError(
             f"{collector} {answer} a configuration that every collector refuses, so what it says of others tells "
-            "nothing; name a collector with --collector PATH"
+            "nothing; name a collector with --collector FILE"
         )
 
 
@@ -101,5 +101,5 @@ def _run(
         ) from None
     except OSError as error:
         raise CollectorUnavailableError(
-            f"cannot run the collector {collector}: {error.strerror}; name another one with --collector PATH"
+            f"cannot run the collector {collector}: {error.strerror}; name another one with --collector FILE"
         ) from None

@@ -77,7 +77,7 @@ def _explained(problem: str, collector: Path) -> str:
     if "unknown type:" in problem or "has invalid keys:" in problem:
         return (
             f"{problem}; {collector} is {collector_binary.version(collector)}, the configuration is made for the "
-            f"components of contrib {collector_binary.VERSION}: name such a collector with --collector PATH"
+            f"components of contrib {collector_binary.VERSION}: name such a collector with --collector FILE"
         )
     for component, keys in KEYS.items():
         if re.search(rf"(::|\")({component})(::|:|\"|$)", problem):

@@ -1,4 +1,4 @@
-"""What `batchtel check` finds of an environment in one role, for people and for programs."""
+"""What `batchtel config check` finds of an environment in one role, for people and for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `batchtel check`."""
+"""The command `batchtel config check`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from batchtel_collector.environment.document import InvalidDocumentError
 from batchtel_collector.environment.role_variants import variants
 
 
-@click.command()
+@click.command(
+    epilog="Exit codes: 0 no problem; 1 a rendered configuration is wrong; 2 NAME, FILE or its overrides are wrong; "
+    "3 there is no collector to check with."
+)
 @click.option(
     "--env",
     "environment",
@@ -24,25 +27,22 @@ from batchtel_collector.environment.role_variants import variants
     help="A shipped environment such as local, or a file such as ./production.yaml; all shipped ones if not given.",
 )
 @role_option
-@click.option("--collector", type=click.Path(path_type=Path), metavar="PATH", help="The collector to ask.")
+@click.option("--collector", type=click.Path(path_type=Path), metavar="FILE", help="The collector to check with.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @as_failures()
 def check(environment: str | None, role: str | None, collector: Path | None, as_json: bool) -> None:
     """Check environments and their rendered configurations, in every role that they are made for.
 
-    The file is read strictly, the configuration is rendered, no secret may be in it, the known jobs have to fit below
-    the limit of series, and a real collector is asked whether it would start with it. Without --collector that is the
-    one built by `batchtel up`, else otelcol-batchtel, otelcol-contrib or otelcol on PATH. Nothing is started.
-
-    Exits with 0 when all are right, 1 when a rendered configuration is wrong, 2 when NAME, FILE or its overrides are, 3
-    when no collector can be asked.
+    The file is read strictly, the configuration is rendered, no secret may be in it, the expected jobs have to fit
+    below the limit of series, and a real collector validates it. Without --collector that is the one built by `batchtel
+    stack build`, else otelcol-batchtel, otelcol-contrib or otelcol on PATH. Nothing is started.
 
     \b
     Examples:
-      batchtel check                                                       every shipped environment
-      batchtel check --env local
-      batchtel check --env ./production.yaml --collector /usr/bin/otelcol-contrib
-      batchtel check --env local --json
+      batchtel config check                                    every shipped environment
+      batchtel config check --env local
+      batchtel config check --env ./production.yaml --collector /usr/bin/otelcol-contrib
+      batchtel config check --env local --json
     """
     results: list[CheckResult] = []
     asked: Path | None = None

@@ -1,4 +1,4 @@
-"""The commands `batchtel environments list`, `show` and `schema`."""
+"""The commands `batchtel config environments` and `batchtel config schema`."""
 
 from __future__ import annotations
 
@@ -8,34 +8,54 @@ from typing import Any
 import click
 import yaml
 
-from batchtel_collector.cli.errors import as_failures
-from batchtel_collector.environment import layers, load, schema
+from batchtel.cli.main import Failure
+from batchtel_collector.cli.errors import WRONG_INPUT, as_failures
+from batchtel_collector.environment import layers, load
+from batchtel_collector.environment import schema as json_schema
 from batchtel_collector.environment.document import Document, Path, dotted
 
 
-@click.group()
-def environments() -> None:
-    """Look at the environments that a configuration can be rendered for.
-
-    \b
-    Examples:
-      batchtel environments list
-      batchtel environments show production --origin
-      batchtel environments schema > environment.schema.json
-    """
-
-
-@environments.command("list")
+@click.command(epilog="Exit codes: 0 ok; 2 the environment is wrong.")
+@click.argument("environment", metavar="[NAME|FILE]", required=False)
+@click.option("--role", type=click.Choice(layers.ROLES), help="The role to print; the file's own if not given.")
+@click.option("--origin", is_flag=True, help="Print for each value the file and line that set it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @as_failures()
-def list_environments(as_json: bool) -> None:
-    """List the environments that come with batchtel, their roles, and what each is for.
+def environments(environment: str | None, role: str | None, origin: bool, as_json: bool) -> None:
+    """List the environments that come with batchtel: name, roles, purpose.
+
+    With NAME or FILE, print that environment as one document: its base and the part of its role are merged into it.
 
     \b
     Examples:
-      batchtel environments list
-      batchtel environments list --json
+      batchtel config environments
+      batchtel config environments --json
+      batchtel config environments ci --origin
+      batchtel config environments production --role agent
+      batchtel config environments ./mine.yaml --json
     """
+    if environment is not None:
+        _show(environment, role, origin, as_json)
+    elif role is not None or origin:
+        unused = "--role" if role is not None else "--origin"
+        raise Failure(f"{unused} is of one environment; type: batchtel config environments NAME {unused}", WRONG_INPUT)
+    else:
+        _list(as_json)
+
+
+@click.command(epilog="Exit codes: 0 ok.")
+def schema() -> None:
+    """Print the JSON Schema of environment files, for completion and checks in editors.
+
+    \b
+    Examples:
+      batchtel config schema > environment.schema.json
+      # first line of the file:  # yaml-language-server: $schema=./environment.schema.json
+    """
+    click.echo(json_schema.text(), nl=False)
+
+
+def _list(as_json: bool) -> None:
     rows = [_row(name) for name in layers.shipped()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -44,21 +64,7 @@ def list_environments(as_json: bool) -> None:
         click.echo(f"{row['name']:<12} {', '.join(row['roles']):<16} {row['about']}")
 
 
-@environments.command()
-@click.argument("environment", metavar="NAME|FILE")
-@click.option("--role", type=click.Choice(layers.ROLES), help="The role to show; the file's own if not given.")
-@click.option("--origin", is_flag=True, help="Say for each value which file and line has set it.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-@as_failures()
-def show(environment: str, role: str | None, origin: bool, as_json: bool) -> None:
-    """Print an environment with its base and the part of its role put together.
-
-    \b
-    Examples:
-      batchtel environments show ci --origin
-      batchtel environments show production --role agent
-      batchtel environments show ./mine.yaml --json
-    """
+def _show(environment: str, role: str | None, origin: bool, as_json: bool) -> None:
     read = load.read(environment)
     read.environment(role)  # nothing is shown of a wrong one
     merged = read.settled(role)
@@ -72,18 +78,6 @@ def show(environment: str, role: str | None, origin: bool, as_json: bool) -> Non
             click.echo(f"{row['key']:<{name_width}}  {row['value']:<{value_width}}  {row['origin']}")
     else:
         click.echo(yaml.safe_dump(merged.data, sort_keys=False, allow_unicode=True, width=120), nl=False)
-
-
-@environments.command("schema")
-def print_schema() -> None:
-    """Print the JSON schema of environment files, for editors.
-
-    \b
-    Examples:
-      batchtel environments schema > environment.schema.json
-      # first line of the file:  # yaml-language-server: $schema=./environment.schema.json
-    """
-    click.echo(schema.text(), nl=False)
 
 
 def _row(name: str) -> dict[str, Any]:

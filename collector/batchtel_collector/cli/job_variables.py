@@ -1,4 +1,4 @@
-"""The command `batchtel env`."""
+"""The command `batchtel config variables`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchtel_collector.environment.load import load
 from batchtel_collector.render.job_variables import FORMATS, text
 
 
-@click.command()
+@click.command(epilog="Exit codes: 0 ok; 2 the environment is wrong.")
 @environment_option
 @click.option(
     "--format",
@@ -18,18 +18,18 @@ from batchtel_collector.render.job_variables import FORMATS, text
     type=click.Choice(list(FORMATS)),
     default="dotenv",
     show_default=True,
-    help="For whom the variables are written.",
+    help="The form in which the variables are written.",
 )
 @as_failures()
-def env(environment: str, form: str) -> None:
+def variables(environment: str, form: str) -> None:
     """Print the variables that jobs need in an environment, secrets by reference.
 
     \b
     Examples:
-      batchtel env --env local > local.env                      then: set -a; . ./local.env
-      batchtel env --env production --format docker > job.env   then: docker run --env-file job.env
-      batchtel env --env production --format kubernetes         env of a container
-      batchtel env --env production --format airflow            scheduler, workers, triggerer
-      batchtel env --env production --format systemd            a drop-in of the job's unit
+      batchtel config variables --env local > local.env                      then: set -a; . ./local.env
+      batchtel config variables --env production --format docker > job.env   then: docker run --env-file job.env
+      batchtel config variables --env production --format kubernetes         env of a container
+      batchtel config variables --env production --format airflow            scheduler, workers, triggerer
+      batchtel config variables --env production --format systemd            a drop-in of the job's unit
     """
     click.echo(text(load(environment), form), nl=False)

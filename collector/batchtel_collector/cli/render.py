@@ -1,4 +1,4 @@
-"""The command `batchtel render`."""
+"""The command `batchtel config render`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from batchtel_collector.environment.role_variants import Variant
 from batchtel_collector.render.formats import FORMATS, file_name, formatted
 
 
-@click.command()
+@click.command(
+    epilog="Exit codes: 0 ok; 1 with --check or --diff: the file differs; 2 the environment or a file is wrong."
+)
 @environment_option
 @role_option
 @click.option(
@@ -24,11 +26,12 @@ from batchtel_collector.render.formats import FORMATS, file_name, formatted
     type=click.Choice(FORMATS),
     default="collector",
     show_default=True,
-    help="The configuration alone, or within what a platform wants to have.",
+    help="The configuration alone, or within the files of a platform.",
 )
 @click.option(
     "-o",
     "--output",
+    metavar="FILE|FOLDER",
     type=click.Path(),  # as text: a Path forgets the slash that makes it a folder
     help="Write to this file, or into this folder under a name of its own, instead of standard output. "
     "A folder that is not there yet ends in a slash.",
@@ -41,11 +44,11 @@ def render(environment: str, role: str | None, form: str, output: str | None, co
 
     \b
     Examples:
-      batchtel render --env local                                   print it
-      batchtel render --env local -o collector.yaml                 write it to a file
-      batchtel render --env ./mine.yaml --role agent -o deploy/     write deploy/mine-agent.yaml
-      batchtel render --env production --role gateway --format helm -o deploy/
-      batchtel render --env ./mine.yaml -o deploy/ --diff           show what would change
+      batchtel config render --env local                                   print it
+      batchtel config render --env local -o collector.yaml                 write it to a file
+      batchtel config render --env ./mine.yaml --role agent -o deploy/     write deploy/mine-agent.yaml
+      batchtel config render --env production --role gateway --format helm -o deploy/
+      batchtel config render --env ./mine.yaml -o deploy/ --diff           show what would change
     """
     read = load.read(environment)
     settings = read.environment(role)

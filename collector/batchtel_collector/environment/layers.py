@@ -7,12 +7,12 @@ itself: whoever reads a file reads one more and knows everything.
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import batchtel_collector
+from batchtel.base.nearest import nearest
 from batchtel_collector.environment import document, renamed_keys
 from batchtel_collector.environment.document import Document, Problem
 from batchtel_collector.environment.errors import InputError, UnknownEnvironmentError, UnreadableFileError
@@ -42,8 +42,8 @@ def find(name_or_path: str, beside: Path | None = None) -> Path:
         return (beside or Path()) / name_or_path
     if name_or_path in shipped():
         return SHIPPED / f"{name_or_path}.yaml"
-    near = difflib.get_close_matches(name_or_path, shipped(), 1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+    near = nearest(name_or_path, shipped())
+    hint = f" (did you mean {near}?)" if near else ""
     raise UnknownEnvironmentError(
         f"unknown environment {name_or_path!r}{hint}; shipped: {', '.join(shipped())}; "
         "or give a file, for example ./production.yaml"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import typing
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from batchtel.base.nearest import nearest
 from batchtel_collector.environment.document import Path, dotted
 from batchtel_collector.environment.values import is_sensitive
 
@@ -32,8 +32,8 @@ def message(detail: Any, model: type[BaseModel]) -> str:
         return (f"{name}: {reason}" if name else reason) if about_parts else f"{name}: {given} {reason}"
     if kind == "literal_error":
         choices = _choices(_field(model, path).annotation)
-        near = difflib.get_close_matches(str(detail["input"]), choices, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
+        near = nearest(str(detail["input"]), choices)
+        hint = f" (did you mean {near}?)" if near else ""
         return f"{name}: {given} is not a choice{hint}; write {' or '.join(choices)}"
     example = (
         f'"{given}" in quotes' if isinstance(path[-1], int) else f"for example {path[-1]}: {_example(model, path)}"
@@ -73,8 +73,8 @@ def _shown(value: object) -> str:
 
 def _near(key: str, section: type[BaseModel]) -> str:
     known = list(section.model_fields)
-    near = difflib.get_close_matches(key, known, 1)
-    return f" (did you mean {near[0]}?)" if near else f"; known here: {', '.join(known)}"
+    near = nearest(key, known)
+    return f" (did you mean {near}?)" if near else f"; known here: {', '.join(known)}"
 
 
 def _section(model: type[BaseModel], path: Path) -> type[BaseModel]:

@@ -120,12 +120,13 @@ class Environment(Section):
     )
     memory_limit: Size = Field(examples=["1GiB"], description="memory at which senders are told to try again later")
     retention: Retention = Field(
-        examples=["{metrics: 35d, detail: 90d}"], description="how long the stores of `batchtel up` keep what they have"
+        examples=["{metrics: 35d, detail: 90d}"],
+        description="how long the stores of `batchtel stack up` keep what they have",
     )
     expected: Expected = Field(
         default=Expected(),
         examples=["{jobs: 50, steps: 200, airflow: true}"],
-        description="what `batchtel check` compares with series_limit",
+        description="what `batchtel config check` compares with series_limit",
     )
     jobs: JobVariables = Field(
         examples=['{endpoint: "http://127.0.0.1:4318"}'],

@@ -66,14 +66,14 @@ class Queue(Section):
 
 
 class Retention(Section):
-    """How long the stores of `batchtel up` keep what they have."""
+    """How long the stores of `batchtel stack up` keep what they have."""
 
     metrics: Duration = Field(examples=["35d"], description="Prometheus")
     detail: Duration = Field(examples=["90d"], description="VictoriaLogs and Jaeger")
 
 
 class Expected(Section):
-    """What `batchtel check` compares with `series_limit`."""
+    """What `batchtel config check` compares with `series_limit`."""
 
     jobs: int | None = Field(
         default=None,

@@ -56,7 +56,7 @@ def render(environment: Environment) -> str:
         .render(
             environment=environment,
             title=environment.name if environment.role == "standalone" else f"{environment.name}, {environment.role}",
-            command=f"batchtel render --env {environment.name} --role {environment.role}",
+            command=f"batchtel config render --env {environment.name} --role {environment.role}",
             version=__version__,
             tokens=tokens(environment),
             five_minutes=timedelta(minutes=5),

@@ -63,7 +63,7 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
             is_agent=environment.role == "agent",
             title=stem,
             version=__version__,
-            command=f"batchtel render --env {environment.name} --role {environment.role} --format {form}",
+            command=f"batchtel config render --env {environment.name} --role {environment.role} --format {form}",
             configuration=configuration.rstrip(),
             digest=hashlib.sha256(configuration.encode()).hexdigest()[:16],
             file=file_name(stem, "collector"),

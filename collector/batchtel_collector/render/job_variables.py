@@ -161,5 +161,7 @@ FORMATS: Final[dict[str, Callable[[Environment], Iterator[str]]]] = {
 
 def text(environment: Environment, form: str) -> str:
     """Return the variables of an environment's jobs in one of `FORMATS`."""
-    head = f"# {environment.name}: what jobs are told. batchtel env --env {environment.name} --format {form}"
+    head = (
+        f"# {environment.name}: what jobs are told. batchtel config variables --env {environment.name} --format {form}"
+    )
     return "\n".join([head, *FORMATS[form](environment)]) + "\n"

@@ -27,9 +27,12 @@ INTERRUPTED: Final = 130
 """The exit code of what Ctrl-C has ended, as shells count: 128 + SIGINT."""
 
 
-@click.command()
+@click.command(
+    epilog="Exit codes: 0 all agree; 1 one differs, or Prometheus lacks batchtel's rules; 2 the environment is wrong; "
+    "3 a program or store cannot be reached; 130 Ctrl-C stopped it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, and nothing else there.")
-@click.option("--keep", is_flag=True, help="Leave the stack and its data when done, and say how to look at it.")
+@click.option("--keep", is_flag=True, help="Leave the stack and its data when done, and print how to look at it.")
 @click.option(
     "--env",
     "environment",
@@ -45,10 +48,6 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
 
     With --env only a collector is started. It delivers to the stores that the environment names, such as your own Loki
     and Tempo, and they are compared in the same way. Its series stay in Prometheus until they expire there.
-
-    \b
-    Exit codes: 0 all agree; 1 one differs, or Prometheus lacks batchtel's rules; 2 the environment is wrong; 3 a
-    program or store cannot be reached.
 
     \b
     Examples:
@@ -135,8 +134,8 @@ def _print(outcome: Outcome, as_json: bool) -> None:
 
 def _say_how_to_look(stack: Stack, say: Callable[[str], None]) -> None:
     say(f"the stack runs on: Prometheus {stack.prometheus}, VictoriaLogs {stack.victorialogs}, Jaeger {stack.jaeger}")
-    say(f"look at it:  batchtel status --data {stack.data}")
-    say(f"stop it:     batchtel down --data {stack.data}")
+    say(f"look at it:  batchtel stack status --data {stack.data}")
+    say(f"stop it:     batchtel stack down --data {stack.data}")
 
 
 def _speaker() -> Callable[[str], None]:

@@ -37,7 +37,10 @@ def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> 
     return url
 
 
-@click.command()
+@click.command(
+    epilog="Exit codes: 0 the run is in every store; 1 something does not work as it should; 2 a variable or an "
+    "option is wrong; 3 the endpoint or a store cannot be reached."
+)
 @click.option("--env", "environment", metavar="NAME|FILE", help="Ask the stores of this environment.")
 @_address("Prometheus", "metrics")
 @_address("VictoriaLogs", "log records")
@@ -50,6 +53,7 @@ def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> 
     type=click.FloatRange(min=1),
     default=60.0,
     show_default=True,
+    metavar="SECONDS",
     help="Longest wait for the run in the stores; at least two cadences.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
@@ -57,11 +61,8 @@ def doctor(environment: str | None, seconds: float, as_json: bool, **urls: str |
     """Send a canary run through the configured endpoint and find it in the stores of metrics, logs and traces.
 
     The OTEL_* variables are those that jobs get: call it where a job would run, for example in its container. What
-    keeps the run from its stores is named, with what to type or to change. The stores are those of `batchtel up` unless
-    options name others.
-
-    Exits with 0 when all is well, 1 when something works otherwise than it should, 2 when a variable cannot be used, 3
-    when the endpoint or a store cannot be reached.
+    keeps the run from its stores is named, with what to type or to change. The stores are those of `batchtel stack up`
+    unless options name others.
 
     \b
     Examples:

@@ -47,7 +47,10 @@ _OF_COLLECTOR: Final = (
     ),
     *((f"otelcol_receiver_refused_{name}_total", "raise memory_limit in the environment file") for name in SIGNALS),
     *(
-        (f"otelcol_exporter_send_failed_{name}_total", "look at the collector's log (here: batchtel logs collector)")
+        (
+            f"otelcol_exporter_send_failed_{name}_total",
+            "look at the collector's log (here: batchtel stack logs collector)",
+        )
         for name in SIGNALS
     ),
     *(

@@ -60,7 +60,7 @@ def _unreachable(endpoint: Endpoint, host: str, port: int, error: OSError) -> Fi
     if isinstance(error, socket.gaierror):
         fix = f"the name {host} is not known here: correct OTEL_EXPORTER_OTLP_ENDPOINT, or the DNS of this machine"
     elif isinstance(error, ConnectionRefusedError):
-        fix = f"nothing listens on {host}:{port}: start the collector (here: batchtel up), or correct the port"
+        fix = f"nothing listens on {host}:{port}: start the collector (here: batchtel stack up), or correct the port"
     else:
         fix = f"let connections to {host}:{port} through (firewall, network policy), or correct the address"
     reason = error.strerror or str(error) or type(error).__name__
@@ -150,7 +150,7 @@ def _refused(endpoint: Endpoint, reply: Reply) -> Finding:
     for signs, fix in _ANSWERS:
         if any(sign in text for sign in signs):
             return Finding(CHECK, "unreachable", message, fix)
-    return Finding(CHECK, "unreachable", message, "look at the collector's log (here: batchtel logs collector)")
+    return Finding(CHECK, "unreachable", message, "look at the collector's log (here: batchtel stack logs collector)")
 
 
 _ANSWERS: Final = (

@@ -45,9 +45,9 @@ def _asked(name: str, ask: Callable[[], object]) -> Finding:
     try:
         ask()
     except Failure as failure:
-        here = "" if name in ("Loki", "Tempo") else " (here: batchtel up)"
+        here = "" if name in ("Loki", "Tempo") else " (here: batchtel stack up)"
         fix = f"start it{here}, or name its address: --{name.lower()} URL"
-        return Finding(name, "unreachable", failure.message.removesuffix(" Is it running? batchtel status"), fix)
+        return Finding(name, "unreachable", failure.message.removesuffix(" Is it running? batchtel stack status"), fix)
     return Finding(name, "ok", "answers queries")
 
 
@@ -107,10 +107,10 @@ class Search:
     def _fix(self, name: str) -> str:
         if name == self.stores.prometheus.product and _refuses_remote_write(self.stores.prometheus.url):
             return "start Prometheus with --web.enable-remote-write-receiver"
-        log = "read the collector's log (here: batchtel logs collector)"
+        log = "read the collector's log (here: batchtel stack logs collector)"
         if self.canary.said:
             return f"the run said: {self.canary.said.splitlines()[-1][:300]}; {log}"
-        return f"{log}: does it send to this {name}? batchtel environments show NAME"
+        return f"{log}: does it send to this {name}? batchtel config environments NAME"
 
 
 def _refuses_remote_write(url: str) -> bool:

@@ -21,7 +21,7 @@ def endpoints(environ: Mapping[str, str]) -> tuple[list[Endpoint], list[Finding]
     if settings.disabled:
         return [], [Finding(CHECK, "input", "OTEL_SDK_DISABLED=true turns telemetry off", "unset OTEL_SDK_DISABLED")]
     if not settings.has_endpoint:
-        fix = "export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (where `batchtel up` listens)"
+        fix = "export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (where `batchtel stack up` listens)"
         return [], [Finding(CHECK, "input", "OTEL_EXPORTER_OTLP_ENDPOINT is not set, so jobs record nothing", fix)]
     found: list[Endpoint] = []
     problems: dict[str, Finding] = {}

@@ -53,7 +53,7 @@ class Client:
             answer = self._pool.request("GET", self.url + path, fields=texts)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Failure(
-                f"{self.product} does not answer at {self.url}{path}: {error}. Is it running? batchtel status", 3
+                f"{self.product} does not answer at {self.url}{path}: {error}. Is it running? batchtel stack status", 3
             ) from error
         if answer.status == 404:
             return None

@@ -12,12 +12,13 @@ from typing import Any, Final, NamedTuple
 
 from batchtel.base.guard import harmless, warn_once
 from batchtel.base.identity import is_name
+from batchtel.base.nearest import nearest
 from batchtel.base.values import text_of
 from batchtel.catalogue.keys import JOB, TEXT, UNUSED, CatalogueJob, Kind, Table, WrongValueError
 from batchtel.schema.signals import NAME_LENGTH
 
 SHOWN: Final = 3
-"""Problems that a job's warning names; `batchtel catalogue check` names all."""
+"""Problems that a job's warning names; `batchtel jobs check` names all."""
 
 
 class Problem(NamedTuple):
@@ -154,10 +155,8 @@ def _read(given: Any, table: Table, path: _Path, found: list[tuple[_Path, str]])
 
 
 def _near(key: str, known: Any) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key, known, 1)
-    return f" (did you mean {near[0]}?)" if near else f"; known here: {', '.join(known)}"
+    near = nearest(key, known)
+    return f" (did you mean {near}?)" if near else f"; known here: {', '.join(known)}"
 
 
 def _shown(value: Any) -> str:
@@ -274,5 +273,5 @@ def _kept(path: str, changed: int) -> _Kept:
 def _sentences(problems: Sequence[Problem]) -> str:
     shown = [f"line {problem.line}: {problem.message}" for problem in problems[:SHOWN]]
     if len(problems) > SHOWN:
-        shown.append("`batchtel catalogue check` shows them all")
+        shown.append("`batchtel jobs check` shows them all")
     return "; ".join(shown)

@@ -1,36 +1,18 @@
-"""The `batchtel` command: a table of subcommands, each imported only when it is called.
+"""The `batchtel` command, whose groups and commands are imported only when they are called.
 
-`batchtel run` stands in front of every cron job, so the command may import nothing but click until it knows what to do.
+`batchtel run` stands in front of every cron job, so nothing but click is imported before the command's name is read.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import IO, Any, Final
 
 import click
 
+from batchtel.cli.table import COMMANDS, Entry
 from batchtel.version import __version__
-
-SUBCOMMANDS: Final = {
-    "run": ("batchtel.cli.run:run", "Run any command and record it."),
-    "catalogue": ("batchtel.cli.catalogue:catalogue", "Check, describe or begin the job catalogue, jobs.toml."),
-    "spool": ("batchtel.cli.spool:spool", "Show what waits in a spool, and send it without a job."),
-    "demo": ("batchtel_stack.demo.commands:demo", "Run the main job on a stack of its own and compare what arrived."),
-    "up": ("batchtel_stack.commands:up", "Start collector, Prometheus, VictoriaLogs and Jaeger on loopback."),
-    "status": ("batchtel_stack.commands:status", "Say which programs of the stack run, and why one does not."),
-    "logs": ("batchtel_stack.commands:logs", "Show what the programs of the stack have logged."),
-    "down": ("batchtel_stack.commands:down", "Stop the stack and leave no process."),
-    "doctor": ("batchtel_stack.doctor.commands:doctor", "Send a canary run and find it; name the fix for what fails."),
-    "render": ("batchtel_collector.cli.render:render", "Print the collector's configuration for an environment."),
-    "env": ("batchtel_collector.cli.job_variables:env", "Print the variables that jobs need in an environment."),
-    "environments": (
-        "batchtel_collector.cli.environments:environments",
-        "List the environments that can be rendered, and show what is in them.",
-    ),
-    "check": ("batchtel_collector.cli.check:check", "Check environments and their rendered configurations."),
-}
-"""Name of the subcommand -> where its click command lives, and its line in `batchtel --help`."""
 
 INSTALL: Final = "pip install 'batchtel[platform]'"
 
@@ -51,45 +33,103 @@ class Failure(click.ClickException):
         click.echo(f"error: {self.format_message()}", file=file, err=True)
 
 
-class _Subcommands(click.Group):
+class Group(click.Group):
+    """A group whose commands are a table of entries.
+
+    Usage errors below it are raised as Failure, in the style of all other errors.
+    """
+
+    def __init__(self, *arguments: Any, entries: Mapping[str, Entry], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.entries = entries
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse the arguments of the group itself."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _explained(error, self, parent) from None
+
+    def invoke(self, context: click.Context) -> Any:
+        """Parse and run the command that the arguments name."""
+        try:
+            return super().invoke(context)
+        except click.UsageError as error:
+            command = self.get_command(context, context.invoked_subcommand or "")
+            raise _explained(error, command or self, context) from None
+
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(SUBCOMMANDS)
+        """Return the names of the commands, in the order of their table."""
+        return list(self.entries)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in SUBCOMMANDS:
+        """Import and return a command; None if there is none of this name.
+
+        Raises:
+            Failure: It needs an extra that is not installed (exit code 2).
+        """
+        entry = self.entries.get(name)
+        if entry is None:
             return None
-        module, _, attribute = SUBCOMMANDS[name][0].partition(":")
+        module, _, attribute = entry.place.partition(":")
         try:
             command = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as missing:
             if missing.name is None or missing.name.startswith("batchtel"):
                 raise
-            raise Failure(
-                f"`batchtel {name}` needs the platform extra ({missing.name} is missing): {INSTALL}", 2
-            ) from None
+            typed = f"{path_of(context)} {name}"
+            raise Failure(f"`{typed}` needs the platform extra ({missing.name} is missing): {INSTALL}", 2) from None
         assert isinstance(command, click.Command)
         return command
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if arguments[0] not in SUBCOMMANDS and not arguments[0].startswith("-"):
-            # Only here: `batchtel run` must not pay for the import.
-            from difflib import get_close_matches
+        """Return the command that the arguments name, and the arguments after it.
 
-            near = get_close_matches(arguments[0], SUBCOMMANDS, 1)
-            hint = f"did you mean {near[0]}?" if near else "batchtel --help lists them"
-            raise Failure(f"batchtel has no command {arguments[0]!r}; {hint}", 2)
+        Raises:
+            Failure: There is no such command (exit code 2).
+        """
+        if arguments[0] not in self.entries and not arguments[0].startswith("-"):
+            # Only here: `batchtel run` must not pay for the import.
+            from batchtel.cli.unknown import unknown_command
+
+            raise Failure(unknown_command(path_of(context), arguments, self.entries), 2)
         return super().resolve_command(context, arguments)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        # The listing must not import the subcommands: it would cost 200 ms and need every extra.
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in SUBCOMMANDS.items()])
+        """Write the tables of commands; they are not imported, which takes 200 ms and every extra."""
+        titles = {False: "Commands", True: f"Commands of the platform ({INSTALL})"}
+        for platform, title in titles.items():
+            rows = [(name, entry.text) for name, entry in self.entries.items() if entry.platform is platform]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
-@click.group(
-    cls=_Subcommands,
+def path_of(context: click.Context) -> str:
+    """Return a command as users type it, whatever the program's file is called."""
+    above = [path_of(context.parent)] if context.parent is not None else []
+    return " ".join([*above, context.command.name or ""])
+
+
+def _explained(error: click.UsageError, command: click.Command, parent: click.Context | None) -> click.ClickException:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        # Its text is the help of a group that was called without a command.
+        return error
+    from batchtel.cli.usage import explanation
+
+    # Some errors of click's parser have no context.
+    context = error.ctx or click.Context(command, parent=parent)
+    return Failure(explanation(error, context.command, path_of(context)), 2)
+
+
+@click.command(
+    "batchtel",
+    cls=Group,
+    entries=COMMANDS[""],
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 ok; 1 a check failed or differs; 2 wrong input; 3 a program or backend cannot be reached.",
 )
@@ -99,9 +139,9 @@ def main() -> None:
 
     \b
     Examples:
-      batchtel demo                 the main job, end to end, on this machine
-      batchtel render --env local   the collector's configuration
-      batchtel up                   collector, Prometheus, VictoriaLogs and Jaeger on loopback
-      batchtel run -- ./nightly.sh  any command as a recorded run
-      batchtel doctor               what keeps a run from its stores
+      batchtel run -- ./nightly.sh         any command as a recorded run
+      batchtel demo                        jobs, collector and stores on this machine, end to end
+      batchtel stack up                    collector, Prometheus, VictoriaLogs and Jaeger on loopback
+      batchtel doctor                      what keeps a run from its stores
+      batchtel config render --env local   the collector's configuration
     """

@@ -51,15 +51,16 @@ def _moment(context: click.Context, option: click.Parameter, value: str | None) 
 
 @click.command(
     context_settings={"allow_interspersed_args": False},
-    epilog="Exit code: the command's own; 126 if it cannot be executed, 127 if it is not found, 128+n for signal n.",
+    epilog="Exit codes: COMMAND's own; 126 it cannot be executed; 127 it is not found; 128+n signal n has ended it; "
+    "2 an option of batchtel is wrong, and COMMAND is not run.",
 )
-@click.option("--job", metavar="NAME", help="Name of the job. Default: BATCHTEL_JOB, OTEL_SERVICE_NAME, or CMD.")
+@click.option("--job", metavar="NAME", help="Name of the job. Default: BATCHTEL_JOB, OTEL_SERVICE_NAME, or COMMAND.")
 @click.option("--type", "type_", metavar="TYPE", help="Kind of the job. Default: BATCHTEL_JOB_TYPE, or batch.")
-@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Number of the attempt, from 1.")
+@click.option("--attempt", type=click.IntRange(min=1), metavar="NUMBER", help="Number of the attempt, from 1.")
 @click.option(
     "--scheduled-at",
     callback=_moment,
-    metavar="T",
+    metavar="TIME",
     help="When the run was due, ISO 8601 or Unix time. Default: BATCHTEL_SCHEDULED_AT.",
 )
 @click.option(
@@ -73,9 +74,9 @@ def _moment(context: click.Context, option: click.Parameter, value: str | None) 
 @click.option(
     "--capture-output",
     is_flag=True,
-    help="Record the lines of stdout and stderr as log records. CMD then sees pipes in place of a terminal.",
+    help="Record the lines of stdout and stderr as log records. COMMAND then has pipes in place of a terminal.",
 )
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARGS]...")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARGUMENT]...")
 def run(
     job: str | None,
     type_: str | None,

@@ -1,4 +1,4 @@
-"""The command `batchtel spool`: show what waits in a spool folder, and send it without a job."""
+"""The commands `batchtel spool list` and `send`: show what waits in a spool folder, and send it without a job."""
 
 from __future__ import annotations
 
@@ -24,27 +24,13 @@ from batchtel.schema import settings
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
 
 
-@click.group(
-    epilog="Exit codes: 0 ok; 1 a request is refused or has no endpoint; 2 wrong input; "
-    "3 the collector takes nothing now."
-)
-def spool() -> None:
-    """Show what waits in the spool BATCHTEL_SPOOL_DIR, and send it without waiting for the next run.
-
-    \b
-    Examples:
-      batchtel spool list                       what waits, and since when
-      batchtel spool send                       send it now, once
-      batchtel spool send --every 30            beside an agent: send what comes, until stopped
-      batchtel spool send /var/spool/batchtel   another folder than BATCHTEL_SPOOL_DIR
-    """
-
-
-@spool.command("list", short_help="Say what waits in a folder.")
+@click.command("list", epilog="Exit codes: 0 ok; 2 there is no folder, or it cannot be read.")
 @_folder
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def list_files(folder: Path | None, as_json: bool) -> None:
-    """Say how many requests wait in FOLDER, of which signal, how large, and since when.
+    """Show how many requests wait in FOLDER, of which signal, how large, and since when.
+
+    FOLDER is the one that BATCHTEL_SPOOL_DIR names if not given.
 
     \b
     Examples:
@@ -63,7 +49,10 @@ def list_files(folder: Path | None, as_json: bool) -> None:
         click.echo(f"{waiting['requests']} requests ({counts}; {waiting['bytes']} bytes) wait in {folder}, {age}")
 
 
-@spool.command(short_help="Send what waits in a folder.")
+@click.command(
+    epilog="Exit codes: 0 ok; 1 a request is rejected or has no endpoint; 2 wrong input; "
+    "3 the collector cannot be reached."
+)
 @_folder
 @click.option(
     "--every",
@@ -75,8 +64,9 @@ def list_files(folder: Path | None, as_json: bool) -> None:
 def send(folder: Path | None, seconds: float | None) -> None:
     """Send what waits in FOLDER to where the OTEL_EXPORTER_OTLP_ variables say.
 
-    A request leaves the folder when the collector has taken it. What it refuses stays. Jobs may use the folder
-    meanwhile: each file is sent by one process. It has to run as the user of the jobs.
+    FOLDER is the one that BATCHTEL_SPOOL_DIR names if not given. A request leaves the folder when the collector has
+    acknowledged it. What it rejects stays. Jobs may use the folder meanwhile: each file is sent by one process. Run it
+    as the user of the jobs.
 
     \b
     Examples:
@@ -92,7 +82,7 @@ def send(folder: Path | None, seconds: float | None) -> None:
             "such as http://127.0.0.1:4318",
             2,
         )
-    # What the exporters say of a failure is in the reason that is printed.
+    # What the exporters log about a failure is in the reason that is printed.
     logging.getLogger("opentelemetry").propagate = False
     logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
     try:
@@ -122,16 +112,16 @@ def _once(folder: Path, sender: SpoolSender, stopped: threading.Event) -> None:
 
 def _follow(folder: Path, sender: SpoolSender, stopped: threading.Event, seconds: float) -> None:
     """Send what comes until `stopped`; one line for what was sent, and one for each new reason that something stays."""
-    told: set[str] = set()
+    reported: set[str] = set()
     while not stopped.is_set():
         # The first job makes the folder.
         done = sender.send(stopped.is_set) if folder.is_dir() else Round(Counter(), ())
         if done.sent:
             click.echo(_sentence(done, folder, sender))
         reasons = {kept.reason for kept in done.kept}
-        for reason in sorted(reasons - told):
+        for reason in sorted(reasons - reported):
             click.echo(f"{reason}; it stays in {folder}", err=True)
-        told = reasons
+        reported = reasons
         stopped.wait(seconds)
 
 
@@ -143,10 +133,10 @@ def _sentence(done: Round, folder: Path, sender: SpoolSender) -> str:
 
 
 def _chosen(folder: Path | None) -> Path:
-    told = settings.read().spool_folder
-    if folder is None and not told:
+    configured = settings.read().spool_folder
+    if folder is None and not configured:
         raise Failure("BATCHTEL_SPOOL_DIR is not set, so there is no spool; set it, or name a folder", 2)
-    return folder or Path(told)
+    return folder or Path(configured)
 
 
 def _waiting(folder: Path) -> dict[str, Any]:

@@ -122,7 +122,7 @@ SETTINGS: Final = {
         ("BATCHTEL_CATALOGUE",),
         "string",
         "",
-        "File with what is expected of each job, `jobs.toml`; `batchtel catalogue init` writes one to begin with.",
+        "File with what is expected of each job, `jobs.toml`; `batchtel jobs init` writes one to begin with.",
     ),
     "redact": Setting(
         ("BATCHTEL_REDACT",),

@@ -15,7 +15,7 @@ from batchtel.catalogue.cron import Cron
 from batchtel.catalogue.deadline import Deadline
 from batchtel.catalogue.keys import JOB, Kind, Table
 from batchtel.catalogue.reader import CatalogueError, parse, read
-from batchtel.cli.catalogue import START
+from batchtel.cli.jobs import START
 from batchtel.cli.main import main
 
 DEADLINE = "jobs.a.sla.must_complete_by"
@@ -292,10 +292,10 @@ def test_check_says_that_all_is_right(tmp_path: Path) -> None:
     """Exit code 0; the file is the one given, else that of BATCHTEL_CATALOGUE."""
     file = tmp_path / "mine.toml"
     file.write_text("[jobs.a]\n[jobs.b.sla]\nmin_records = 1\n")
-    for result in (batchtel("catalogue", "check", file), batchtel("catalogue", "check", BATCHTEL_CATALOGUE=str(file))):
+    for result in (batchtel("jobs", "check", file), batchtel("jobs", "check", BATCHTEL_CATALOGUE=str(file))):
         assert (result.exit_code, result.stderr) == (0, "")
-        assert result.stdout == f"{file} is right: 2 jobs, 1 with an SLA\n"
-    shown = batchtel("catalogue", "check", file, "--json")
+        assert result.stdout == f"{file} is valid: 2 jobs, 1 with an SLA\n"
+    shown = batchtel("jobs", "check", file, "--json")
     assert shown.exit_code == 0
     assert json.loads(shown.stdout) == {"ok": True, "file": str(file), "jobs": ["a", "b"], "problems": []}
 
@@ -304,14 +304,14 @@ def test_check_names_all_problems(tmp_path: Path) -> None:
     """Exit code 1, one line a problem, as file:line: message; the same as JSON."""
     file = tmp_path / "mine.toml"
     file.write_text("[jobs.a]\nteam = 7\n[jobs.b.sla]\nmin_records = 0\n")
-    result = batchtel("catalogue", "check", file)
+    result = batchtel("jobs", "check", file)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
         f"error: 2 problems in the catalogue {file}\n"
         f"  {file}:2: jobs.a.team: 7 {NO_TEXT}\n"
         f"  {file}:4: jobs.b.sla.min_records: 0 {NO_COUNT}\n"
     )
-    shown = batchtel("catalogue", "check", file, "--json")
+    shown = batchtel("jobs", "check", file, "--json")
     assert shown.exit_code == 2
     assert json.loads(shown.stdout) == {
         "ok": False,
@@ -333,36 +333,35 @@ def test_check_needs_time_zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "sla.must_complete_by = { time = '06:00', timezone = 'Mars/Base' }",
     ):
         file.write_text(f"[jobs.a]\n{where}\n")
-        result = batchtel("catalogue", "check", file)
+        result = batchtel("jobs", "check", file)
         assert result.exit_code == 3
         assert result.stderr == (
             f"error: cannot check the time zones of {file}: "
             "this machine has no time zone database; install the package tzdata (apt, apk or pip)\n"
         )
     file.write_text("[jobs.a]\nschedule.cron = '@daily'\n")
-    assert batchtel("catalogue", "check", file).exit_code == 0
+    assert batchtel("jobs", "check", file).exit_code == 0
 
 
 def test_init_writes_a_catalogue_that_check_accepts(tmp_path: Path) -> None:
     """It shows every key there is, and is never written over another file; without it `check` says how to begin."""
     file = tmp_path / "jobs.toml"
-    missing = batchtel("catalogue", "check", file)
+    missing = batchtel("jobs", "check", file)
     assert missing.exit_code == 2
     assert missing.stderr == (
-        f"error: cannot read the catalogue {file}: No such file or directory; "
-        "begin one with `batchtel catalogue init`\n"
+        f"error: cannot read the catalogue {file}: No such file or directory; begin one with `batchtel jobs init`\n"
     )
-    begun = batchtel("catalogue", "init", file)
+    begun = batchtel("jobs", "init", file)
     assert (begun.exit_code, begun.stderr) == (0, "")
     assert begun.stdout == f"wrote {file}; jobs read it with BATCHTEL_CATALOGUE={file}\n"
-    assert batchtel("catalogue", "check", file).exit_code == 0
+    assert batchtel("jobs", "check", file).exit_code == 0
     words = set(re.findall(r"\w+", file.read_text()))
     assert set(_keys(JOB)) <= words
 
-    again = batchtel("catalogue", "init", file)
+    again = batchtel("jobs", "init", file)
     assert again.exit_code == 2
     assert again.stderr == f"error: {file} is there already; name another file, or remove it\n"
-    nowhere = batchtel("catalogue", "init", tmp_path / "no" / "jobs.toml")
+    nowhere = batchtel("jobs", "init", tmp_path / "no" / "jobs.toml")
     assert nowhere.exit_code == 2
     assert nowhere.stderr == f"error: cannot write {tmp_path}/no/jobs.toml: No such file or directory\n"
 
@@ -378,7 +377,7 @@ BEYOND_SCHEMA = ("Europe", "61 * * * *", "nan", "1e3")
 
 def test_the_schema_says_what_the_reader_says() -> None:
     """It accepts what is right, and refuses every mistake but those that need knowledge of zones and cron."""
-    shown = json.loads(batchtel("catalogue", "schema").stdout)
+    shown = json.loads(batchtel("jobs", "schema").stdout)
     validator = Draft202012Validator(shown)
     validator.check_schema(shown)
     assert list(validator.iter_errors(tomllib.loads(START.read_text()))) == []

@@ -271,7 +271,7 @@ def test_a_wrong_entry_costs_its_own_job_the_sla(
     assert [record.getMessage() for record in caplog.records if record.name == "batchtel"] == [
         f"BATCHTEL_CATALOGUE={file} has 4 problems in the entry of a, so its SLA is not checked: "
         f"line 3: jobs.a.team: 1 {text}; line 4: jobs.a.owner: 2 {text}; line 5: jobs.a.type: 3 {text}; "
-        "`batchtel catalogue check` shows them all",
+        "`batchtel jobs check` shows them all",
         f"BATCHTEL_CATALOGUE={file} has 1 problem in the entry of b: "
         "line 8: jobs.b.severity is not used by this version; remove it",
     ]

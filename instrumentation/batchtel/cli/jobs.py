@@ -1,4 +1,4 @@
-"""The command `batchtel catalogue`: check a job catalogue, describe it to editors, begin one."""
+"""The commands `batchtel jobs init`, `check` and `schema`: begin a job catalogue, check it, describe it to editors."""
 
 from __future__ import annotations
 
@@ -8,48 +8,32 @@ from typing import Any, Final
 
 import click
 
-from batchtel import catalogue as rules
+from batchtel import catalogue
 from batchtel.catalogue import zones
 from batchtel.catalogue.keys import JOB, CatalogueJob, Kind, Table
 from batchtel.catalogue.reader import CatalogueError, Problem, read
 from batchtel.cli.main import Failure
 from batchtel.schema import settings
 
-START: Final = Path(rules.__path__[0]) / "jobs.toml"
+START: Final = Path(catalogue.__path__[0]) / "jobs.toml"
 """The catalogue that `init` writes."""
 
 _FILE: Final = "jobs.toml"
 
 
-@click.group(
-    epilog="Exit codes: 0 ok; 2 the catalogue has problems, or a file cannot be read or written; 3 no time zones here."
-)
-def catalogue() -> None:
-    """Check, describe or begin the job catalogue, jobs.toml.
-
-    It says what is expected of each job: owner, schedule, SLA. Jobs read it where BATCHTEL_CATALOGUE names it.
-
-    \b
-    Examples:
-      batchtel catalogue init                    write a jobs.toml to begin with
-      batchtel catalogue check                   check the file that BATCHTEL_CATALOGUE names, else jobs.toml
-      batchtel catalogue schema > jobs.schema.json
-    """
-
-
-@catalogue.command()
+@click.command(epilog="Exit codes: 0 no problem; 2 the catalogue has problems or cannot be read; 3 no time zones here.")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def check(file: Path | None, as_json: bool) -> None:
-    """Check a catalogue and name everything that is wrong in it.
+    """Check a catalogue and print every problem in it, with its line.
 
     FILE is the one that BATCHTEL_CATALOGUE names, else jobs.toml, if not given.
 
     \b
     Examples:
-      batchtel catalogue check
-      batchtel catalogue check deploy/jobs.toml
-      batchtel catalogue check --json | jq '.problems[].line'
+      batchtel jobs check
+      batchtel jobs check deploy/jobs.toml
+      batchtel jobs check --json | jq '.problems[].line'
     """
     path = file or Path(settings.read().catalogue or _FILE)
     problems: tuple[Problem, ...] = ()
@@ -60,7 +44,7 @@ def check(file: Path | None, as_json: bool) -> None:
     except CatalogueError as wrong:
         problems = wrong.problems
     except OSError as error:
-        hint = "; begin one with `batchtel catalogue init`" if isinstance(error, FileNotFoundError) else ""
+        hint = "; begin one with `batchtel jobs init`" if isinstance(error, FileNotFoundError) else ""
         raise Failure(f"cannot read the catalogue {path}: {error.strerror}{hint}", 2) from None
     if as_json:
         click.echo(json.dumps(_document(path, jobs, problems), indent=2))
@@ -70,11 +54,11 @@ def check(file: Path | None, as_json: bool) -> None:
         lines = "".join(f"\n  {path}:{problem.line}: {problem.message}" for problem in problems)
         raise Failure(f"{count} in the catalogue {path}{lines}", 2)
     with_sla = sum(job.sla is not None for job in jobs.values())
-    click.echo(f"{path} is right: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}, {with_sla} with an SLA")
+    click.echo(f"{path} is valid: {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}, {with_sla} with an SLA")
 
 
 def _need_zones(path: Path, jobs: dict[str, CatalogueJob]) -> None:
-    """Fail where zones are named and nobody can say whether they exist."""
+    """Fail where the catalogue names time zones and this machine has no list of them."""
     named = {job.schedule.timezone for job in jobs.values() if job.schedule}
     named |= {job.sla.must_complete_by.timezone for job in jobs.values() if job.sla and job.sla.must_complete_by}
     try:
@@ -93,7 +77,7 @@ def _document(path: Path, jobs: dict[str, CatalogueJob], problems: tuple[Problem
     }
 
 
-@catalogue.command()
+@click.command(epilog="Exit codes: 0 ok.")
 def schema() -> None:
     """Print the catalogue's JSON Schema, for completion and checks in editors.
 
@@ -102,20 +86,20 @@ def schema() -> None:
 
     \b
     Examples:
-      batchtel catalogue schema > jobs.schema.json
+      batchtel jobs schema > jobs.schema.json
     """
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-@catalogue.command()
+@click.command(epilog="Exit codes: 0 ok; 2 the file is there already, or cannot be written.")
 @click.argument("file", type=click.Path(path_type=Path), default=_FILE)
 def init(file: Path) -> None:
-    """Write a catalogue to begin with, to FILE or jobs.toml; never over a file that is there.
+    """Write a catalogue to begin with, to FILE or jobs.toml. A file that is there is not overwritten.
 
     \b
     Examples:
-      batchtel catalogue init
-      batchtel catalogue init deploy/jobs.toml
+      batchtel jobs init
+      batchtel jobs init deploy/jobs.toml
     """
     try:
         with open(file, "x", encoding="utf-8") as new:

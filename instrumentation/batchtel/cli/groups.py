@@ -1,0 +1,83 @@
+"""The groups of commands. Their help needs no extra; what they hold is imported when it is called."""
+
+from __future__ import annotations
+
+import click
+
+from batchtel.cli.main import Group
+from batchtel.cli.table import COMMANDS
+
+
+@click.command(
+    cls=Group,
+    entries=COMMANDS["jobs"],
+    epilog="Exit codes: 0 ok; 2 the catalogue has problems, or a file cannot be read or written; 3 no time zones here.",
+)
+def jobs() -> None:
+    """Begin, check or describe the job catalogue, jobs.toml.
+
+    It holds what is expected of each job: owner, schedule, SLA. Jobs read the file that BATCHTEL_CATALOGUE names.
+
+    \b
+    Examples:
+      batchtel jobs init                    write a jobs.toml to begin with
+      batchtel jobs check                   check the file that BATCHTEL_CATALOGUE names, else jobs.toml
+      batchtel jobs schema > jobs.schema.json
+    """
+
+
+@click.command(
+    cls=Group,
+    entries=COMMANDS["spool"],
+    epilog="Exit codes: 0 ok; 1 a request is rejected or has no endpoint; 2 wrong input; "
+    "3 the collector cannot be reached.",
+)
+def spool() -> None:
+    """Show what waits in the spool BATCHTEL_SPOOL_DIR, and send it without waiting for the next run.
+
+    \b
+    Examples:
+      batchtel spool list                       what waits, and since when
+      batchtel spool send                       send it now, once
+      batchtel spool send --every 30            beside an agent: send what comes, until stopped
+      batchtel spool send /var/spool/batchtel   another folder than BATCHTEL_SPOOL_DIR
+    """
+
+
+@click.command(
+    cls=Group,
+    entries=COMMANDS["stack"],
+    epilog="Exit codes: 0 ok; 1 a program has ended by itself; 2 wrong input; 3 a program cannot be built or started.",
+)
+def stack() -> None:
+    """Start, watch and stop the stack on this machine: collector, Prometheus, VictoriaLogs and Jaeger on loopback.
+
+    It needs no containers and no root. The programs are built once from Go modules.
+
+    \b
+    Examples:
+      batchtel stack up               start it; the first time, build it
+      batchtel stack status           which programs run, and where
+      batchtel stack logs collector   what the collector has logged
+      batchtel stack down             stop it; the data stays
+    """
+
+
+@click.command(
+    cls=Group,
+    entries=COMMANDS["config"],
+    epilog="Exit codes: 0 ok; 1 a rendered configuration is wrong or differs; 2 an environment or a file is wrong; "
+    "3 there is no collector to check with.",
+)
+def config() -> None:
+    """Render the collector's configuration for an environment, check it, and print what jobs need there.
+
+    An environment is a shipped one, by its name, or a file of your own.
+
+    \b
+    Examples:
+      batchtel config environments                        the shipped ones, and what each is for
+      batchtel config render --env local                  the collector's configuration
+      batchtel config check --env ./production.yaml       what is wrong in a file, or in what it renders to
+      batchtel config variables --env ./production.yaml   what to set in job containers
+    """

@@ -1,7 +1,7 @@
-"""Named queries about the collector itself, in PromQL: what it takes, what it refuses and drops, and what waits.
+"""Named queries about the collector itself, in PromQL: what it accepts, what it refuses and drops, and what is queued.
 
-The names are those that remote write makes of the collector's own metrics (0.159). `instance` is the environment's; an
-exporter is named as in the rendered configuration, such as otlp_http/victorialogs.
+The names are those that remote write makes of the collector's own metrics (0.159). `instance` is that of the
+environment; an exporter is named as in the rendered configuration, such as otlp_http/victorialogs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from batchtel.schema import signals
 Signal = Literal["metric_points", "spans", "log_records"]
 
 SIGNALS: Final[tuple[Signal, ...]] = ("metric_points", "spans", "log_records")
-"""What the collector counts, as its metrics spell it."""
+"""What the collector counts, as in the names of its metrics."""
 
 _FILTERED: Final = "otelcol_processor_filter_datapoints_filtered_total"
 _FAILED: Final = 'otelcol_deltatocumulative_datapoints_total{error!="",error!="limit"}'
@@ -22,19 +22,19 @@ _OF_JOBS: Final = 'receiver=~"otlp.*|statsd"'
 
 
 def accepted(signal: Signal, window: str) -> str:
-    """PromQL: how much jobs sent that was taken, per collector and receiver, within a window such as `1h`."""
+    """PromQL: how much of jobs was accepted, per collector and receiver, within a window such as `1h`."""
     return _grown(f"otelcol_receiver_accepted_{signal}_total{{{_OF_JOBS}}}", "receiver", window)
 
 
 def refused(signal: Signal, window: str) -> str:
-    """PromQL: how much jobs were told to send again, per collector and receiver: no memory, or a full queue."""
+    """PromQL: how much was refused and is sent again, per collector and receiver: no memory, or a full queue."""
     return _grown(f"otelcol_receiver_refused_{signal}_total{{{_OF_JOBS}}}", "receiver", window)
 
 
 def dropped(window: str) -> str:
-    """PromQL: how many data points were dropped for good, per collector and reason.
+    """PromQL: how many data points were dropped, per collector and reason.
 
-    Reasons: kind, value, buckets, unwanted and airflow are filters of that name; the others are errors of adding up.
+    Reasons: kind, value, buckets, unwanted and airflow are filters of that name; the others are aggregation errors.
     """
     filtered = _named(_since(_FILTERED, window), "filter", "filter/(.+)")
     failed = _named(_since(_FAILED, window), "error", "(.+)")
@@ -42,13 +42,13 @@ def dropped(window: str) -> str:
 
 
 def other_bounds(metric: str, window: str) -> str:
-    """PromQL: how many values of a histogram such as `batch.job.duration` came with other bounds, per service and job.
+    """PromQL: how many values of a histogram such as `batch.job.duration` have other bounds, per service and job.
 
     They are in its bucket +Inf only.
     """
     row = signals.metric(metric)
     if row.kind != "histogram":
-        raise ValueError(f"{metric} is no histogram")
+        raise ValueError(f"{metric} is not a histogram")
     total = f"{metric.replace('.', '_')}_other_bounds_total"
     return f"sum by (job, job_name) ({_since(total, window)})"
 
@@ -64,12 +64,12 @@ def overflowed(window: str) -> str:
 
 
 def not_queued(signal: Signal, window: str) -> str:
-    """PromQL: how much found a full queue, per collector and exporter; the sender was told."""
+    """PromQL: how much was rejected because of a full queue, per collector and exporter; the sender got an error."""
     return _grown(f"otelcol_exporter_enqueue_failed_{signal}_total", "exporter", window)
 
 
 def queue_size() -> str:
-    """PromQL: what waits, per collector and exporter: bytes for spans and log records, requests for remote write."""
+    """PromQL: the size of each queue, per collector and exporter: bytes for spans and logs, requests for metrics."""
     return "otelcol_exporter_queue_size"
 
 
@@ -79,9 +79,9 @@ def queue_fill() -> str:
 
 
 def queue_age(lookback: str = "6h") -> str:
-    """PromQL: for how many seconds each queue has not been empty, which the oldest item in it is not older than.
+    """PromQL: for how many seconds each queue has not been empty: an upper bound of the age of its oldest item.
 
-    For one that was not empty once within `lookback` that is for how long it has been seen.
+    For a queue that was never empty within `lookback` it is the time since the first sample.
     """
     empty = f"max_over_time(timestamp(otelcol_exporter_queue_size == 0)[{lookback}:15s])"
     return f"time() - ({empty} or min_over_time(timestamp(otelcol_exporter_queue_size)[{lookback}:15s]))"
@@ -98,7 +98,7 @@ def _grown(selector: str, label: str, window: str) -> str:
 
 
 def _since(selector: str, window: str) -> str:
-    # increase() does not see the first value of a counter that is born with its first event, as those of errors are.
+    # increase() misses the first value of a counter that starts with its first event, as counters of errors do.
     return f"(({selector} - {selector} offset {window}) >= 0 or {selector})"
 
 

@@ -1,7 +1,7 @@
 """Named queries in PromQL, in one place; those of logs and traces are in `stores`, in the language of each product.
 
-Every function returns the text of one query. Values that come from outside are quoted for the language, so a job name
-with a quote in it is looked for and does not change the query.
+Every function returns the text of one query. Values from outside are quoted for the language, so a job name with a
+quote in it does not change the query.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Level = Literal["job", "step"]
 HistogramPart = Literal["count", "sum", "bucket"]
 
 OURS: Final = '{__name__=~"batch_.+"}'
-"""PromQL: every series that runs make, recorded ones included."""
+"""PromQL: every series of runs, including recorded ones."""
 
 EVERYTHING: Final = '{__name__=~".+"}'
-"""PromQL: every series that Prometheus knows."""
+"""PromQL: every series in Prometheus."""
 
 NO_LABELS: Final[Mapping[str, str]] = {}
 
@@ -33,7 +33,7 @@ def added(
     labels: Mapping[str, str] = NO_LABELS,
     part: HistogramPart = "count",
 ) -> str:
-    """PromQL: what was added to a counter or histogram within a window; exact from the first increment on.
+    """PromQL: the increase of a counter or histogram within a window; exact from the first increment on.
 
     Args:
         metric: OpenTelemetry name of a counter or histogram, such as `batch.job.completions`.
@@ -45,7 +45,7 @@ def added(
     row = signals.metric(metric)
     names = rules.totals(row)
     if not names:
-        raise ValueError(f"{metric} is a maximum, nothing is added to it; ask latest_state()")
+        raise ValueError(f"{metric} is a maximum and has no increase; use latest_state()")
     total = names[0] if row.kind == "counter" else f"{row.prometheus_name}_{part}"
     return f"sum{_by(by)} (sum_over_time({rules.increment(total)}{_selector(labels)}[{window}]))"
 
@@ -59,11 +59,11 @@ WHO: Final[Mapping[Level, Sequence[str]]] = {
     "job": ("job", "deployment_environment_name", "job_name", "job_type"),
     "step": ("job", "deployment_environment_name", "job_name", "job_type", "step_name"),
 }
-"""What keeps jobs, or steps, apart: one name in two services or environments is two jobs."""
+"""The labels that identify a job, or a step: one name in two services or environments is two jobs."""
 
 
 def latest_state(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:
-    """PromQL: for each job or step the state that it entered last; the value is the Unix time of that.
+    """PromQL: for each job or step the state that it entered last; the value is the Unix time of the entry.
 
     A run whose process was killed stays `running` in it; current_state() shows it as lost.
     """
@@ -72,9 +72,9 @@ def latest_state(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:
 
 
 def current_state(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:
-    """PromQL: what latest_state() gives, but `lost` where a job runs, or its step, whose heartbeats have stopped.
+    """PromQL: as latest_state(), but `lost` for a running job, and its steps, whose heartbeats have stopped.
 
-    That is 2 to 5 minutes after the last one. DAG runs have no heartbeat; Airflow itself reports theirs as failed.
+    It changes 2 to 5 minutes after the last heartbeat. DAG runs have no heartbeat; Airflow reports its lost ones.
     """
     latest = latest_state(level, labels)
     row = signals.metric(f"batch.{level}.state.timestamp")
@@ -87,15 +87,15 @@ def current_state(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:
 
 
 def live(level: Level, labels: Mapping[str, str] = NO_LABELS) -> str:
-    """PromQL: how many runs of each job, or of each step, are alive, by their heartbeats."""
+    """PromQL: how many runs of each job, or of each step, are live, by their heartbeats."""
     return f"{rules.live(level)}{_selector(labels)}"
 
 
 def lost(window: str, labels: Mapping[str, str] = NO_LABELS) -> str:
-    """PromQL: how many runs of each job were lost within a window such as `1h`: started, not completed, not alive.
+    """PromQL: how many runs of each job were lost within a window such as `1h`: started, not completed, not live.
 
     A process that is killed reports nothing; it is counted within 5 minutes. Where many runs of one job end within
-    2 minutes, as many may be counted later. Jobs without heartbeats, which DAG runs are, are not in it.
+    2 minutes, as many may be counted later. Jobs without heartbeats, such as DAG runs, are left out.
     """
     by, selector = _by(WHO["job"]), _selector(labels)
     window_before = f"[{window}] offset {rules.LIVE}s"
@@ -112,17 +112,17 @@ def last_reached(level: Level, state: str, labels: Mapping[str, str] = NO_LABELS
 
 
 def last_evaluation() -> str:
-    """PromQL: Unix time of the last evaluation of the rules that saw anything."""
+    """PromQL: Unix time of the last evaluation of the rules that had a result."""
     return "max(timestamp(batch_job_runs_started:seen))"
 
 
 def of_service(service: str) -> str:
-    """PromQL: every series that runs of a service have made, recorded ones included."""
+    """PromQL: every series of the runs of a service, including recorded ones."""
     return f'{{__name__=~"batch_.+", job={quoted(service)}}}'
 
 
 def number_of_series(service: str) -> str:
-    """PromQL: how many series runs of a service have made, recorded ones included."""
+    """PromQL: how many series the runs of a service have, including recorded ones."""
     return f"count({of_service(service)})"
 
 

@@ -1,26 +1,26 @@
-"""Recording rules that count what the collector adds up: exactly, from the first increment on.
+"""Recording rules that count the totals of the collector exactly, from the first increment on.
 
-The collector writes running totals. `increase()` never sees the first increment of a new series, because there is no
-zero before it, and a job that runs once a night makes nothing but such series; `x - x offset 1h` breaks at resets and
-gaps. So two rules keep book for each total X:
+The collector writes running totals. `increase()` misses the first increment of a new series, because there is no zero
+before it, and a job that runs once a night has such series only; `x - x offset 1h` is wrong at resets and gaps. So
+there are two rules for each total X:
 
-    X:seen        the total that is accounted for, per instance and boot
-    X:increment   what has been added since the evaluation before, over all instances and boots
+    X:seen        the total that is already counted, per instance and boot
+    X:increment   what was added since the evaluation before, over all instances and boots
 
-and `sum_over_time(X:increment[W])` is the count in a window W over births, gaps of up to 6 hours, late samples, missed
-evaluations and resets. All pairs are in one group, `seen` before `increment`: a group's rules are evaluated one after
-the other and at one time, and each finds what the one before has recorded. Only `seen` reads X. A sample may arrive
-between two rules that belongs before both: were X read twice, such an increment would be taken for counted.
+and `sum_over_time(X:increment[W])` is the count in a window W, also with new series, gaps of up to 6 hours, late
+samples, missed evaluations and resets. All pairs are in one group, `seen` before `increment`: a group's rules are
+evaluated one after the other with one timestamp, and each reads what the one before has recorded. Only `seen` reads X.
+A sample that is older than both may arrive between two rules: if both read X, its increment would be lost.
 
-- A restart of the collector starts its totals anew under another `boot` label. To the rules that is a birth: all of
-  the new total counts, nothing is compared with the old one. A total that falls below `seen` without a new boot label
-  is taken for a reset too, but one that resets and overtakes `seen` before the next evaluation would be undercounted;
-  the label is there for that.
-- Increments are summed over `instance` and `boot` here, because they can be added and who counted them means nothing
-  to a reader. `seen` cannot: each collector's life has a total of its own.
-- Histograms have rules for buckets, count and sum alike: they are born without a zero as counters are, so quantiles
-  and means of a nightly job exist in increments only. Two series for one, as with counters.
-- A collector that restarts forgets its maxima, so Prometheus keeps them (`X:max`) for the `expiry` of the environment,
+- A restart of the collector starts its totals at 0 again, under another `boot` label. For the rules that is a new
+  series: all of the new total counts, and it is not compared with the old one. A total that falls below `seen` without
+  a new boot label counts as a reset too, but one that resets and exceeds `seen` before the next evaluation would be
+  undercounted: that is the reason for the label.
+- Increments are summed over `instance` and `boot`, because they can be added, and a reader does not need to see which
+  collector counted them. `seen` is not summed: each process of a collector has a total of its own.
+- Histograms have rules for buckets, count and sum: they start without a zero as counters do, so quantiles and means of
+  a nightly job exist in increments only. Each series becomes two more, as with counters.
+- A collector that restarts loses its maxima, so Prometheus keeps them (`X:max`) for the `expiry` of the environment,
   which the collector exports itself.
 - Live runs and steps are counted from their heartbeats (`batch_job_runs:live`, `batch_step_runs:live`).
 """
@@ -39,7 +39,7 @@ GROUP: Final = "batchtel"
 """The one group; its interval is Prometheus' `evaluation_interval`, which should be `export_interval`."""
 
 MEMORY: Final = "6h"
-"""How far back `seen` and `max` are looked for. A longer gap counts whole totals again; 1,440 samples at 15 s each."""
+"""How far back the rules look for `seen` and `max`. After a longer gap totals count again. 1,440 samples of 15 s."""
 
 EXPIRY: Final = 35 * 86400
 """Seconds that a maximum is kept where no collector exports its `expiry`. Without it a rule that reads its own output
@@ -66,10 +66,10 @@ def text() -> str:
 
 
 def of(*totals: str) -> str:
-    """Return a rule file for metrics of one's own, by the names of their totals in Prometheus.
+    """Return a rule file for your own metrics, by the names of their totals in Prometheus.
 
-    For a counter that is `shop_orders_total`, for a histogram its `_count`, `_sum` and `_bucket`, each by itself. What
-    increment() names then counts as exactly as that of batchtel's own metrics.
+    A counter has one, such as `shop_orders_total`; a histogram has three: `_count`, `_sum` and `_bucket`. The count of
+    increment() is then as exact as for batchtel's own metrics.
     """
     group = {"name": f"{GROUP}-own", "rules": [rule for total in totals for rule in _pair(total)]}
     return yaml.safe_dump({"groups": [group]}, sort_keys=False, width=1000)
@@ -99,7 +99,7 @@ def maximum(metric: Metric) -> str:
 
 
 def live(level: str) -> str:
-    """Return the name of the recorded number of live runs, of jobs or steps: a run counts while its heartbeats come."""
+    """Return the name of the recorded number of live runs, of jobs or steps: those with recent heartbeats."""
     return f"batch_{level}_runs:live"
 
 
@@ -116,8 +116,8 @@ def _rules() -> Iterator[dict[str, str]]:
 
 def _pair(total: str) -> Iterator[dict[str, str]]:
     seen = f"{total.removesuffix('_total')}:seen"
-    # `* 0` and `* 1` take the metric's name off, so that `or` compares the same labels on both sides.
-    # `offset 1ms` leaves out what the rule above has just recorded.
+    # `* 0` and `* 1` remove the metric's name, so that `or` compares the same labels on both sides.
+    # `offset 1ms` excludes what the rule above has just recorded.
     before = f"(last_over_time({seen}[{MEMORY}] offset 1ms) or {seen} * 0)"
     added = f"(({seen} - {before}) >= 0) or {seen} * 1"
     yield {"record": seen, "expr": total}
@@ -125,7 +125,7 @@ def _pair(total: str) -> Iterator[dict[str, str]]:
 
 
 def _maximum(metric: Metric) -> dict[str, str]:
-    # The right side has no instance, so `or` keeps both sides. 10 minutes: what came and went between two evaluations.
+    # The right side has no instance, so `or` keeps both sides. 10 minutes: for short-lived series.
     shown = f"max_over_time({metric.prometheus_name}[10m])"
     expiry = f"scalar(max(last_over_time({_EXPORTED}[{MEMORY}])) or vector({EXPIRY}))"
     kept = f"last_over_time({maximum(metric)}[{MEMORY}]) > time() - {expiry}"

@@ -38,7 +38,7 @@ ORDER BY id
 """What the processes of tasks have said to Airflow, which writes it into its audit log."""
 
 HAS_FORGOTTEN: Final = "timed_out"
-"""The DAG of which the scheduler of Airflow 2 does not tell its listeners all tasks; see docs/airflow.md."""
+"""The DAG of which the scheduler of Airflow 2 does not tell its listeners all tasks; see docs/airflow-reference.md."""
 
 TERMINATED: Final = ("shapes", "terminated")
 """The task that SIGTERM ends, which Airflow 2 calls failed like any other."""

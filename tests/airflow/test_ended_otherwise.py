@@ -91,10 +91,10 @@ ON_3_1 = {
     ("set_by_hand", "waits_for_retry"): Told("skipped", 1, {}),
 }
 OTHERWISE = {"2.10": ON_2, "2.11": ON_2, "3.1": ON_3_1}
-"""What other versions do otherwise, and what they call no hook for; see docs/airflow.md."""
+"""What other versions do otherwise, and what they call no hook for; see docs/airflow-reference.md."""
 
 UNTOLD_ON_2 = {"waits_for_retry", "waits_for_poke", "deferred"}
-"""Tasks that the scheduler of Airflow 2 may not tell of when their run has timed out; see docs/airflow.md."""
+"""Tasks that the scheduler of Airflow 2 may not tell of when their run has timed out; see docs/airflow-reference.md."""
 
 CASES = [(dag_id, task_id) for dag_id, tasks in TABLE.items() for task_id in tasks]
 

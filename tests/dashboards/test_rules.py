@@ -366,7 +366,9 @@ def test_every_sum_and_maximum_has_a_rule() -> None:
 
 def test_nothing_is_added_to_a_maximum() -> None:
     """Asking what was added to a maximum is an error that says what to ask instead."""
-    with pytest.raises(ValueError, match=r"^batch\.job\.state\.timestamp is a maximum, .* ask latest_state\(\)$"):
+    with pytest.raises(
+        ValueError, match=r"^batch\.job\.state\.timestamp is a maximum and has no increase; use latest_state\(\)$"
+    ):
         queries.added("batch.job.state.timestamp", "1h")
 
 

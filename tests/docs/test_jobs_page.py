@@ -1,4 +1,4 @@
-"""What docs/jobs.md shows is what happens."""
+"""What the pages about jobs show is what happens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import yaml
 from batchtel.catalogue import reader
 from batchtel.schema.signals import VIOLATION_TYPES
 
-PAGE = Path(__file__).parents[2] / "docs" / "jobs.md"
+DOCS = Path(__file__).parents[2] / "docs"
+
+PAGES = [DOCS / f"{name}.md" for name in ("jobs", "commands", "runs", "catalogue", "delivery", "safety")]
+"""The pages about jobs, in the order of the index in README.md."""
 
 
 def blocks_of(page: Path, language: str) -> list[str]:
@@ -23,8 +26,8 @@ def blocks_of(page: Path, language: str) -> list[str]:
 
 
 def blocks(language: str) -> list[str]:
-    """Return the code blocks of this page that are in `language`."""
-    return blocks_of(PAGE, language)
+    """Return the code blocks of the pages about jobs that are in `language`."""
+    return [block for page in PAGES for block in blocks_of(page, language)]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -72,7 +75,7 @@ def test_the_catalogue_is_one(tmp_path: Path) -> None:
     file.write_text(text)
     nightly = reader.read(file)["nightly_etl"]
     assert nightly.sla is not None
-    table = re.findall(r"^\| `(\w+)` \| `(\w+)`: ", PAGE.read_text(), re.MULTILINE)
+    table = re.findall(r"^\| `(\w+)` \| `(\w+)`: ", (DOCS / "catalogue.md").read_text(), re.MULTILINE)
     assert table == list(zip(nightly.sla._fields, VIOLATION_TYPES, strict=True))
     code = """
 from batchtel.testing import capture
@@ -92,7 +95,5 @@ print(captured.event("batch.run.finished")["batch.sla.violations"])
 
 
 def documented() -> set[str]:
-    """Return the variables that the reference knows."""
-    return set(re.findall(r"`((?:OTEL|BATCHTEL)_[A-Z_]+)`", (PAGE.parent / "reference.md").read_text())) | {
-        "BATCHTEL_JOB"
-    }
+    """Return the variables that the reference describes."""
+    return set(re.findall(r"`((?:OTEL|BATCHTEL)_[A-Z_]+)`", (DOCS / "reference.md").read_text())) | {"BATCHTEL_JOB"}

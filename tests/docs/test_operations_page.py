@@ -1,4 +1,4 @@
-"""What docs/operations.md names is there."""
+"""What docs/operations.md names exists."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import yaml
 
 from batchtel_collector.environment.load import parse
 from batchtel_collector.render.configuration import render
-from batchtel_dashboards import collector_queries
+from batchtel_dashboards import collector_queries, rules
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+ROOT = Path(__file__).parents[2]
+
+PAGE = (ROOT / "docs" / "operations.md").read_text()
 
 
-def test_every_function_of_its_table_is_there() -> None:
-    """The table of questions and the module of their queries name the same."""
+def test_every_function_of_its_table_exists() -> None:
+    """The table of questions and the module of their queries name the same functions."""
     rows = re.findall(r"^\| [a-z ,]+ \| (`[^|]+`) \| ", PAGE, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     functions = {name for name, found in vars(collector_queries).items() if callable(found) and name[0].islower()}
@@ -24,7 +26,7 @@ def test_every_function_of_its_table_is_there() -> None:
 
 
 @pytest.mark.parametrize("block", re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-def test_environments_are_right(block: str) -> None:
+def test_environments_render(block: str) -> None:
     """Each environment on the page can be rendered."""
     assert yaml.safe_load(render(parse(block, "page.yaml")))["receivers"]["statsd"]
 
@@ -36,3 +38,11 @@ def test_every_reason_is_a_filter() -> None:
     processors = yaml.safe_load(render(parse(text, "all.yaml")))["processors"]
     filters = {name.partition("/")[2] for name in processors if name.startswith("filter/")}
     assert set(re.findall(r"`(\w+)` \(", sentence)) == filters - {"everything", "oversize"}  # the latter is of spans
+
+
+def test_every_recorded_name_is_that_of_a_rule() -> None:
+    """Queries in README.md and on all pages read names that the rules record."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    read = {name for page in pages for name in re.findall(r"\bbatch_\w+:\w+", page.read_text(encoding="utf-8"))}
+    assert len(read) >= 4
+    assert read - rules.names() == set()

@@ -1,6 +1,6 @@
 """Jobs beside a collector that does not answer: how long each waits in vain, in all its processes.
 
-`python -m tests.instrumentation.bounds` prints the table of docs/jobs.md.
+`python -m tests.instrumentation.bounds` prints the table of docs/delivery.md.
 """
 
 from __future__ import annotations

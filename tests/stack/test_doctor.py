@@ -85,7 +85,7 @@ def test_other_programs_at_the_addresses_of_stores(played: Played, monkeypatch: 
     result, report = examine(stack, monkeypatch, "--jaeger", stack.prometheus, "--prometheus", health)
     assert result.exit_code == 3
     assert {check: message for check, (message, _) in wrong(report).items()} == {
-        "Prometheus": f"Prometheus answers other JSON than it should at {health}/api/v1/query. "
+        "Prometheus": f"Prometheus answers unexpected JSON at {health}/api/v1/query. "
         "Is this address that of Prometheus?",
         "Jaeger": f"Jaeger answers 404 at {stack.prometheus}/api/traces. Is this address that of Jaeger?",
     }

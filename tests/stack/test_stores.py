@@ -74,7 +74,7 @@ def test_query_that_prometheus_cannot_read(played: Played) -> None:
     assert failed.value.message == (
         f"Prometheus answers 400 at {played.stack.prometheus}/api/v1/query: "
         '{"status":"error","errorType":"bad_data","error":"invalid parameter \\"query\\": 1:5: parse error: unclosed '
-        'left parenthesis"} (asked: query=sum()'
+        'left parenthesis"} (query: query=sum()'
     )
 
 
@@ -104,7 +104,7 @@ def test_an_answer_that_would_be_cut(played: Played, monkeypatch: pytest.MonkeyP
     with pytest.raises(Failure) as failed:
         VictoriaLogs(played.stack.victorialogs).records(Wanted(SERVICE), start, end)
     assert failed.value.message == (
-        f'VictoriaLogs has 3 results or more for {{"service.name"="{SERVICE}"}}; ask for a shorter time or for one run'
+        f'VictoriaLogs has 3 results or more for {{"service.name"="{SERVICE}"}}; query a shorter time or one run'
     )
     with pytest.raises(Failure, match=rf"^Jaeger has 3 results or more for {SERVICE} "):
         Jaeger(played.stack.jaeger).find(Wanted(SERVICE), start, end)

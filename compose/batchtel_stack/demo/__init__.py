@@ -1,1 +1,1 @@
-"""The demo: real jobs in real processes, and whether the three stores tell what the jobs did."""
+"""The demo: real jobs in real processes, and a comparison of the three stores with what the jobs did."""

@@ -13,7 +13,7 @@ from batchtel.cli.main import INSTALL, Failure
 PACKAGE: Final = "airportsdata"
 
 Airport = dict[str, str]
-"""One row: icao, iata, name, city, subd, country, elevation (feet), lat, lon, tz, lid; "" is unknown."""
+"""One row: icao, iata, name, city, subd, country, elevation (feet), lat, lon, tz, lid; "" where unknown."""
 
 
 def require() -> None:
@@ -23,7 +23,7 @@ def require() -> None:
         Failure: It is not (exit code 2).
     """
     if find_spec(PACKAGE) is None:
-        raise Failure(f"`batchtel demo` works on the data of the package {PACKAGE}, which is missing: {INSTALL}", 2)
+        raise Failure(f"`batchtel demo` needs the data of the package {PACKAGE}, which is missing: {INSTALL}", 2)
 
 
 def read() -> Iterator[Airport]:

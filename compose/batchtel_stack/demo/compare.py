@@ -1,4 +1,4 @@
-"""Compare what happened with what the stores tell."""
+"""Compare what happened with what the stores contain."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from batchtel_dashboards import queries
-from batchtel_stack.demo import ledger, tell, waiting
+from batchtel_stack.demo import ledger, quantities, waiting
+from batchtel_stack.demo.quantities import Quantities
 from batchtel_stack.demo.scenarios import SCENARIOS, Scenario
 from batchtel_stack.demo.target import Target
-from batchtel_stack.demo.tell import Quantities
 
 SLACK_SECONDS: Final = 20.0
 """On top of three cadences: for a busy machine."""
@@ -20,7 +20,7 @@ SLACK_SECONDS: Final = 20.0
 
 @dataclass(frozen=True)
 class Row:
-    """One quantity of one job: what the ledger says, and each store that can tell."""
+    """One quantity of one job: the value in the ledger, and in each store that has it."""
 
     job: str
     name: str
@@ -29,13 +29,13 @@ class Row:
 
     @property
     def equal(self) -> bool:
-        """Whether all say the same."""
+        """Whether all values are equal."""
         return all(amount == self.expected for amount in self.observed.values())
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A scenario, by job and quantity; `observed` is by product, and so is `not_asked`: what it is not asked."""
+    """A scenario, by job and quantity; `observed` is by product, and so is `not_asked`: quantities that it lacks."""
 
     scenario: Scenario
     expected: Quantities
@@ -48,23 +48,23 @@ class Comparison:
         return bool(self.expected) and all(row.equal for row in self.rows())
 
     def rows(self) -> list[Row]:
-        """Return every quantity that anybody reports, job by job."""
+        """Return every quantity of the ledger or of a store, job by job."""
         return [row for job in self._jobs() for row in self._rows_of(job)]
 
     def _jobs(self) -> list[str]:
-        told = [self.expected, *self.observed.values()]
-        return list(dict.fromkeys(job for quantities in told for job in quantities))
+        sources = [self.expected, *self.observed.values()]
+        return list(dict.fromkeys(job for counts in sources for job in counts))
 
     def _rows_of(self, job: str) -> Iterable[Row]:
         expected = self.expected.get(job, {})
-        observed = {store: quantities.get(job, {}) for store, quantities in self.observed.items()}
+        observed = {store: counts.get(job, {}) for store, counts in self.observed.items()}
         for name in dict.fromkeys([*expected, *(name for counted in observed.values() for name in counted)]):
-            told = {
+            values = {
                 store: counted.get(name, 0.0)
                 for store, counted in observed.items()
                 if not name.startswith(self.not_asked[store])
             }
-            yield Row(job, name, expected.get(name, 0.0), told)
+            yield Row(job, name, expected.get(name, 0.0), values)
 
 
 class Witnesses:
@@ -82,31 +82,31 @@ class Witnesses:
         return {line["run_id"] for line in ledger.read(self._ledger) if job in (None, line["job"])}
 
     def compare(self) -> list[Comparison]:
-        """Ask all, and compare scenario by scenario; jobs that belong to none are a scenario of their own."""
-        expected = tell.by_ledger(ledger.read(self._ledger))
+        """Query all stores and compare scenario by scenario; jobs that belong to none are a scenario of their own."""
+        expected = quantities.by_ledger(ledger.read(self._ledger))
         known, end = self.run_ids(), time.time() + 60
-        observed = {self.stores.prometheus.product: tell.by_prometheus(self.stores.prometheus, self.service)}
-        not_asked: dict[str, tuple[str, ...]] = {self.stores.prometheus.product: tell.NOT_OF_METRICS}
+        observed = {self.stores.prometheus.product: quantities.by_prometheus(self.stores.prometheus, self.service)}
+        not_asked: dict[str, tuple[str, ...]] = {self.stores.prometheus.product: quantities.NOT_OF_METRICS}
         for logs in self.stores.logs:
-            observed[logs.product] = tell.by_logs(logs, self.service, known, self.since, end)
-            not_asked[logs.product] = tell.NOT_OF_LOGS
+            observed[logs.product] = quantities.by_logs(logs, self.service, known, self.since, end)
+            not_asked[logs.product] = quantities.NOT_OF_LOGS
         for traces in self.stores.traces:
-            observed[traces.product] = tell.by_traces(traces, self.service, known, self.since, end)
-            not_asked[traces.product] = tell.NOT_OF_TRACES
+            observed[traces.product] = quantities.by_traces(traces, self.service, known, self.since, end)
+            not_asked[traces.product] = quantities.NOT_OF_TRACES
         belonging = {job for scenario in SCENARIOS for job in scenario.jobs}
-        strangers = {job for told in (expected, *observed.values()) for job in told} - belonging
+        strangers = {job for counts in (expected, *observed.values()) for job in counts} - belonging
         scenarios = [*SCENARIOS]
         if strangers:
-            scenarios.append(Scenario("unknown", "jobs that nobody has started", tuple(sorted(strangers))))
+            scenarios.append(Scenario("unknown", "jobs that the demo has not started", tuple(sorted(strangers))))
         return [
             Comparison(
-                one, _only(expected, one), {name: _only(told, one) for name, told in observed.items()}, not_asked
+                one, _only(expected, one), {name: _only(counts, one) for name, counts in observed.items()}, not_asked
             )
             for one in scenarios
         ]
 
     def settle(self) -> list[Comparison]:
-        """Compare until all is equal, or until it would have been; then see that it still is two evaluations later."""
+        """Compare until all is equal, or until the time is over; then compare again two evaluations later."""
         deadline = time.monotonic() + 3 * self._cadence + SLACK_SECONDS
         while True:
             compared = self.compare()
@@ -130,17 +130,17 @@ class Witnesses:
         )
 
     def number_of_series(self) -> int:
-        """Return how many series the runs have made."""
+        """Return how many series the runs have."""
         return int(self.stores.prometheus.value(queries.number_of_series(self.service)))
 
     def series_with_run_id(self) -> int:
         """Return how many series have a label that contains the id of a run."""
         ids = self.run_ids()
-        # Where others write, too, only the demo's own: all series of a large Prometheus are too many to list.
+        # In a shared Prometheus only the demo's own series: all of them may be too many to list.
         matcher = queries.of_service(self.service) if self._target.shared else queries.EVERYTHING
         series = self.stores.prometheus.series(matcher)
         return sum(any(run_id in text for text in labels.values() for run_id in ids) for labels in series)
 
 
-def _only(quantities: Quantities, scenario: Scenario) -> Quantities:
-    return {job: counted for job, counted in quantities.items() if job in scenario.jobs}
+def _only(counts: Quantities, scenario: Scenario) -> Quantities:
+    return {job: counted for job, counted in counts.items() if job in scenario.jobs}

@@ -1,7 +1,7 @@
-"""The ledger: what each job process says that it did, in a file of its own, without any telemetry.
+"""The ledger: a record of what each job process did, in a file of its own, without any telemetry.
 
 A job opens a page for its run and one for each step, inside the `with` of batchtel, so each line is on disk before
-telemetry hears of what it says. The status of a page is told from the exception that leaves it.
+telemetry is recorded. The status of a page follows from the exception that leaves it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ FOLDER_VARIABLE: Final = "DEMO_LEDGER"
 """Names the folder of the ledgers."""
 
 Line = Mapping[str, Any]
-"""One line: `event` is started, step, record_failed or ended, and the rest is what there is to say about it."""
+"""One line: `event` is started, step, record_failed or ended; the other keys are its details."""
 
 
 class Page:
-    """What is counted while a run or a step is open; `write` adds a line to the ledger about something within it."""
+    """The counts of an open run or step; `write` adds a line about an event within it to the ledger."""
 
     def __init__(self, file: Path, who: Line) -> None:
         self._file = file
@@ -30,18 +30,18 @@ class Page:
         self._counts: dict[str, Any] = {}
 
     def write(self, event: str, **more: Any) -> None:
-        """Add a line and have it on disk."""
+        """Add a line and write it to disk."""
         with self._file.open("a") as file:
             file.write(json.dumps({"event": event, **self._who, **more}) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
     def count(self, **counts: Any) -> None:
-        """Note numbers that the closing line of the page will tell; a later value takes the place of an earlier one."""
+        """Set numbers for the closing line of the page; a later value replaces an earlier one."""
         self._counts.update(counts)
 
     def failed_record(self, record: object) -> None:
-        """Write down one record that failed."""
+        """Add a line about one failed record."""
         self.write("record_failed", record=str(record))
 
     @contextmanager
@@ -80,7 +80,7 @@ def read(folder: Path) -> list[Line]:
     """Return the lines of all ledgers of a folder.
 
     Raises:
-        ValueError: A line is no JSON; names file and line.
+        ValueError: A line is not JSON; the message names file and line.
     """
     lines: list[Line] = []
     for file in sorted(folder.glob("*.jsonl")):

@@ -1,4 +1,4 @@
-"""The play from start to end: run the scenarios on a target, and compare its stores with the ledger."""
+"""The whole demo: run the scenarios on a target, and compare its stores with the ledger."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CADENCE: Final = 5
 
 @dataclass(frozen=True)
 class Series:
-    """Number of series after the first pass and in the end, and how many of all carry a run id."""
+    """Number of series after the first pass and at the end, and how many of them have a run id."""
 
     before: int
     after: int
@@ -29,18 +29,18 @@ class Series:
 
     @property
     def ok(self) -> bool:
-        """Whether their number is bounded: runs have made no series."""
+        """Whether their number is bounded: more runs have added no series."""
         return 0 < self.before == self.after and self.with_run_id == 0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was found; without `series` and `runs` if the first pass already differed and the play was stopped.
+    """The result; without `series` and `runs` if the first pass already differed and the demo was stopped.
 
     Attributes:
-        products: the stores that were asked.
+        products: the stores that were queried.
         comparisons: the scenarios.
-        series: how many series there are.
+        series: the numbers of series.
         runs: one run in full, once for each pair of stores that has it.
     """
 
@@ -51,7 +51,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether everything agrees."""
+        """Whether everything is equal."""
         return (
             all(one.ok for one in self.comparisons)
             and self.series is not None
@@ -65,22 +65,23 @@ def play(target: Target, folder: Path, say: Callable[[str], None]) -> Outcome:
     """Run all scenarios.
 
     Raises:
-        Failure: A job did not end as it should, or a store cannot be reached (exit code 3).
+        Failure: A job did not end as expected, or a store cannot be reached (exit code 3).
     """
     products = target.stores.products
     with Processes(folder, target.endpoint, target.service) as processes:
         witnesses = Witnesses(processes.ledger, target, time.time())
-        say("first pass: every job, every way to end")
+        say("first pass: each job ends once in each of its ways")
         scenarios.first_pass(processes)
-        say("waiting until the stores say what the jobs have written down")
+        say("waiting until the stores are equal to the ledger")
         compared = witnesses.settle()
         if not all(one.ok for one in compared):
             say("the stores differ from the ledger after the first pass; the rest is not run")
             return Outcome(products, compared)
         before = witnesses.number_of_series()
-        say(f"they do; {before} series. Now the rest: {scenarios.FLEET_RUNS - scenarios.FLEET_FIRST} runs of the fleet")
+        left = scenarios.FLEET_RUNS - scenarios.FLEET_FIRST
+        say(f"they are equal; {before} series. Now the rest: {left} runs of the fleet")
         scenarios.rest(processes)
-        say("waiting until the stores say it, and seeing that it stays so")
+        say("waiting until the stores are equal again, and comparing once more later")
         compared = witnesses.settle()
         series = Series(before, witnesses.number_of_series(), witnesses.series_with_run_id())
         return Outcome(products, compared, series, tuple(OneRun.find(witnesses, etl.JOB)))

@@ -18,11 +18,11 @@ from batchtel_stack import children, output
 from batchtel_stack.demo import ledger
 
 FLUSH_SECONDS: Final = 30
-"""How long a job may wait for the collector at its end. The default of 2 s is meant for a machine that is not busy
-with a demo: 8 processes at a time on less than half a core need more than that."""
+"""How long a job may wait for the collector at its end. The default of 2 s is for a machine without the load
+of a demo: 8 processes at a time on less than half a core need more."""
 
 SECONDS: Final = 180.0
-"""How long a process may take."""
+"""How long a process may run."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Processes:
     """Starts job modules with `python -m`; at the end of the `with` block those that still run are killed.
 
     Args:
-        folder: where the processes work and print into; `ledger` within it takes the ledgers.
+        folder: working directory of the processes, with their output; the ledgers are in `ledger` within it.
         endpoint: where they send telemetry, OTLP over HTTP.
         service: their `service.name`.
     """
@@ -80,7 +80,7 @@ class Processes:
         """Wait for the end of processes.
 
         Raises:
-            Failure: One ended with another exit code, or not in time; says what it printed (exit code 3).
+            Failure: One ended with another exit code, or not in time; the message has its last lines (exit code 3).
         """
         deadline = time.monotonic() + SECONDS
         for running in all_running:
@@ -92,7 +92,7 @@ class Processes:
                 raise Failure(_said(running, f"ended with {code}, not {exit_code}"), 3)
 
     def _environment(self) -> dict[str, str]:
-        """Return the caller's environment, with nothing in it that would send the telemetry elsewhere."""
+        """Return the caller's environment, without variables that would send the telemetry elsewhere."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("OTEL_", "BATCHTEL_", "TRACE"))}
         return kept | {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self._endpoint,

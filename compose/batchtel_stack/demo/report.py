@@ -1,4 +1,4 @@
-"""What the demo has found, for people and for programs."""
+"""The report of the demo, as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def show(outcome: Outcome, console: Console) -> None:
         if len(one.scenario.jobs) > 1:
             for row in one.rows():
                 if not row.equal:
-                    console.print(f"  {row.job}, {row.name}: {_told(row)}", style="red", highlight=False)
+                    console.print(f"  {row.job}, {row.name}: {_values(row)}", style="red", highlight=False)
         console.print()
     if outcome.series is not None:
         _show_series(outcome.series, console)
@@ -68,7 +68,7 @@ def show(outcome: Outcome, console: Console) -> None:
 def verdict(outcome: Outcome) -> str:
     """Return the last line."""
     if outcome.ok:
-        return f"{_listed(outcome.products)} say exactly what the jobs have written down."
+        return f"{_listed(outcome.products)} are equal to the ledger of the jobs."
     differing = [one.scenario.name for one in outcome.comparisons if not one.ok]
     if outcome.series is not None and not outcome.series.ok:
         differing.append("series")
@@ -86,19 +86,19 @@ def _table(comparison: Comparison) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("equal", no_wrap=True)
     for row in _together(comparison.rows()):
-        told = [_number(row.observed[store]) if store in row.observed else "-" for store in comparison.observed]
+        values = [_number(row.observed[store]) if store in row.observed else "-" for store in comparison.observed]
         style = None if row.equal else "bold red"
-        table.add_row(row.name, _number(row.expected), *told, "yes" if row.equal else "NO", style=style)
+        table.add_row(row.name, _number(row.expected), *values, "yes" if row.equal else "NO", style=style)
     return table
 
 
 def _plain_table(title: str) -> Table:
-    # No frame and little padding: with them the last column falls off a terminal of 80.
+    # No frame and little padding: with them the table is wider than a terminal of 80 columns.
     return Table(title=title, title_justify="left", title_style="bold", header_style="", box=None, padding=(0, 2, 0, 0))
 
 
 def _together(rows: Iterable[Row]) -> list[Row]:
-    """Add the jobs of a scenario up: what it is about fits on a screen; each job was compared by itself."""
+    """Add up the jobs of a scenario, so that it fits on a screen; each job was compared separately."""
     sums: dict[str, Row] = {}
     for row in rows:
         known = sums.get(row.name)
@@ -107,13 +107,13 @@ def _together(rows: Iterable[Row]) -> list[Row]:
         else:
             observed = {store: known.observed[store] + amount for store, amount in row.observed.items()}
             sums[row.name] = Row("", row.name, known.expected + row.expected, observed)
-    told = [row for row in sums.values() if row.expected or any(row.observed.values()) or row.name == "processed"]
-    return sorted(told, key=lambda row: ": " in row.name)  # the run before its steps
+    shown = [row for row in sums.values() if row.expected or any(row.observed.values()) or row.name == "processed"]
+    return sorted(shown, key=lambda row: ": " in row.name)  # the run before its steps
 
 
-def _told(row: Row) -> str:
-    said = ", ".join(f"{store} says {_number(amount)}" for store, amount in row.observed.items())
-    return f"{_number(row.expected)} happened, {said}"
+def _values(row: Row) -> str:
+    observed = ", ".join(f"{store} has {_number(amount)}" for store, amount in row.observed.items())
+    return f"{_number(row.expected)} happened, {observed}"
 
 
 def _show_series(series: Series, console: Console) -> None:
@@ -146,7 +146,7 @@ def _show_run(run: OneRun, console: Console) -> None:
 
 def _line(record: Record) -> Text:
     moment = datetime.fromtimestamp(record.time / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
-    # As Text: rich would read [...] in what a job has said as its own markup.
+    # As Text: rich would parse [...] in a job's message as its own markup.
     return Text(f"{moment} {record.line}")
 
 

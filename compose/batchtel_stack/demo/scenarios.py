@@ -1,4 +1,4 @@
-"""What the demo runs: five scenarios, in a first pass that meets every job and every way to end, and the rest."""
+"""What the demo runs: five scenarios, in a first pass in which each job ends once in each of its ways, and the rest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SCENARIOS: Final = (
     ),
     Scenario("etl", "extract, transform, load over real records, some of them bad", (etl.JOB,)),
     Scenario("retry", "an attempt fails, the next one of the same run succeeds", (retry.JOB,)),
-    Scenario("green", "a job exits 0 and has processed nothing", (idle.JOB,)),
+    Scenario("green", "a job exits with 0 and has processed nothing", (idle.JOB,)),
 )
 
 
@@ -55,7 +55,7 @@ def first_pass(processes: Processes) -> None:
 
 
 def rest(processes: Processes) -> None:
-    """Run what the first pass has left."""
+    """Run the rest of the fleet."""
     processes.finish(start_fleet(processes, FLEET_FIRST, FLEET_RUNS))
 
 
@@ -66,7 +66,7 @@ def run_race(processes: Processes) -> None:
     waiting.until(
         f"{race.PROCESSES} processes at the start",
         lambda: race.ready(processes.folder),
-        # One that has ended will never be ready; finish() says what it printed.
+        # One that has ended will never be ready; finish() reports its last lines.
         lambda ready: ready == race.PROCESSES or any(one.process.poll() is not None for one in racing),
         _READY_SECONDS,
         pause=0.02,

@@ -1,4 +1,4 @@
-"""Where the demo's jobs send, and the stores that are asked afterwards."""
+"""Where the demo's jobs send, and the stores that are queried afterwards."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SERVICE: Final = "batchtel-demo"
 
 @dataclass(frozen=True)
 class Target:
-    """A collector that receives, and the stores behind it.
+    """A collector, and the stores that it delivers to.
 
     Attributes:
         endpoint: where jobs send, OTLP over HTTP.
         stores: the stores that are compared with the ledger.
-        service: `service.name` of all jobs; nothing else in the stores has it.
+        service: `service.name` of all jobs; no other data in the stores has it.
         cadence: seconds between two evaluations of Prometheus' rules, or between two writes if that is longer.
-        shared: whether others use the stores, too.
+        shared: whether other programs write to the stores, too.
     """
 
     endpoint: str
@@ -42,7 +42,7 @@ class Target:
 
     @classmethod
     def of(cls, stack: Stack, service: str) -> Target:
-        """Return the stores of a stack's environment, which others use, too.
+        """Return the stores of a stack's environment, which other programs use, too.
 
         Raises:
             Failure: Prometheus does not evaluate batchtel's recording rules (exit code 1), or does not answer (3).
@@ -63,14 +63,14 @@ class Target:
 
 
 def unique_service() -> str:
-    """Return a `service.name` that no demo has had, so that shared stores can be asked about this one only."""
+    """Return a new `service.name`, so that queries of shared stores return this demo only."""
     return f"{SERVICE}-{uuid.uuid4().hex[:8]}"
 
 
 def overrides(service: str) -> dict[str, object]:
-    """Return what a collector of the demo's own has to have, whatever the environment says.
+    """Return the settings of a collector of the demo's own, whatever the environment has.
 
-    It listens on loopback only and takes part in no tier; its shard is its own, so that its series meet no others.
+    It listens on loopback only and belongs to no tier; its shard is its own, so that its series meet no others.
     """
     return {
         "role": "standalone",
@@ -83,10 +83,10 @@ def overrides(service: str) -> dict[str, object]:
 
 
 def require_askable(name_or_path: str) -> None:
-    """Return if the stores of an environment can be asked.
+    """Return if the stores of an environment can be queried.
 
     Raises:
-        Failure: It is wrong, or a signal of it goes to no store that can be asked (exit code 2).
+        Failure: It is wrong, or a signal of it goes to no store that can be queried (exit code 2).
     """
     options = Options(Path.cwd(), environment=name_or_path, overrides=overrides(SERVICE), only_collector=True)
     Stores.of(configured(options))

@@ -20,18 +20,18 @@ def until(
     pause: float = 0.1,
     describe: Callable[[State], str] = str,
 ) -> State:
-    """Look until `reached` says yes of what was seen, and return that.
+    """Read a state until `reached` is true for it, and return the state.
 
     Args:
-        what: what is waited for, for the error.
+        what: name of the state, for the error.
         look: reads the state.
-        reached: judges it.
+        reached: whether the state is the wanted one.
         seconds: how long at most.
-        pause: seconds between two looks.
-        describe: puts the last state into the error.
+        pause: seconds between two reads.
+        describe: text of the last state, for the error.
 
     Raises:
-        Failure: It took longer; says what was seen last (exit code 3).
+        Failure: It lasted longer; the message has the last state (exit code 3).
     """
     deadline = time.monotonic() + seconds
     while not reached(state := look()):

@@ -1,8 +1,7 @@
 """Query clients of the stores: one interface for logs, one for traces, one client for each product.
 
-A question is asked in the words of the interface; each client writes it in the language of its product and returns the
-same plain data. Every error is a Failure that says which store was asked, at which address, and what it answered (exit
-code 3).
+Each client translates a query of the interface into the language of its product, and returns the same plain data. Each
+error is a Failure with the store, its address and its answer (exit code 3).
 """
 
 from batchtel_dashboards.stores.answers import Record, Sample, Span

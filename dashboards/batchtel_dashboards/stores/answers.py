@@ -1,4 +1,4 @@
-"""What stores answer, the same whichever product was asked."""
+"""The answers of stores, the same for all products."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Record:
     Attributes:
         time: Unix time in nanoseconds.
         line: its text.
-        fields: every attribute of record and resource as text, by its OpenTelemetry name, such as batch.run.id; besides
-            them event_name, trace_id, span_id and severity_text.
+        fields: every attribute of record and resource as text, by its OpenTelemetry name, such as batch.run.id; and
+            event_name, trace_id, span_id and severity_text.
     """
 
     time: int

@@ -17,7 +17,7 @@ TIMEOUT: Final = 30.0
 
 @dataclass(frozen=True)
 class Access:
-    """What a store wants to see of who asks: headers with credentials and tenant, and the files of TLS."""
+    """Credentials for a store: headers with token and tenant, and the files of TLS."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     ca: str | None = None
@@ -26,7 +26,7 @@ class Access:
 
 
 class Client:
-    """The query API of one store at `url`; `product` is what errors call it."""
+    """The query API of one store at `url`; errors name it by `product`."""
 
     product: str
 
@@ -43,10 +43,10 @@ class Client:
         )
 
     def get(self, path: str, fields: Mapping[str, object]) -> bytes | None:
-        """Return the body of an answer of 200; None of one of 404.
+        """Return the body of an answer with status 200, or None for 404.
 
         Raises:
-            Failure: No answer, or one of another status (exit code 3).
+            Failure: No answer, or another status (exit code 3).
         """
         texts = {key: str(value) for key, value in fields.items()}
         try:
@@ -58,16 +58,16 @@ class Client:
         if answer.status == 404:
             return None
         if answer.status != 200:
-            said = " ".join(answer.data.decode(errors="replace").split())[:500]
-            asked = "; ".join(f"{key}={text}" for key, text in texts.items())
-            raise Failure(f"{self.product} answers {answer.status} at {self.url}{path}: {said} (asked: {asked})", 3)
+            text = " ".join(answer.data.decode(errors="replace").split())[:500]
+            query = "; ".join(f"{key}={value}" for key, value in texts.items())
+            raise Failure(f"{self.product} answers {answer.status} at {self.url}{path}: {text} (query: {query})", 3)
         return answer.data
 
     def document(self, path: str, fields: Mapping[str, object]) -> Any:
-        """Return the JSON of an answer of 200; None of one of 404.
+        """Return the JSON of an answer with status 200, or None for 404.
 
         Raises:
-            Failure: As `get`, or the answer is no JSON (exit code 3).
+            Failure: As `get`, or the answer is not JSON (exit code 3).
         """
         body = self.get(path, fields)
         return None if body is None else self.parsed(body, path)
@@ -76,26 +76,26 @@ class Client:
         """Return the value of a JSON text that `path` answered.
 
         Raises:
-            Failure: It is no JSON (exit code 3).
+            Failure: It is not JSON (exit code 3).
         """
         try:
-            # Stores keep bytes that are no UTF-8 as they came; one such record must not hide the others.
+            # Stores keep bytes that are not UTF-8 unchanged; one such record must not hide the others.
             return json.loads(body.decode(errors="replace"))
         except ValueError as error:
             raise Failure(
-                f"{self.product} answers something that is no JSON at {self.url}{path}: {error}. "
+                f"{self.product} answers something that is not JSON at {self.url}{path}: {error}. "
                 f"Is this address that of {self.product}?",
                 3,
             ) from error
 
     def found(self, path: str, fields: Mapping[str, object], *keys: str) -> Any:
-        """Return what stands below `keys` in the JSON of an answer.
+        """Return the value below `keys` in the JSON of an answer.
 
         Raises:
-            Failure: As `document`, or nothing stands there: another program answers (exit code 3).
+            Failure: As `document`, or there is no such value: another program answers (exit code 3).
         """
         content = self.document(path, fields)
-        answer = "404" if content is None else "other JSON than it should"
+        answer = "404" if content is None else "unexpected JSON"
         try:
             for key in keys:
                 content = content[key]
@@ -104,17 +104,15 @@ class Client:
         return content
 
     def another(self, answer: str, path: str) -> Failure:
-        """Return the error about an answer that this product would not give."""
+        """Return the error for an answer that this product never returns."""
         return Failure(
             f"{self.product} answers {answer} at {self.url}{path}. Is this address that of {self.product}?", 3
         )
 
     def require_whole(self, query: str, count: int, limit: int) -> None:
-        """Raise Failure (exit code 3) when an answer is as long as its limit: it may not be all there is."""
+        """Raise Failure (exit code 3) when an answer is as long as its limit: it may be incomplete."""
         if count >= limit:
-            raise Failure(
-                f"{self.product} has {limit} results or more for {query}; ask for a shorter time or for one run", 3
-            )
+            raise Failure(f"{self.product} has {limit} results or more for {query}; query a shorter time or one run", 3)
 
 
 def quoted(text: str) -> str:

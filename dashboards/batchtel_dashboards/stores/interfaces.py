@@ -1,4 +1,4 @@
-"""What every store of logs and every store of traces can be asked."""
+"""The queries that every store of logs and every store of traces answers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from batchtel_dashboards.stores.answers import Record, Span
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which log records or traces are wanted; what is None does not narrow.
+    """Which log records or traces a query returns; None matches all.
 
     Attributes:
         service: `service.name` of the process that sent them.
-        event: name of an event, one of `detail.EVENTS`; a job's own log records have none. Traces do not read it.
-        job: name of the job; log streams are distinguished by it, so it makes a query fast.
+        event: name of an event, one of `spans_and_events.EVENTS`; a job's own log records have none. Stores of traces
+            ignore it.
+        job: name of the job; it identifies log streams, so it makes a query fast.
         run_id: id of the run.
     """
 
@@ -37,8 +38,8 @@ class Logs(Protocol):
         """Return the log records between two Unix times in seconds, oldest first.
 
         Raises:
-            Failure: It does not answer, or it has more than it returns at once: part of an answer would read as the
-                whole (exit code 3).
+            Failure: It does not answer, or it has more than it returns at once: a part must not look like the whole
+                answer (exit code 3).
         """
 
 

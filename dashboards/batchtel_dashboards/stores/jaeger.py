@@ -1,6 +1,6 @@
 """Jaeger: traces by attributes and by id (https://www.jaegertracing.io/docs/latest/apis/); measured on Jaeger 1.76.
 
-Its API v3 answers OTLP JSON, but reads no attributes over HTTP, so traces are searched by the API of its page.
+Its API v3 returns OTLP JSON, but does not filter by attributes over HTTP, so traces are searched by the API of its UI.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Jaeger(Client):
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of one trace by start; none if Jaeger does not have it."""
         path = f"/api/v3/traces/{quote(trace_id)}"
-        # Raw: otherwise it moves the times of spans by what it takes for the skew of their clocks.
+        # Raw: otherwise Jaeger corrects the times of spans by an estimated clock skew.
         content = self.document(path, {"raw_traces": "true"})
         if content is None:
             return []
         try:
             return otlp_json.spans(content["result"].get("resourceSpans") or [])
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise self.another("other JSON than it should", path) from None
+            raise self.another("unexpected JSON", path) from None
 
 
 def _has_ours(trace: dict[str, Any]) -> bool:

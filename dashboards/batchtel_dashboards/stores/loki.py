@@ -14,7 +14,7 @@ from batchtel_dashboards.stores.client import Client, quoted
 from batchtel_dashboards.stores.interfaces import Wanted
 
 LIMIT: Final = 5000
-"""Log records of one answer: Loki refuses to be asked for more unless it is configured otherwise."""
+"""Log records of one answer: Loki refuses a query for more, unless it is configured otherwise."""
 
 _KEYS: Final = (
     *(attribute.key for attribute in signals.ATTRIBUTES if not attribute.label),
@@ -22,7 +22,7 @@ _KEYS: Final = (
     *("batch.clock.time", "batch.truncated", "log.iostream"),
 )
 _NAMES: Final = {key.replace(".", "_"): key for key in _KEYS}
-"""Loki writes every dot as an underscore; its name of an attribute -> the attribute. Others keep Loki's name."""
+"""Loki replaces every dot by an underscore; name in Loki -> name of the attribute. Others keep Loki's name."""
 
 
 class Loki(Client):
@@ -45,7 +45,7 @@ class Loki(Client):
 
 
 def logql(wanted: Wanted) -> str:
-    """Return the LogQL of what is wanted: the stream first, then filters on structured metadata."""
+    """Return the query in LogQL: the stream first, then filters on structured metadata."""
     stream = {"service_name": wanted.service} | ({"batch_job_name": wanted.job} if wanted.job is not None else {})
     selector = ", ".join(f"{key}={quoted(text)}" for key, text in stream.items())
     filters = {"event_name": wanted.event, "batch_run_id": wanted.run_id}

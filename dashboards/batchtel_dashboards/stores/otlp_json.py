@@ -1,4 +1,4 @@
-"""Spans in OTLP JSON, as stores of traces answer them: ids in hexadecimal digits or, as JSON of protobuf, in base64."""
+"""Spans in OTLP JSON, as stores of traces return them: ids in hexadecimal digits or, as JSON of protobuf, in base64."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def spans(resources: Iterable[dict[str, Any]]) -> list[Span]:
     """Return the spans of a list of ResourceSpans by start.
 
     Raises:
-        KeyError, TypeError, ValueError: It is something else.
+        KeyError, TypeError, ValueError: It is not a list of ResourceSpans.
     """
     found = [
         _span(content)

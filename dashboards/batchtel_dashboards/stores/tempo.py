@@ -22,14 +22,14 @@ class Tempo(Client):
     def find(self, wanted: Wanted, start: float, end: float) -> list[str]:
         """Return the ids of the traces with spans of wanted runs between two Unix times in seconds.
 
-        The spans of a search are of no use: when those of a trace arrived in two parts, Tempo returns the part with
-        more matches only (measured: 46 of 48 first steps). `trace` has them all.
+        The spans in the answer of a search are incomplete: if those of a trace arrived in two parts, Tempo returns only
+        the part with more matches (measured: 46 of 48 first steps). `trace` returns all.
         """
         query = traceql(wanted)
         fields = {"q": query, "start": int(start), "end": int(end) + 1, "limit": LIMIT}
         traces = self.found("/api/search", fields, "traces")
         self.require_whole(query, len(traces), LIMIT)
-        # A search drops leading zeros.
+        # The answer of a search omits leading zeros.
         return [trace["traceID"].zfill(32) for trace in traces]
 
     def trace(self, trace_id: str) -> list[Span]:
@@ -41,11 +41,11 @@ class Tempo(Client):
         try:
             return otlp_json.spans(content.get("batches") or content.get("resourceSpans") or [])
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise self.another("other JSON than it should", path) from None
+            raise self.another("unexpected JSON", path) from None
 
 
 def traceql(wanted: Wanted) -> str:
-    """Return the TraceQL of what is wanted: traces with job or step spans. `event` is not read: spans have none."""
+    """Return the query in TraceQL: traces with job or step spans. `event` is ignored: spans have none."""
     conditions = [f"resource.service.name = {quoted(wanted.service)}", 'name =~ "batch_(job|step)[.].*"']
     for key, text in (("batch.job.name", wanted.job), ("batch.run.id", wanted.run_id)):
         if text is not None:

@@ -34,12 +34,12 @@ class VictoriaLogs(Client):
         try:
             records = [_record(row) for row in rows]
         except (KeyError, TypeError):
-            raise self.another("other JSON than it should", _PATH) from None
+            raise self.another("unexpected JSON", _PATH) from None
         return sorted(records, key=lambda record: record.time)
 
 
 def logsql(wanted: Wanted) -> str:
-    """Return the LogsQL of what is wanted: the stream first, then exact filters on fields."""
+    """Return the query in LogsQL: the stream first, then exact filters on fields."""
     stream = {"service.name": wanted.service} | ({"batch.job.name": wanted.job} if wanted.job is not None else {})
     selector = ", ".join(f"{quoted(key)}={quoted(text)}" for key, text in stream.items())
     filters = {"event_name": wanted.event, "batch.run.id": wanted.run_id}

@@ -103,7 +103,7 @@ def test_an_answer_that_would_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     with answering({PATH: ANSWER}) as loki, pytest.raises(Failure) as failed:
         Loki(loki.url).records(Wanted("shop"), 0, 1)
     assert failed.value.message == (
-        'Loki has 3 results or more for {service_name="shop"}; ask for a shorter time or for one run'
+        'Loki has 3 results or more for {service_name="shop"}; query a shorter time or one run'
     )
 
 
@@ -114,9 +114,9 @@ def test_errors() -> None:
             Loki(loki.url).records(Wanted("shop"), 0, 1)
         assert failed.value.message == (
             f"Loki answers 400 at {loki.url}{PATH}: parse error : unexpected IDENTIFIER "
-            '(asked: query={service_name="shop"}; start=0; end=1000000000; limit=5000; direction=forward)'
+            '(query: query={service_name="shop"}; start=0; end=1000000000; limit=5000; direction=forward)'
         )
-    for answer, said in (({"status": "success"}, "other JSON than it should"), (None, "404")):
+    for answer, said in (({"status": "success"}, "unexpected JSON"), (None, "404")):
         with answering({PATH: answer} if answer else {}) as loki, pytest.raises(Failure) as failed:
             Loki(loki.url).records(Wanted("shop"), 0, 1)
         assert failed.value.message == f"Loki answers {said} at {loki.url}{PATH}. Is this address that of Loki?"

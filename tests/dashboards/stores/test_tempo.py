@@ -102,16 +102,14 @@ def test_what_is_not_there() -> None:
 
 
 def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that would be cut, one that is no JSON, and another program at the address."""
+    """An answer that would be cut, one that is not JSON, and another program at the address."""
     monkeypatch.setattr("batchtel_dashboards.stores.tempo.LIMIT", 1)
     with answering({"/api/search": SEARCH, f"/api/traces/{TRACE}": [1], "/api/traces/html": b"<html>"}) as tempo:
         with pytest.raises(Failure, match=r"^Tempo has 1 results or more for \{ resource"):
             Tempo(tempo.url).find(Wanted("shop"), 0, 1)
-        with pytest.raises(
-            Failure, match=r"^Tempo answers other JSON than it should at .*Is this address that of Tempo\?$"
-        ):
+        with pytest.raises(Failure, match=r"^Tempo answers unexpected JSON at .*Is this address that of Tempo\?$"):
             Tempo(tempo.url).trace(TRACE)
-        with pytest.raises(Failure, match=r"^Tempo answers something that is no JSON at "):
+        with pytest.raises(Failure, match=r"^Tempo answers something that is not JSON at "):
             Tempo(tempo.url).trace("html")
     with (
         answering({}) as tempo,

@@ -161,5 +161,5 @@ def expected(shape: Shape) -> Expected:
 
 
 def _of_command(code: int) -> str:
-    """Return the status of a command by its exit code, as docs/jobs.md has it."""
+    """Return the status of a command by its exit code, as docs/commands.md has it."""
     return {0: "success", -2: "cancelled", -15: "cancelled", -9: "lost"}.get(code, "failure")

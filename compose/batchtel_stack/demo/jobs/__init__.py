@@ -1,1 +1,1 @@
-"""The programs that the demo runs; each can be read as an example of the API and run by itself."""
+"""The programs that the demo runs; each is an example of the API and can be run by itself."""

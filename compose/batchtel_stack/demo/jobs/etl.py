@@ -2,7 +2,7 @@
 
     python -m batchtel_stack.demo.jobs.etl DATABASE
 
-A record without a city does not pass, and about one in twenty has none: nothing here is made up.
+A record without a city is rejected. About one in twenty has none: the data is real.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main(database: Path) -> None:
 
 
 def extract(page: Page) -> list[Airport]:
-    """Read all airports and keep those that this job is about."""
+    """Read all airports and keep those of this job."""
     with batchtel.step("extract") as step, page.step("extract") as ours:
         everything = list(airports.read())
         wanted = [airport for airport in everything if airport["iata"] and airport["tz"].startswith("Europe/")]
@@ -55,7 +55,7 @@ def extract(page: Page) -> list[Airport]:
 
 
 def transform(page: Page, extracted: list[Airport]) -> Iterator[Row]:
-    """Turn each airport into a row; one that does not pass is a failed record."""
+    """Turn each airport into a row; one that is rejected is a failed record."""
     with batchtel.step("transform") as step, page.step("transform") as ours:
         written = failed = 0
         for airport in extracted:

@@ -2,8 +2,8 @@
 
     python -m batchtel_stack.demo.jobs.fleet FOLDER FIRST LAST
 
-A worker, like those of a scheduler: it imports what the jobs need once and forks for each run. A fresh interpreter
-costs 0.7 s of CPU per run, a fork 0.15 s; the process is as real either way.
+A worker, like those of a scheduler: it imports what the jobs need once and forks for each run. A new interpreter needs
+0.7 s of CPU per run, a fork 0.15 s.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def time_zones(deliveries: list[Airport]) -> object:
 
 
 def longest_name(deliveries: list[Airport]) -> object:
-    """Find the airport that needs most room on a sign."""
+    """Find the airport with the longest name."""
     return max(deliveries, key=lambda airport: len(airport["name"]))["name"]
 
 
@@ -73,7 +73,7 @@ JOBS: Final[dict[str, Callable[[list[Airport]], object]]] = {
 
 
 def arrives(number: int) -> bool:
-    """Say whether the delivery for a run is there; every eighth round of all jobs lacks it, the second first."""
+    """Whether the delivery for a run exists; every eighth round of all jobs lacks it, from the second round on."""
     return number // len(JOBS) % 8 != 1
 
 
@@ -124,15 +124,15 @@ def _child(folder: Path, number: int) -> None:
     try:
         run(folder, number)
     except OSError as error:
-        print(f"run {number}: {error}", file=sys.stderr)  # noqa: T201  # what a worker writes into its log
+        print(f"run {number}: {error}", file=sys.stderr)  # noqa: T201  # a worker's log
     finally:
-        # A worker's child ends without the interpreter's exit handlers, so it says itself that it is done.
+        # A worker's child ends without the interpreter's exit handlers, so it flushes itself.
         batchtel.flush(FLUSH_SECONDS)
         os._exit(0)
 
 
 def _import_all() -> None:
-    """Import what the first run would; nothing is built yet, so that each child makes its own telemetry."""
+    """Import what the first run would; no telemetry is built yet, so that each child builds its own."""
     for module in IMPORTED_ONCE:
         importlib.import_module(module)
 

@@ -1,4 +1,4 @@
-"""A job that exits 0 and has done nothing: green for every scheduler, and 0 records for whoever looks.
+"""A job that exits with 0 and has done nothing: green in every scheduler, with 0 records.
 
 python -m batchtel_stack.demo.jobs.idle DATABASE
 """

@@ -1,8 +1,9 @@
-"""Many processes of one job, which all fail at the same moment: each inserts the row that is there already.
+"""Many processes of one job, which all fail at the same moment: each inserts a row that already exists.
 
     python -m batchtel_stack.demo.jobs.race FOLDER
 
-Says in FOLDER that it is ready, waits for the file `go` there, which holds the Unix time of the start, and exits 1.
+Creates a file in FOLDER when it is ready, waits for the file `go` there, which has the Unix time of the start, and
+exits with 1.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ PROCESSES: Final = 10
 
 
 def database(folder: Path) -> Path:
-    """Return the database that the processes race for."""
+    """Return the path of the database."""
     return folder / "hubs.sqlite"
 
 
 def prepare(folder: Path) -> None:
-    """Make the database, with the row that every process will try to insert."""
+    """Create the database, with the row that every process will try to insert."""
     with closing(sqlite3.connect(database(folder))) as hubs, hubs:
         hubs.execute("create table hub (iata text primary key, city text)")
         hubs.execute("insert into hub values ('FRA', 'Frankfurt')")

@@ -1,4 +1,4 @@
-"""A job that fails until its input is there; a scheduler runs it again with the same run id and a higher attempt.
+"""A job that fails until its input exists; a scheduler runs it again with the same run id and a higher attempt.
 
 BATCHTEL_RUN_ID=... BATCHTEL_ATTEMPT=2 python -m batchtel_stack.demo.jobs.retry INPUT
 """

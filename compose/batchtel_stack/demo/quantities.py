@@ -1,4 +1,4 @@
-"""What the ledger and each store tell about the jobs, in the same words, so that they can be compared."""
+"""The counts of the jobs in the ledger and in each store, with the same names, so that they can be compared."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from batchtel_dashboards.stores import Logs, Prometheus, Traces, Wanted
 from batchtel_stack.demo.ledger import Line
 
 Quantities = dict[str, dict[str, float]]
-"""Job name -> what is counted -> how many. What is not there is 0."""
+"""Job name -> what is counted -> how many. A missing count is 0."""
 
 RUN_IDS: Final = "run ids"
-UNKNOWN_RUN_IDS: Final = "run ids that no job has written down"
+UNKNOWN_RUN_IDS: Final = "run ids that are not in the ledger"
 FAILED_RECORDS: Final = "failed records by id"
 SCHEMA: Final = "schema version"
 
@@ -23,11 +23,11 @@ WINDOW: Final = "6h"
 
 
 def by_ledger(lines: Iterable[Line]) -> Quantities:
-    """Return what the jobs have written down."""
-    told = _nothing()
+    """Return the counts in the ledger."""
+    counts = _nothing()
     ids: dict[str, set[str]] = defaultdict(set)
     for line in lines:
-        job, event = told[line["job"]], line["event"]
+        job, event = counts[line["job"]], line["event"]
         ids[line["job"]].add(line["run_id"])
         if event == "started":
             job["started"] += 1
@@ -41,41 +41,41 @@ def by_ledger(lines: Iterable[Line]) -> Quantities:
             _add(job, line, {key: key for key in ("processed", "failed", "quality")})
             _add_schema(job, line.get("schema_version"))
     for name, of_job in ids.items():
-        told[name][RUN_IDS] = len(of_job)
-    return _plain(told)
+        counts[name][RUN_IDS] = len(of_job)
+    return _plain(counts)
 
 
 def by_prometheus(store: Prometheus, service: str) -> Quantities:
-    """Return what the recorded increments of a service add up to."""
-    told, own = _nothing(), {"job": service}
+    """Return the sums of the recorded increments of a service."""
+    counts, own = _nothing(), {"job": service}
 
-    def ask(metric: str, name: str, *labels: str) -> None:
+    def add(metric: str, name: str, *labels: str) -> None:
         part: queries.HistogramPart = "sum" if name == "quality" else "count"
         for sample in store.query(queries.added(metric, WINDOW, by=("job_name", *labels), labels=own, part=part)):
             step = sample.labels.get("step_name")
             what = name or _ended(sample.labels.get("status", ""), sample.labels.get("error_type", ""))
-            told[sample.labels["job_name"]][f"{step}: {what}" if step else what] += sample.value
+            counts[sample.labels["job_name"]][f"{step}: {what}" if step else what] += sample.value
 
-    ask("batch.job.runs.started", "started")
-    ask("batch.job.completions", "", "status", "error_type")
-    ask("batch.job.records.processed", "processed")
-    ask("batch.job.records.failed", "failed")
-    ask("batch.job.retries", "retries")
-    ask("batch.job.data_quality.score", "quality")
-    ask("batch.step.completions", "", "step_name", "status", "error_type")
+    add("batch.job.runs.started", "started")
+    add("batch.job.completions", "", "status", "error_type")
+    add("batch.job.records.processed", "processed")
+    add("batch.job.records.failed", "failed")
+    add("batch.job.retries", "retries")
+    add("batch.job.data_quality.score", "quality")
+    add("batch.step.completions", "", "step_name", "status", "error_type")
     for counted in ("read", "written", "failed"):
-        ask(f"batch.step.records.{counted}", counted, "step_name")
-    return _plain(told)
+        add(f"batch.step.records.{counted}", counted, "step_name")
+    return _plain(counts)
 
 
 def by_logs(store: Logs, service: str, known: Collection[str], start: float, end: float) -> Quantities:
-    """Return what the events say; `known` are the run ids of the ledger."""
-    told = _nothing()
+    """Return the counts in the events; `known` are the run ids of the ledger."""
+    counts = _nothing()
     ids: dict[str, set[str]] = defaultdict(set)
     for record in store.records(Wanted(service), start, end):
         fields = record.fields
         event, name = fields.get("event_name", ""), fields.get("batch.job.name", "")
-        job = told[name]
+        job = counts[name]
         if not event:
             continue  # a line of the job's own
         ids[name].add(fields["batch.run.id"])
@@ -86,26 +86,26 @@ def by_logs(store: Logs, service: str, known: Collection[str], start: float, end
             job[FAILED_RECORDS] += 1
         elif event in {"batch.step.finished", "batch.run.finished"}:
             _add_span(job, fields)
-    return _with_ids(told, ids, known)
+    return _with_ids(counts, ids, known)
 
 
 def by_traces(store: Traces, service: str, known: Collection[str], start: float, end: float) -> Quantities:
-    """Return what the spans say; `known` are the run ids of the ledger."""
-    told = _nothing()
+    """Return the counts in the spans; `known` are the run ids of the ledger."""
+    counts = _nothing()
     ids: dict[str, set[str]] = defaultdict(set)
     for span in (span for trace_id in store.find(Wanted(service), start, end) for span in store.trace(trace_id)):
         name = str(span.attributes["batch.job.name"])
-        job = told[name]
+        job = counts[name]
         ids[name].add(str(span.attributes["batch.run.id"]))
         if "batch.step.name" not in span.attributes:
             job["started"] += 1
             job["retries"] += int(span.attributes["batch.run.attempt"]) > 1
         _add_span(job, span.attributes)
-    return _with_ids(told, ids, known)
+    return _with_ids(counts, ids, known)
 
 
 def _add_span(job: dict[str, float], fields: Mapping[str, Any]) -> None:
-    """Add a run or step that ended, told by the attributes that spans and events share."""
+    """Add a run or step that ended, from the attributes that spans and events share."""
     ended = _ended(fields.get("batch.status", "not ended"), fields.get("error.type", ""))
     step = fields.get("batch.step.name")
     if step:
@@ -136,22 +136,22 @@ def _ended(status: str, error_type: str) -> str:
     return f"{status} ({error_type})" if error_type else status
 
 
-def _with_ids(told: Quantities, ids: Mapping[str, set[str]], known: Collection[str]) -> Quantities:
+def _with_ids(counts: Quantities, ids: Mapping[str, set[str]], known: Collection[str]) -> Quantities:
     for name, of_job in ids.items():
-        told[name][RUN_IDS] = len(of_job.intersection(known))
-        told[name][UNKNOWN_RUN_IDS] = len(of_job.difference(known))
-    return _plain(told)
+        counts[name][RUN_IDS] = len(of_job.intersection(known))
+        counts[name][UNKNOWN_RUN_IDS] = len(of_job.difference(known))
+    return _plain(counts)
 
 
 def _nothing() -> Quantities:
     return defaultdict(lambda: defaultdict(float))
 
 
-def _plain(told: Quantities) -> Quantities:
-    return {job: {name: round(amount, 6) for name, amount in counted.items()} for job, counted in told.items()}
+def _plain(counts: Quantities) -> Quantities:
+    return {job: {name: round(amount, 6) for name, amount in counted.items()} for job, counted in counts.items()}
 
 
 NOT_OF_METRICS: Final = (RUN_IDS, FAILED_RECORDS, SCHEMA)
 NOT_OF_LOGS: Final[tuple[str, ...]] = ()
 NOT_OF_TRACES: Final = (FAILED_RECORDS,)
-"""What a store of the signal is not asked, by the beginnings of the words."""
+"""Counts that a store of the signal does not have, by the beginnings of their names."""

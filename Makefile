@@ -16,7 +16,7 @@ demo: $(UV) ## Set everything up, run the main job, show what arrived, stop
 
 test: $(UV) ## Run the tests, against the real programs
 	@$(RUN) batchtel stack build > /dev/null
-	$(RUN) pytest
+	$(RUN) pytest -n 3 --dist loadfile
 
 test-airflow: $(UV) ## Run the tests on real Airflow 3.3 and 2.11, against the real stack
 	@$(RUN) batchtel stack build > /dev/null

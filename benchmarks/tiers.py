@@ -196,14 +196,14 @@ def _bench(folder: Path, say: Callable[[str], None]) -> Iterator[_Bench]:
 @contextmanager
 def _agent(folder: Path, ports: Ports, stack: Stack) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run an agent that sends to the stack's gateway; yield its process and its OTLP address."""
-    keys = ("otlp_grpc", "otlp_http", "health", "metrics", "series")
+    keys = ("otlp_grpc", "otlp_http", "health", "metrics", "scrape")
     listen = {key: f"{HOST}:{port}" for key, port in zip(keys, free(len(keys)), strict=True)}
     overrides = {
         "listen": listen,
         "gateways": {"endpoints": [f"{HOST}:{ports.otlp_grpc}"]},
         "prometheus": {"endpoint": f"{stack.prometheus}/api/v1/write"},
         "queue": {"folder": str(folder / "queue")},
-        "shard": "agent-0",
+        "instance": "agent-0",
     }
     folder.mkdir(parents=True)
     file = folder / "collector.yaml"

@@ -78,7 +78,7 @@ def _reference() -> Iterator[str]:
         + ", ".join(f"`{key}` (as `{label}`)" for key, label in RESOURCE_LABELS.items())
         + ".\n"
     )
-    yield "Labels where the environment lists their values, by `job_labels`:\n"
+    yield "Labels where the environment has their values, by `catalogue` or `tags`:\n"
     yield from (f"- `{row.key}`: {row.description}" for row in JOB_LABELS)
     yield "\n## Spans and events\n"
     yield from _table(
@@ -91,7 +91,7 @@ def _reference() -> Iterator[str]:
     yield "\n## Attributes\n"
     yield from _table(
         ("attribute", "type", "label", "meaning"),
-        [(f"`{row.key}`", row.type, "yes" if row.label else "", row.description) for row in ATTRIBUTES],
+        [(f"`{row.key}`", row.type, "yes" if row.label else "", row.meaning) for row in ATTRIBUTES],
     )
     yield "\nSpans and events of Airflow's DAG runs and tasks carry on top:\n"
     yield from _table(

@@ -17,6 +17,12 @@ from tests.support.durations import Durations
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+WORKERS = 4
+"""More processes of pytest-xdist than this share ports with others."""
+
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+ports.CANDIDATES = ports.CANDIDATES[_worker * len(ports.CANDIDATES) // WORKERS :][: len(ports.CANDIDATES) // WORKERS]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Print what each suite has taken at the end of the run; workers of pytest-xdist leave it to the main process."""

@@ -15,6 +15,12 @@ from batchtel_stack import holder
 
 HOST: Final = "127.0.0.1"
 
+CANDIDATES = range(20000, 32000)
+"""Where `free` looks: below the ports that Linux gives to outgoing connections, 32768 to 60999.
+
+Tests that run in parallel give each of their processes a part: a port that is free now may be open elsewhere a moment
+later."""
+
 
 def _port(number: int, program: str, purpose: str) -> int:
     default: int = field(default=number, metadata={"program": program, "purpose": purpose})
@@ -105,18 +111,18 @@ class Ports:
 
 
 def free(count: int) -> list[int]:
-    """Return `count` ports that nothing uses right now, below those that the kernel gives to outgoing connections.
+    """Return `count` ports of `CANDIDATES` that nothing uses right now.
 
     Raises:
         Failure: There are not so many (exit code 3).
     """
     taken: list[int] = []
-    for number in random.sample(range(20000, 32000), 12000):
+    for number in random.sample(CANDIDATES, len(CANDIDATES)):
         if _refusal(number) is None:
             taken.append(number)
         if len(taken) == count:
             return taken
-    raise Failure(f"fewer than {count} ports between 20000 and 32000 are free", 3)
+    raise Failure(f"fewer than {count} ports between {CANDIDATES.start} and {CANDIDATES.stop} are free", 3)
 
 
 def _refusal(number: int) -> int | None:

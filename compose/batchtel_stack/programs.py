@@ -89,7 +89,7 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
     if options.only_collector:
         return (_collector(options, environment, boot),)
     return (
-        _prometheus(options, go_duration(environment.cadence), go_duration(retention.metrics)),
+        _prometheus(options, go_duration(environment.export_interval), go_duration(retention.metrics)),
         _victorialogs(options, retention.detail),
         _jaeger(options, go_duration(retention.detail)),
         _collector(options, environment, boot),
@@ -105,7 +105,7 @@ def configured(options: Options) -> Settings:
     """
     settings = _listeners(options) | ({} if options.only_collector else _own_stores(options.ports))
     if options.cadence is not None:
-        settings["cadence"] = options.cadence
+        settings["export_interval"] = options.cadence
     merge(settings, options.overrides)
     return load(options.environment, settings)
 
@@ -203,7 +203,7 @@ def _listeners(options: Options) -> dict[str, object]:
             "otlp_http": f"{HOST}:{ports.otlp_http}",
             "health": f"{HOST}:{ports.collector_health}",
             "metrics": f"{HOST}:{ports.collector_metrics}",
-            "series": f"{HOST}:{ports.collector_series}",
+            "scrape": f"{HOST}:{ports.collector_series}",
         },
         "queue": {"folder": str(options.data / "collector" / "queue")},
     }

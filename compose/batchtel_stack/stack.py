@@ -69,7 +69,7 @@ class Stack:
     @property
     def cadence(self) -> float:
         """Seconds between two writes to Prometheus."""
-        return configured(self.options).cadence.total_seconds()
+        return configured(self.options).export_interval.total_seconds()
 
     @property
     def prometheus(self) -> str:

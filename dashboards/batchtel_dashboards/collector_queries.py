@@ -1,7 +1,7 @@
 """Named queries about the collector itself, in PromQL: what it takes, what it refuses and drops, and what waits.
 
-The names are those that remote write makes of the collector's own metrics (0.159). `instance` is the shard; an exporter
-is named as in the rendered configuration, such as otlp_http/victorialogs.
+The names are those that remote write makes of the collector's own metrics (0.159). `instance` is the environment's; an
+exporter is named as in the rendered configuration, such as otlp_http/victorialogs.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ import yaml
 from batchtel.schema.signals import METRICS, Metric
 
 GROUP: Final = "batchtel"
-"""The one group; its interval is Prometheus' `evaluation_interval`, which should be the collector's cadence."""
+"""The one group; its interval is Prometheus' `evaluation_interval`, which should be `export_interval`."""
 
 MEMORY: Final = "6h"
 """How far back `seen` and `max` are looked for. A longer gap counts whole totals again; 1,440 samples at 15 s each."""

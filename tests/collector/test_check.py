@@ -95,7 +95,9 @@ def test_a_vendor_takes_the_place_of_any_store(missing: tuple[str, ...], role: s
 def test_more_jobs_than_the_limit_has_room_for_are_told(collector_program: Path, tmp_path: Path) -> None:
     """The known jobs times the sums that one can have; exit code 1."""
     mine = tmp_path / "mine.yaml"
-    mine.write_text("base: local\nname: mine\nunknown_jobs: other\njobs: [a, b]\nseries_limit: 300\n", encoding="utf-8")
+    named = "unknown_jobs: other\ncatalogue: ./jobs.toml\n"
+    mine.write_text(f"base: local\nname: mine\n{named}series_limit: 300\n", encoding="utf-8")
+    (tmp_path / "jobs.toml").write_text("[jobs.a]\n[jobs.b]\n", encoding="utf-8")
     result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     sums, step = budget(load("local")).sums, budget(load("local")).sums_of_step
     assert (result.exit_code, result.stderr) == (
@@ -155,11 +157,13 @@ SECRETS = {
 
 
 @pytest.mark.parametrize("place", SECRETS)
-def test_a_secret_in_the_extras_is_told_and_not_repeated(place: str, collector_program: Path, tmp_path: Path) -> None:
+def test_a_secret_in_the_overrides_is_told_and_not_repeated(
+    place: str, collector_program: Path, tmp_path: Path
+) -> None:
     """By the name of the setting or by its shape; the message has neither."""
-    (tmp_path / "extras.yaml").write_text(json.dumps(SECRETS[place]), encoding="utf-8")
+    (tmp_path / "overrides.yaml").write_text(json.dumps(SECRETS[place]), encoding="utf-8")
     mine = tmp_path / "mine.yaml"
-    mine.write_text("base: local\nname: mine\nextras: ./extras.yaml\n", encoding="utf-8")
+    mine.write_text("base: local\nname: mine\noverrides: ./overrides.yaml\n", encoding="utf-8")
     result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     assert result.exit_code == 1
     assert f'  {place} holds what looks like a secret; write "${{env:NAME}}" in its place\n' in result.stderr
@@ -231,32 +235,38 @@ def test_a_wrong_file_has_not_passed_the_check(tmp_path: Path) -> None:
 def test_every_role_is_checked_though_one_is_wrong(tmp_path: Path) -> None:
     """What is wrong in each role is told at once, and what is wrong in all of them only once."""
     mine = tmp_path / "mine.yaml"
-    mine.write_text("base: production\nname: mine\ncadence: 5\n", encoding="utf-8")
+    mine.write_text("base: production\nname: mine\nexport_interval: 5\n", encoding="utf-8")
     both = batchtel("config", "check", "--env", mine)
-    assert (both.exit_code, both.stderr.count("error: 1 problem"), both.stderr.count("cadence: 5 is not")) == (2, 1, 1)
+    assert (both.exit_code, both.stderr.count("error: 1 problem"), both.stderr.count("export_interval: 5 is not")) == (
+        2,
+        1,
+        1,
+    )
     mine.write_text(
-        "base: production\nname: mine\nroles: {agent: {cadence: 5}, gateway: {expiry: 5}}\n", encoding="utf-8"
+        "base: production\nname: mine\nroles: {agent: {export_interval: 5}, gateway: {expiry: 5}}\n", encoding="utf-8"
     )
     each = batchtel("config", "check", "--env", mine)
     assert each.exit_code == 2
-    assert "cadence: 5 is not" in each.stderr
+    assert "export_interval: 5 is not" in each.stderr
     assert "expiry: 5 is not" in each.stderr
 
 
-def test_extras_that_cannot_be_read_are_a_problem_of_the_environment(collector_program: Path, tmp_path: Path) -> None:
+def test_overrides_that_cannot_be_read_are_a_problem_of_the_environment(
+    collector_program: Path, tmp_path: Path
+) -> None:
     """The check has not passed, exit code 2, and the file is named in JSON too."""
     mine = tmp_path / "mine.yaml"
-    mine.write_text("base: local\nname: mine\nextras: ./none.yaml\n", encoding="utf-8")
+    mine.write_text("base: local\nname: mine\noverrides: ./none.yaml\n", encoding="utf-8")
     told = batchtel("config", "check", "--env", mine, "--collector", collector_program)
-    extras = tmp_path / "none.yaml"
+    overrides = tmp_path / "none.yaml"
     assert (told.exit_code, told.stderr) == (
         2,
-        f"error: 1 problem in the extras {extras}\n  {extras}: cannot be read: No such file or directory\n",
+        f"error: 1 problem in the overrides {overrides}\n  {overrides}: cannot be read: No such file or directory\n",
     )
     as_json = batchtel("config", "check", "--env", mine, "--collector", collector_program, "--json")
     assert as_json.exit_code == 2
     assert json.loads(as_json.stdout)["environments"][0]["problems"] == [
-        {"message": "cannot be read: No such file or directory", "file": str(extras), "line": None, "column": None}
+        {"message": "cannot be read: No such file or directory", "file": str(overrides), "line": None, "column": None}
     ]
 
 

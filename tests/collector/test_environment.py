@@ -36,7 +36,7 @@ def refusal(text: str) -> str:
 def test_local_is_read_into_types() -> None:
     """Durations, sizes and addresses of the shipped file become values that code can use."""
     local = load("local")
-    assert (local.cadence, local.expiry) == (timedelta(seconds=15), timedelta(days=35))
+    assert (local.export_interval, local.expiry) == (timedelta(seconds=15), timedelta(days=35))
     assert (local.queue.size, local.memory_limit) == (2**30, 2**30)
     assert local.listen.otlp_grpc == "127.0.0.1:4317"
 
@@ -61,10 +61,10 @@ def test_local_shows_every_key_there_is() -> None:
 
 def test_overrides_replace_single_keys_and_whole_lists() -> None:
     """What is not overridden keeps the file's value."""
-    local = load("local", {"listen": {"health": "127.0.0.1:23133"}, "jobs": ["a"], "cadence": "1s"})
+    local = load("local", {"listen": {"health": "127.0.0.1:23133"}, "job_types": ["a"], "export_interval": "1s"})
     assert local.listen.health == "127.0.0.1:23133"
     assert local.listen.otlp_grpc == "127.0.0.1:4317"
-    assert local.jobs == ["a"]
+    assert local.job_types == ["a"]
 
 
 def test_a_wrong_override_is_named_without_a_place() -> None:
@@ -79,7 +79,12 @@ def test_a_wrong_override_is_named_without_a_place() -> None:
 
 
 MISTAKES = {
-    "unknown key": ("cadence", "cadance: 15s", 1, "cadance is not a key of an environment (did you mean cadence?)"),
+    "unknown key": (
+        "export_interval",
+        "exprot_interval: 15s",
+        1,
+        "exprot_interval is not a key of an environment (did you mean export_interval?)",
+    ),
     "wrong type": (
         "series_limit",
         'series_limit: "many"',
@@ -89,9 +94,9 @@ MISTAKES = {
     "a number for text": ("job_types", "job_types: [batch, 7]", 20, 'job_types[1]: 7 is not text; write "7" in quotes'),
     "duplicate key": (
         "expiry",
-        "cadence: 15s",
+        "export_interval: 15s",
         1,
-        "cadence is given twice, first in line 55; remove one",
+        "export_interval is given twice, first in line 55; remove one",
     ),
     "NO": ("name", "name: NO", 7, 'name: NO is read as false in YAML; write "NO" in quotes for text, or true or false'),
     "on in a list": (
@@ -108,16 +113,16 @@ MISTAKES = {
         "or a number in digits only",
     ),
     "0777": (
-        "shard",
-        "shard: 0777",
-        8,
-        'shard: 0777 is read as the number 511 in YAML; write "0777" in quotes for text, or a number in digits only',
+        "instance",
+        "instance: 0777",
+        11,
+        'instance: 0777 is read as the number 511 in YAML; write "0777" in quotes for text, or a number in digits only',
     ),
     "a date": (
-        "shard",
-        "shard: 2026-01-01",
-        8,
-        'shard: 2026-01-01 is read as a date in YAML; write "2026-01-01" in quotes for text',
+        "instance",
+        "instance: 2026-01-01",
+        11,
+        'instance: 2026-01-01 is read as a date in YAML; write "2026-01-01" in quotes for text',
     ),
     "1_000": (
         "series_limit",
@@ -127,10 +132,10 @@ MISTAKES = {
         "or a number in digits only",
     ),
     "no unit": (
-        "cadence",
-        "cadence: 15",
-        10,
-        'cadence: 15 is not a duration; write a whole number and a unit, such as "15s", "5m", "12h" or "35d"',
+        "export_interval",
+        "export_interval: 15",
+        18,
+        'export_interval: 15 is not a duration; write a whole number and a unit, such as "15s", "5m", "12h" or "35d"',
     ),
     "unknown unit": (
         "memory_limit",
@@ -146,16 +151,16 @@ MISTAKES = {
         "with a port from 1 to 65535",
     ),
     "open to others": (
-        "series",
-        "  series: 0.0.0.0:8889",
+        "scrape",
+        "  scrape: 0.0.0.0:8889",
         11,
-        'listen.series: "0.0.0.0:8889" would be open to other machines without a password; write "127.0.0.1:8889"',
+        'listen.scrape: "0.0.0.0:8889" would be open to other machines without a password; write "127.0.0.1:8889"',
     ),
     "one port twice": (
-        "series",
-        "  series: 127.0.0.1:8888",
+        "scrape",
+        "  scrape: 127.0.0.1:8888",
         None,
-        "listen: series and metrics have the same port 8888; give each its own",
+        "listen: scrape and metrics have the same port 8888; give each its own",
     ),
     "not a choice": (
         "unknown_jobs",
@@ -177,10 +182,10 @@ MISTAKES = {
         'queue.folder: "${file:/etc/passwd}" is not an absolute folder; write for example "/var/lib/batchtel/queue" '
         'or "${env:HOME}/queue"',
     ),
-    "an alias": ("jobs", "jobs: &a [*a]", 7, "an alias (*name) is not allowed; write the value out"),
+    "an alias": ("tags", "tags: &a [*a]", 7, "an alias (*name) is not allowed; write the value out"),
     "not YAML": (
-        "jobs",
-        "jobs: [a",
+        "tags",
+        "tags: [a",
         None,
         "not YAML: while parsing a flow sequence, expected ',' or ']', but got '?'",
     ),
@@ -206,14 +211,14 @@ def test_a_mistake_gets_one_error_with_its_place(mistake: str) -> None:
 def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
     """Nobody mends a file in as many rounds as it has mistakes."""
     text = LOCAL.replace("role: standalone", "role: agnt").replace("expiry: 35d", "expiry: fast")
-    text = text.replace("shard: standalone-0\n", "").replace("jobs: []", "jobs: [yes]")
+    text = text.replace("instance: standalone-0\n", "").replace("tags: []", "tags: [yes]")
     assert refusal(text) == (
         "4 problems in the environment mine.yaml\n"
-        "  mine.yaml:5:1: shard is missing; write shard: standalone-0\n"
+        "  mine.yaml:5:1: instance is missing; write instance: standalone-0\n"
         '  mine.yaml:9:7: role: "agnt" is not a choice (did you mean agent?); write standalone or agent or gateway\n'
         '  mine.yaml:58:9: expiry: "fast" is not a duration; write a whole number and a unit, '
         'such as "15s", "5m", "12h" or "35d"\n'
-        '  mine.yaml:71:8: jobs[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
+        '  mine.yaml:77:8: tags[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
     )
 
 
@@ -231,7 +236,7 @@ def test_a_text_in_place_of_a_group_is_told_what_a_group_looks_like() -> None:
     ("text", "message"),
     [
         ("", "mine.yaml:1:1: the file is empty"),
-        ("- a\n", "mine.yaml:1:1: must be keys and values, such as `cadence: 15s`"),
+        ("- a\n", "mine.yaml:1:1: must be keys and values, such as `export_interval: 15s`"),
         ("a: \x07\n", "mine.yaml:1:4: not YAML: character U+0007 is not allowed"),
         ("a: 1\n---\nb: 1\n", "mine.yaml:2:1: not YAML: expected a single document in the stream, "),
     ],
@@ -275,13 +280,13 @@ CONTRADICTIONS = {
         '14:14: listen.otlp_http: "0.0.0.0:4318" would be open to other machines without encryption; '
         'write "127.0.0.1:4318", or set tls',
     ),
-    "a long cadence": (
-        {"cadence: 15s": "cadence: 3m"},
-        "55:10: cadence is longer than 2m, so series would have gaps; write 2m or less",
+    "a long interval": (
+        {"export_interval: 15s": "export_interval: 3m"},
+        "55:18: export_interval is longer than 2m, so series would have gaps; write 2m or less",
     ),
     "little memory": (
         {"memory_limit: 1GiB": "memory_limit: 64MiB"},
-        "94:15: memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more",
+        "95:15: memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more",
     ),
     "a short expiry": (
         {"expiry: 35d": "expiry: 30m"},
@@ -310,7 +315,7 @@ CONTRADICTIONS = {
     ),
     "a small queue": (
         {"size: 1GiB": "size: 1MiB"},
-        "91:9: queue.size is less than 8MiB, which a few requests fill; write 8MiB or more",
+        "92:9: queue.size is less than 8MiB, which a few requests fill; write 8MiB or more",
     ),
     "an agent without gateways": (
         {"role: standalone": "role: agent"},
@@ -331,7 +336,7 @@ CONTRADICTIONS = {
     ),
     "a literal secret in an exporter": (
         {"exporters: {}": "exporters: {kafka: {signals: [logs], settings: {auth: {password: hunter2}}}}"},
-        '112:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
+        '113:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
     ),
     "half a pair of keys": (
         {"4327": "4327\n  certificate: /etc/tls.crt"},
@@ -339,20 +344,20 @@ CONTRADICTIONS = {
     ),
     "a run id as label": (
         {"\nlabels: []": "\nlabels: [run_id]"},
-        '79:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make series '
+        '80:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make series '
         "without end; take it out",
     ),
     "a rule for a metric of ours": (
         {"metrics: {}": "metrics: {batch.job.duration: {labels: [region]}}"},
-        "82:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; take it out",
+        "83:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; take it out",
     ),
     "values of a label that is not kept": (
         {"metrics: {}": "metrics: {shop.orders: {values: {region: [eu]}}}"},
-        "82:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
+        "83:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
     ),
     "a pipeline that there is not": (
         {"receivers: {}": "receivers: {jaeger: {signals: [spans]}}"},
-        '109:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
+        '110:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
     ),
 }
 

@@ -147,14 +147,14 @@ def test_a_variable_with_a_default_is_not_asked_of_the_secret() -> None:
     assert (found.secrets, found.queue) == (("ASKED", "VENDOR_API_KEY"), "/var/lib/queue")
 
 
-def test_files_of_extras_are_mounted(tmp_path: Path) -> None:
-    """Those that the extras name as well as those of the environment, however the merged text quotes them."""
-    (tmp_path / "extras.yaml").write_text(
+def test_files_of_overrides_are_mounted(tmp_path: Path) -> None:
+    """Those that the overrides name as well as those of the environment, however the merged text quotes them."""
+    (tmp_path / "overrides.yaml").write_text(
         "exporters: {otlp_http/more: {endpoint: 'https://more.example.com', tls: {ca_file: /etc/more/ca.crt}}}\n",
         encoding="utf-8",
     )
     mine = tmp_path / "mine.yaml"
-    mine.write_text("base: production\nname: mine\nextras: ./extras.yaml\n", encoding="utf-8")
+    mine.write_text("base: production\nname: mine\noverrides: ./overrides.yaml\n", encoding="utf-8")
     found = yaml.safe_load(formatted(load(str(mine), role="gateway"), "compose", "mine"))
     mounted = {volume.split(":")[1] for volume in found["services"]["batchtel-gateway"]["volumes"]}
     without = yaml.safe_load(formatted(load("production", role="gateway"), "compose", "production"))
@@ -209,7 +209,7 @@ def test_jobs_find_the_agent_of_their_node() -> None:
     """What `batchtel config variables` tells them is the agent's service, which stays on the node."""
     (agent,) = variants("production", "agent")
     service = manifests(agent)["Service"]
-    assert load("production").sender.endpoint == f"https://{service['metadata']['name']}:4318"
+    assert load("production").jobs.endpoint == f"https://{service['metadata']['name']}:4318"
     assert service["spec"]["internalTrafficPolicy"] == "Local"
 
 

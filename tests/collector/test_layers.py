@@ -26,7 +26,7 @@ gateways: {endpoints: ["127.0.0.1:5317"]}
 roles:
   agent:
     memory_limit: 256MiB
-    shard: agent-0
+    instance: agent-0
   gateway:
     memory_limit: 2GiB
 """
@@ -55,7 +55,7 @@ def refusal(file: Path) -> str:
 def test_a_file_changes_single_keys_of_its_base(mine: Path) -> None:
     """Keys of groups are put over one by one, and all the rest is the base's."""
     environment = load(str(mine))
-    assert (environment.name, environment.cadence) == ("mine", timedelta(seconds=15))
+    assert (environment.name, environment.export_interval) == ("mine", timedelta(seconds=15))
     assert (environment.queue.size, environment.queue.folder) == (2 * 2**30, "${env:HOME}/.local/state/batchtel/queue")
     assert environment.memory_limit == 2**30
 
@@ -63,9 +63,9 @@ def test_a_file_changes_single_keys_of_its_base(mine: Path) -> None:
 def test_a_role_has_what_differs_for_it(mine: Path) -> None:
     """The part of the chosen role is put over the rest, overrides over that, and the other part has no say."""
     agent = load(str(mine), role="agent")
-    assert (agent.role, agent.memory_limit, agent.shard) == ("agent", 256 * 2**20, "agent-0")
-    gateway = load(str(mine), {"shard": "gateway-7"}, role="gateway")
-    assert (gateway.role, gateway.memory_limit, gateway.shard) == ("gateway", 2 * 2**30, "gateway-7")
+    assert (agent.role, agent.memory_limit, agent.instance) == ("agent", 256 * 2**20, "agent-0")
+    gateway = load(str(mine), {"instance": "gateway-7"}, role="gateway")
+    assert (gateway.role, gateway.memory_limit, gateway.instance) == ("gateway", 2 * 2**30, "gateway-7")
 
 
 def test_null_takes_away_what_the_base_has(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_origin_is_file_and_line(mine: Path) -> None:
     assert origins["name"] == ('"mine"', f"{mine}:2")
     assert origins["memory_limit"] == ('"256MiB"', f"{mine}:7")
     assert origins["queue.size"] == ('"2GiB"', f"{mine}:3")
-    assert origins["cadence"][1].startswith("local.yaml:")
+    assert origins["export_interval"][1].startswith("local.yaml:")
     assert origins["role"] == ('"agent"', "--role")
     assert "roles.agent.memory_limit" not in origins
     plain = batchtel("config", "environments", mine, "--role", "agent", "--origin").stdout
@@ -113,20 +113,20 @@ def test_a_mistake_is_told_in_its_own_file(mine: Path) -> None:
 def test_an_unknown_base_is_told_with_its_line(tmp_path: Path) -> None:
     """A slip in the base's name has file, line and column as any other, and hides no other problem."""
     file = tmp_path / "mine.yaml"
-    file.write_text("name: mine\nbase: locl\ncadense: 15s\n", encoding="utf-8")
+    file.write_text("name: mine\nbase: locl\nexprot_interval: 15s\n", encoding="utf-8")
     told = refusal(file)
     assert f"{file}:2:7: base: unknown environment 'locl' (did you mean local?); shipped: " in told
-    assert f"{file}:3:1: cadense is not a key of an environment (did you mean cadence?)" in told
+    assert f"{file}:3:1: exprot_interval is not a key of an environment (did you mean export_interval?)" in told
 
 
 def test_a_base_that_cannot_be_read_is_told_with_its_line(tmp_path: Path) -> None:
     """As a slip in a name is, it hides no other problem."""
     file = tmp_path / "mine.yaml"
-    file.write_text("name: mine\nbase: ./none.yaml\ncadense: 15s\n", encoding="utf-8")
+    file.write_text("name: mine\nbase: ./none.yaml\nexprot_interval: 15s\n", encoding="utf-8")
     assert refusal(file) == (
         f"2 problems in the environment {file}\n"
         f"  {file}:2:7: base: cannot read the environment {tmp_path}/none.yaml: No such file or directory\n"
-        f"  {file}:3:1: cadense is not a key of an environment (did you mean cadence?)"
+        f"  {file}:3:1: exprot_interval is not a key of an environment (did you mean export_interval?)"
     )
 
 
@@ -220,8 +220,8 @@ def test_the_schema_takes_what_the_model_takes(name: str) -> None:
     validator = Draft202012Validator(schema.schema())
     assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
     slips: tuple[dict[str, object], ...] = (
-        {"cadance": "15s"},
-        {"cadence": "15 seconds"},
+        {"exprot_interval": "15s"},
+        {"export_interval": "15 seconds"},
         {"roles": {"gatway": {}}},
         {"roles": {"agent": {"memory_limit": 5}}},
         {"tempo": "127.0.0.1:4327"},

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from batchtel.base.identity import is_name
 from batchtel_collector.environment.load import load
 from batchtel_collector.render.configuration import render
 from batchtel_collector.render.quoting import go_list, ottl, quote, quote_reference
@@ -73,9 +74,12 @@ def test_lists_of_numbers_are_written_as_go_prints_them(bounds: Sequence[float],
 
 def test_the_collector_accepts_every_awkward_job_name(collector_program: Path, tmp_path: Path) -> None:
     """All names at once in one configuration: the real collector parses each statement."""
-    jobs = [text for text in AWKWARD if text.isprintable()]
+    catalogue = tmp_path / "jobs.toml"
+    # A string of JSON is one of TOML.
+    names = [json.dumps(text, ensure_ascii=False) for text in AWKWARD if is_name(text)]
+    catalogue.write_text("".join(f"[jobs.{name}]\nowner = {name}\n" for name in names), encoding="utf-8")
     configuration = tmp_path / "collector.yaml"
-    overrides = {"unknown_jobs": "other", "jobs": jobs, "queue": {"folder": str(tmp_path / "queue")}}
+    overrides = {"unknown_jobs": "other", "catalogue": str(catalogue), "queue": {"folder": str(tmp_path / "queue")}}
     configuration.write_text(render(load("local", overrides)), encoding="utf-8")
     finished = subprocess.run(
         [collector_program, "validate", "--config", configuration], capture_output=True, text=True, check=False

@@ -179,27 +179,34 @@ def test_a_series_outlives_its_sum(adding: Any) -> None:
 
 def test_every_metric_of_the_table_has_its_shape(adding: Any) -> None:
     """Unit, bucket layout and labels of each metric are rendered from the table, so that none is forgotten."""
-    shape = str(adding["processors"]["transform/shape"])
     labels = str(adding["processors"]["transform/labels"])
     groups = adding["processors"]["transform/shape"]["metric_statements"]
-    statements = [text for group in groups for text in group["statements"]]
+    statements = {text.split(" where ")[0]: text for group in groups for text in group["statements"]}
+    others = {
+        marker: str(group["conditions"])
+        for group in groups
+        for text in group["statements"]
+        for marker in re.findall(r'^set\(datapoint\.attributes\["_other"\], ("[0-9]+")\)$', text)
+    }
     for metric in signals.METRICS:
-        assert re.search(rf'set\(metric\.unit, "{re.escape(metric.unit)}"\)[^,]*"{re.escape(metric.name)}"', shape)
+        assert f'"{metric.name}"' in statements[f'set(metric.unit, "{metric.unit}")']
         keys = ", ".join(f'"{key}"' for key in (*metric.attributes, "deployment_environment_name"))
         assert f"keep_keys(datapoint.attributes, [{keys}]) where" in labels
         if metric.bounds:
             layout = ", ".join(map(repr, metric.bounds))
             empty = "0, " * len(metric.bounds)
             for setting in (f"explicit_bounds, [{layout}]", f"bucket_counts, [{empty}datapoint.count]"):
-                found = [text for text in statements if text.startswith(f"set(datapoint.{setting})")]
-                assert any(f'"{metric.name}"' in text for text in found), f"{metric.name}: {setting}"
+                (marker,) = re.findall(r'"[0-9]+"$', statements[f"set(datapoint.{setting})"])
+                assert f'"{metric.name}"' in others[marker], f"{metric.name}: {setting}"
 
 
-def test_unknown_jobs_become_other_only_when_asked() -> None:
+def test_unknown_jobs_become_other_only_when_asked(tmp_path: Path) -> None:
     """With unknown_jobs: other the list of known names is part of the configuration."""
     rule = 'set(datapoint.attributes["job_name"], "other")'
     assert rule not in render(load("local"))
-    text = render(load("local", {"unknown_jobs": "other", "jobs": ["nightly"]}))
+    catalogue = tmp_path / "jobs.toml"
+    catalogue.write_text("[jobs.nightly]\n", encoding="utf-8")
+    text = render(load("local", {"unknown_jobs": "other", "catalogue": str(catalogue)}))
     assert rule in text
     assert 'not ContainsValue(["nightly", "other"], datapoint.attributes["job_name"])' in text
 

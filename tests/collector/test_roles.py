@@ -138,21 +138,22 @@ def test_more_receivers_and_exporters_join_their_pipelines() -> None:
     assert rendered["receivers"]["otlp/more"] == {"protocols": {"http": {}}}
 
 
-def test_extras_are_merged_last(tmp_path: Any) -> None:
+def test_overrides_are_merged_last(tmp_path: Any) -> None:
     """Mappings key by key, lists and values whole, null takes away; the header says so."""
-    (tmp_path / "extras.yaml").write_text(
+    (tmp_path / "overrides.yaml").write_text(
         "extensions: {zpages: {endpoint: '127.0.0.1:55679'}, health_check: null}\n"
         "service: {extensions: [file_storage/queue, zpages]}\n"
     )
     mine = tmp_path / "mine.yaml"
-    mine.write_text("base: local\nname: mine\nextras: ./extras.yaml\n")
+    mine.write_text("base: local\nname: mine\noverrides: ./overrides.yaml\n")
     text = render(load(str(mine)))
     rendered = yaml.safe_load(text)
     assert set(rendered["extensions"]) == {"file_storage/queue", "zpages"}
     assert rendered["service"]["extensions"] == ["file_storage/queue", "zpages"]
     assert rendered["service"]["pipelines"] == configuration("local", "standalone")["service"]["pipelines"]
     assert (
-        "# extras.yaml is merged over it: mappings key by key, lists and values whole; null takes a key away.\n" in text
+        "# overrides.yaml is merged over it: mappings key by key, lists and values whole; null takes a key away.\n"
+        in text
     )
 
 

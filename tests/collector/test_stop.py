@@ -42,7 +42,7 @@ def test_a_graceful_stop_delivers_what_was_acknowledged(
     """Runs that end within a part of a cadence are delivered by the last read, at the stop."""
     ports = free_ports(9)
     grpc, http, health = ports[6:]
-    otlp, listeners = ports[0], ("otlp_http", "otlp_grpc", "health", "metrics", "series")
+    otlp, listeners = ports[0], ("otlp_http", "otlp_grpc", "health", "metrics", "scrape")
     prometheus = f"http://127.0.0.1:{ports[5]}"
     overrides = {
         "listen": {key: f"127.0.0.1:{port}" for key, port in zip(listeners, ports, strict=False)},
@@ -51,7 +51,7 @@ def test_a_graceful_stop_delivers_what_was_acknowledged(
         "victorialogs": {"endpoint": f"http://127.0.0.1:{http}/otlp"},
         "jaeger": {"endpoint": f"127.0.0.1:{grpc}"},
         "queue": {"folder": str(tmp_path / "queue")},
-        "cadence": "5s",
+        "export_interval": "5s",
     }
     configuration = tmp_path / "collector.yaml"
     configuration.write_text(render(load("local", overrides)), encoding="utf-8")

@@ -21,7 +21,7 @@ from tests.compose.conftest import Batchtel, Eventually, Spawn
 from tests.compose.machine import COMMAND, options, processes
 
 OF_ENVIRONMENT = ("prometheus/prometheus.yml", "jaeger/jaeger.yaml", "collector/collector.yaml")
-"""What an environment decides: the cadence of rules, how long details are kept, and the collector."""
+"""What an environment decides: the interval of rules, how long details are kept, and the collector."""
 
 pytestmark = pytest.mark.usefixtures("built")
 
@@ -86,7 +86,7 @@ def test_wrong_input_is_told_before_anything_is_built(
     unset = batchtel("stack", "up", "--data", data, "--env", "vendor", *options(ports))
     assert (unset.returncode, unset.stderr) == (
         2,
-        "error: the environment vendor needs BATCHTEL_SHARD, BATCHTEL_TOKEN, VENDOR_API_KEY; export what it needs, "
+        "error: the environment vendor needs BATCHTEL_INSTANCE, BATCHTEL_TOKEN, VENDOR_API_KEY; export what it needs, "
         "then try again\n",
     )
     nowhere = batchtel("stack", "up", "--data", "/proc/nowhere", *options(ports))

@@ -25,11 +25,11 @@ def test_an_unknown_environment_is_wrong_input(command: str, tmp_path: Path) -> 
 def test_a_mistake_in_an_environment_is_wrong_input(command: str, tmp_path: Path) -> None:
     """The message has file, line and column, as that of `batchtel config check`."""
     file = tmp_path / "mine.yaml"
-    file.write_text("base: local\nname: mine\ncadense: 15s\n", encoding="utf-8")
+    file.write_text("base: local\nname: mine\nexprot_interval: 15s\n", encoding="utf-8")
     folder = ["--data", str(tmp_path / "data")] if command == "stack up" else []
     result = CliRunner().invoke(main, [*command.split(), "--env", str(file), *folder])
     assert (result.exit_code, result.stderr) == (
         2,
         f"error: 1 problem in the environment {file}\n"
-        f"  {file}:3:1: cadense is not a key of an environment (did you mean cadence?)\n",
+        f"  {file}:3:1: exprot_interval is not a key of an environment (did you mean export_interval?)\n",
     )

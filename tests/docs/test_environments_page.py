@@ -23,7 +23,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "environments.md"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that the page shows; their first line is their name."""
     made = tmp_path_factory.mktemp("page")
-    for text in blocks_of(PAGE, "yaml"):
+    for text in (*blocks_of(PAGE, "yaml"), *blocks_of(PAGE, "toml")):
         (made / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
     return made
 

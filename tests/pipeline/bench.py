@@ -42,7 +42,7 @@ class Listen:
     otlp_http: int
     health: int
     metrics: int
-    series: int
+    scrape: int
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Bench:
 
     def page(self) -> tuple[list[exposition.Sample], dict[str, str]]:
         """Return the samples and family types of the series endpoint."""
-        return exposition.parse(fetch(f"http://127.0.0.1:{self.listen.series}/metrics"))
+        return exposition.parse(fetch(f"http://127.0.0.1:{self.listen.scrape}/metrics"))
 
     def telemetry(self) -> Telemetry:
         """Return a reading of the collector's own metrics."""
@@ -182,8 +182,8 @@ class Collector:
             "victorialogs": None,
             "jaeger": None,
             "queue": {"folder": str(self.folder / "queue")},
-            "cadence": "1s",
-            "shard": self.folder.name,
+            "export_interval": "1s",
+            "instance": self.folder.name,
         }
         return render(load("local", {**overrides, **more, "listen": {**listen, **more.get("listen", {})}}, role))
 

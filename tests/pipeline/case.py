@@ -90,7 +90,8 @@ class Case(_Strict):
 
     Attributes:
         description: one sentence: what must hold.
-        environment: overrides of the environment `local`; cases with the same ones share a collector.
+        environment: overrides of the environment `local`; cases with the same ones share a collector. Its catalogue
+            is a file beside the case.
         alone: the case gets a collector of its own, because it is about names that the whole collector shares.
         neighbours: put good points before and behind what is sent, and expect every one of them.
         send: requests; the word `settle` waits until everything before it has come out.
@@ -159,6 +160,9 @@ def load() -> list[Named]:
 def _read(file: Path) -> Named:
     name = ".".join(file.relative_to(CASES).with_suffix("").parts)
     try:
-        return Named(name, Case.model_validate(yaml.safe_load(file.read_text(encoding="utf-8"))))
+        case = Case.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        if catalogue := case.environment.get("catalogue"):
+            case.environment["catalogue"] = str(file.parent / catalogue)
+        return Named(name, case)
     except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{file}: {error}") from error

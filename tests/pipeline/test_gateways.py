@@ -194,7 +194,7 @@ def test_airflows_own_metrics_pass_an_agent(tiers: Tiers) -> None:
                             '{"partialSuccess":{}}',
                         )
 
-        pages = [f"http://127.0.0.1:{tiers.listen(name).series}/metrics" for name in names]
+        pages = [f"http://127.0.0.1:{tiers.listen(name).scrape}/metrics" for name in names]
         expected = {named.name: named.case.expected(now) for named in cases}
         seen: dict[str, list[str]] = {}
 

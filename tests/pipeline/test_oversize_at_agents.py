@@ -88,7 +88,7 @@ def test_it_costs_no_neighbour(tiers: Tiers) -> None:
                     otlp.request(resource, scopes.get(kind, {}), "metrics", items), int(time.time()), 0, ""
                 )
                 assert sender.send(otlp.path(body), otlp.encoded(body, otlp.JSON))[0] == 200, kind
-        page = f"http://127.0.0.1:{tiers.listen('gateway-0').series}/metrics"
+        page = f"http://127.0.0.1:{tiers.listen('gateway-0').scrape}/metrics"
         expected = {kind: 21 if kind in OTHERS else 22 for kind in metrics}
         found: dict[str, int] = {}
 

@@ -80,8 +80,8 @@ def test_a_vendor_gets_spans_log_records_and_totals(
         "token": None,
         "vendor": {"endpoint": f"https://127.0.0.1:{ports[5]}", "ca": str(tmp_path / "ca.crt")},
         "queue": {"folder": str(tmp_path / "queue"), "size": "16MiB"},
-        "cadence": "1s",
-        "shard": "standalone-0",
+        "export_interval": "1s",
+        "instance": "standalone-0",
     }
     (tmp_path / "collector.yaml").write_text(render(load("vendor", overrides)), encoding="utf-8")
     vendor = Program(

@@ -88,8 +88,8 @@ class Tiers:
         common = {
             "listen": {key: f"127.0.0.1:{port}" for key, port in vars(listen).items()},
             "queue": {"folder": str(self.folder / name / "queue")},
-            "cadence": "1s",
-            "shard": name,
+            "export_interval": "1s",
+            "instance": name,
         }
         (self.folder / name).mkdir(exist_ok=True)
         file = self.folder / name / "collector.yaml"

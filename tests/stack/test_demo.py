@@ -119,7 +119,7 @@ def mine(stack: Stack, tmp_path: Path) -> Path:
         "victorialogs": {"endpoint": f"{stack.victorialogs}/insert/opentelemetry"},
         "jaeger": {"endpoint": f"127.0.0.1:{stack.ports.jaeger_otlp}", "query": stack.jaeger},
     }
-    file.write_text(yaml.safe_dump({"base": "local", "name": "mine", "cadence": "2s", **stores}))
+    file.write_text(yaml.safe_dump({"base": "local", "name": "mine", "export_interval": "2s", **stores}))
     return file
 
 

@@ -212,7 +212,9 @@ def test_stores_of_an_environment(played: Played, tmp_path: Path, monkeypatch: p
 
 def test_an_environment_that_does_not_know_the_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where unknown jobs become `other`, the canary is counted as that, and the report says so."""
-    with altered(tmp_path, {}, {"unknown_jobs": "other", "jobs": ["nightly_etl"]}) as stack:
+    catalogue = tmp_path / "jobs.toml"
+    catalogue.write_text("[jobs.nightly_etl]\n", encoding="utf-8")
+    with altered(tmp_path, {}, {"unknown_jobs": "other", "catalogue": str(catalogue)}) as stack:
         result, report = examine(stack, monkeypatch)
     assert (result.exit_code, wrong(report)) == (0, {})
     (message,) = [finding["message"] for finding in report["findings"] if finding["check"] == "run in Prometheus"]

@@ -57,7 +57,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, P
         "ca": str(folder / "ca.crt"),
         "spool": "${env:TOLD_FOLDER}/spool",
     }
-    file.write_text(json.dumps({"base": "local", "name": "guarded", "sender": sender}), encoding="utf-8")
+    file.write_text(json.dumps({"base": "local", "name": "guarded", "jobs": sender}), encoding="utf-8")
     with Stack.running(folder / "stack", ports, cadence="1s", overrides=overrides) as stack:
         yield stack, file
 
@@ -181,7 +181,7 @@ def test_airflow_is_told_where_its_own_metrics_go(tmp_path: Path, listener: str,
     """Where the collector takes StatsD: a listener on all addresses is reached where OTLP is."""
     file = tmp_path / "mine.yaml"
     file.write_text(
-        f'base: local\nname: mine\nlisten: {{statsd: "{listener}:8125"}}\nsender: {{endpoint: "http://collector:4318"}}\n',
+        f'base: local\nname: mine\nlisten: {{statsd: "{listener}:8125"}}\njobs: {{endpoint: "http://collector:4318"}}\n',
         encoding="utf-8",
     )
     printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", "airflow"]).stdout
@@ -231,7 +231,7 @@ def test_what_needs_quoting_arrives_unchanged(form: str, tmp_path: Path) -> None
     """A folder with spaces, quotes and signs that shells, systemd and Kubernetes read as something else."""
     awkward = "/var/$(spool)/a \"b\" 'c' `d` 50%"
     file = tmp_path / "mine.yaml"
-    file.write_text(json.dumps({"base": "local", "name": "mine", "sender": {"ca": awkward.replace("$", "")}}))
+    file.write_text(json.dumps({"base": "local", "name": "mine", "jobs": {"ca": awkward.replace("$", "")}}))
     printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", form]).stdout
     if form == "systemd":
         printed += f"EnvironmentFile=-{SYSTEMD_FILE}\n"
@@ -244,9 +244,7 @@ def test_what_needs_quoting_arrives_unchanged(form: str, tmp_path: Path) -> None
 def test_a_reference_keeps_its_default(form: str, told: str, tmp_path: Path) -> None:
     """Where the variable is not set it counts; Kubernetes cannot refer with a default, so there it always does."""
     file = tmp_path / "mine.yaml"
-    file.write_text(
-        json.dumps({"base": "local", "name": "mine", "sender": {"spool": "${env:TOLD_FOLDER:-/var}/spool"}})
-    )
+    file.write_text(json.dumps({"base": "local", "name": "mine", "jobs": {"spool": "${env:TOLD_FOLDER:-/var}/spool"}}))
     printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", form]).stdout
     assert READERS[form](printed, {})["BATCHTEL_SPOOL_DIR"] == "/var/spool"
     assert READERS[form](printed, {"TOLD_FOLDER": "/mine"})["BATCHTEL_SPOOL_DIR"] == told

@@ -38,7 +38,7 @@ class CheckResult:
         """Check the environment that was loaded for the variant.
 
         Raises:
-            InvalidDocumentError: its extras cannot be used.
+            InvalidDocumentError: its overrides cannot be used.
             CollectorUnavailableError: the collector cannot be run.
         """
         problems = [Problem(message) for message in problems_of(environment, collector)]
@@ -54,7 +54,7 @@ class CheckResult:
 
     @classmethod
     def of_file(cls, variant: Variant, wrong: InvalidDocumentError) -> CheckResult:
-        """Take over what is wrong with the environment's file or its extras."""
+        """Take over what is wrong with the environment's file or its overrides."""
         return cls(variant, wrong.problems, str(wrong), wrong.name)
 
     @property

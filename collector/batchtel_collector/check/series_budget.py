@@ -97,7 +97,7 @@ def budget(environment: Environment) -> Budget:
             _Part.of_airflow(family, expected.steps) for family in airflow_metrics.families("counter", "level", "timer")
         ]
     of_steps = [_Part.of(metric, 1) for metric in signals.METRICS if "step_name" in metric.attributes]
-    known = len(environment.jobs) + 1 if environment.unknown_jobs == "other" else None
+    known = len(environment.job_names) + 1 if environment.unknown_jobs == "other" else None
     return Budget(
         sums=sum(part.count for part in parts if part.is_sum and part.by_job),
         series=sum(part.count * part.series for part in parts if part.by_job),
@@ -139,9 +139,7 @@ def _combinations(metric: Metric, steps: int) -> int:
         "job_name": 1,
         "job_type": 1,
         "step_name": steps,
-        "status": len(signals.STATUSES),
-        "state": len(signals.STATES),
-        "violation_type": len(signals.VIOLATION_TYPES),
+        **{row.key: len(row.values) for row in signals.ATTRIBUTES if row.values},
     }
     if "error_type" in metric.attributes:
         # Only failures have one, and they are one of the statuses.

@@ -17,7 +17,7 @@ from batchtel_collector.environment.role_variants import variants
 
 
 @click.command(
-    epilog="Exit codes: 0 no problem; 1 a rendered configuration is wrong; 2 NAME, FILE or its extras are wrong; "
+    epilog="Exit codes: 0 no problem; 1 a rendered configuration is wrong; 2 NAME, FILE or its overrides are wrong; "
     "3 there is no collector to check with."
 )
 @click.option(

@@ -16,7 +16,7 @@ from batchtel_collector.environment.values import has_reference, is_loopback, is
 _NOT_OTLP: Final = ("/v1/logs", "/v1/traces", "/v1/metrics", "/loki/api/v1/push", "/insert/jsonline")
 """Ends of addresses that are for other clients, or that the exporter adds by itself."""
 
-_LONGEST_CADENCE: Final = timedelta(minutes=2)
+_LONGEST_INTERVAL: Final = timedelta(minutes=2)
 """Prometheus forgets a series 5 minutes after its last sample; two of them have to fit in."""
 
 _SHORTEST_EXPIRY: Final = timedelta(hours=1)
@@ -40,12 +40,13 @@ def inconsistencies(environment: Environment) -> Iterator[tuple[Path, str]]:
     yield from _listeners(environment)
     yield from _destinations(environment)
     yield from _metrics(environment)
+    yield from _names(environment)
     yield from _secrets(environment)
 
 
 def _quantities(environment: Environment) -> Iterator[tuple[Path, str]]:
-    if environment.cadence > _LONGEST_CADENCE:
-        yield ("cadence",), "cadence is longer than 2m, so series would have gaps; write 2m or less"
+    if environment.export_interval > _LONGEST_INTERVAL:
+        yield ("export_interval",), "export_interval is longer than 2m, so series would have gaps; write 2m or less"
     if environment.memory_limit < _LEAST_MEMORY:
         message = "memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more"
         yield ("memory_limit",), message
@@ -122,6 +123,19 @@ def _metrics(environment: Environment) -> Iterator[tuple[Path, str]]:
         for label in set(rule.values) - {*rule.labels, *signals.labels()}:
             path = ("metrics", name, "values", label)
             yield path, f"metrics.{name}.values.{label}: {label} is not among its labels; write labels: [{label}]"
+
+
+def _names(environment: Environment) -> Iterator[tuple[Path, str]]:
+    if environment.unknown_jobs == "other" and environment.catalogue is None:
+        message = (
+            "unknown_jobs: other needs the names of jobs, else all of them are `other`; write catalogue: ./jobs.toml"
+        )
+        yield ("unknown_jobs",), message
+    if environment.instance.startswith("${env:BATCHTEL_SHARD"):
+        message = (
+            "instance: BATCHTEL_SHARD is now BATCHTEL_INSTANCE, which the manifests set; write ${env:BATCHTEL_INSTANCE}"
+        )
+        yield ("instance",), message
 
 
 def _secrets(environment: Environment) -> Iterator[tuple[Path, str]]:

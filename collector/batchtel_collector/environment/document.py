@@ -42,14 +42,19 @@ class Problem:
 
 
 class InvalidDocumentError(InputError):
-    """A file that cannot be used; `problems` has each thing that is wrong, in the order of the file."""
+    """A file that cannot be used; `problems` has each thing that is wrong, in the order of the files."""
 
     def __init__(self, what: str, name: str, problems: list[Problem]) -> None:
         self.name = name
-        self.problems = sorted(problems, key=lambda problem: problem.place or Place(0, 0))
+        # File by file, its own first.
+        self.problems = sorted(problems, key=lambda problem: _order(problem.place or Place(0, 0), name))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {problem.located(name)}" for problem in self.problems)
         super().__init__(f"{count} in the {what} {name}{lines}")
+
+
+def _order(place: Place, name: str) -> tuple[str, Place]:
+    return "" if place.file == name else place.file, place
 
 
 @dataclass(slots=True)

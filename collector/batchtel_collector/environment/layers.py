@@ -13,13 +13,16 @@ from typing import Final
 
 import batchtel_collector
 from batchtel.base.nearest import nearest
-from batchtel_collector.environment import document
+from batchtel_collector.environment import document, renamed_keys
 from batchtel_collector.environment.document import Document, Problem
 from batchtel_collector.environment.errors import InputError, UnknownEnvironmentError, UnreadableFileError
 from batchtel_collector.environment.merging import lift, overlay
 
 SHIPPED: Final = Path(batchtel_collector.__file__).parent / "environments"
 """Folder of the environments that come with batchtel, one YAML file each."""
+
+FILES: Final = ("catalogue", "overrides")
+"""Keys whose value is a path relative to the file that has them."""
 
 ROLES: Final = ("standalone", "agent", "gateway")
 """What a collector can be."""
@@ -67,10 +70,9 @@ def read(path: Path, content: str, name: str | None = None) -> Document:
         content: its text.
         name: what messages call it.
     """
-    own = document.read(content, name or shown(path))
+    own = _read(content, name or shown(path), path.parent)
     if not isinstance(own.data, dict):
         return own
-    _resolve_extras(own, path.parent)
     base = own.data.pop("base", None)
     if base is None:
         return own
@@ -79,7 +81,7 @@ def read(path: Path, content: str, name: str | None = None) -> Document:
         return own
     try:
         below_path = find(base, path.parent)
-        below = document.read(text(below_path), shown(below_path))
+        below = _read(text(below_path), shown(below_path), below_path.parent)
     except InputError as unusable:
         own.problems.append(Problem(f"base: {unusable}", ("base",), _place(own)))
         return own
@@ -90,7 +92,6 @@ def read(path: Path, content: str, name: str | None = None) -> Document:
         )
         own.problems.append(Problem(message, ("base",), _place(own)))
         return own
-    _resolve_extras(below, below_path.parent)
     below.file = own.file
     overlay(below, own)
     return below
@@ -122,7 +123,9 @@ def settle(merged: Document, role: str | None, overrides: Mapping[str, object]) 
     merged.data.pop("roles", None)
     if role is not None and role != merged.data.get("role"):
         overrides = {**overrides, "role": role}
-    overlay(merged, Document(copy.deepcopy(dict(overrides))))
+    above = Document(copy.deepcopy(dict(overrides)))
+    renamed_keys.refuse(above)
+    overlay(merged, above)
 
 
 def shown(path: Path) -> str:
@@ -134,8 +137,14 @@ def _place(merged: Document, key: str = "base") -> document.Place | None:
     return merged.values.get((key,)) or merged.keys.get((key,))
 
 
-def _resolve_extras(own: Document, folder: Path) -> None:
-    """A file that is named in a file is looked for beside it, whatever the current folder is."""
-    assert isinstance(own.data, dict)
-    if isinstance(own.data.get("extras"), str):
-        own.data["extras"] = str((folder / str(own.data["extras"])).resolve())
+def _read(content: str, name: str, folder: Path) -> Document:
+    """Read one file; a file that it names is looked for beside it, whatever the current folder is."""
+    own = document.read(content, name)
+    renamed_keys.refuse(own)
+    if isinstance(own.data, dict):
+        roles = own.data.get("roles")
+        for part in (own.data, *(roles.values() if isinstance(roles, dict) else ())):
+            for key in FILES:
+                if isinstance(part, dict) and isinstance(part.get(key), str):
+                    part[key] = str((folder / str(part[key])).resolve())
+    return own

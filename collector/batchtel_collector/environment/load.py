@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from batchtel_collector.environment import document, layers
+from batchtel_collector.environment import catalogue, document, layers
 from batchtel_collector.environment.consistency import inconsistencies
 from batchtel_collector.environment.document import Document, InvalidDocumentError, Problem
 from batchtel_collector.environment.messages import message
@@ -103,9 +103,10 @@ def parse(text: str, name: str, overrides: Mapping[str, object] | None = None, r
 def _validated(merged: Document, name: str) -> Environment:
     problems = list(merged.problems)
     if isinstance(merged.data, dict):
+        data = _with_catalogue(merged, problems)
         known = {problem.path for problem in problems}
         try:
-            environment = Environment.model_validate(merged.data)
+            environment = Environment.model_validate(data)
         except ValidationError as error:
             # Without its base most of the file is missing, and the base is what to mend.
             details = [one for one in error.errors() if one["type"] != "missing" or ("base",) not in known]
@@ -116,9 +117,20 @@ def _validated(merged: Document, name: str) -> Environment:
             if not problems:
                 return environment
     elif not problems:
-        expected = "must be keys and values, such as `cadence: 15s`"
+        expected = "must be keys and values, such as `export_interval: 15s`"
         problems.append(Problem(expected, place=document.Place(1, 1, merged.file)))
     raise InvalidEnvironmentError(name, problems)
+
+
+def _with_catalogue(merged: Document, problems: list[Problem]) -> dict[str, object]:
+    """Return the data with the contents of the catalogue in place of its path; what is wrong is added to `problems`."""
+    assert isinstance(merged.data, dict)
+    path = merged.data.get("catalogue")
+    if not isinstance(path, str):
+        return merged.data
+    contained, wrong = catalogue.read(Path(path), merged.values.get(("catalogue",)))
+    problems += wrong
+    return {**merged.data, "catalogue": contained}
 
 
 def _problem(detail: Any, merged: Document) -> Problem:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from batchtel_collector.environment.catalogue import Catalogue, CatalogueFile
 from batchtel_collector.environment.destinations import (
     Destination,
     Gateways,
@@ -21,14 +22,14 @@ from batchtel_collector.environment.section import Section
 from batchtel_collector.environment.sections import (
     Component,
     Expected,
+    JobVariables,
     Listen,
     MetricRule,
     Queue,
     Retention,
-    Sender,
     Tls,
 )
-from batchtel_collector.environment.values import File, LabelName, LabelValue, MetricName, Name, Secret, Shard
+from batchtel_collector.environment.values import File, Instance, LabelName, LabelValue, MetricName, Name, Secret
 
 
 class Environment(Section):
@@ -83,7 +84,7 @@ class Environment(Section):
         examples=["batch"],
         description="X-Scope-OrgID of Prometheus, Loki and Tempo, x-tenant of Jaeger; null: none is sent",
     )
-    cadence: Duration = Field(examples=["15s"], description="how often every series is written, changed or not")
+    export_interval: Duration = Field(examples=["15s"], description="how often every series is written, changed or not")
     expiry: Duration = Field(examples=["35d"], description="how long a series lives without a new run")
     series_limit: int = Field(
         ge=1, examples=[50000], description="most counter and histogram series; further ones are dropped and counted"
@@ -92,14 +93,17 @@ class Environment(Section):
         examples=["[batch, etl]"], description="kinds of jobs that metrics tell apart; others become `other`"
     )
     unknown_jobs: Literal["keep", "other"] = Field(
-        examples=["keep"], description="other: job names outside `jobs` become `other` in metrics"
+        examples=["keep"], description="other: job names outside `catalogue` become `other` in metrics"
     )
-    jobs: list[LabelValue] = Field(examples=["[]"], description="names of the jobs that are known")
-    job_labels: dict[Literal["owner", "team", "tag"], list[LabelValue]] = Field(
-        default={},
-        examples=["{team: [sales, risk]}"],
-        description="labels of batchtel's own metrics that tell whose job it is, each with its values; others become "
-        "`other`",
+    catalogue: CatalogueFile | None = Field(
+        default=None,
+        examples=["./jobs.toml"],
+        description="job catalogue, beside this file: names of jobs, and the values of the labels `owner` and `team`",
+    )
+    tags: list[LabelValue] = Field(
+        default=[],
+        examples=["[nightly, pii]"],
+        description="values of the label `tag`, of Airflow DAGs; others become `other`",
     )
     labels: list[LabelName] = Field(
         default=[], examples=["[region]"], description="labels that metrics of your own may have beside batchtel's"
@@ -107,7 +111,7 @@ class Environment(Section):
     metrics: dict[MetricName, MetricRule] = Field(
         default={}, examples=["{shop.orders: {labels: [region]}}"], description="rules per metric of your own"
     )
-    shard: Shard = Field(
+    instance: Instance = Field(
         examples=["standalone-0"], description="label `instance` of every series; two collectors need two values"
     )
     queue: Queue = Field(
@@ -124,9 +128,9 @@ class Environment(Section):
         examples=["{jobs: 50, steps: 200, airflow: true}"],
         description="what `batchtel config check` compares with series_limit",
     )
-    sender: Sender = Field(
+    jobs: JobVariables = Field(
         examples=['{endpoint: "http://127.0.0.1:4318"}'],
-        description="what jobs are told, by `batchtel config variables`",
+        description="variables of jobs, printed by `batchtel config variables`",
     )
     receivers: dict[str, Component] = Field(
         default={},
@@ -138,9 +142,21 @@ class Environment(Section):
         examples=["{debug: {signals: [traces]}}"],
         description="more exporters of the collector, by component name",
     )
-    extras: File | None = Field(
-        default=None, examples=["./extras.yaml"], description="file merged over the rendered configuration, last"
+    overrides: File | None = Field(
+        default=None, examples=["./overrides.yaml"], description="file merged over the rendered configuration, last"
     )
+
+    @property
+    def job_names(self) -> list[str]:
+        """The names of jobs that metrics keep where `unknown_jobs` is other."""
+        return list((self.catalogue or Catalogue()).jobs)
+
+    @property
+    def job_labels(self) -> dict[str, list[str]]:
+        """Labels of batchtel's own metrics that describe whose job it is, each with its values; none without values."""
+        contained = self.catalogue or Catalogue()
+        found = {"owner": list(contained.owners), "team": list(contained.teams), "tag": self.tags}
+        return {label: values for label, values in found.items() if values}
 
     @property
     def destinations(self) -> dict[str, Destination]:

@@ -27,8 +27,9 @@ class Listen(Section):
     otlp_http: Address = Field(examples=["127.0.0.1:4318"], description="where jobs send, OTLP over HTTP")
     health: Address = Field(examples=["127.0.0.1:13133"], description="answers 200 while the collector works")
     metrics: Listener = Field(examples=["127.0.0.1:8888"], description="the collector's own metrics, on loopback")
-    series: Listener = Field(
-        examples=["127.0.0.1:8889"], description="the sums over all runs, read back at every cadence, on loopback"
+    scrape: Listener = Field(
+        examples=["127.0.0.1:8889"],
+        description="the sums over all runs, read back at every export interval, on loopback",
     )
     statsd: Address | None = Field(
         default=None,
@@ -75,14 +76,17 @@ class Expected(Section):
     """What `batchtel config check` compares with `series_limit`."""
 
     jobs: int | None = Field(
-        default=None, ge=1, examples=["50"], description="jobs, or DAGs; null: those in `jobs` if unknown_jobs is other"
+        default=None,
+        ge=1,
+        examples=["50"],
+        description="jobs, or DAGs; null: those of `catalogue` if unknown_jobs is other",
     )
     steps: int = Field(default=5, ge=0, examples=["5"], description="steps of a job, or tasks of a DAG")
     airflow: bool = Field(default=False, examples=["true"], description="true: Airflow sends its own metrics, too")
 
 
-class Sender(Section):
-    """What jobs are told: `batchtel config variables` prints it."""
+class JobVariables(Section):
+    """The variables of jobs: `batchtel config variables` prints them."""
 
     endpoint: WebAddress = Field(
         examples=["http://127.0.0.1:4318"], description="where jobs reach this environment, OTLP over HTTP"

@@ -88,7 +88,7 @@ def _name(text: str) -> str:
     return text
 
 
-def _shard(text: str) -> str:
+def _instance(text: str) -> str:
     return text if REFERENCE.fullmatch(text) else _name(text)
 
 
@@ -166,7 +166,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address), _described("http:// or
 Name = Annotated[
     str, AfterValidator(_name), _described("lower-case letters, digits, - and _", "^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$")
 ]
-Shard = Annotated[str, AfterValidator(_shard), _described("a name, or ${env:NAME}")]
+Instance = Annotated[str, AfterValidator(_instance), _described("a name, or ${env:NAME}")]
 LabelValue = Annotated[str, AfterValidator(_label_value), _described("printable characters", r"\S")]
 LabelName = Annotated[str, AfterValidator(_label_name), _described("letters, digits and _", "^[a-zA-Z][a-zA-Z0-9_]*$")]
 MetricName = Annotated[str, AfterValidator(_metric_name), _described("name of a metric as the job writes it")]

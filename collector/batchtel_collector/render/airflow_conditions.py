@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from batchtel_collector.render import airflow_metrics
+from batchtel_collector.render import airflow_metrics, quoting
 from batchtel_collector.render.airflow_metrics import FAMILY, ID, MAPPED, OTLP_TAGS, TAGS, Kind, Mapped
-from batchtel_collector.render.quoting import any_of, ottl
+from batchtel_collector.render.quoting import ottl
 
 __all__ = ["FAMILY", "ID", "MAPPED", "OTLP_TAGS", "TAGS"]
 
@@ -59,8 +59,8 @@ LABELS: Final = tuple(dict.fromkeys([ID, *(name for row in MAPPED for name in ro
 
 def named(row: Mapped) -> str:
     """Write the condition that a metric has the name of a row, whichever of the two."""
-    conditions = [f"IsMatch(metric.name, {ottl(row.pattern)})" if row.pattern else any_of([row.name], "metric.name")]
-    return " or ".join([*conditions, any_of([row.tagged], "metric.name")] if row.tagged else conditions)
+    conditions = [f"IsMatch(metric.name, {ottl(row.pattern)})" if row.pattern else f"metric.name == {ottl(row.name)}"]
+    return " or ".join([*conditions, f"metric.name == {ottl(row.tagged)}"] if row.tagged else conditions)
 
 
 def lacks_any(names: Sequence[str]) -> str:
@@ -70,7 +70,7 @@ def lacks_any(names: Sequence[str]) -> str:
 
 def is_in(names: Sequence[str]) -> str:
     """Write the condition that a metric has one of these names."""
-    return f"ContainsValue({ottl(names)}, metric.name)"
+    return quoting.is_in("metric.name", names)
 
 
 def levels() -> list[str]:

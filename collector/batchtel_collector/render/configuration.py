@@ -19,7 +19,7 @@ from batchtel_collector.environment.durations_and_sizes import go_duration
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.sections import Component
 from batchtel_collector.environment.values import has_reference
-from batchtel_collector.render import airflow_conditions, extras, prometheus_names, quoting
+from batchtel_collector.render import airflow_conditions, folding, overrides, prometheus_names, quoting
 
 _Key = TypeVar("_Key")
 
@@ -45,7 +45,7 @@ KEPT_ON_RECORDS: Final = (
 def render(environment: Environment) -> str:
     """Return the collector's configuration as YAML text.
 
-    Raises InvalidDocumentError when the file that `extras` names cannot be merged over it.
+    Raises InvalidDocumentError when the file that `overrides` names cannot be merged over it.
     """
     metrics = environment.metrics
     ruled = {name: rule for name, rule in metrics.items() if not rule.drop}
@@ -83,8 +83,8 @@ def render(environment: Environment) -> str:
             lists=[attribute.key for attribute in signals.ATTRIBUTES if attribute.type.endswith("[]")],
         )
     )
-    text = re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
-    return extras.merged(text, Path(environment.extras)) if environment.extras else text
+    text = folding.folded(re.sub(r"\n{3,}", "\n\n", text).rstrip())
+    return overrides.merged(text, Path(environment.overrides)) if environment.overrides else text
 
 
 def templates() -> Templates:
@@ -131,12 +131,11 @@ def _grouped(pairs: Iterable[tuple[_Key, str]]) -> list[tuple[_Key, list[str]]]:
     return list(groups.items())
 
 
-def _one_of_several(environment: Environment) -> list[tuple[str, str, str]]:
-    """Return label, value, and the expression of values with commas between them that has the value among them."""
+def _one_of_several(environment: Environment) -> list[tuple[str, dict[str, str]]]:
+    """Return per label its values, each with the expression of texts with commas that have the value among them."""
     return [
-        (label, value, rf"(^|,) *{re.escape(value)} *(,|$)")
+        (label, {value: rf"(^|,) *{re.escape(value)} *(,|$)" for value in values})
         for label, values in environment.job_labels.items()
-        for value in values
     ]
 
 
@@ -144,11 +143,9 @@ def _closed_labels(environment: Environment) -> list[tuple[str, list[str]]]:
     """Return the labels whose values are known beforehand; any other value becomes `other`."""
     closed = [
         ("job_type", [*environment.job_types, "other"]),
-        ("status", list(signals.STATUSES)),
-        ("state", list(signals.STATES)),
-        ("violation_type", list(signals.VIOLATION_TYPES)),
+        *((row.key, list(row.values)) for row in signals.ATTRIBUTES if row.label and row.values),
         *((label, [*values, "other"]) for label, values in environment.job_labels.items()),
     ]
     if environment.unknown_jobs == "other":
-        closed.insert(0, ("job_name", [*environment.jobs, "other"]))
+        closed.insert(0, ("job_name", [*environment.job_names, "other"]))
     return closed

@@ -24,23 +24,23 @@ SYSTEMD_FILE: Final = "/etc/batchtel/secrets.env"
 
 def variables(environment: Environment) -> dict[str, str]:
     """Return the variables of jobs in this environment, by name; values may hold `${env:NAME}`."""
-    sender = environment.sender
+    jobs = environment.jobs
     found = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": sender.endpoint,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": jobs.endpoint,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
-        "OTEL_METRIC_EXPORT_INTERVAL": str(int(environment.cadence.total_seconds() * 1000)),
+        "OTEL_METRIC_EXPORT_INTERVAL": str(int(environment.export_interval.total_seconds() * 1000)),
         "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={environment.name}",
     }
-    if not is_loopback(sender.endpoint):
+    if not is_loopback(jobs.endpoint):
         found["OTEL_EXPORTER_OTLP_COMPRESSION"] = "gzip"
-    if sender.token:
+    if jobs.token:
         # The specification has values of this variable encoded as in URLs.
-        found["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{sender.token}"
-    if sender.ca:
-        found["OTEL_EXPORTER_OTLP_CERTIFICATE"] = sender.ca
-    if sender.spool:
-        found["BATCHTEL_SPOOL_DIR"] = sender.spool
+        found["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{jobs.token}"
+    if jobs.ca:
+        found["OTEL_EXPORTER_OTLP_CERTIFICATE"] = jobs.ca
+    if jobs.spool:
+        found["BATCHTEL_SPOOL_DIR"] = jobs.spool
     return found
 
 
@@ -56,7 +56,7 @@ def airflow_variables(environment: Environment) -> dict[str, str]:
         }
     host, _, port = environment.listen.statsd.rpartition(":")
     # What listens on every address is reached where OTLP is.
-    host = urlsplit(environment.sender.endpoint).hostname or host if host in ("0.0.0.0", "[::]") else host
+    host = urlsplit(environment.jobs.endpoint).hostname or host if host in ("0.0.0.0", "[::]") else host
     return {
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_HOST": host.strip("[]"),
@@ -71,7 +71,7 @@ def older_airflow_variables(environment: Environment) -> dict[str, str]:
     From 3.2 on these would only make every process warn that both are set. Airflow 2 has them too, but its protobuf is
     called JSON, with the exporters that batchtel needs, and every collector refuses that.
     """
-    endpoint = urlsplit(environment.sender.endpoint)
+    endpoint = urlsplit(environment.jobs.endpoint)
     return {
         "AIRFLOW__METRICS__OTEL_HOST": endpoint.netloc.removesuffix(f":{endpoint.port}"),
         "AIRFLOW__METRICS__OTEL_PORT": str(endpoint.port or {"http": 80, "https": 443}[endpoint.scheme]),

@@ -18,7 +18,7 @@ from batchtel_collector.render.parsed_texts import texts
 IMAGE: Final = "otel/opentelemetry-collector-contrib:0.159.0"
 """The official image that has every component of a rendered configuration."""
 
-FROM_THE_POD: Final = {"BATCHTEL_SHARD": "metadata.name", "BATCHTEL_BOOT": "metadata.uid"}
+FROM_THE_POD: Final = {"BATCHTEL_INSTANCE": "metadata.name", "BATCHTEL_BOOT": "metadata.uid"}
 """Variables that no secret holds -> the field of the pod that they are taken from. A pod is one life of a collector."""
 
 HOME: Final = "/var/lib/batchtel"

@@ -66,6 +66,9 @@ _MONTH: Final = "(0[1-9]|1[0-2])"
 _YEAR: Final = "(19|20)[0-9]{2}"
 _TIME: Final = "[T_ -]?[0-2][0-9][:h-]?[0-5][0-9]([:m-]?[0-5][0-9]([.,][0-9]+)?)?(Z|[+][0-9]{2}:?[0-9]{2})?"
 
+OURS: Final = '(IsMatch(metric.name, "^batch[.](job|step)[.]") and not HasSuffix(metric.name, ".other_bounds"))'
+"""Condition: a metric is of the table of signals, behind filter/kind, which drops every other name like it."""
+
 UNBOUNDED: Final = (
     "[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}",
     f"[0-9]{{8,}}({_TIME})?",

@@ -37,9 +37,15 @@ def ottl(value: str | float | Sequence[str | float]) -> str:
     return "[" + ", ".join(ottl(item) for item in value) + "]"
 
 
-def any_of(values: Iterable[str], path: str) -> str:
-    """Write the OTTL condition that `path` is one of `values`."""
-    return " or ".join(f"{path} == {ottl(value)}" for value in values)
+def is_in(path: str, values: Iterable[str]) -> str:
+    """Write the OTTL condition that `path` is one of `values`, of which there is at least one."""
+    first, *others = values
+    return f"ContainsValue({ottl([first, *others])}, {path})" if others else f"{path} == {ottl(first)}"
+
+
+def only(keys: Iterable[str]) -> str:
+    """Write the regular expression of a JSON list of strings in which each is one of `keys`."""
+    return r"^\[(\"(" + "|".join(map(re.escape, keys)) + r")\",?)*\]$"
 
 
 def go_list(bounds: Iterable[float]) -> str:
@@ -79,7 +85,8 @@ FILTERS: Final = {
     "quote": quote,
     "quote_reference": quote_reference,
     "ottl": ottl,
-    "any_of": any_of,
+    "is_in": is_in,
+    "only": only,
     "go_list": go_list,
     "compact": compact,
     "settings": settings,

@@ -76,7 +76,7 @@ def overrides(service: str) -> dict[str, object]:
         "role": "standalone",
         "tls": None,
         "token": None,
-        "shard": service,
+        "instance": service,
         "unknown_jobs": "keep",
         "listen": {"statsd": None},
     }

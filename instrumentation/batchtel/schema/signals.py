@@ -88,13 +88,19 @@ class Attribute(NamedTuple):
     """One attribute key, as written on the wire.
 
     `label` says that metrics may carry the key and Prometheus stores it as a label; every other key stays on spans and
-    log records, where an unbounded number of values does no harm.
+    log records, where an unbounded number of values does no harm. `values` are all that there are; empty means any.
     """
 
     key: str
     type: AttributeType
     description: str
     label: bool = False
+    values: tuple[str, ...] = ()
+
+    @property
+    def meaning(self) -> str:
+        """The description, with the values where they are limited."""
+        return f"{self.description[:-1]}: {', '.join(self.values)}." if self.values else self.description
 
 
 class Metric(NamedTuple):
@@ -128,10 +134,10 @@ ATTRIBUTES: Final = (
         "job_type", "string", "Kind of the job; values outside the environment's list become `other`.", label=True
     ),
     Attribute("step_name", "string", "Name of the step within the job.", label=True),
-    Attribute("status", "string", "How the run or step ended: " + ", ".join(STATUSES) + ".", label=True),
-    Attribute("state", "string", "State that was entered: " + ", ".join(STATES) + ".", label=True),
+    Attribute("status", "string", "How the run or step ended.", label=True, values=STATUSES),
+    Attribute("state", "string", "State that was entered.", label=True, values=STATES),
     Attribute("error_type", "string", "Class of the exception that ended it, or `unknown`; failures only.", label=True),
-    Attribute("violation_type", "string", "Violated rule: " + ", ".join(VIOLATION_TYPES) + ".", label=True),
+    Attribute("violation_type", "string", "Violated rule.", label=True, values=VIOLATION_TYPES),
     # Who and which run: on spans and log records.
     Attribute("batch.job.name", "string", "Name of the job, as the job wrote it."),
     Attribute("batch.job.type", "string", "Kind of the job, as the job wrote it."),
@@ -148,9 +154,7 @@ ATTRIBUTES: Final = (
     Attribute("batch.started_at", "string", "When the run or step started, ISO 8601 in UTC."),
     Attribute("batch.duration", "double", "Seconds from start to end, by a monotonic clock."),
     Attribute("batch.records.processed", "int", "Records the run processed without failure; only if it told any."),
-    Attribute(
-        "batch.records.outcome", "string", "Whether records were processed: " + ", ".join(RECORDS_OUTCOMES) + "."
-    ),
+    Attribute("batch.records.outcome", "string", "Whether records were processed.", values=RECORDS_OUTCOMES),
     Attribute("batch.records.failed", "int", "Records that failed."),
     Attribute("batch.records.read", "int", "Records the step read."),
     Attribute("batch.records.written", "int", "Records the step wrote."),
@@ -169,7 +173,7 @@ ATTRIBUTES: Final = (
     Attribute("batch.outputs", "string[]", "Names of what was written."),
     Attribute("batch.sla.met", "boolean", "Whether the run kept its SLA; only where the catalogue has one."),
     Attribute("batch.sla.violations", "string[]", "The rules that the run violated, in their order."),
-    Attribute("batch.sla.violation", "string", "One violated rule: " + ", ".join(VIOLATION_TYPES) + "."),
+    Attribute("batch.sla.violation", "string", "One violated rule.", values=VIOLATION_TYPES),
     Attribute("batch.sla.limit", "double", "The rule's limit: seconds, Unix time, share or records."),
     Attribute("batch.sla.observed", "double", "What was observed instead, in the limit's unit."),
     Attribute("batch.status.reason", "string", "Why, where the status alone does not tell: a signal, out of memory."),

@@ -24,10 +24,10 @@ def merged(text: str, path: Path) -> str:
         read = document.read(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InvalidDocumentError("extras", str(path), [Problem(f"cannot be read: {reason}")]) from None
+        raise InvalidDocumentError("overrides", str(path), [Problem(f"cannot be read: {reason}")]) from None
     if read.problems or not isinstance(read.data, dict):
         not_a_mapping = Problem("must be keys and values", place=document.Place(1, 1))
-        raise InvalidDocumentError("extras", str(path), read.problems or [not_a_mapping])
+        raise InvalidDocumentError("overrides", str(path), read.problems or [not_a_mapping])
     header = "".join(line + "\n" for line in text.splitlines()[:2])
     whole = yaml.safe_load(text)
     merge(whole, read.data, _take_away)

@@ -21,6 +21,7 @@ from batchtel.schema import settings as settings_table
 from batchtel.schema.settings import Settings
 from batchtel.telemetry import fork_warning, open_runs
 from batchtel.telemetry.providers import Telemetry
+from batchtel.telemetry.sdk_metadata import without_disk
 
 NO_ENDPOINT: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded; set it to the collector, "
@@ -103,7 +104,8 @@ def _build() -> Telemetry | None:
         return None
     _settings = settings
     _warn_of_other_exporters(settings)
-    built = Telemetry(settings)
+    with without_disk():
+        built = Telemetry(settings)
     fork_warning.install()
     at_end(_stop, os.getpid())
     if is_child_process():

@@ -134,7 +134,13 @@ def test_wrong_options_are_told_and_nothing_runs(sink: Sink) -> None:
         ("--jbo", "x", "--", "echo", "ran"): b"No such option '--jbo'",
         ("--attempt", "0", "--", "echo", "ran"): b"0 is not in the range x>=1",
         ("--attribute", "region", "--", "echo", "ran"): b"'region' is not KEY=VALUE; write for example --attribute",
-        ("--scheduled-at", "noon", "--", "echo", "ran"): b"'noon' is no point in time; write for example 2026-03-01T22",
+        (
+            "--scheduled-at",
+            "noon",
+            "--",
+            "echo",
+            "ran",
+        ): b"'noon' is not a time; write ISO 8601 or Unix seconds, for example 2026-03-01T22",
         (): b"Missing argument",
     }
     for arguments, message in wrong.items():

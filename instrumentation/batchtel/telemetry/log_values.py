@@ -1,6 +1,6 @@
 """The standard library's log records made fit to be sent: every value is one that OTLP has, whatever the job logs.
 
-A value that the SDK does not know is dropped by it with a warning, one that cannot be encoded takes its record down,
+The SDK drops a value of an unsupported type with a warning, a value that cannot be encoded loses its record,
 and a structure that contains itself ends in a RecursionError.
 """
 

@@ -123,7 +123,7 @@ def _warn_of_other_exporters(settings: Settings) -> None:
             variable = f"OTEL_{signal.upper()}_EXPORTER"
             warn_once(
                 f"exporter:{signal}",
-                "%s=%.60s is no exporter of batchtel, which sends %s by OTLP all the same; set %s=none to send none",
+                "%s=%.60s is not an exporter of batchtel, which sends %s by OTLP anyway; set %s=none to send none",
                 variable,
                 ",".join(named),
                 signal,
@@ -134,7 +134,7 @@ def _warn_of_other_exporters(settings: Settings) -> None:
 @harmless(None)
 def _stop(pid: int) -> None:
     if pid == os.getpid() and _telemetry is not None:
-        # The job's logging is not given back: an export that goes on beyond the deadline would be heard there.
+        # The job's logging is not given back: an export that goes on beyond the deadline would be logged there.
         for scope in open_runs.open_scopes():
             if scope is scope.job:
                 # That of a forked child is its parent's, which ends it.

@@ -85,7 +85,7 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
       batchtel stack up --data ./stack
     """
     wanted = Ports().changed(ports)
-    # Before anything is built or compared: a slip in a name is not to cost a build.
+    # Before anything is built or compared: a mistyped name must not wait for a build.
     with as_failures():
         load(environment)
     stack = Stack(data, wanted, environment=environment)
@@ -206,19 +206,19 @@ def build(names: tuple[str, ...]) -> None:
 
 
 def _options(data: Path) -> str:
-    """Return the options of the `up` that has started a stack, as far as they are no defaults."""
-    known = state.read(data)
-    differ = [name for name in Ports.names() if known and getattr(known.ports, name) != getattr(Ports(), name)]
+    """Return the options of the `up` that has started a stack, without defaults."""
+    saved = state.read(data)
+    differ = [name for name in Ports.names() if saved and getattr(saved.ports, name) != getattr(Ports(), name)]
     folder = [] if data == default_data() else ["--data", str(data)]
-    ports = [word for name in differ if known for word in ("--port", f"{name}={getattr(known.ports, name)}")]
-    return "".join(f" {shlex.quote(word)}" for word in [*folder, *ports])
+    ports = [part for name in differ if saved for part in ("--port", f"{name}={getattr(saved.ports, name)}")]
+    return "".join(f" {shlex.quote(part)}" for part in [*folder, *ports])
 
 
 def _require_same_ports(stack: Stack, wanted: Ports) -> None:
-    known = state.read(stack.data)
-    if known is not None and known.ports != wanted:
-        differ = [name for name in Ports.names() if getattr(known.ports, name) != getattr(wanted, name)]
-        listed = ", ".join(f"{name} {getattr(known.ports, name)} instead of {getattr(wanted, name)}" for name in differ)
+    saved = state.read(stack.data)
+    if saved is not None and saved.ports != wanted:
+        differ = [name for name in Ports.names() if getattr(saved.ports, name) != getattr(wanted, name)]
+        listed = ", ".join(f"{name} {getattr(saved.ports, name)} instead of {getattr(wanted, name)}" for name in differ)
         raise Failure(
             f"the stack in {stack.data} runs with other ports: {listed}. Stop it first: batchtel stack down", 2
         )

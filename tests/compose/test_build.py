@@ -170,7 +170,7 @@ def test_ctrl_c_ends_the_command(
     builder.send_signal(signal.SIGINT)
     out, said = builder.communicate(timeout=30)
     assert (builder.returncode, out) == (130, "")
-    assert said.splitlines()[-1] == "stopped; the next build continues where this one was"
+    assert said.splitlines()[-1] == "stopped; the next build continues from here"
 
 
 def test_ctrl_c_stops_the_compilers(
@@ -183,7 +183,7 @@ def test_ctrl_c_stops_the_compilers(
     _, said = builder.communicate(timeout=30)
     assert (builder.returncode, said.splitlines()[-1]) == (
         130,
-        "stopped; the next build continues where this one was",
+        "stopped; the next build continues from here",
     )
     eventually("no compiler is left", lambda: not processes(slow_go), seconds=5)
     assert [path.name for path in (own_cache / "bin").iterdir()] == ["hello.lock"]
@@ -192,11 +192,11 @@ def test_ctrl_c_stops_the_compilers(
 def test_second_builder_waits(own_cache: Path, hello: Binary, spawn: Spawn) -> None:
     """Whoever comes second says for whom it waits, and uses what the first has built."""
     lock = Lock(own_cache / "bin" / "hello.lock")
-    assert lock.take()
+    assert lock.acquire()
     second = spawn([sys.executable, "-c", BUILD, str(hello.module)])
     assert second.stderr is not None
     assert second.stderr.readline().startswith("Building hello")
-    assert second.stderr.readline() == f"hello: another builder is at it (process {os.getpid()})\n"
+    assert second.stderr.readline() == f"hello: another process builds it ({os.getpid()})\n"
     # What the first builder would have made; no compiler makes a file with these words.
     hello.folder().mkdir(parents=True)
     (hello.folder() / "hello").write_text("made by the first builder")

@@ -72,7 +72,7 @@ def test_a_low_port_is_not_said_to_be_used(ports: Ports) -> None:
         ports.changed(["prometheus=1"]).require_free()
     assert refused.value.message == (
         "a port cannot be opened, nothing was started:\n"
-        "  127.0.0.1:1 (prometheus, queries and remote write) is for root only, as low ports are; "
+        "  127.0.0.1:1 (prometheus, queries and remote write) needs root, as all low ports; "
         "choose another port: --port prometheus=N"
     )
 
@@ -88,7 +88,7 @@ def test_wrong_settings_are_all_named() -> None:
         Ports().changed(["promethus=1", "victorialogs=70000", "jaeger=x", "otlp_grpc=9090"])
     assert wrong.value.exit_code == 2
     assert wrong.value.format_message() == (
-        "--port promethus=1: no port is called 'promethus'; choose from otlp_grpc, otlp_http, collector_health, "
+        "--port promethus=1: unknown port 'promethus'; choose from otlp_grpc, otlp_http, collector_health, "
         "collector_metrics, collector_series, prometheus, victorialogs, jaeger, jaeger_grpc, jaeger_otlp\n"
         "--port victorialogs=70000: '70000' is not a port; write victorialogs=19090 (1 to 65535)\n"
         "--port jaeger=x: 'x' is not a port; write jaeger=19090 (1 to 65535)\n"

@@ -86,7 +86,7 @@ def test_wrong_input_is_told_before_anything_is_built(
     unset = batchtel("stack", "up", "--data", data, "--env", "vendor", *options(ports))
     assert (unset.returncode, unset.stderr) == (
         2,
-        "error: the environment vendor needs BATCHTEL_INSTANCE, BATCHTEL_TOKEN, VENDOR_API_KEY; export what it needs, "
+        "error: the environment vendor needs BATCHTEL_INSTANCE, BATCHTEL_TOKEN, VENDOR_API_KEY; export them, "
         "then try again\n",
     )
     nowhere = batchtel("stack", "up", "--data", "/proc/nowhere", *options(ports))

@@ -85,7 +85,7 @@ def test_tampered_ledger_turns_the_demo_red(marked: Marked) -> None:
     assert ["started", "11", "10", "10", "10", "NO"] in rows
     assert ["run", "ids", "11", "-", "10", "10", "NO"] in rows
     assert stdout.splitlines()[-1] == "DIFFERS: race.", stdout
-    assert f"what the jobs have written down, and the stores' data: {ledger.parent.parent}" in stderr
+    assert f"the ledger of the jobs, and the stores' data: {ledger.parent.parent}" in stderr
     assert ledger.exists()
 
 
@@ -154,10 +154,10 @@ def test_stores_that_cannot_be_compared(
     vendor = marked.run("demo", "--env", "vendor")
     assert (vendor.returncode, vendor.stderr) == (
         2,
-        "error: the environment vendor cannot be asked:\n"
-        "  no store of metrics can be asked; write prometheus: {endpoint: ...}\n"
-        "  no store of logs can be asked; write loki or victorialogs: {endpoint: ...}\n"
-        "  no store of traces can be asked; write tempo or jaeger: {endpoint: ...}\n",
+        "error: the environment vendor cannot be queried:\n"
+        "  no store of metrics can be queried; write prometheus: {endpoint: ...}\n"
+        "  no store of logs can be queried; write loki or victorialogs: {endpoint: ...}\n"
+        "  no store of traces can be queried; write tempo or jaeger: {endpoint: ...}\n",
     )
     (tmp_path / "prometheus.yml").write_text("{}")
     url = f"http://127.0.0.1:{free_ports(1)[0]}"

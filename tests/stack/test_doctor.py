@@ -99,8 +99,8 @@ def test_a_canary_that_cannot_run(played: Played, tmp_path: Path, monkeypatch: p
     assert result.exit_code == 1
     assert wrong(report) == {
         "canary": (
-            "its process ended with 1 and says: not the package that you look for",
-            "mend what keeps jobs from running here: python -c 'import batchtel'",
+            "its process ended with 1 and printed: not the package that you look for",
+            "find out why jobs do not run here: python -c 'import batchtel'",
         )
     }
 
@@ -110,7 +110,7 @@ def test_files_of_the_current_folder_are_no_modules(tmp_path: Path, monkeypatch:
     (tmp_path / "batchtel.py").write_text("raise SystemExit('a script of the user')")
     monkeypatch.chdir(tmp_path)
     canary = Canary.send()
-    assert (canary.exit_code, len(canary.trace_id)) == (0, 32), canary.said
+    assert (canary.exit_code, len(canary.trace_id)) == (0, 32), canary.stderr
 
 
 class _Late(BaseHTTPRequestHandler):

@@ -107,7 +107,7 @@ def endpoint(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> l
     output = doctor(variables, monkeypatch).stdout.splitlines()
     found = []
     for index, line in enumerate(output):
-        if line[7:].startswith(("endpoint: ", "variables: ")) and "are as they should be" not in line:
+        if line[7:].startswith(("endpoint: ", "variables: ")) and "are as recommended" not in line:
             found.append(line[7:])
             found += [text.strip() for text in output[index + 1 : index + 2] if text.startswith("       fix: ")]
     return found
@@ -135,7 +135,7 @@ def test_what_works(collector: Collector, name: str, protocol: str, monkeypatch:
         variables["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] = str(certificate)
         variables["OTEL_EXPORTER_OTLP_CLIENT_KEY"] = str(key)
     address, speaks = variables["OTEL_EXPORTER_OTLP_ENDPOINT"], variables["OTEL_EXPORTER_OTLP_PROTOCOL"]
-    assert endpoint(variables, monkeypatch) == [f"endpoint: {address} takes {speaks}"]
+    assert endpoint(variables, monkeypatch) == [f"endpoint: {address} accepts {speaks}"]
 
 
 def test_nobody_listens(free_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +154,8 @@ def test_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
     told, fix = endpoint(_variables("http://collector.invalid:4318", "http/protobuf"), monkeypatch)
     assert told.startswith("endpoint: http://collector.invalid:4318 cannot be reached: ")
     assert fix == (
-        "fix: the name collector.invalid is not known here: correct OTEL_EXPORTER_OTLP_ENDPOINT, or the DNS of this "
-        "machine"
+        "fix: the name collector.invalid cannot be resolved here: correct OTEL_EXPORTER_OTLP_ENDPOINT, or the DNS of "
+        "this machine"
     )
 
 
@@ -219,7 +219,7 @@ def test_plaintext_to_tls(collector: Collector, protocol: str, monkeypatch: pyte
     variables = getattr(collector, protocol)("tls")
     address = variables["OTEL_EXPORTER_OTLP_ENDPOINT"]
     assert endpoint(variables, monkeypatch) == [
-        f"endpoint: {address} speaks TLS, and is asked without",
+        f"endpoint: {address} speaks TLS, and the address is http",
         f"fix: write https: {address.replace('http', 'https')}",
     ]
 
@@ -230,7 +230,7 @@ def test_tls_to_plaintext(collector: Collector, protocol: str, monkeypatch: pyte
     variables = getattr(collector, protocol)("plain", "https")
     address = variables["OTEL_EXPORTER_OTLP_ENDPOINT"]
     assert endpoint(variables, monkeypatch) == [
-        f"endpoint: {address} speaks plaintext, and is asked for TLS",
+        f"endpoint: {address} speaks plaintext, and the address is https",
         f"fix: write http: {address.replace('https', 'http')}; or turn TLS on in the collector",
     ]
 
@@ -283,7 +283,7 @@ def test_no_client_certificate(collector: Collector, protocol: str, monkeypatch:
     told, fix = endpoint({**variables, "OTEL_EXPORTER_OTLP_CERTIFICATE": str(collector.ca)}, monkeypatch)
     assert told.startswith(f"endpoint: TLS to {variables['OTEL_EXPORTER_OTLP_ENDPOINT']} fails: ")
     assert fix == (
-        "fix: show a client certificate: export OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=FILE "
+        "fix: set a client certificate: export OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=FILE "
         "OTEL_EXPORTER_OTLP_CLIENT_KEY=FILE"
     )
 
@@ -294,7 +294,7 @@ def test_no_token(collector: Collector, protocol: str, header: str, monkeypatch:
     """A collector that asks for a token and gets none, or a wrong one."""
     variables = getattr(collector, protocol)("token")
     found = endpoint({**variables, "OTEL_EXPORTER_OTLP_HEADERS": header} if header else variables, monkeypatch)
-    fix = 'send the token that the collector asks for: export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20TOKEN"'
+    fix = 'send the token that the collector requires: export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20TOKEN"'
     assert found[1::2] == [f"fix: {fix}"] * 3
     for told, signal in zip(found[::2], ("traces", "metrics", "logs"), strict=True):
         assert told.startswith(f"endpoint: {variables['OTEL_EXPORTER_OTLP_ENDPOINT']} refuses {signal}: ")
@@ -315,10 +315,10 @@ def test_an_address_with_a_path(collector: Collector, monkeypatch: pytest.Monkey
 ANSWERS = {
     302: "a proxy or a login page answers there: set NO_PROXY, or correct the address",
     403: "use credentials that may write, in OTEL_EXPORTER_OTLP_HEADERS",
-    413: "raise the size limit of what stands before the collector (8 MiB are enough)",
-    429: "the collector has too much to do or is starting: raise memory_limit",
+    413: "raise the size limit of the proxy before the collector (8 MiB are enough)",
+    429: "the collector is overloaded or starting: raise memory_limit",
     502: "a proxy answers, but not the collector behind it: start that",
-    503: "the collector has too much to do or is starting: raise memory_limit",
+    503: "the collector is overloaded or starting: raise memory_limit",
 }
 
 
@@ -351,7 +351,7 @@ def test_a_proxy_that_is_in_the_way(
     """A collector that answers, behind a proxy variable that names nobody: the variable is what is wrong."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_ports(1)[0]}")
     _, fix, *_ = endpoint(collector.http("plain"), monkeypatch)
-    assert fix == "fix: a proxy is set for it: export NO_PROXY=127.0.0.1, or mend the proxy"
+    assert fix == "fix: a proxy is set for it: export NO_PROXY=127.0.0.1, or repair the proxy"
 
 
 def test_something_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,7 +370,7 @@ def test_something_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         for connection in taken:
             connection.close()
     assert told.endswith("refuses traces: no reply in time")
-    assert fix == "fix: something accepts connections there and never answers: restart it"
+    assert fix == "fix: the server accepts connections and never answers: restart it"
 
 
 def _take(server: socket.socket, taken: list[socket.socket]) -> None:

@@ -157,8 +157,8 @@ def test_stores_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         Stores.of(environment)
     assert (failed.value.exit_code, failed.value.message) == (
         2,
-        "the environment local cannot be asked:\n"
-        "  no store of logs can be asked; write loki or victorialogs: {endpoint: ...}\n"
+        "the environment local cannot be queried:\n"
+        "  no store of logs can be queried; write loki or victorialogs: {endpoint: ...}\n"
         "  prometheus needs the variable STORES_TOKEN; export STORES_TOKEN=...\n"
         "  jaeger.token: /nowhere/token cannot be read: No such file or directory",
     )

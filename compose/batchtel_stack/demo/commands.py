@@ -1,4 +1,4 @@
-"""`batchtel demo`: the main job, end to end, on a stack of its own."""
+"""`batchtel demo`: real jobs on a stack of its own, and a comparison of the stores with what they did."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from batchtel.cli.main import Failure
-from batchtel_stack import terminate
+from batchtel_stack import sigterm
 from batchtel_stack.demo import airports, report, target
 from batchtel_stack.demo.play import CADENCE, Outcome, play
 from batchtel_stack.demo.target import Target
@@ -24,7 +24,7 @@ from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 
 INTERRUPTED: Final = 130
-"""The exit code of what Ctrl-C has ended, as shells count: 128 + SIGINT."""
+"""The exit code after Ctrl-C, as in shells: 128 + SIGINT."""
 
 
 @click.command(
@@ -42,9 +42,10 @@ INTERRUPTED: Final = 130
 def demo(as_json: bool, keep: bool, environment: str | None) -> None:
     """Run real jobs and compare what arrived in the stores with what the jobs did.
 
-    Ten processes fail at the same moment, 200 short runs finish, records are loaded, a failed run is tried again, and a
-    green job has done nothing. Every job writes down what it does; then the stores of metrics, logs and traces are
-    asked. The stack has free ports and a new folder, so it disturbs no other, and is gone in the end.
+    Ten processes fail at the same moment, 200 short runs finish, records are loaded, a failed run is retried, and a
+    green job does nothing. Each job writes what it does into a ledger; then the ledger is compared with the stores of
+    metrics, logs and traces. The stack uses free ports and a new folder, so it disturbs no other, and is removed at the
+    end.
 
     With --env only a collector is started. It delivers to the stores that the environment names, such as your own Loki
     and Tempo, and they are compared in the same way. Its series stay in Prometheus until they expire there.
@@ -65,12 +66,12 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
     folder = Path(tempfile.mkdtemp(prefix="batchtel-demo-"))
     remove = not keep
     try:
-        with terminate.raised(), _target(environment, folder, keep, say) as aimed:
+        with sigterm.as_interrupt(), _target(environment, folder, keep, say) as aimed:
             outcome = play(aimed, folder, say)
             _print(outcome, as_json)
         if not outcome.ok and not keep:
             remove = False
-            say(f"what the jobs have written down, and the stores' data: {folder}")
+            say(f"the ledger of the jobs, and the stores' data: {folder}")
     except KeyboardInterrupt:
         remove = True
         say("interrupted; everything that was started is stopped")
@@ -108,7 +109,7 @@ def _target(environment: str | None, folder: Path, keep: bool, say: Callable[[st
 
 @contextmanager
 def _stack(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterator[Stack]:
-    say(f"a stack of its own in {folder}, cadence {CADENCE} s instead of 15, so that there is less to wait for")
+    say(f"a stack of its own in {folder}, export interval {CADENCE} s instead of 15, to shorten the wait")
     data, ports, cadence = folder / "stack", Ports.free(), f"{CADENCE}s"
     if not keep:
         with Stack.running(data, ports, cadence=cadence, say=say) as stack:

@@ -48,7 +48,7 @@ def ensure(binaries: Iterable[Binary] = BINARIES) -> dict[str, Path]:
 
 def _build(missing: list[Binary]) -> None:
     with sigterm.as_interrupt(), Progress([binary.name for binary in missing]) as progress:
-        go = toolchain.find(progress.say)
+        go = toolchain.find(progress.notify)
         builds = [_Build(binary, go) for binary in missing]
         try:
             while not all(build.step.finished for build in builds):
@@ -57,7 +57,7 @@ def _build(missing: list[Binary]) -> None:
                 progress.show([build.step for build in builds])
                 time.sleep(0.1)
         except KeyboardInterrupt:
-            progress.say("stopped; the next build continues from here")
+            progress.notify("stopped; the next build continues from here")
             raise
         finally:
             for build in builds:

@@ -34,7 +34,7 @@ def generate(folder: Path) -> None:
     Raises:
         Failure: there is no Go or the builder failed (exit code 3).
     """
-    go = toolchain.find(_say)
+    go = toolchain.find(_notify)
     manifest = yaml.safe_load(MANIFEST.read_text())
     manifest["dist"] |= {"output_path": str(folder), "go": str(go)}
     with tempfile.TemporaryDirectory() as scratch:
@@ -53,7 +53,7 @@ def _run(command: Sequence[str | Path], folder: Path) -> None:
         raise Failure(f"`go {arguments}` failed with {MANIFEST}:\n{outcome.stderr.strip()[-2000:]}", 3)
 
 
-def _say(line: str) -> None:
+def _notify(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 

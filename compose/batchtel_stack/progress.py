@@ -65,7 +65,7 @@ class Progress:
         self._shown_at = time.monotonic()
 
     def __enter__(self) -> Progress:
-        self.say(
+        self.notify(
             f"Building {', '.join(self._states)} from source. This happens once: 12 minutes of CPU time and "
             f"4 GB of Go's caches, all four together. Ctrl-C loses nothing."
         )
@@ -79,7 +79,7 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         """Print one line."""
         self._console.print(line, soft_wrap=True, markup=False)
 
@@ -97,7 +97,7 @@ class Progress:
             changed = [step for step in steps if not step.finished]
         if changed:
             self._shown_at = now
-            self.say("; ".join(_text(step) for step in changed))
+            self.notify("; ".join(_text(step) for step in changed))
 
 
 def _table(steps: list[Step]) -> Table:

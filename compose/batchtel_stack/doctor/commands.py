@@ -99,7 +99,7 @@ class Examination:
         endpoints, problems = variables.endpoints(os.environ)
         yield from problems
         yield from variables.discouraged(os.environ)
-        self._say("checking the endpoint")
+        self._notify("checking the endpoint")
         reached = list(reach.reach(endpoints))
         yield from reached
         answers = list(search.answers(self._stores))
@@ -118,7 +118,7 @@ class Examination:
     def _send(self, answering: set[str]) -> Iterator[Finding]:
         before = search.totals(self._stores.prometheus)
         discards = limits.Discards({name: url for name, url in self._stores.urls.items() if name in answering})
-        self._say("running the canary")
+        self._notify("running the canary")
         self.canary = Canary.send()
         if self.canary.exit_code:
             last = self.canary.stderr.rpartition("\n")[2] or "nothing"
@@ -128,14 +128,14 @@ class Examination:
         yield Finding("canary", "ok", f"run {self.canary.run_id} of job {JOB} has ended")
         looking = search.Search(self.canary, self._stores, before)
         found = []
-        for finding in looking.find(answering, self._seconds, self._say):
+        for finding in looking.find(answering, self._seconds, self._notify):
             found.append(finding)
             yield finding
         yield from discards.since()
         if self._stores.prometheus.product in answering and not all(finding.ok for finding in found):
             yield from limits.of_collector(self._stores.prometheus)
 
-    def _say(self, what: str) -> None:
+    def _notify(self, what: str) -> None:
         if what != self._shown:
             self._shown = what
             self._console.print(f"{what} ...", soft_wrap=True, markup=False)

@@ -81,7 +81,7 @@ class Search:
         names = {span.name for span in traces.trace(self.canary.trace_id)}
         return "the spans of job and step" if {f"batch_job.{JOB}", "batch_step.look"} <= names else ""
 
-    def find(self, answering: set[str], seconds: float, say: Callable[[str], None]) -> Iterator[Finding]:
+    def find(self, answering: set[str], seconds: float, notify: Callable[[str], None]) -> Iterator[Finding]:
         """Query the stores that answer until each has the canary, at most `seconds` in all."""
         deadline, began = time.monotonic() + seconds, time.monotonic()
         waiting: dict[str, Callable[[], str]] = {self.stores.prometheus.product: self.in_metrics}
@@ -91,7 +91,7 @@ class Search:
             del waiting[name]
             yield Finding(f"run in {name}", "skipped", f"not looked for: {name} does not answer")
         while waiting and time.monotonic() < deadline:
-            say(f"waiting for the canary in {', '.join(waiting)}")
+            notify(f"waiting for the canary in {', '.join(waiting)}")
             for name, look in list(waiting.items()):
                 try:
                     found = look()

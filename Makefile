@@ -27,7 +27,7 @@ test-airflow-versions: $(UV) ## Run the same tests on the other versions of Airf
 	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -m 'airflow and versions'
 
 test-versions: $(UV) ## Run the job side's tests on every Python that is here, with the oldest OpenTelemetry, too
-	UV="$(UV)" $(RUN) python -m tests.versions $(PAIRS)
+	UV="$(UV)" $(RUN) python -m tests.support.versions $(PAIRS)
 
 test-shapes: $(UV) ## Run all generated process shapes, with batchtel and without
 	$(RUN) pytest -m '' tests/instrumentation/shapes

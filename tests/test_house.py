@@ -57,7 +57,7 @@ OUTSIDE_OF_JOBS = {
     "testing/fixture.py": "pytest",
     "airflow/plugin.py": "airflow",
     "airflow/listener.py": "pluggy",
-    "airflow/pokes.py": "airflow",
+    "airflow/sensor_pokes.py": "airflow",
     "airflow/database.py": "sqlalchemy",
 }
 """Modules of the job side that no job imports, and what they are for: commands, tests of jobs, and Airflow."""

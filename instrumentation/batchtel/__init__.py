@@ -7,7 +7,7 @@
             step.records(read=100)
         job.records(processed=98, failed=2)
 
-OpenTelemetry's own variables are the configuration: OTEL_EXPORTER_OTLP_ENDPOINT says where the collector listens.
+OpenTelemetry's own variables are the configuration: OTEL_EXPORTER_OTLP_ENDPOINT is the address of the collector.
 Nothing here raises into the job, prints to stdout, or keeps the process alive.
 """
 

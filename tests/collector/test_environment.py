@@ -246,12 +246,13 @@ def test_a_file_of_another_shape_is_refused(text: str, message: str) -> None:
     assert message in refusal(text)
 
 
-def test_an_unknown_name_lists_the_shipped_ones() -> None:
-    """A slip of the pen in the name is answered with the names that exist; exit code 2."""
-    result = CliRunner().invoke(main, ["config", "render", "--env", "locl"])
+@pytest.mark.parametrize(("typed", "meant"), [("locl", "local"), ("prod", "production"), ("Staging", "staging")])
+def test_an_unknown_name_lists_the_shipped_ones(typed: str, meant: str) -> None:
+    """A misspelt or abbreviated name is answered with the nearest and all that exist; exit code 2."""
+    result = CliRunner().invoke(main, ["config", "render", "--env", typed])
     assert result.exit_code == 2
     assert result.stderr == (
-        f"error: unknown environment 'locl' (did you mean local?); shipped: {', '.join(shipped())}; "
+        f"error: unknown environment {typed!r} (did you mean {meant}?); shipped: {', '.join(shipped())}; "
         "or give a file, for example ./production.yaml\n"
     )
     assert result.stdout == ""

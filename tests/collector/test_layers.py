@@ -154,7 +154,7 @@ def test_a_role_is_text(given: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["render", "render --format compose", "check", "environments show", "environments show --origin", "env"],
+    ["render", "render --format compose", "check", "environments", "environments --origin", "variables"],
 )
 def test_a_file_is_read_once(command: str, mine: Path, collector_program: Path) -> None:
     """So it can be a pipe, as `<(...)` of a shell gives; what is checked, named and rendered is one text."""
@@ -164,7 +164,7 @@ def test_a_file_is_read_once(command: str, mine: Path, collector_program: Path) 
     options = ["--collector", str(collector_program)] if command == "check" else []
     pipe = f"/dev/fd/{reading}"
     named = [pipe] if command.startswith("environments") else ["--env", pipe]
-    result = batchtel(*command.split(), *named, *options)
+    result = batchtel("config", *command.split(), *named, *options)
     os.close(reading)
     assert (result.exit_code, result.stderr) == (0, "")
     assert "mine" in result.stdout

@@ -59,7 +59,7 @@ def test_every_old_key_is_an_error_with_the_new_one(role: str | None, tmp_path: 
 
 def test_a_file_without_a_base_lacks_no_new_key(tmp_path: Path) -> None:
     """The old key is the one problem; its value is that of the new key."""
-    shown = CliRunner().invoke(main, ["environments", "show", "local"]).stdout
+    shown = CliRunner().invoke(main, ["config", "environments", "local"]).stdout
     whole = shown.replace("\nexport_interval:", "\ncadence:").replace("\n  scrape:", "\n  series:")
     whole = (
         whole.replace("\ninstance:", "\nshard:").replace("\njobs:", "\nsender:").replace("\noverrides:", "\nextras:")
@@ -78,7 +78,7 @@ def test_an_old_key_in_the_base_is_reported_with_its_file(tmp_path: Path) -> Non
     """The file that has it is the one to change."""
     base = tmp_path / "base.yaml"
     base.write_text("base: local\n", encoding="utf-8")
-    shown = CliRunner().invoke(main, ["environments", "show", "local"]).stdout
+    shown = CliRunner().invoke(main, ["config", "environments", "local"]).stdout
     base.write_text(shown.replace("\nexport_interval:", "\ncadence:"), encoding="utf-8")
     line = shown.splitlines().index("export_interval: 15s") + 1
     told = refusal("base: ./base.yaml\nname: mine\ncadence: 5s\n", tmp_path)
@@ -113,7 +113,7 @@ def test_old_keys_exit_with_2(tmp_path: Path) -> None:
     """As every wrong file."""
     file = tmp_path / "mine.yaml"
     file.write_text("base: local\nname: mine\ncadence: 15s\n", encoding="utf-8")
-    result = CliRunner().invoke(main, ["render", "--env", str(file)])
+    result = CliRunner().invoke(main, ["config", "render", "--env", str(file)])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
         f"error: 1 problem in the environment {file}\n  {file}:3:1: cadence is now export_interval\n"

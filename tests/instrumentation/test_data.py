@@ -177,9 +177,9 @@ NO_TIMES = {
     "no timezone": (datetime(2026, 3, 1), "watermark 2026-03-01 00:00:00 has no timezone"),
     "before 1970": (datetime(1969, 1, 1, tzinfo=UTC), "watermark 1969-01-01 00:00:00+00:00 is before 1970"),
     "the end of time": (datetime(9999, 12, 31, tzinfo=UTC), "after tomorrow; it is not recorded"),
-    "milliseconds": (1772404200000, "watermark=1772404200000 is no point in time"),
-    "a word": ("yesterday", "watermark=yesterday is no point in time"),
-    "an object": (object(), "is no point in time"),
+    "milliseconds": (1772404200000, "watermark=1772404200000 is not a time"),
+    "a word": ("yesterday", "watermark=yesterday is not a time"),
+    "an object": (object(), "is not a time"),
 }
 
 
@@ -239,7 +239,7 @@ def test_names_are_bounded(sink: Sink) -> None:
     assert (finished.code, finished.stdout) == (0, "")
     assert sorted(finished.stderr.splitlines()) == [
         "inputs(): a run or step keeps 100 names; table_100 is left out",
-        "outputs(): ['a', 'b'] is no name; give each name as text of its own",
+        "outputs(): ['a', 'b'] is not a name; give each name as text of its own",
     ]
     attributes = sink.event("batch.run.finished").attributes
     assert attributes["batch.inputs"] == [f"table_{number}" for number in range(100)]

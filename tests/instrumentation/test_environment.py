@@ -105,7 +105,7 @@ def test_another_exporter_is_one_warning(sink: Sink) -> None:
     finished = run(script, sink, OTEL_TRACES_EXPORTER="zipkin", OTEL_METRICS_EXPORTER="console,otlp")
     assert (finished.code, finished.stderr) == (
         0,
-        "OTEL_TRACES_EXPORTER=zipkin is no exporter of batchtel, which sends traces by OTLP all the same; set "
+        "OTEL_TRACES_EXPORTER=zipkin is not an exporter of batchtel, which sends traces by OTLP anyway; set "
         "OTEL_TRACES_EXPORTER=none to send none\n",
     )
     assert len(sink.spans()) == 2

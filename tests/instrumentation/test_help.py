@@ -77,6 +77,7 @@ def test_a_group_lists_its_commands_whole(path: str) -> None:
     """Each on one line, with its whole sentence: nothing is cut or wrapped at 80 columns."""
     group = EVERY[path]
     assert isinstance(group, Group)
+    assert help_of(path).startswith(f"Usage: {f'batchtel {path}'.strip()} [OPTIONS] COMMAND [ARGUMENT]...\n")
     lines = [" ".join(line.split()) for line in help_of(path).splitlines()]
     for name, entry in group.entries.items():
         assert f"{name} {entry.text}" in lines

@@ -208,6 +208,8 @@ STRANGE = {
     "a huge number": ("2**70", str(2**70)),
     "a date": ("datetime.date(2026, 3, 1)", "2026-03-01"),
     "a set": ("{1}", [1]),
+    "a list of several types": ("[1, 'a', 2.5, True, [2, 'b']]", [1, "a", 2.5, True, [2, "b"]]),
+    "a mapping with such a list": ("{'rows': [1, 'a']}", None),
     "what raises": ("Raising()", "<Raising str() failed>"),
     "a mapping that raises": ("RaisingMapping()", None),
 }
@@ -254,6 +256,8 @@ def test_every_value_of_a_record_is_escaped_and_none_is_lost(sink: Sink) -> None
     assert [
         value for value, (_, shown) in zip(values, STRANGE.values(), strict=True) if shown not in (None, value)
     ] == []
+    assert 'string_value: "a"' in str(values[list(STRANGE).index("a mapping with such a list")])
+    assert [log.event for log in sink.logs() if log.body == "key"] == ["\\xe9"]
     assert {"key", "logger", "caf\\udce9", "<Raising str() failed>"} <= {log.body for log in sink.logs()}
     caught = next(log for log in sink.logs() if log.body == "caught")
     assert "OSError: caf\\udce9" in caught.attributes["exception.stacktrace"]

@@ -142,7 +142,7 @@ def test_what_is_no_count_is_told_and_not_counted(sink: Sink, level: str) -> Non
     )
     assert (finished.code, finished.stdout) == (0, "")
     assert finished.stderr.splitlines() == [
-        f"{kind}=-1 is not a whole number of records from 0 up; it is not counted" for kind in kinds
+        f"{kind}=-1 is not a whole number of records, 0 or more; it is not counted" for kind in kinds
     ]
     for kind in kinds:
         assert sink.total(f"batch.{level}.records.{kind}") == 10
@@ -213,5 +213,5 @@ def test_what_is_no_time_of_the_scheduler(sink: Sink, given: str) -> None:
     assert (finished.code, finished.stdout) == (0, "works\nworks\n"), finished.stderr
     [line] = finished.stderr.splitlines()
     assert line.startswith("scheduled_at=")
-    assert line.endswith(" is no point in time; write for example 2026-03-01T22:30:00Z")
+    assert line.endswith(" is not a time; write ISO 8601 or Unix seconds, for example 2026-03-01T22:30:00Z")
     assert sink.total("batch.job.completions", status="success") == 2

@@ -104,7 +104,7 @@ def test_no_environment_name_is_one_warning(sink: Sink) -> None:
     )
     assert (finished.code, finished.stdout) == (0, "")
     assert finished.stderr == (
-        "deployment.environment.name is not set, so nothing tells production from a test; "
+        "deployment.environment.name is not set, so production and test look the same in the metrics; "
         "set OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production\n"
     )
     assert len(sink.spans()) == 2

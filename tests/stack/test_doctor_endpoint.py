@@ -403,8 +403,8 @@ WRONG_VARIABLES: dict[str, tuple[dict[str, str], list[str]]] = {
     "a slip in the name": (
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector..svc:4318"},
         [
-            "variables: OTEL_EXPORTER_OTLP_ENDPOINT='http://collector..svc:4318' is no address (a part of its host is "
-            "empty or too long), so nothing is sent there",
+            "variables: OTEL_EXPORTER_OTLP_ENDPOINT='http://collector..svc:4318' is not an address (a part of its host "
+            "is empty or too long), so nothing is sent there",
             "fix: write http://host:port",
         ],
     ),

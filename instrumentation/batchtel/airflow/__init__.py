@@ -6,7 +6,7 @@ Airflow finds `plugin` by its entry point; no DAG changes. What DAG files may as
 
 `records_from_result` counts the rows that a task returns, `child_environment` hands trace and run to what an operator
 starts elsewhere, and `observe` stands in for the plugin where there is none.
-Nothing here imports Airflow but `plugin`, so that the helper process, which tells of DAG runs, starts fast.
+Nothing here imports Airflow but `plugin`, so that the helper process, which reports DAG runs, starts fast.
 """
 
 import importlib

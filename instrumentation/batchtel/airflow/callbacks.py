@@ -1,7 +1,7 @@
-"""DAGs that tell of themselves by callbacks, for those who cannot have the plugin where their scheduler runs.
+"""DAGs that report by callbacks, for those who cannot have the plugin where their scheduler runs.
 
-A callback knows less than a hook: it is called for what has a process, and for a DAG run when that has ended. Where
-Airflow has the listener of the plugin, callbacks keep still: nothing is told twice.
+A callback gets less than a hook: it is called for what has a process, and for a DAG run when that has ended. Where
+Airflow has the listener of the plugin, callbacks do nothing: nothing is reported twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, cast
 
 from batchtel.airflow import facts, outcomes
 from batchtel.airflow.listener import contained
-from batchtel.airflow.pokes import poked_before
+from batchtel.airflow.sensor_pokes import poked_before
 from batchtel.airflow.task_attempt import BETWEEN_POKES, OPEN, TaskAttempt, send_all
 from batchtel.airflow.task_process import ENDED
 from batchtel.base.outcome import Outcome
@@ -29,7 +29,7 @@ _HERE: Final[dict[tuple[str, str, str, int, int], TaskAttempt]] = {}
 
 
 def observe(dag: Observed) -> Observed:
-    """Let a DAG tell of its runs and tasks by callbacks; those that it has are kept, and called as ever.
+    """Let a DAG report its runs and tasks by callbacks; those that it has are kept, and called as ever.
 
     Call it after the last task is there, as `observe(dag)`; or decorate the function below `@dag`'s decorator with it:
 
@@ -50,7 +50,7 @@ def observe(dag: Observed) -> Observed:
         _observe(dag)
         return dag
     if not callable(dag):
-        raise TypeError(f"observe() takes a DAG, or a function that @dag has made; this is {dag!r:.60}")
+        raise TypeError(f"observe() needs a DAG, or a function that @dag has made; this is {dag!r:.60}")
 
     @functools.wraps(dag)
     def observed(*args: Any, **kwargs: Any) -> Any:
@@ -79,7 +79,7 @@ def _needs_no_process(task: Any) -> bool:
 def _chained(theirs: Any, ours: Callable[[Context], None]) -> list[Any]:
     """Return a new list of callbacks: that of `default_args` may be shared by many tasks.
 
-    Ours is the first at the start and the last at the end, so that what theirs tell belongs to the task.
+    Ours is the first at the start and the last at the end, so that what theirs record belongs to the task.
     """
     kept = [theirs] if callable(theirs) else list(theirs or ())
     if ours in kept:
@@ -87,7 +87,7 @@ def _chained(theirs: Any, ours: Callable[[Context], None]) -> list[Any]:
     return [ours, *kept] if ours is started else [*kept, ours]
 
 
-def _is_told() -> bool:
+def _has_listener() -> bool:
     """Whether the listener of the plugin is at work in this process."""
     plugin = getattr(sys.modules.get("batchtel.airflow.plugin"), "BatchtelPlugin", None)
     return bool(getattr(plugin, "listeners", ()))
@@ -98,12 +98,12 @@ def started(context: Context) -> None:
     """Open the attempt of a task."""
     instance = context["ti"]
     task = facts.task(instance)
-    if _is_told() or task.key in OPEN or task.key in _HERE:
+    if _has_listener() or task.key in OPEN or task.key in _HERE:
         return
     if poked_before(task, instance):
         task = task._replace(goes_on_again=True)
-    # A killed process would be told as lost by its watch; but so would one that Airflow 2 ends by os._exit when the
-    # task is deferred, of which no callback tells.
+    # The watch would report a killed process as lost; but also one that Airflow 2 ends by os._exit when the task is
+    # deferred, for which it calls no callback.
     attempt = _HERE[task.key] = TaskAttempt(task, instance, watched=False)
     attempt.open()
     # After telemetry's own handler was registered, so it is called before that one.
@@ -140,8 +140,8 @@ def _fail(context: Context, *, goes_on: bool) -> None:
     error = context.get("exception")
     if task.key in _HERE:
         _settle(context, outcomes.of_failure(task, error)._replace(goes_on=goes_on))
-    elif not _is_told() and task.key not in OPEN and facts.state_before(context["ti"]) not in ENDED:
-        _tell_lost(task, error, goes_on=goes_on)
+    elif not _has_listener() and task.key not in OPEN and facts.state_before(context["ti"]) not in ENDED:
+        _report_lost(task, error, goes_on=goes_on)
 
 
 def _settle(context: Context, outcome: Outcome) -> None:
@@ -150,12 +150,12 @@ def _settle(context: Context, outcome: Outcome) -> None:
         attempt.settle(outcome)
 
 
-def _tell_lost(task: facts.Task, error: Any, *, goes_on: bool) -> None:
-    """Tell of a task whose process has gone: Airflow calls its callback where it parses DAGs."""
-    from batchtel.airflow.told_task import ToldTask
+def _report_lost(task: facts.Task, error: Any, *, goes_on: bool) -> None:
+    """Report a task whose process has gone: Airflow calls its callback where it parses DAGs."""
+    from batchtel.airflow.reported_task import ReportedTask
 
     lost = Outcome("lost", reason=str(error or ""), goes_on=goes_on)
-    ToldTask(task, started=task.started_at is not None).tell(lost)
+    ReportedTask(task, started=task.started_at is not None).report(lost)
     send_all(settings.read().deadline)
 
 
@@ -173,22 +173,22 @@ def _send() -> None:
 
 @contained
 def run_succeeded(context: Context) -> None:
-    """Tell of a DAG run that has succeeded."""
-    _tell_run(context, "success")
+    """Report a DAG run that has succeeded."""
+    _report_run(context, "success")
 
 
 @contained
 def run_failed(context: Context) -> None:
-    """Tell of a DAG run that has failed."""
-    _tell_run(context, "failed")
+    """Report a DAG run that has failed."""
+    _report_run(context, "failed")
 
 
-def _tell_run(context: Context, state: str) -> None:
-    if _is_told():
+def _report_run(context: Context, state: str) -> None:
+    if _has_listener():
         return
-    from batchtel.airflow.dag_run import ToldRun
+    from batchtel.airflow.dag_run import ReportedRun
 
-    # Where no task of the run is known, Airflow 3 tells its id and the reason, and no more.
+    # Where no task of the run is loaded, Airflow 3 passes its id and the reason, and no more.
     run = facts.dag_run(context.get("dag_run"))._replace(
         dag_id=context["dag"].dag_id,
         run_id=str(context["run_id"]),
@@ -196,7 +196,7 @@ def _tell_run(context: Context, state: str) -> None:
         owner=facts.owners(context["dag"]),
         tags=facts.tags(context["dag"]),
     )
-    ToldRun(run).tell(outcomes.of_dag_run(state, str(context.get("reason") or "")))
+    ReportedRun(run).report(outcomes.of_dag_run(state, str(context.get("reason") or "")))
     send_all(settings.read().deadline)
 
 

@@ -44,9 +44,9 @@ def variables(instance: Any) -> dict[str, str]:
     task = facts.task(instance)
     key = (task.dag_id, task.run_id, task.task_id, str(task.try_number))
     names = dict(zip(run_environment.AIRFLOW_TASK, key, strict=True))
-    told = settings.read()
-    if told.disabled or not told.has_endpoint:
-        # Nobody counts the run that a child would believe to be open.
+    own = settings.read()
+    if own.disabled or not own.has_endpoint:
+        # No process counts the run that a child would find open.
         return names
     trace = _traceparent(task)
     opener = Opener.here(task.dag_id, 1, trace)

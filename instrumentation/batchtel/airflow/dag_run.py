@@ -1,4 +1,4 @@
-"""A DAG run as a run of its job, told by the helper: its start when it starts, all the rest when it has ended."""
+"""A DAG run as a run of its job, reported by the helper: its start when it starts, the rest when it has ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from batchtel.airflow import ids
 from batchtel.airflow.facts import DagRun
 from batchtel.base.outcome import Outcome
-from batchtel.base.shared_counts import Told
+from batchtel.base.shared_counts import RecordCounts
 from batchtel.base.start import Start
 from batchtel.runs import current, dag_run_ids, owner
 from batchtel.runs.job_run import JobRun
@@ -17,48 +17,48 @@ from batchtel.runs.scope import Scope
 from batchtel.telemetry.providers import Telemetry
 
 
-class ToldRun(JobRun):
+class ReportedRun(JobRun):
     """A run that happens elsewhere: it has no process, so no heartbeat, no CPU seconds and no memory.
 
     `watched` is the same run as it was when it started, if it was watched since, `watched_elsewhere` whether another
     process reports which limits of time it passes.
     """
 
-    def __init__(self, run: DagRun, *, watched: ToldRun | None = None, watched_elsewhere: bool = False) -> None:
+    def __init__(self, run: DagRun, *, watched: ReportedRun | None = None, watched_elsewhere: bool = False) -> None:
         super().__init__(
             run.dag_id, run_id=run.run_id, attempt=1, scheduled_at=run.scheduled_at, queued_at=run.queued_at
         )
-        owner.note(self, owner=run.owner, team=run.team, tag=run.tags)
+        owner.set_ownership(self, owner=run.owner, team=run.team, tag=run.tags)
         self._run = run
-        self._telling_start = True
-        self._telling_end = False
+        self._reports_start = True
+        self._reports_end = False
         self._watched_elsewhere = watched_elsewhere
         self._is_watched = watched is not None
         if watched is not None:
             self.expected = watched.expected
-        # Its tasks may tell of records, in processes that nobody here knows.
-        self.expected.code_tells = self.expected.shares = False
+        # Its tasks may report records, in processes that this one cannot see.
+        self.expected.code_reports = self.expected.shares = False
         self.expected.makes_up = run.is_backfill
-        told = {"airflow.dag_run.run_type": run.run_type, "airflow.dag_run.logical_date": run.logical_date}
-        self.identity.update({name: value for name, value in told.items() if value})
+        attributes = {"airflow.dag_run.run_type": run.run_type, "airflow.dag_run.logical_date": run.logical_date}
+        self.identity.update({name: value for name, value in attributes.items() if value})
 
-    def tell_start(self) -> None:
+    def report_start(self) -> None:
         """Report that the run has started."""
         self.begin(self._start)
         self.closed = True
         self.leave()
         current.closed(self)
 
-    def tell_end(self, outcome: Outcome, told: Told | None = None) -> None:
-        """Report how the run has ended, with its span from start to end; `told` is all that its tasks have reported."""
-        if told is not None:
-            self.data.processed, self.data.failed, self.data.newest, self.data.failed_in_steps = told
-        self._telling_start = False
-        self.tell(outcome)
+    def report_end(self, outcome: Outcome, counts: RecordCounts | None = None) -> None:
+        """Report the end of the run, with its span from start to end; `counts` is all that its tasks have reported."""
+        if counts is not None:
+            self.data.processed, self.data.failed, self.data.newest, self.data.failed_in_steps = counts
+        self._reports_start = False
+        self.report(outcome)
 
-    def tell(self, outcome: Outcome) -> None:
-        """Tell its start and its end: a callback hears of a run when it is over."""
-        self._telling_end = True
+    def report(self, outcome: Outcome) -> None:
+        """Report its start and its end: a callback is called when the run is over."""
+        self._reports_end = True
         self.begin(self._start)
         lasted = (self._run.ended_at or time.time()) - self._start.time / 1e9
         self._started = time.perf_counter() - max(0.0, lasted)
@@ -79,13 +79,13 @@ class ToldRun(JobRun):
 
     @property
     def _is_below_first(self) -> bool:
-        """Whether its span is below that of its first time: tasks know no other. Airflow's own trace is a new one."""
+        """Whether its span is below that of its first time: tasks have no other. Airflow's own trace is a new one."""
         return self._run.is_rerun and not self._run.traceparent
 
     def beat(self) -> None:
-        """Watch the limits of time only: nobody here knows whether the run lives."""
+        """Watch the limits of time only: this process cannot see whether the run is alive."""
         if self._watched_elsewhere:
-            self.expected.note_late()
+            self.expected.mark_late()
         else:
             self.expected.beat(self)
 
@@ -107,7 +107,7 @@ class ToldRun(JobRun):
         return TraceContextTextMapPropagator().extract({"traceparent": self._run.traceparent}, Context())
 
     def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
-        if self._telling_end:
+        if self._reports_end:
             return super()._start_span(process, parent, start)
         return dag_run_ids.unrecorded(self._ids)
 
@@ -115,7 +115,7 @@ class ToldRun(JobRun):
         """Nothing: the helper starts no processes."""
 
     def _announce(self, process: Telemetry, at: float) -> None:
-        if self._telling_start:
+        if self._reports_start:
             super()._announce(process, at)
 
     def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:

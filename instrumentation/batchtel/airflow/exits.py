@@ -46,7 +46,7 @@ def can_be_read() -> bool:
 def wait(descriptor: int) -> tuple[bool, int | None]:
     """Wait for the end of a process; return whether it had not ended yet, and its exit code.
 
-    That is below 0 for a signal, as of `subprocess`, and None where it is not known.
+    That is below 0 for a signal, as of `subprocess`, and None where it cannot be read.
     """
     if descriptor < 0:
         return False, None

@@ -1,4 +1,4 @@
-"""What Airflow's objects tell of a task and of a DAG run, read without a word to Airflow's database.
+"""The facts of a task and of a DAG run in Airflow's objects, read without a query to Airflow's database.
 
 A lazy attribute of an ORM object may ask the database in the middle of the scheduler's transaction, and a session that
 is closed there ends the scheduler. So of ORM objects only loaded columns are read: those in `__dict__`.
@@ -22,7 +22,7 @@ class Task(NamedTuple):
     an attempt that began in another one: after a deferral, or at a further poke of a sensor. `started_at` is Unix time.
     `traceparent` is that of Airflow's own trace, empty if it makes none. `owner` is the task's; `tags` are the DAG's,
     with commas between them; `logical_date` is that of the run, ISO 8601 in UTC. These and `team` are empty where
-    nothing is known of them.
+    Airflow has none.
     """
 
     dag_id: str
@@ -52,12 +52,12 @@ class Task(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, str, int, int]:
-        """What tells attempts apart, everywhere."""
+        """The identity of the attempt, the same in every process."""
         return self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number
 
 
 def task(instance: Any, operator: Any = None) -> Task:
-    """Read a task instance: the one of a task process, or the ORM's, which may not know its `operator`."""
+    """Read a task instance: the one of a task process, or the ORM's, which may not have its `operator`."""
     column = columns(instance)
     operator = operator or column("task")
     server = getattr(instance, "_ti_context_from_server", None)
@@ -93,9 +93,9 @@ def _has_been_here(server: Any, next_method: Any) -> bool:
 
 
 def _starts_in_triggerer(operator: Any) -> bool:
-    """Tell whether the task's first process goes on where the scheduler has deferred it to: none was there before.
+    """Return whether the task's first process goes on where the scheduler has deferred it to: none was there before.
 
-    The schedulers of 3.1 and 3.2 know the setting and have it commented out (apache/airflow issue 66307).
+    The schedulers of 3.1 and 3.2 have the setting commented out (apache/airflow issue 66307).
     """
     version = str(getattr(sys.modules.get("airflow"), "__version__", ""))
     return bool(getattr(operator, "start_from_trigger", False)) and not version.startswith(("3.1.", "3.2."))
@@ -166,13 +166,13 @@ def dag_run(run: Any) -> DagRun:
         run_id=str(column("run_id")),
         run_type=text(column("run_type")),
         state=text(column("state", "_state")),
-        # 3.0 and later know when a run was due; before, a scheduled run was due at the end of its interval.
+        # 3.0 and later have when a run was due; before, a scheduled run was due at the end of its interval.
         scheduled_at=moment(column("run_after", "data_interval_end")),
         queued_at=queued_at,
         started_at=started_at,
         ended_at=moment(column("end_date")),
         traceparent=own_trace.traceparent(column("context_carrier")),
-        # A run that is cleared while it goes on is queued anew, too, but not started anew.
+        # A run that is cleared while it goes on is queued again, too, but not started again.
         is_rerun=bool(column("clear_number")) and (queued_at or 0.0) <= (started_at or 0.0),
         owner=owners(column("dag")),
         team=_team(run),
@@ -181,8 +181,8 @@ def dag_run(run: Any) -> DagRun:
     )
 
 
-def unsaid_reason(run: Any) -> str:
-    """Return `timed_out` for a DAG run that failed by its `dagrun_timeout`: before 3.3 Airflow says nothing of it."""
+def inferred_reason(run: Any) -> str:
+    """Return `timed_out` for a DAG run that failed by its `dagrun_timeout`: before 3.3 Airflow gives no reason."""
     column = columns(run)
     limit = getattr(column("dag"), "dagrun_timeout", None)
     started_at, ended_at = column("start_date"), column("end_date")
@@ -208,7 +208,7 @@ def is_row(instance: Any) -> bool:
 
 
 def state_before(row: Any) -> str:
-    """Return the state that a row had when it was loaded, empty if nobody has set another one since.
+    """Return the state that a row had when it was loaded, empty if it has not been changed since.
 
     Airflow 2 calls the hook for a dead task once more when the task is in a final state already.
     """

@@ -1,4 +1,4 @@
-"""The helper process of a scheduler: reads messages of the hooks from a socket and tells of DAG runs, until its end."""
+"""The helper process of a scheduler: it reads messages of the hooks from a socket and reports DAG runs."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import sys
 from typing import Any, Final
 
 from batchtel.airflow import outcomes, task_data
-from batchtel.airflow.dag_run import ToldRun
+from batchtel.airflow.dag_run import ReportedRun
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.messenger import INLINE
 from batchtel.airflow.open_runs import OpenRuns
-from batchtel.airflow.told_task import PATIENCE, ToldTask
+from batchtel.airflow.reported_task import FLUSH_TIMEOUT, ReportedTask
 from batchtel.base.guard import LOGGER, harmless
 from batchtel.telemetry.process import flush, telemetry
 
 
 def serve(connection: socket.socket) -> None:
-    """Tell what each message of `connection` says, or the file that comes with it, until its other end is closed."""
+    """Report what each message of `connection`, or the file that comes with it, holds, until its other end closes."""
     while True:
         content, files, *_ = socket.recv_fds(connection, INLINE, 1)
         if not content:
             return
-        _tell(_whole(files[0]) if files else content)
+        _report(_whole(files[0]) if files else content)
         process = telemetry()
         if process is not None:
             process.send_soon()
@@ -37,33 +37,33 @@ def _whole(file: int) -> bytes:
 
 
 @harmless(None)
-def _tell(content: bytes) -> None:
+def _report(content: bytes) -> None:
     message: dict[str, Any] = json.loads(content)
     if message["dropped"]:
         LOGGER.warning("%d messages of DAG runs were dropped: the helper could not keep up", message["dropped"])
-    for told in message.get("tasks", ()):
-        task, reason = Task(**told), message["reason"]
+    for fields in message.get("tasks", ()):
+        task, reason = Task(**fields), message["reason"]
         outcome = outcomes.lost(task, reason) if message["lost"] else outcomes.without_process(task, reason)
-        ToldTask(task, started=message["started"], spanned=message["spanned"]).tell(outcome)
+        ReportedTask(task, started=message["started"], spanned=message["spanned"]).report(outcome)
     RUNS.use(message.get("database", ""))
     if "dag_run" in message:
-        _tell_run(DagRun(**message["dag_run"]), message["message"], message.get("begun"))
+        _report_run(DagRun(**message["dag_run"]), message["message"], message.get("begun"))
 
 
 RUNS: Final = OpenRuns()
 
 
-def _tell_run(told: DagRun, message: str, begun: int | None) -> None:
-    """Report a run; `begun` is how many of its tasks a process has begun, None if that is not known."""
-    if told.state == "running" or told.started_at is None:
-        run = ToldRun(told)
-        run.tell_start()
-        if told.state == "running":
-            RUNS.started(run, told)
-    if told.state != "running":
-        run = RUNS.ended(told)
-        data = task_data.of_run(told, begun) if begun is not None and run.expected.asks_for_data else None
-        run.tell_end(outcomes.of_dag_run(told.state, message), data)
+def _report_run(dag_run: DagRun, message: str, begun: int | None) -> None:
+    """Report a run; `begun` is how many of its tasks a process has begun, None if that is unknown."""
+    if dag_run.state == "running" or dag_run.started_at is None:
+        run = ReportedRun(dag_run)
+        run.report_start()
+        if dag_run.state == "running":
+            RUNS.started(run, dag_run)
+    if dag_run.state != "running":
+        run = RUNS.ended(dag_run)
+        data = task_data.of_run(dag_run, begun) if begun is not None and run.expected.asks_for_data else None
+        run.report_end(outcomes.of_dag_run(dag_run.state, message), data)
         task_data.clean()
 
 
@@ -71,8 +71,8 @@ def main() -> None:
     """Serve the socket whose number is the only argument."""
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         serve(connection)
-    # The helper of a process that lives for one message, as those that Airflow 2 parses DAGs in, ends with it.
-    flush(PATIENCE)
+    # The helper of a process that sends one message, as those that Airflow 2 parses DAGs in, ends with it.
+    flush(FLUSH_TIMEOUT)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from batchtel.runs.dag_run_ids import SpanIds, bits_of, of_dag_run
 def of_rerun(root: SpanIds, started_at: float) -> SpanIds:
     """Return the ids of the span of a DAG run that was cleared and has started again, at a Unix time.
 
-    Its tasks know the span of its first time only, `root`, below which this one is, too.
+    Its tasks have the span of its first time only, `root`, below which this one is, too.
     """
     return root._replace(span_id=bits_of(8, "rerun", format(root.span_id, "x"), repr(started_at)))
 

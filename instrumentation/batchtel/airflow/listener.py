@@ -1,6 +1,6 @@
-"""The hooks that Airflow calls: in task processes they tell of the task, elsewhere they hand over to the helper.
+"""The hooks that Airflow calls: in task processes they report the task, elsewhere they hand over to the helper.
 
-One set of hooks serves 2.10 to 3.3: pluggy lets an implementation take fewer arguments than its specification, so the
+One set of hooks serves 2.10 to 3.3: pluggy lets an implementation have fewer arguments than its specification, so the
 `session` of Airflow 2 is left out, and accepts one without specification, as `skipped` is before 3.1.8.
 """
 
@@ -43,9 +43,9 @@ FAILED: Final = "batchtel failed in %s and left the task alone; this is a defect
 
 def set_by_hand(instance: Any) -> None:
     """Hand over that somebody has set the state of a task: Airflow gives no state before."""
-    from batchtel.airflow import server
+    from batchtel.airflow import scheduler_hooks
 
-    server.state_set(instance, "set by hand")
+    scheduler_hooks.state_set(instance, "set by hand")
 
 
 class Listener:
@@ -118,22 +118,22 @@ class Listener:
     @contained
     def on_dag_run_running(self, dag_run: Any) -> None:
         """Hand over that a DAG run has started."""
-        from batchtel.airflow import server
+        from batchtel.airflow import scheduler_hooks
 
-        server.run_started(dag_run)
+        scheduler_hooks.run_started(dag_run)
 
     @hookimpl
     @contained
     def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
         """Hand over that a DAG run has succeeded."""
-        from batchtel.airflow import server
+        from batchtel.airflow import scheduler_hooks
 
-        server.run_ended(dag_run, msg or "")
+        scheduler_hooks.run_ended(dag_run, msg or "")
 
     @hookimpl
     @contained
     def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
         """Hand over that a DAG run has failed."""
-        from batchtel.airflow import server
+        from batchtel.airflow import scheduler_hooks
 
-        server.run_ended(dag_run, msg or "")
+        scheduler_hooks.run_ended(dag_run, msg or "")

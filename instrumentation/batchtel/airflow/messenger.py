@@ -1,7 +1,7 @@
 """From a hook in the scheduler to the helper process: a message is put into a bounded socket, or dropped and counted.
 
 The scheduler's loop waits for nothing, opens no connection and starts no thread, which a fork of it would deadlock on
-(apache/airflow#71707). The helper does the telling.
+(apache/airflow#71707). The helper reports and exports.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Messenger:
             self._dropped = 0
             return True
         self._dropped += 1
-        warn_once("airflow:helper", "the helper of batchtel takes no message; DAG runs are dropped, and counted")
+        warn_once(
+            "airflow:helper", "the helper process of batchtel accepts no messages; DAG runs are dropped, and counted"
+        )
         return False
 
     def _put(self, content: bytes) -> bool:
@@ -67,8 +69,8 @@ class Messenger:
             else:
                 with _in_memory(content) as file:
                     rights = array("i", [file.fileno()])
-                    told = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
-                    self._socket.sendmsg([b"file"], told, _AT_ONCE_OR_NEVER)
+                    attached = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+                    self._socket.sendmsg([b"file"], attached, _AT_ONCE_OR_NEVER)
         except ConnectionError:
             self.forget()
             return False
@@ -85,7 +87,7 @@ class Messenger:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(True)  # with a default timeout, sending would wait for it where the buffer is full
         with theirs:
-            # A session of its own: what ends the scheduler's group must not take the last messages with it.
+            # A session of its own: what ends the scheduler's group must not lose the last messages.
             self._helper = subprocess.Popen(
                 [sys.executable, "-P", "-m", HELPER, str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),

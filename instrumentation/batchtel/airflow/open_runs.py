@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Final
 
-from batchtel.airflow.dag_run import ToldRun
+from batchtel.airflow.dag_run import ReportedRun
 from batchtel.airflow.database import Database, Waiting
 from batchtel.airflow.facts import DagRun
 from batchtel.base.guard import described, harmless, warn_once
@@ -33,7 +33,7 @@ class OpenRuns:
     def __init__(self) -> None:
         self._began = time.time()
         self._lock = threading.Lock()
-        self._runs: dict[Key, ToldRun] = {}
+        self._runs: dict[Key, ReportedRun] = {}
         self._labels: dict[str, dict[str, str]] = {}
         self._database: Database | None = None
 
@@ -43,22 +43,22 @@ class OpenRuns:
             self._database = Database(url)
             threading.Thread(target=self._look_always, name="batchtel-airflow", daemon=True).start()
 
-    def started(self, run: ToldRun, told: DagRun) -> None:
+    def started(self, run: ReportedRun, dag_run: DagRun) -> None:
         """Watch a run that has started."""
-        self._labels[told.dag_id] = run.labels
+        self._labels[dag_run.dag_id] = run.labels
         if run.expected.has_limits_of_time:
             with self._lock:
-                self._runs[told.dag_id, told.run_id] = run
+                self._runs[dag_run.dag_id, dag_run.run_id] = run
                 if len(self._runs) > LIMIT:
                     del self._runs[next(iter(self._runs))]
 
-    def ended(self, told: DagRun) -> ToldRun:
+    def ended(self, dag_run: DagRun) -> ReportedRun:
         """Return a run that has ended, with what it owes and has violated until now."""
         with self._lock:
-            watched = self._runs.pop((told.dag_id, told.run_id), None)
+            watched = self._runs.pop((dag_run.dag_id, dag_run.run_id), None)
         # One that has started since this helper has, and is not watched, has started by another scheduler.
-        elsewhere = watched is None and (told.started_at or 0.0) > self._began
-        return ToldRun(told, watched=watched, watched_elsewhere=elsewhere)
+        elsewhere = watched is None and (dag_run.started_at or 0.0) > self._began
+        return ReportedRun(dag_run, watched=watched, watched_elsewhere=elsewhere)
 
     def _look_always(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""How a try of a task or a DAG run ended, in batchtel's words."""
+"""How a try of a task or a DAG run ended, in the terms of batchtel."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _TERMINATED: Final = "AirflowTaskTerminated"
 
 
 TERMINATED: Final = Outcome("cancelled", reason="SIGTERM")
-"""The end of a try whose process was told to end: by hand, by a clearing, or by the end of its run."""
+"""The end of a try whose process was asked to end: by hand, by a clearing, or by the end of its run."""
 
 
 def of_failure(task: Task, error: BaseException | str | None) -> Outcome:
-    """Tell how the failed try ended; `error` is an exception, Airflow's own words, or None."""
+    """Return how the failed try ended; `error` is an exception, Airflow's own message, or None."""
     return _failure(error)._replace(goes_on=task.state == "up_for_retry")
 
 
 def _failure(error: BaseException | str | None) -> Outcome:
     if not isinstance(error, BaseException):
-        # Airflow 2 tells of sys.exit(3) by "Task failed due to SystemExit(3)".
+        # Airflow 2 reports sys.exit(3) as "Task failed due to SystemExit(3)".
         kind = "SystemExit" if error and "SystemExit(" in error else UNKNOWN
         return Outcome("failure", kind, reason=error or "")
     ancestry = {ancestor.__name__ for ancestor in type(error).__mro__}
@@ -34,13 +34,13 @@ def _failure(error: BaseException | str | None) -> Outcome:
         return Outcome("timeout", bounded(type(error).__name__), exception=error)
     if _TERMINATED in ancestry:
         return TERMINATED
-    told = Outcome.of(error)
-    # Airflow takes every SystemExit for a failure, that of sys.exit(0) too.
-    return told if told.status == "failure" else Outcome("failure", bounded(type(error).__name__) or UNKNOWN)
+    outcome = Outcome.of(error)
+    # Airflow counts every SystemExit as a failure, that of sys.exit(0) too.
+    return outcome if outcome.status == "failure" else Outcome("failure", bounded(type(error).__name__) or UNKNOWN)
 
 
 def without_process(task: Task, reason: str) -> Outcome:
-    """Tell how a task ended that no process has told of: by its state, and Airflow's `reason`, if it has one."""
+    """Return how a task ended that no process has reported: by its state, and Airflow's `reason`, if it has one."""
     if task.state == "success":
         return Outcome("success", reason=reason)
     if task.state == "failed":
@@ -49,12 +49,12 @@ def without_process(task: Task, reason: str) -> Outcome:
 
 
 def lost(task: Task, reason: str) -> Outcome:
-    """Tell the end of a try whose process has gone without a word."""
+    """Return the outcome of a try whose process has gone without a report."""
     return Outcome("lost", reason=reason, goes_on=task.state == "up_for_retry")
 
 
 def of_dag_run(state: str, message: str) -> Outcome:
-    """Tell how a DAG run ended; `message` is what Airflow says to its listeners."""
+    """Return how a DAG run ended; `message` is what Airflow passes to its listeners."""
     if state == "success":
         return Outcome("success")
     if message == "timed_out":

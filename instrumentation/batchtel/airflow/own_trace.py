@@ -15,11 +15,11 @@ _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16
 def traceparent(carrier: Any) -> str:
     """Return the W3C traceparent in `carrier`, a column `context_carrier`; empty text where Airflow makes no spans.
 
-    Without spans of its own Airflow fills the column all the same, with flags that nobody has decided: "not sampled" in
-    3.3, "sampled" in 3.2.
+    Without spans of its own Airflow fills the column all the same, with flags that no sampler has set: "not sampled"
+    in 3.3, "sampled" in 3.2.
     """
-    told = str(carrier.get("traceparent")) if hasattr(carrier, "get") and makes_spans() else ""
-    return told if _TRACEPARENT.fullmatch(told) else ""
+    found = str(carrier.get("traceparent")) if hasattr(carrier, "get") and makes_spans() else ""
+    return found if _TRACEPARENT.fullmatch(found) else ""
 
 
 LOST: Final = (

@@ -22,14 +22,14 @@ NO_ENDPOINT: Final = (
 
 @harmless([])
 def listeners() -> list[Any]:
-    """Return the listener; none where there is nothing to tell to.
+    """Return the listener in a list; an empty list where telemetry has no endpoint or is off.
 
     Any listener at all, also one that does nothing, makes Airflow refuse tasks with `end_from_trigger=True`.
     """
-    told = settings.read()
-    if told.airflow_disabled or told.disabled:
+    own = settings.read()
+    if own.airflow_disabled or own.disabled:
         return []
-    if not told.has_endpoint:
+    if not own.has_endpoint:
         if is_scheduler():
             warn_once("airflow:endpoint", NO_ENDPOINT)
         return []

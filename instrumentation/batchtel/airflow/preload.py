@@ -12,7 +12,7 @@ from typing import Final
 from batchtel.schema import settings
 
 _ALWAYS: Final = (
-    "batchtel.airflow.server",
+    "batchtel.airflow.scheduler_hooks",
     "batchtel.airflow.task_process",
     "batchtel.export.delivery",
     "batchtel.telemetry.logs",
@@ -38,7 +38,7 @@ _HTTP: Final = (
 
 def preload() -> None:
     """Import what this process and those that it forks will need, the second time for nothing."""
-    told = settings.read()
-    uses_grpc = "grpc" in (told.traces_protocol, told.metrics_protocol, told.logs_protocol)
+    own = settings.read()
+    uses_grpc = "grpc" in (own.traces_protocol, own.metrics_protocol, own.logs_protocol)
     for module in _ALWAYS if uses_grpc else _ALWAYS + _HTTP:
         importlib.import_module(module)

@@ -22,13 +22,13 @@ from batchtel.telemetry.process import telemetry
 from batchtel.telemetry.providers import Telemetry
 
 BETWEEN_POKES: Final = 0.5
-"""Seconds that the end of a poke may take: Airflow fails a sensor whose next poke is due before this one has ended."""
+"""Seconds that the end of a poke may last: Airflow fails a sensor whose next poke is due before this one has ended."""
 
 
 class TaskAttempt(TaskStep):
     """One try of a task, from `open` to `settle` or `suspend`; `instance` is Airflow's object.
 
-    `watched` is whether somebody is to tell if its process is killed.
+    `watched` is whether another process reports it if its own is killed.
     """
 
     def __init__(self, task: Task, instance: Any, *, watched: bool = True) -> None:
@@ -37,7 +37,7 @@ class TaskAttempt(TaskStep):
         self._watched = watched
         self._watch: Watch | None = None
         self._supervisor = 0
-        self._marked: run_environment.Marked | None = None
+        self._marked: run_environment.EnvironmentPatch | None = None
 
     def open(self) -> None:
         """Open it, and mark it for what the task starts."""
@@ -47,7 +47,7 @@ class TaskAttempt(TaskStep):
         warned_elsewhere("environment")
         process = telemetry()
         if process is not None:
-            process.outboxes.enter_host()
+            process.outboxes.embed_in_host()
         self.part.begin()
         self.begin(self.start_at(time.time_ns()))
         if self.recorder is not None:
@@ -61,12 +61,14 @@ class TaskAttempt(TaskStep):
                 self.part.data.share()
             kind, place = self.labels["job_type"], self.part.data.place
             run = run_environment.OpenRun(self.part.name, self.part.run_id, 1, kind, opener, place)
-            self._marked = run_environment.Marked(run_environment.variables(run, {"traceparent": self.traceparent}))
+            self._marked = run_environment.EnvironmentPatch(
+                run_environment.variables(run, {"traceparent": self.traceparent})
+            )
 
     def settle(self, outcome: Outcome) -> None:
         """Close it with its end, and send everything: the process may be gone a moment later."""
         if self._supervisor and os.getppid() != self._supervisor:
-            # Nobody reports the end to Airflow: it misses the heartbeats, fails the task, and calls the hook for that.
+            # No supervisor reports the end: Airflow misses the heartbeats, fails the task, and calls the hook for that.
             self.suspend()
             return
         # What the task has left open, in a thread or by a generator, ends with it.

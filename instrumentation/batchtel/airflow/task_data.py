@@ -17,7 +17,7 @@ from typing import Final
 
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.base.guard import harmless
-from batchtel.base.shared_counts import Told
+from batchtel.base.shared_counts import RecordCounts
 from batchtel.export import outage_marker
 from batchtel.runs import dag_run_ids
 
@@ -35,7 +35,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 @harmless(None)
-def keep(task: Task, told: Told) -> None:
+def keep(task: Task, counts: RecordCounts) -> None:
     """Keep what a process of a try has reported, together with what other processes of the same try have."""
     folder = _folder(task.dag_id, task.run_id)
     for each in (folder.parent, folder):
@@ -45,32 +45,32 @@ def keep(task: Task, told: Told) -> None:
     file = folder / hashlib.sha256(f"{task.map_index} {task.task_id}".encode()).hexdigest()[:32]
     before = _read(file)
     if before is not None and before[0] == task.try_number:
-        told += before[1]
+        counts += before[1]
     new = file.with_suffix(".new")
-    new.write_text(json.dumps([task.try_number, *told]), encoding="utf-8")
+    new.write_text(json.dumps([task.try_number, *counts]), encoding="utf-8")
     new.replace(file)
 
 
-def _read(file: Path) -> tuple[int, Told] | None:
+def _read(file: Path) -> tuple[int, RecordCounts] | None:
     with suppress(OSError, ValueError, TypeError):
-        number, *told = json.loads(file.read_text(encoding="utf-8"))
-        return number, Told(*told)
+        number, *counts = json.loads(file.read_text(encoding="utf-8"))
+        return number, RecordCounts(*counts)
     return None
 
 
 @harmless(None)
-def of_run(run: DagRun, begun: int) -> Told | None:
-    """Return what all tasks of a run have reported; None where fewer than the `begun` ones are known here."""
+def of_run(run: DagRun, begun: int) -> RecordCounts | None:
+    """Return what all tasks of a run have reported; None where fewer than the `begun` ones are kept here."""
     folder, started = _folder(run.dag_id, run.run_id), run.started_at or 0.0
     if not folder.exists():
-        return None if begun else Told()
+        return None if begun else RecordCounts()
     if not (_is_ours(folder.parent) and _is_ours(folder)):
         return None
     files = [file for file in folder.iterdir() if not file.suffix]
-    found = [told for told in map(_read, files) if told is not None]
+    found = [each for each in map(_read, files) if each is not None]
     if sum(file.stat().st_mtime >= started - 1 for file in files) < begun or len(found) < len(files):
         return None
-    return sum((told for _, told in found), Told())
+    return sum((counts for _, counts in found), RecordCounts())
 
 
 @harmless(None)

@@ -43,8 +43,8 @@ def _send(logger: Any, method: str, event: Any) -> None:
     process.copy(logging.LogRecord(name, level, "", 0, text, arguments or None, _exception(event.get("exc_info"))))
 
 
-def _exception(told: Any) -> Any:
-    """Return exc_info as logging knows it, of what structlog takes: an exception, a triple, or true."""
-    if isinstance(told, BaseException):
-        return type(told), told, told.__traceback__
-    return sys.exc_info() if told is True else told or None
+def _exception(given: Any) -> Any:
+    """Return exc_info as logging has it, of what structlog accepts: an exception, a triple, or true."""
+    if isinstance(given, BaseException):
+        return type(given), given, given.__traceback__
+    return sys.exc_info() if given is True else given or None

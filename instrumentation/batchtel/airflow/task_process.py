@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from batchtel.airflow import facts, outcomes
-from batchtel.airflow.pokes import poked_before
+from batchtel.airflow.sensor_pokes import poked_before
 from batchtel.airflow.task_attempt import OPEN, TaskAttempt
 from batchtel.airflow.task_row import TaskRow
 from batchtel.base.outcome import Outcome
@@ -27,9 +27,9 @@ def succeeded(instance: Any) -> None:
 
 
 def failed(instance: Any, error: BaseException | str | None) -> None:
-    """Close the attempt as `error` says; one that is open in no process was lost with its own.
+    """Close the attempt with the outcome of `error`; one that is open in no process was lost with its own.
 
-    The scheduler calls this for a task whose executor or heartbeat says that it is gone, in Airflow 2 its child that
+    The scheduler calls this for a task whose executor or heartbeat shows that it is gone, in Airflow 2 its child that
     parses DAGs.
     """
     task = facts.task(instance)
@@ -37,17 +37,17 @@ def failed(instance: Any, error: BaseException | str | None) -> None:
         running(instance)  # It failed on the way to the hook that opens it: its templates cannot be rendered.
     if task.key in OPEN:
         outcome = outcomes.of_failure(task, error)
-        # Airflow wanted no word of it: what it takes for another try was set by hand, cleared, or ended with its run.
+        # Airflow rejected the report: what looks like another try was set by hand, cleared, or ended with its run.
         refused = getattr(instance, "_terminal_state_send_failed", False)
         _settle(task, outcome._replace(goes_on=False) if refused else outcome)
         return
     # Both lines call every previous state running.
     before = facts.state_before(instance) or "running"
     if before not in ENDED:
-        from batchtel.airflow import server
+        from batchtel.airflow import scheduler_hooks
 
         begun = before == "running" or TaskRow(instance).waits_for_process
-        server.task_lost(task, str(error or ""), begun=begun)
+        scheduler_hooks.task_lost(task, str(error or ""), begun=begun)
 
 
 ENDED: Final = {"success", "failed", "skipped", "up_for_retry"}
@@ -77,7 +77,7 @@ def stopping() -> None:
 
 
 def _was_ended(instance: Any, state: str) -> bool:
-    """Tell whether Airflow 2 ends the process for a state that was set elsewhere: by hand, or at the end of the run.
+    """Return whether Airflow 2 ends the process for a state that was set elsewhere: by hand, or at the end of the run.
 
     Only a task that has skipped itself has written down when it ended.
     """

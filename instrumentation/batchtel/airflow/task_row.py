@@ -1,8 +1,8 @@
-"""A task's row in Airflow's database, as far as it is loaded: did a process run the task, and who tells of its end?
+"""A task's row in Airflow's database, as far as it is loaded: did a process run the task, and who reports its end?
 
-A row lives several lives. Each failed try that is tried again, and each clearing, begins one with an id of its own, a
-UUID 7, which holds the time; the other columns keep what they were. So every time in a row is held against that one.
-A task that has a process is told by it, or by the watch over it; all others are told where their state is set.
+A row is reused: each retry and each clearing begins a new generation of it, with an id of its own, a UUID 7, which
+holds the time; the other columns keep their values. So every time in a row is compared with that one.
+A task that has a process is reported by it, or by the watch over it; all others where their state is set.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AT_ONCE: Final = 0.5
 
 
 class TaskRow:
-    """One row of the table `task_instance`; `operator` is its task, as the scheduler knows it, or None."""
+    """One row of the table `task_instance`; `operator` is its task, as the scheduler has it, or None."""
 
     def __init__(self, row: Any, operator: Any = None) -> None:
         self._row = row
@@ -41,17 +41,17 @@ class TaskRow:
         return facts.moment(self._loaded.get(column)) or 0.0
 
     @property
-    def _born(self) -> float:
-        """Unix time at which its present life began; 0 for Airflow 2, which has no ids."""
+    def _generation_started_at(self) -> float:
+        """Unix time at which its present generation began; 0 for Airflow 2, which has no ids."""
         own = self._loaded.get("id")
         return (own.int >> 80) / 1000 if isinstance(own, UUID) and own.version == 7 else 0.0
 
     @property
     def has_begun(self) -> bool:
-        """Whether a process has begun it, in its present life."""
+        """Whether a process has begun it, in its present generation."""
         if "last_heartbeat_at" in self._loaded:
-            return self._time("last_heartbeat_at") > self._born
-        # Airflow 2: the name of the host, which a clearing does not take away.
+            return self._time("last_heartbeat_at") > self._generation_started_at
+        # Airflow 2: the name of the host, which a clearing does not remove.
         return bool(self._loaded.get("hostname")) and self._state != "upstream_failed"
 
     @property
@@ -61,7 +61,7 @@ class TaskRow:
 
     @property
     def waits_for_process(self) -> bool:
-        """Whether it is between two processes, deferred or to be poked again; False also where that cannot be told.
+        """Whether it is between two processes, deferred or to be poked again; False also where that cannot be seen.
 
         A state that is set by hand leaves the columns that it was queued, deferred and begun by.
         """
@@ -81,27 +81,35 @@ class TaskRow:
 
     @property
     def is_counted(self) -> bool:
-        """Whether the attempts that it is one of have been told to begin, by an attempt before."""
+        """Whether an earlier attempt has already reported the start of this task."""
         task = self._task
         before = task.try_number - task.series_start + 1
-        in_this_life = self._queued > self._born or self._ends_in_scheduler
-        return before - in_this_life > 0
+        in_this_generation = self._queued > self._generation_started_at or self._ends_in_scheduler
+        return before - in_this_generation > 0
 
     @property
     def _ends_in_scheduler(self) -> bool:
         """Whether it is an empty task that has succeeded without ever being scheduled."""
-        return self._state == "success" and self._time("end_date") > self._born and not self._loaded.get("pid")
+        return (
+            self._state == "success"
+            and self._time("end_date") > self._generation_started_at
+            and not self._loaded.get("pid")
+        )
 
     @property
     def was_refused(self) -> bool:
         """Whether the scheduler has failed it before a process began, and has called the hook for it."""
         ended, started = self._time("end_date"), self._time("start_date")
-        return self._state == "failed" and ended > self._born and not self._born < started <= ended
+        return (
+            self._state == "failed"
+            and ended > self._generation_started_at
+            and not self._generation_started_at < started <= ended
+        )
 
-    def told(self) -> facts.Task:
-        """Return its facts with a time that belongs to its present life."""
+    def as_task(self) -> facts.Task:
+        """Return its facts with a start that belongs to its present generation."""
         started = self._task.started_at
-        if started is None or started < self._born:
+        if started is None or started < self._generation_started_at:
             started = self._time("updated_at") or None
         return self._task._replace(started_at=started)
 
@@ -109,7 +117,7 @@ class TaskRow:
 def of_run(run: Any) -> Iterator[TaskRow]:
     """Yield the tasks of a DAG run that Airflow has loaded and that have ended since the run started.
 
-    They are taken from the memory of the session: all of them where the scheduler finds that the run has ended, the
+    They are read from the memory of the session: all of them where the scheduler finds that the run has ended, the
     unfinished ones where it is ended from outside. Airflow is not asked to load any.
     """
     session = getattr(getattr(run, "_sa_instance_state", None), "session", None)
@@ -122,6 +130,6 @@ def of_run(run: Any) -> Iterator[TaskRow]:
             continue
         if columns.get("run_id") != loaded.get("run_id") or facts.text(columns.get("state")) not in ENDED:
             continue
-        # A run that was cleared in part ends again: what was not cleared has been told.
+        # A run that was cleared in part ends again: what was not cleared has been reported.
         if (facts.moment(columns.get("updated_at")) or 0.0) >= started:
             yield TaskRow(row, tasks.get(columns.get("task_id")))

@@ -1,4 +1,4 @@
-"""A try of a task as a step of its DAG run, whichever process tells of it."""
+"""A try of a task as a step of its DAG run, whichever process reports it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class DagRunPart(JoinedRun):
     def __init__(self, task: Task) -> None:
         # Attempts are those of the tasks: a DAG run has one.
         super().__init__(task.dag_id, run_id=task.run_id, attempt=1)
-        owner.note(self, owner=task.owner, team=task.team, tag=task.tags)
+        owner.set_ownership(self, owner=task.owner, team=task.team, tag=task.tags)
         self._task = task
         self.step: Scope | None = None
 
     @property
-    def of_a_thread(self) -> Scope:
+    def thread_owner(self) -> Scope:
         """The attempt: code in a thread of the task belongs to the task."""
         return self if self.step is None or self.step.closed else self.step
 
@@ -43,23 +43,26 @@ class DagRunPart(JoinedRun):
         span = trace.NonRecordingSpan(
             trace.SpanContext(root.trace_id, root.span_id, is_remote=True, trace_flags=trace.TraceFlags(root.flags))
         )
-        # Airflow sets a span of the same ids for every task, with flags that say "not sampled": it is not used.
+        # Airflow sets a span of the same ids for every task, with the flags of "not sampled": it is not used.
         return trace.set_span_in_context(span)
 
     def _hand_over(self) -> None:
         """Nothing: the attempt hands over, so that what a child does nests under its span."""
 
     def _run_ended(self) -> None:
-        """Nothing: the attempt flushes, for as long as its end may take."""
+        """Nothing: the attempt flushes, for as long as its end may last."""
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         data = self.data
-        if any(told is not None for told in (data.processed, data.failed, data.score, data.newest)) or self.described():
+        if (
+            any(value is not None for value in (data.processed, data.failed, data.score, data.newest))
+            or self.described()
+        ):
             super()._finish(process, outcome, duration)
 
 
 class TaskStep(StepRun):
-    """One try of a task; `part` is what this process knows of its DAG run."""
+    """One try of a task; `part` is this process's part of its DAG run."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -69,7 +72,7 @@ class TaskStep(StepRun):
         self.identity.update(_attributes(task))
 
     def start_at(self, time: int) -> Start:
-        """Return its start at `time`, Unix nanoseconds, with the ids that every process knows it by."""
+        """Return its start at `time`, Unix nanoseconds, with the ids that every process computes for it."""
         own = ids.of_task(self.task)
         return Start(time, own.trace_id, own.span_id)
 
@@ -87,7 +90,7 @@ def _attempt(task: Task) -> Attempt:
 
 
 def _attributes(task: Task) -> dict[str, AttributeValue]:
-    told: dict[str, AttributeValue] = {
+    attributes: dict[str, AttributeValue] = {
         "batch.step.attempt": task.try_number,
         "airflow.task_instance.map_index": task.map_index,
     }
@@ -98,4 +101,4 @@ def _attributes(task: Task) -> dict[str, AttributeValue]:
         "airflow.dag_run.run_type": task.run_type,
         "airflow.dag_run.logical_date": task.logical_date,
     }
-    return told | {name: value for name, value in texts.items() if value}
+    return attributes | {name: value for name, value in texts.items() if value}

@@ -1,8 +1,8 @@
-"""A watch over a task's process: when that is killed, somebody is left to tell.
+"""A watch over a task's process: when that is killed, another process is left to report it.
 
 Airflow 3 calls no hook for a process that is killed by surprise in the last try, nor for one that it ends itself:
 because the task was cleared or its state set by hand, or because its run has ended without it. So a shell waits at a
-pipe: a line is a good end, the end of the file without one is not, and only then it becomes a Python that tells. It
+pipe: a line is a good end, the end of the file without one is not, and only then it becomes a Python that reports. It
 costs a process of 1 MiB while the task runs.
 
 Two ends are left to the scheduler, which calls a hook for them: exit code 0, which Airflow's supervisor reads as a
@@ -22,7 +22,7 @@ from typing import Final, NoReturn
 
 from batchtel.airflow import exits, outcomes
 from batchtel.airflow.facts import Task
-from batchtel.airflow.told_task import PATIENCE, ToldTask
+from batchtel.airflow.reported_task import FLUSH_TIMEOUT, ReportedTask
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.telemetry.process import flush
@@ -61,7 +61,7 @@ class Signals:
 
     def __init__(self) -> None:
         reading, self._writing = os.pipe()
-        # The shell takes the numbers below 10 for its own: as 3 it would lose the pipe, and the teller its word.
+        # The shell uses the numbers below 10 itself: as 3 it would lose the pipe, and the reporter the signals.
         self.reading = fcntl.fcntl(reading, fcntl.F_DUPFD_CLOEXEC, 10)
         os.close(reading)
         for end in (self.reading, self._writing):
@@ -73,7 +73,7 @@ class Signals:
                 signal.set_wakeup_fd(other)
 
     def asked_to_end(self) -> bool:
-        """Tell whether SIGTERM was among them."""
+        """Return whether SIGTERM was among them."""
         self._received += received(self.reading)
         return signal.SIGTERM in self._received
 
@@ -107,7 +107,7 @@ class Watch:
         os.register_at_fork(after_in_child=self._let_go)
         try:
             subprocess.run(
-                ["/bin/sh", "-c", SHELL, *self._teller(task, supervisor)],
+                ["/bin/sh", "-c", SHELL, *self._reporter(task, supervisor)],
                 stdin=reading,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -127,7 +127,7 @@ class Watch:
         if not exits.can_be_read():
             os._exit = self._leave
 
-    def _teller(self, task: Task, supervisor: int) -> list[str]:
+    def _reporter(self, task: Task, supervisor: int) -> list[str]:
         arguments = [json.dumps(task._asdict()), str(self._signals.reading), str(self._process), str(supervisor)]
         return [sys.executable, str(supervisor), "-P", "-m", __name__, *arguments]
 
@@ -145,7 +145,7 @@ class Watch:
 
     @harmless(None)
     def end(self) -> None:
-        """End the watch: the task tells its end itself, or goes on in another process."""
+        """End the watch: the task reports its end itself, or goes on in another process."""
         if self._writing >= 0:
             # A task may have closed all files, and opened one of its own in this place.
             if os.fstat(self._writing).st_ino == self._pipe:
@@ -154,7 +154,7 @@ class Watch:
 
     @harmless(False)
     def asked_to_end(self) -> bool:
-        """Tell whether the process was told to end, by SIGTERM."""
+        """Return whether the process was asked to end, by SIGTERM."""
         return self._writing >= 0 and self._signals.asked_to_end()
 
     @harmless(None)
@@ -169,7 +169,7 @@ class Watch:
 
 
 def main() -> None:
-    """Tell how the task of the first argument was lost, unless Airflow's scheduler does.
+    """Report how the task of the first argument was lost, unless Airflow's scheduler does.
 
     The second is the pipe with the signals that its process got, the third a descriptor of that process, the fourth the
     process of its supervisor, and the last whether that was there at its end. A process that was asked to end was ended
@@ -182,11 +182,11 @@ def main() -> None:
     if not (exits.is_alive(supervisor) if waited and supervisor else sys.argv[5] == "yes"):
         return
     if signal.SIGTERM in received(signals):
-        ToldTask(task, started=True).tell(outcomes.TERMINATED)
+        ReportedTask(task, started=True).report(outcomes.TERMINATED)
     elif task.attempt > task.retries and code != 0:
-        lost = Outcome("lost", reason="the process of the task ended without a word")
-        ToldTask(task, started=True).tell(lost)
-    flush(PATIENCE)
+        lost = Outcome("lost", reason="the process of the task ended without a report")
+        ReportedTask(task, started=True).report(lost)
+    flush(FLUSH_TIMEOUT)
 
 
 if __name__ == "__main__":

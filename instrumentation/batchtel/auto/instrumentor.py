@@ -1,6 +1,6 @@
 """A whole program as one run, without a line of code: `opentelemetry-instrument python job.py`.
 
-An instrumentor and neither a distro nor a configurator: of those the first one found takes over every program of its
+An instrumentor and neither a distro nor a configurator: of those the first one found configures every program of its
 environment.
 """
 
@@ -35,7 +35,7 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
     BATCHTEL_JOB, else OTEL_SERVICE_NAME, else the CronJob of the pod, else the script.
     """
 
-    _mark: run_environment.Marked | None = None
+    _mark: run_environment.EnvironmentPatch | None = None
     _run: JobRun | None = None
     _end: ProgramEnd | None = None
     _process = 0
@@ -72,7 +72,7 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
             self._mark.restore()
 
 
-def _keep_off_the_root_logger() -> run_environment.Marked | None:
+def _keep_off_the_root_logger() -> run_environment.EnvironmentPatch | None:
     """Leave the root logger of a program without handlers as it is, unless the program has a log pipeline of its own.
 
     opentelemetry-instrumentation-logging, which comes with us, instruments itself, too: its handler on the root logger,
@@ -85,7 +85,7 @@ def _keep_off_the_root_logger() -> run_environment.Marked | None:
         return None
     for handler in _stock_handlers():
         logging.root.removeHandler(handler)
-    return run_environment.Marked({variable: "false"})
+    return run_environment.EnvironmentPatch({variable: "false"})
 
 
 @harmless(None)
@@ -109,8 +109,8 @@ def send_no_record_twice() -> None:
 def instrument_programs_that_follow() -> None:
     """Let programs that this one starts or becomes be instrumented, too, as OpenTelemetry 0.63b0 does by itself.
 
-    Earlier versions take their folder out of PYTHONPATH for good, so that nobody records what a program does after an
-    exec, and no worker of loky finds the run that it works for.
+    Earlier versions remove their folder from PYTHONPATH for good, so that a program is not recorded after an exec, and
+    no worker of loky finds the run that it works for.
     """
     loaded = getattr(sys.modules.get("sitecustomize"), "__file__", None)
     folder = os.path.dirname(os.path.abspath(auto_instrumentation.__file__))
@@ -122,7 +122,7 @@ def instrument_programs_that_follow() -> None:
 
 
 _OTLP: Final = ("otlp", "otlp_proto_grpc", "otlp_proto_http")
-"""What OTEL_LOGS_EXPORTER says of a pipeline with no exporter but one for OTLP."""
+"""Values of OTEL_LOGS_EXPORTER for a pipeline with no exporter but one for OTLP."""
 
 
 def _stock_handlers() -> list[logging.Handler]:
@@ -136,7 +136,7 @@ def _run_of_this_program() -> JobRun:
     elsewhere, own = run_environment.inherited(), run_environment.own()
     if elsewhere is not None:
         return JoinedRun(elsewhere.job, elsewhere.type, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
-    job = default_job(program_name(sys.orig_argv), run_environment.unmarked())
+    job = default_job(program_name(sys.orig_argv), run_environment.without_open_run())
     run = ResumedRun(own) if own is not None else JobRun(job)
-    run.expected.code_tells = False
+    run.expected.code_reports = False
     return run

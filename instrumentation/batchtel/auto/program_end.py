@@ -57,10 +57,10 @@ def _program(arguments: Sequence[str]) -> tuple[str, str]:
         elif not argument.startswith("-"):
             return "script", argument
         else:
-            takes = next((position for position, letter in enumerate(argument) if letter in "cmWX"), 0)
-            value = argument[takes + 1 :] or (rest.pop(0) if takes and rest else "")
-            if takes and argument[takes] in "cm" and value:
-                return argument[takes], value
+            option = next((position for position, letter in enumerate(argument) if letter in "cmWX"), 0)
+            value = argument[option + 1 :] or (rest.pop(0) if option and rest else "")
+            if option and argument[option] in "cm" and value:
+                return argument[option], value
     return "stdin", ""
 
 

@@ -22,12 +22,12 @@ def public(
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result | Default]]:
     """Make a function return `default` where it would raise an Exception; `call` shows how it is meant to be called.
 
-    Of a call whose arguments do not fit, those that do are used. Positional ones are taken in the order of the
+    Of a call whose arguments do not fit, those that do are used. Positional ones are assigned in the order of the
     parameters where all of these have to be named.
     """
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result | Default]:
-        taken = _Parameters(function)
+        parameters = _Parameters(function)
 
         @functools.wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> Result | Default:
@@ -40,7 +40,7 @@ def public(
                         raise
                     problem = " ".join(str(error).split()).rpartition(".")[2]
                 warn_once(f"call {function.__qualname__}", "%s; write %s", problem, call)
-                fitting = taken.fitting(args, kwargs)
+                fitting = parameters.fitting(args, kwargs)
                 return default if fitting is None else function(*fitting.args, **fitting.kwargs)
             except Exception as error:
                 warn_of_failure(function.__qualname__, error)

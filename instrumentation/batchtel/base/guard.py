@@ -34,11 +34,11 @@ LIMIT: Final = 50
 
 
 INCOMPLETE: Final = "not everything of this process can be recorded: %s"
-"""What is reported where the machine lacks something, which is no defect of anybody's code."""
+"""What is reported where the machine lacks something, which is no defect of any code."""
 
 
 def lack(error: BaseException) -> str:
-    """Return what is lacking where `error` says so: memory, descriptors, threads or a package; else an empty text."""
+    """Return what is lacking where `error` shows it: memory, descriptors, threads or a package; else an empty text."""
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
         return f"something is short ({error.strerror})"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error)):
@@ -110,7 +110,7 @@ def warned_elsewhere(key: str) -> None:
 
 
 def described(error: BaseException) -> str:
-    """Return what an error of ours was and where, in one line: a stack trace in a job's log is nobody's help."""
+    """Return what an error of ours was and where, in one line: a stack trace in a job's log helps no user."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -32,7 +32,7 @@ class Name(NamedTuple):
 def clean_name(name: object, what: str) -> Name:
     """Make `name` fit to be recorded: text without control characters, and a label of it in 1 to 120 bytes.
 
-    A name that had to be changed is reported once; `what` says whose name it is.
+    A name that had to be changed is reported once; `what` names its owner: a job, a step, a type.
     """
     text = text_of(name)
     whole = _cut(_printable(text), NAME_LENGTH) or UNKNOWN
@@ -74,7 +74,7 @@ def default_job(program: str, environ: Mapping[str, str] = os.environ) -> str:
     """Name the job of a program that does not name it itself.
 
     BATCHTEL_JOB, else OTEL_SERVICE_NAME, else the Kubernetes CronJob that started this pod, else the program's base
-    name. The date that a CronJob puts into the names of its Jobs and pods is taken off: it would make a series a run.
+    name. The date that a CronJob puts into the names of its Jobs and pods is removed: it would make a series a run.
     """
     in_kubernetes = "KUBERNETES_SERVICE_HOST" in environ
     name = environ.get("BATCHTEL_JOB") or environ.get("OTEL_SERVICE_NAME") or ""

@@ -1,6 +1,6 @@
 """Modules of telemetry that stay what they are, whatever becomes of `sys.modules`.
 
-`unittest.mock.patch.dict(sys.modules)` and pyfakefs take everything away at their end that was imported since, and for
+`unittest.mock.patch.dict(sys.modules)` and pyfakefs remove everything at their end that was imported since, and for
 a moment all there is. What telemetry then imported again would be a second copy: enumerations that are not equal to the
 first ones, and C code of protobuf that ends the interpreter by SIGSEGV. Modules are put back, and who imports one in
 between gets the first copy.
@@ -56,7 +56,7 @@ def keep() -> None:
             _newest = name if _is_root(name) else _newest
             _kept.setdefault(name, module)
             _specs.setdefault(name, getattr(module, "__spec__", None))
-    # Not the first one: pyfakefs takes that away at its end, whoever's it is.
+    # Not the first one: pyfakefs removes that at its end, whoever's it is.
     if _FINDER not in sys.meta_path and PathFinder in sys.meta_path:
         sys.meta_path.insert(sys.meta_path.index(PathFinder), _FINDER)
 
@@ -106,7 +106,7 @@ def _give_way(before: set[str], folder: str) -> None:
 
 
 def hand_back() -> None:
-    """Take the modules out of the program's way again that it has its own for: our threads import them, too."""
+    """Remove the modules again of which the program has its own: our threads import them, too."""
     if _left:
         for name, module in list(_kept.items()):
             if name.partition(".")[0] in _left and sys.modules.get(name) is module:

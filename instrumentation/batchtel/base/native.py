@@ -63,7 +63,7 @@ def is_green() -> bool:
 def start(function: Callable[[], object]) -> None:
     """Call `function` in a thread of the operating system that does not keep the process alive.
 
-    The module `threading` does not know it: its Thread, too, is replaced, even while it runs, and a job that counts
+    The module `threading` does not list it: its Thread, too, is replaced, even while it runs, and a job that counts
     its threads, waits for all of them or traces them finds its own.
 
     Raises:

@@ -70,8 +70,8 @@ class Opener(NamedTuple):
     @property
     def is_this_process(self) -> bool:
         """Whether it names this very process, which has become another program by exec since."""
-        known = self.pid == os.getpid() and self.place != "" and self.cpu_seconds >= 0
-        return known and (self.place, self.ticks) == _this_process(self.pid)
+        is_described = self.pid == os.getpid() and self.place != "" and self.cpu_seconds >= 0
+        return is_described and (self.place, self.ticks) == _this_process(self.pid)
 
     def is_open(self, tally: str) -> bool:
         """Whether the run, whose tally is at the place `tally` if it has one, still is open.

@@ -16,7 +16,7 @@ class Outcome(NamedTuple):
     """Status (one of `signals.STATUSES`) with what explains it.
 
     `error_type` is set for failures only; `exit_code` where the process asked for one; `exception` is what to record;
-    `reason` says more where the status alone does not tell; `goes_on` means that another attempt follows.
+    `reason` explains the status where that alone does not; `goes_on` means that another attempt follows.
     """
 
     status: str
@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of(cls, exception: BaseException | None) -> Outcome:
-        """Tell how a block ended that `exception` left.
+        """Return how a block ended that `exception` left.
 
         - none: success;
         - SystemExit: success for the codes None and 0, else failure with that exit code, and its text as the reason;
@@ -64,14 +64,14 @@ class Outcome(NamedTuple):
         return {"status": self.status, **({"error_type": self.error_type} if self.error_type else {})}
 
     def attributes(self) -> dict[str, Any]:
-        """Return the attributes that tell it, on spans and events."""
-        told = {
+        """Return its attributes on spans and events."""
+        attributes = {
             "batch.status": self.status,
             "batch.status.reason": self.reason or None,
             "process.exit.code": self.exit_code,
             "error.type": self.error_type or None,
         }
-        return {key: value for key, value in told.items() if value is not None}
+        return {key: value for key, value in attributes.items() if value is not None}
 
 
 def _exit_code(exception: SystemExit) -> int:

@@ -1,6 +1,6 @@
 """What a run hands to the processes it starts, in their environment, and what a process finds there.
 
-A run is counted once, by the outermost batchtel that knows it. That one marks it open: a `job()` of the same name
+A run is counted once, by the outermost batchtel that records it. That one marks it open: a `job()` of the same name
 further in joins the run, and an auto-instrumented child is not a run of its own.
 """
 
@@ -16,14 +16,14 @@ TRACE_VARIABLES: Final = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
 """https://opentelemetry.io/docs/specs/otel/context/env-carriers/"""
 
 OPEN_RUN: Final = "BATCHTEL_OPEN_RUN"
-"""Holds the id of the run that is open. BATCHTEL_RUN_ID alone says only which id the next run is to have."""
+"""Holds the id of the run that is open. BATCHTEL_RUN_ID alone is only the id of the next run."""
 
 OPEN_TYPE: Final = "BATCHTEL_OPEN_TYPE"
 """Holds the type of the job whose run is open, so that all its processes count under one."""
 
 
 OPEN_TALLY: Final = "BATCHTEL_OPEN_TALLY"
-"""Holds the place of the tally to which all processes of the run add what they tell of its data, if there is one."""
+"""Holds the place of the tally to which all processes of the run add the records they report, if there is one."""
 
 
 OPEN_BY: Final = "BATCHTEL_OPEN_BY"
@@ -34,11 +34,11 @@ _OWNER: Final = "AIRFLOW_CTX_DAG_OWNER"
 _TEAM: Final = "AIRFLOW_CTX_TEAM_NAME"
 
 AIRFLOW_TASK: Final = ("AIRFLOW_CTX_DAG_ID", "AIRFLOW_CTX_DAG_RUN_ID", "AIRFLOW_CTX_TASK_ID", "AIRFLOW_CTX_TRY_NUMBER")
-"""What Airflow puts into the environment of each task, batchtel or not; none of them tells the map index."""
+"""What Airflow puts into the environment of each task, batchtel or not; none of them has the map index."""
 
 
 class AirflowTask(NamedTuple):
-    """A task of Airflow as its environment names it; owner and team are empty where it does not say."""
+    """A task of Airflow as its environment names it; owner and team are empty where it has none."""
 
     dag_id: str
     run_id: str
@@ -92,7 +92,7 @@ def _marked(environ: Mapping[str, str]) -> OpenRun | None:
     return OpenRun(opener.job, run_id, opener.attempt, type_, opener, tally)
 
 
-def unmarked(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+def without_open_run(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
     """Return the environment as it would be without a mark, for a run that is not the marked one.
 
     What has been given another value since stays: it is meant for this run.
@@ -168,8 +168,8 @@ def inherited_trace() -> Mapping[str, str]:
     return _FOUND_TRACE if around.opener.is_this_process or around.is_open else {}
 
 
-class Marked:
-    """Variables put into an environment, which `restore` takes out again unless somebody has changed them since."""
+class EnvironmentPatch:
+    """Variables put into an environment; `restore` removes those again that have not been changed since."""
 
     def __init__(self, values: Mapping[str, str], environ: MutableMapping[str, str] = os.environ) -> None:
         self._environ = environ

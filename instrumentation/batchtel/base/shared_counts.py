@@ -1,7 +1,7 @@
-"""What all processes of one run have told of its data, for the one process that judges it.
+"""The records that all processes of one run have reported, added up for the one process that judges the run.
 
 The code of a run may be in other processes than the one that opened it: in the command of `batchtel run`, in workers.
-They share a piece of memory, which the kernel takes back however they end.
+They share a piece of memory, which the kernel frees however they end.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _RECORD: Final = struct.Struct("=qqdqq")
 """What one process has reported, and its id."""
 
 _NOTHING: Final = (-1, -1, 0.0, -1)
-"""Records that were not told are -1, and the time of data that was not told is 0."""
+"""Counts that were not reported are -1, and the time of data that was not reported is 0."""
 
 
-class Told(NamedTuple):
-    """Numbers of records, and the Unix time of the newest data; None is not known.
+class RecordCounts(NamedTuple):
+    """Numbers of records, and the Unix time of the newest data; None is what was not reported.
 
     `failed_in_steps` is how many records its steps have reported as failed, 0 if they have reported other records only.
     """
@@ -44,12 +44,12 @@ class Told(NamedTuple):
     newest: float | None = None
     failed_in_steps: int | None = None
 
-    def __add__(self, other: object) -> Told:
+    def __add__(self, other: object) -> RecordCounts:
         """Return both together: records are added up, of two times the newest counts."""
-        if not isinstance(other, Told):
+        if not isinstance(other, RecordCounts):
             return NotImplemented
         newest = [time for time in (self.newest, other.newest) if time is not None]
-        return Told(
+        return RecordCounts(
             _sum(self.processed, other.processed),
             _sum(self.failed, other.failed),
             max(newest, default=None),
@@ -58,22 +58,22 @@ class Told(NamedTuple):
 
 
 def _sum(*counts: int | None) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    reported = [count for count in counts if count is not None]
+    return sum(reported) if reported else None
 
 
 class Tally:
     """A piece of memory with one record for each process, which only that one writes: none waits for another.
 
     `place` finds it from other processes of the same machine. Where they cannot reach it, from another container, they
-    tell nothing, and nothing happens.
+    add nothing, and nothing happens.
     """
 
     def __init__(self, place: str) -> None:
         self.place = place
         self._path, _, self._name = place.partition(" ")
         self._process = 0
-        self._told = Told()
+        self._counts = RecordCounts()
         self._descriptor = self._position = -1
 
     @classmethod
@@ -146,25 +146,25 @@ class Tally:
     def _descriptor_here(self) -> int:
         return int(self._path.rpartition("/")[2])
 
-    def add(self, told: Told) -> None:
-        """Add to what this process has told."""
-        self._write(told, adds=True)
+    def add(self, counts: RecordCounts) -> None:
+        """Add to the counts of this process."""
+        self._write(counts, adds=True)
 
-    def keep(self, told: Told) -> None:
-        """Put `told` in the place of what this process has told."""
-        self._write(told, adds=False)
+    def keep(self, counts: RecordCounts) -> None:
+        """Replace the counts of this process by `counts`."""
+        self._write(counts, adds=False)
 
     @harmless(None)
-    def _write(self, told: Told, *, adds: bool) -> None:
+    def _write(self, counts: RecordCounts, *, adds: bool) -> None:
         with lock.shared():
             if self._process != os.getpid():
                 # For the first time here, or in a forked child, which has a record of its own.
-                self._process, self._told = os.getpid(), Told()
+                self._process, self._counts = os.getpid(), RecordCounts()
                 self._open()
-            self._told = self._told + told if adds else told
+            self._counts = self._counts + counts if adds else counts
             # A program that closes all files, as daemons do, may have opened one of its own in this place.
             if self._is_there(f"/proc/self/fd/{self._descriptor}"):
-                os.pwrite(self._descriptor, _packed(self._told), self._position)
+                os.pwrite(self._descriptor, _packed(self._counts), self._position)
 
     def survive_exec(self, survives: bool) -> None:
         """Leave the memory open in the program that this process, which has made it, becomes by exec; or no longer."""
@@ -189,13 +189,13 @@ class Tally:
         except OSError:
             return False
 
-    @harmless(Told())
-    def total(self) -> Told:
-        """Return what all processes have told by `add`."""
-        total = Told()
+    @harmless(RecordCounts())
+    def total(self) -> RecordCounts:
+        """Return the sum of what all processes have added."""
+        total = RecordCounts()
         for processed, failed, newest, in_steps, _ in self._records():
             counts = (count if count >= 0 else None for count in (processed, failed, in_steps))
-            total += Told(next(counts), next(counts), newest or None, next(counts))
+            total += RecordCounts(next(counts), next(counts), newest or None, next(counts))
         return total
 
     @harmless(False)
@@ -224,8 +224,8 @@ class Tally:
         self._process = 0
 
 
-def _packed(told: Told) -> bytes:
-    values = (nothing if value is None else value for value, nothing in zip(told, _NOTHING, strict=True))
+def _packed(counts: RecordCounts) -> bytes:
+    values = (nothing if value is None else value for value, nothing in zip(counts, _NOTHING, strict=True))
     return _RECORD.pack(*values, os.getpid())
 
 

@@ -21,7 +21,7 @@ def parse(value: object) -> float:
         iso(time)
     except Exception as error:
         # Any: `value` may be an object of the job's, and its str() the job's code.
-        raise ValueError("is no point in time; write for example 2026-03-01T22:30:00Z") from error
+        raise ValueError("is not a time; write ISO 8601 or Unix seconds, for example 2026-03-01T22:30:00Z") from error
     return time
 
 

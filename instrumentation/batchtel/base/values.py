@@ -1,7 +1,7 @@
 """What users hand in - counts, attribute values, exceptions - made fit to be sent.
 
-A value that the encoder cannot take (an int beyond 64 bits, text with a lone surrogate, as in file names that are not
-UTF-8) would take its whole batch of spans or log records down with it.
+One value that the encoder rejects (an int beyond 64 bits, text with a lone surrogate, as in file names that are not
+UTF-8) would lose its whole batch of spans or log records.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def text_of(value: object) -> str:
     try:
         text = str(value)
     except Exception:
-        # The words of the interpreter's own tracebacks.
+        # As in the interpreter's own tracebacks.
         return f"<{type(value).__name__} str() failed>"
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -41,9 +41,9 @@ def shown_text(value: object) -> str:
 
 
 def cut(text: str, limit: int = VALUE_LIMIT) -> str:
-    """Return `text` in at most `limit` characters and a marker; its end stays, where a stack trace is most telling.
+    """Return `text` in at most `limit` characters and a marker; its end stays, where a stack trace names the error.
 
-    The end begins with a whole word: the rest of one may be half a password, which by itself nothing tells.
+    The end begins with a whole word: the rest of one may be half a password, which no pattern recognises.
     """
     if len(text) <= limit:
         return text
@@ -67,12 +67,12 @@ def attribute_value(value: object) -> AttributeValue:
 
 
 def count_of(value: object, what: str) -> int | None:
-    """Return `value` as a number of records; None, reported once, for what is not a whole number from 0 up."""
+    """Return `value` as a number of records; None, reported once, for what is not a whole number 0 or more."""
     count = _whole(value)
     if count is not None and 0 <= count <= _COUNT_LIMIT:
         return count
     shown = text_of(value)
-    warn_once(f"count {what}", "%s=%.60s is not a whole number of records from 0 up; it is not counted", what, shown)
+    warn_once(f"count {what}", "%s=%.60s is not a whole number of records, 0 or more; it is not counted", what, shown)
     return None
 
 
@@ -90,7 +90,7 @@ def _whole(value: object) -> int | None:
 
 
 def whole_number(value: object, what: str) -> int | None:
-    """Return `value` as a whole number from 0 up; None, reported once, for anything else."""
+    """Return `value` as a whole number 0 or more; None, reported once, for anything else."""
     number = _whole(value)
     if number is None or number < 0:
         warn_once(f"number {what}", "%s=%.60s is not a whole number; it is not used", what, text_of(value))

@@ -130,8 +130,8 @@ class Cron(NamedTuple):
 def _not_five(text: str, count: int) -> str:
     given = f"{text!r} has {count} field{'' if count == 1 else 's'}"
     if text.startswith("@"):
-        return f"{text!r} is not known; the macros are {', '.join(MACROS)}"
-    hint = "; seconds are not told" if count == 6 else ""
+        return f"{text!r} is not a macro; the macros are {', '.join(MACROS)}"
+    hint = "; seconds are not supported" if count == 6 else ""
     return f'{given}, not five (minute, hour, day of month, month, day of week){hint}; write for example "30 22 * * *"'
 
 

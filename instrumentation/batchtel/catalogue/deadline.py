@@ -21,7 +21,7 @@ class Deadline(NamedTuple):
         """Return the first deadline after `moment`, Unix seconds: the one that a run due then has to keep.
 
         Where clocks show the time twice it is the second one, where they leave it out as if they had not changed yet:
-        nobody is late by a clock change.
+        no run is late by a clock change.
 
         Raises:
             NoZonesError: There is no time zone database here.

@@ -20,7 +20,7 @@ _TIME: Final = r"([01]\d|2[0-3]):([0-5]\d)"
 
 
 class WrongValueError(ValueError):
-    """A value that does not fit; `problems` says what it is not and what to write instead."""
+    """A value that does not fit; `problems` are what it is not and what to write instead."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__(*problems)
@@ -28,7 +28,7 @@ class WrongValueError(ValueError):
 
 
 class Kind(NamedTuple):
-    """How a value is written: `read` converts it or raises WrongValueError; `schema` says the same in JSON Schema."""
+    """How a value is written: `read` converts it or raises WrongValueError; `schema` is the same in JSON Schema."""
 
     name: str
     read: Callable[[Any], Any]
@@ -110,7 +110,7 @@ def _zone(value: Any) -> str:
     try:
         zones.zone(value if isinstance(value, str) else "")
     except zones.NoZonesError:
-        # Not known to be wrong; whoever needs the zone says what is missing.
+        # It may be valid; the code that needs the zone reports what is missing.
         return str(value)
     except ValueError:
         raise WrongValueError('is not a time zone; write for example "Europe/Berlin" or "UTC"') from None
@@ -206,4 +206,4 @@ JOB: Final = Table(
     },
     _job,
 )
-"""What there is to say about one job."""
+"""The keys of one job."""

@@ -98,7 +98,9 @@ def _jobs(data: Mapping[str, Any], found: list[tuple[_Path, str]]) -> dict[str, 
     jobs = {}
     for name, given in listed.items():
         if not is_name(name):
-            found.append((("jobs", name), f" is no name of a job: 1 to {NAME_LENGTH} bytes of printable characters"))
+            found.append(
+                (("jobs", name), f" is not a name of a job: write 1 to {NAME_LENGTH} bytes of printable characters")
+            )
         jobs[name] = _read(_used(given, ("jobs", name), found), JOB, ("jobs", name), found) or _without_sla(given)
     return jobs
 
@@ -154,9 +156,9 @@ def _read(given: Any, table: Table, path: _Path, found: list[tuple[_Path, str]])
         return None
 
 
-def _near(key: str, known: Any) -> str:
-    near = nearest(key, known)
-    return f" (did you mean {near}?)" if near else f"; known here: {', '.join(known)}"
+def _near(key: str, allowed: Any) -> str:
+    near = nearest(key, allowed)
+    return f" (did you mean {near}?)" if near else f"; write one of {', '.join(allowed)}"
 
 
 def _shown(value: Any) -> str:
@@ -170,7 +172,7 @@ def _dotted(path: _Path) -> str:
 
 
 def _syntax(message: str, text: str) -> Problem:
-    # The parser tells the place in its message alone, before Python 3.14.
+    # The parser has the place in its message alone, before Python 3.14.
     place = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
     if place is None:
         return Problem(1, f"not TOML: {message}")
@@ -182,8 +184,8 @@ def _syntax(message: str, text: str) -> Problem:
 def _places(text: str) -> dict[_Path, int]:
     """Return the line that brings each key into the file, which is TOML.
 
-    The parser tells no places. But each statement is TOML by itself, and the lines of a longer one are not until it is
-    whole, so the file is read again statement by statement.
+    The parser returns no places. But each statement is TOML by itself, and the lines of a longer one are not until it
+    is whole, so the file is read again statement by statement.
     """
     import tomllib
 
@@ -232,7 +234,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, CatalogueJob]:
 
 @harmless(None)
 def job(path: str, name: str) -> CatalogueJob | None:
-    """Return what the catalogue at `path` says about a job; None for a job that is not in it.
+    """Return the entry of a job in the catalogue at `path`; None for a job that is not in it.
 
     A wrong entry costs its own job the SLA, and is reported by that job; a file that cannot be read is reported once.
     """

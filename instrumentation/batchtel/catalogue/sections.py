@@ -56,10 +56,10 @@ def _jobs_of(header: str) -> set[str]:
 
 def _merged(into: dict[str, Any], key: str, value: Any) -> bool:
     """Put a value into a table, tables key by key; False where there is another one already."""
-    known = into.setdefault(key, value)
-    if known is value:
+    existing = into.setdefault(key, value)
+    if existing is value:
         return True
-    if not isinstance(known, dict) or not isinstance(value, dict):
+    if not isinstance(existing, dict) or not isinstance(value, dict):
         return False
-    merged = [_merged(known, inner, more) for inner, more in value.items()]
+    merged = [_merged(existing, inner, more) for inner, more in value.items()]
     return all(merged)

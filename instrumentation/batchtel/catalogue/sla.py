@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from batchtel.base import native
 from batchtel.base.guard import warn_once
-from batchtel.base.shared_counts import Told
+from batchtel.base.shared_counts import RecordCounts
 from batchtel.base.timestamps import iso
 from batchtel.catalogue import zones
 from batchtel.catalogue.keys import CatalogueJob, Schedule, Sla
@@ -78,9 +78,9 @@ class RunSla:
 
     Args:
         sla: The rules.
-        schedule: When runs of the job are due, if the catalogue says it.
+        schedule: When runs of the job are due, if the catalogue has it.
         started: Unix time of the first start.
-        scheduled: Unix time at which the run was due, if its scheduler has told it; else the schedule says it.
+        scheduled: Unix time at which the run was due, if its scheduler reports it; else the schedule has it.
         backfill: Whether the job makes up for the past.
     """
 
@@ -122,10 +122,10 @@ class RunSla:
         """Whether there are rules that a run violates by lasting."""
         return self.sla.max_duration is not None or self._due is not None
 
-    def can_be_judged_by(self, told: Told) -> bool:
-        """Return whether every rule of records and data has what it compares in `told`."""
+    def can_be_judged_by(self, counts: RecordCounts) -> bool:
+        """Return whether every rule of records and data has what it compares in `counts`."""
         records = self.sla.min_records is not None or self.sla.max_failure_rate is not None
-        return not (records and told.processed is None) and not (self.sla.max_data_age and told.newest is None)
+        return not (records and counts.processed is None) and not (self.sla.max_data_age and counts.newest is None)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -155,19 +155,19 @@ class RunSla:
             found.append(deadline_missed(self._due, now))
         return found
 
-    def ended(self, told: Told, now: float) -> list[Violation]:
+    def ended(self, counts: RecordCounts, now: float) -> list[Violation]:
         """Return the rules of records and data that the run, ended at Unix time `now`, has newly violated.
 
-        What was not told is not judged. From now on nothing is new.
+        What was not reported is not judged. From now on nothing is new.
         """
         found = []
         if self.sla.max_failure_rate is not None:
-            found.append(failure_rate_exceeded(self.sla.max_failure_rate, told.processed or 0, told.failed or 0))
-        if self.sla.min_records is not None and told.processed is not None:
-            found.append(insufficient_records(self.sla.min_records, told.processed))
+            found.append(failure_rate_exceeded(self.sla.max_failure_rate, counts.processed or 0, counts.failed or 0))
+        if self.sla.min_records is not None and counts.processed is not None:
+            found.append(insufficient_records(self.sla.min_records, counts.processed))
         reference = self._reference if self._makes_up else now
-        if self.sla.max_data_age is not None and told.newest is not None and reference is not None:
-            found.append(data_stale(self.sla.max_data_age, told.newest, reference))
+        if self.sla.max_data_age is not None and counts.newest is not None and reference is not None:
+            found.append(data_stale(self.sla.max_data_age, counts.newest, reference))
         with self._lock:
             new = self._new(found)
             self._ended = True
@@ -182,14 +182,14 @@ class RunSla:
 
 
 def _previous(schedule: Schedule | None, until: float) -> float | None:
-    """Return when a run was due for the last time until then, by the schedule; None if that does not say it."""
+    """Return when a run was last due until then, by the schedule; None if that has no cron expression."""
     if schedule is None or schedule.cron is None:
         return None
     return schedule.cron.previous(until, zones.zone(schedule.timezone))
 
 
 def _is_outdated(moment: float, started: float, sla: Sla, schedule: Schedule | None) -> bool:
-    """Tell whether a run that was due at `moment` makes up for one that was left out.
+    """Return whether a run that was due at `moment` makes up for one that was left out.
 
     It does if the deadline after its own had passed, too, when it started; without a deadline, if the next run was due.
     Less than that is late.

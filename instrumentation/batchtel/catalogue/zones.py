@@ -1,6 +1,6 @@
 """Time zones, and what their clock changes do to a time of day.
 
-Data comes from the machine or from the package tzdata; a small container may have neither, and then knows UTC only.
+Data comes from the machine or from the package tzdata; a small container may have neither, and then has UTC only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ NO_DATABASE: Final = "this machine has no time zone database; install the packag
 
 
 class NoZonesError(Exception):
-    """There is no time zone database, so nobody can say whether a zone exists or what time it is there."""
+    """There is no time zone database, so no zone but UTC can be looked up."""
 
     def __init__(self) -> None:
         super().__init__(NO_DATABASE)

@@ -29,7 +29,7 @@ FIRST_LINES: Final = 4000
 """Lines of a run that are recorded as they come."""
 
 LAST_LINES: Final = 1000
-"""Lines of a run that are recorded at its end, where there are more than the first: they tell why it failed."""
+"""Lines of a run that are recorded at its end, where there are more than the first: they show why it failed."""
 
 STREAMS: Final = {1: "stdout", 2: "stderr"}
 """File descriptor -> value of log.iostream (https://opentelemetry.io/docs/specs/semconv/registry/attributes/log/)."""
@@ -97,13 +97,13 @@ class _Lines:
         self._key_lines = {stream: KeyLines() for stream in STREAMS.values()}
         self._lock = threading.Lock()
         self._logger = logging.getLogger("batchtel.output")
-        # Nobody's handler prints a line a second time, nor does logging.lastResort.
+        # No handler prints a line a second time, nor does logging.lastResort.
         self._logger.propagate = False
         self._logger.addHandler(logging.NullHandler())
 
     @harmless(None)
     def add(self, line: _Line) -> None:
-        """Take the next line of either stream."""
+        """Add the next line of either stream."""
         with self._lock:
             self._count += 1
             (self._first if self._count <= FIRST_LINES else self._last).append(line)
@@ -183,7 +183,7 @@ class _Pump:
         return not self._open
 
     def pass_on(self) -> bytes:
-        """Copy what there is to read, waiting for it; nothing if there never will be more, or nobody takes it."""
+        """Copy what there is to read, waiting for it; nothing if there never will be more, or no program reads it."""
         chunk = os.read(self.read_end, _CHUNK)
         rest = memoryview(chunk)
         while rest:
@@ -242,7 +242,7 @@ class _Pump:
 
 
 def _stay(pumps: list[_Pump]) -> None:
-    """Copy until nobody can write any more; does not return. Runs in a process of its own, without telemetry."""
+    """Copy until no process can write any more; does not return. Runs in a process of its own, without telemetry."""
     used = {pump.read_end for pump in pumps} | {pump.number for pump in pumps}
     for descriptor in {int(name) for name in os.listdir("/proc/self/fd")} - used:
         # One of them was the listing's own.
@@ -256,7 +256,7 @@ def _stay(pumps: list[_Pump]) -> None:
 
 
 def _forked() -> bool:
-    """Whether this is a child made here; where none can be made, writers find that nobody reads any more."""
+    """Whether this is a child made here; where none can be made, writers find that their pipe is closed."""
     try:
         return os.fork() == 0
     except OSError:
@@ -272,9 +272,9 @@ def _is_open(descriptor: int) -> bool:
 
 
 def _start_without_signals(pumps: list[_Pump]) -> None:
-    """Start the threads before the command: where none can be started, nobody would read what it writes.
+    """Start the threads before the command: where none can be started, no code would read what it writes.
 
-    With all signals blocked, as the main thread will have them, for which the others must not take them.
+    With all signals blocked, as the main thread will have them, for which the others must not receive them.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:

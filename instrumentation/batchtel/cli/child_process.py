@@ -1,4 +1,4 @@
-"""A command run as a child that cannot tell the difference: same terminal, process group, signals and exit status."""
+"""A command run as a child that finds no difference: same terminal, process group, signals and exit status."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Child:
 
     The child stays in our process group, so the terminal's own signals (Ctrl-C, Ctrl-Z, window size) reach it without
     us; what somebody sends to our process id alone is handed on. Who sends to the whole group by kill() reaches it
-    twice: nothing tells a signal to a group from one to us.
+    twice: a signal to a group looks like one to us.
     """
 
     def __init__(
@@ -99,9 +99,9 @@ class Child:
     def _is_to_be_sent(self, received: signal.struct_siginfo) -> bool:
         number = received.si_signo
         if received.si_code == _SI_KERNEL:
-            # A terminal that hangs up tells the leader of its session alone, which ends and so tells the others.
-            told = number == signal.SIGHUP and os.getsid(0) == os.getpid()
-            return told or number not in _OF_THE_TERMINAL | _OURS
+            # A terminal that hangs up signals the leader of its session alone, whose end signals the others.
+            is_leader = number == signal.SIGHUP and os.getsid(0) == os.getpid()
+            return is_leader or number not in _OF_THE_TERMINAL | _OURS
         if number == signal.SIGCHLD and received.si_code > 0:
             return False
         if number == signal.SIGCONT and self._resumed:
@@ -126,13 +126,13 @@ class Child:
         return False
 
     def _ended(self) -> Ended | None:
-        """Take note of what has become of the child; stop with it, so that the shell gets its terminal back.
+        """Return the end of the child, None while it runs; stop with it, so that the shell gets its terminal back.
 
         All other processes that end below us are waited for, too.
         """
         while True:
             # Not of this child alone: as process 1, or a subreaper, we are given what it leaves behind, and after an
-            # exec what was started before. Nobody else would ever wait for those.
+            # exec what was started before. No other process would ever wait for those.
             pid, status, usage = os.wait4(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
             if pid == 0:
                 return None
@@ -156,7 +156,7 @@ class Child:
 
 
 def oom_kills() -> int:
-    """Return how many processes of this control group the kernel has killed for memory; 0 where nobody can know."""
+    """Return how many processes of this control group the kernel has killed for memory; 0 where it does not show it."""
     try:
         text = Path("/sys/fs/cgroup/memory.events").read_text()
     except OSError:

@@ -39,8 +39,8 @@ class Group(click.Group):
     Usage errors below it are raised as Failure, in the style of all other errors.
     """
 
-    def __init__(self, *arguments: Any, entries: Mapping[str, Entry], **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, name: str | None = None, *, entries: Mapping[str, Entry], **options: Any) -> None:
+        super().__init__(name, subcommand_metavar="COMMAND [ARGUMENT]...", **options)
         self.entries = entries
 
     def make_context(

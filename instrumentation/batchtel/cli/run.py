@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchtel.runs.job_run import JobRun
 
 _TIMED_OUT: Final = 124
-"""Exit code by which coreutils' `timeout` tells that the time was up."""
+"""Exit code of coreutils' `timeout` when the time is up."""
 
 
 def _attributes(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -148,7 +148,7 @@ class _Recorder:
     ) -> None:
         outer, own = run_environment.inherited(), run_environment.own()
         around = outer or own
-        name = job or (around.job if around is not None else default_job(command, run_environment.unmarked()))
+        name = job or (around.job if around is not None else default_job(command, run_environment.without_open_run()))
         self._job, self._type = clean_name(name, "job").whole, type
         self._scheduled_at, self._attributes = scheduled_at, attributes
         self._executable = text_of(os.path.basename(command))
@@ -159,28 +159,28 @@ class _Recorder:
         self._span_id = os.urandom(8).hex()
         self._outer = outer if outer is not None and outer.job == self._job else None
         self._own = own if own is not None and own.job == self._job else None
-        known = self._outer or self._own
-        if known is not None:
-            self._run_id, self._attempt, self._carrier = known.run_id, known.attempt, inherited
+        existing = self._outer or self._own
+        if existing is not None:
+            self._run_id, self._attempt, self._carrier = existing.run_id, existing.attempt, inherited
         else:
-            own_settings = settings.read(run_environment.unmarked())
+            own_settings = settings.read(run_environment.without_open_run())
             self._run_id = text_of(own_settings.run_id or new_run_id())
             self._attempt = attempt or own_settings.attempt
             self._carrier = {**inherited, "traceparent": f"00-{self._trace_id}-{self._span_id}-{flags}"}
-        self._tally = self._shared(known)
+        self._tally = self._shared(existing)
         self._memory_before = oom_kills()
         self._run: JobRun | None = None
         self._started = 0
         self._thread: threading.Thread | None = None
         self._output: Output | None = None
 
-    def _shared(self, known: run_environment.OpenRun | None) -> Tally | None:
-        """Return where the code within the command tells of the run's data, if that is recorded."""
+    def _shared(self, existing: run_environment.OpenRun | None) -> Tally | None:
+        """Return where the code within the command adds its counts of records, if the run is recorded."""
         if not self._recorded:
             return None
         from batchtel.base.shared_counts import Tally
 
-        return Tally(known.tally) if known is not None and known.tally else Tally.if_possible()
+        return Tally(existing.tally) if existing is not None and existing.tally else Tally.if_possible()
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the command: ours, and what lets it join the run, if that is recorded."""
@@ -190,9 +190,9 @@ class _Recorder:
         return own
 
     def _as_open(self) -> run_environment.OpenRun:
-        known = self._outer or self._own
-        if known is not None:
-            return known
+        existing = self._outer or self._own
+        if existing is not None:
+            return existing
         own_settings = settings.read()
         # The catalogue may name the type; reading it would keep the command waiting, and the child finds the same.
         job_type = self._type or ("" if own_settings.catalogue else own_settings.job_type)
@@ -235,7 +235,7 @@ class _Recorder:
             kind = JoinedRun if self._outer is not None else JobRun
             run = kind(self._job, self._type, self._run_id, self._attempt, scheduled_at=self._scheduled_at)
         run.executable = self._executable
-        run.expected.code_tells = False
+        run.expected.code_reports = False
         if self._outer is None and self._tally is not None:
             run.data.share(self._tally)
         run.set(self._attributes)
@@ -272,9 +272,9 @@ def _has_destination() -> bool:
 
 
 def outcome_of(ended: Ended, error: OSError | None = None, *, out_of_memory: bool) -> Outcome:
-    """Tell how a run ended whose command ended so, or was not started because of `error`.
+    """Return the outcome of a run whose command ended so, or was not started because of `error`.
 
-    SIGKILL is lost: nobody but the kernel and an impatient operator sends it. The signals that ask a program to end are
+    SIGKILL is lost: only the kernel and an impatient operator send it. The signals that ask a program to end are
     cancelled. Any other signal, and any exit code but 0, is a failure.
     """
     from batchtel.base.outcome import Outcome

@@ -65,5 +65,5 @@ COMMANDS: Final = {
 
 
 def paths() -> list[str]:
-    """Return every command as its words after `batchtel`, such as `run` and `stack up`; without the groups."""
+    """Return every command as it is typed after `batchtel`, such as `run` and `stack up`; without the groups."""
     return [f"{name} {below}".strip() for name in COMMANDS[""] for below in (COMMANDS.get(name) or [""])]

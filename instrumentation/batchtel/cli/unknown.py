@@ -23,7 +23,7 @@ RENAMED: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("status",): ("stack", "status"),
     ("up",): ("stack", "up"),
 }
-"""Former words of a command -> its words now; the longest first."""
+"""Former names of a command and its group -> the names now; the longest first."""
 
 
 def unknown_command(path: str, arguments: Sequence[str], entries: Iterable[str]) -> str:
@@ -43,7 +43,7 @@ def unknown_command(path: str, arguments: Sequence[str], entries: Iterable[str])
 
 
 def _next_step(path: str, name: str, entries: Iterable[str]) -> str:
-    elsewhere = [f"batchtel {words}" for words in paths() if words.split()[-1] == name]
+    elsewhere = [f"batchtel {path}" for path in paths() if path.split()[-1] == name]
     near = nearest(name, entries)
     if elsewhere:
         return f"did you mean `{'` or `'.join(elsewhere)}`?"

@@ -1,1 +1,1 @@
-"""The way out: queues, requests, the spool, and how long anybody waits for them."""
+"""The export of telemetry: queues, requests, the spool, and how long a process waits for them."""

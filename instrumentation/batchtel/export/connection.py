@@ -1,6 +1,6 @@
 """How the collector of one signal is reached: what the stock exporters would read from the environment, read once.
 
-They read it when they are built, which is after the job has begun, and requests reads its proxies anew for each
+They read it when they are built, which is after the job has begun, and requests reads its proxies again for each
 request. A job that clears or changes its environment meanwhile would lose its telemetry, or send it elsewhere.
 """
 
@@ -24,7 +24,7 @@ class Connection(NamedTuple):
 
     `url` is the whole address over HTTP. `headers` is as the variable has it. `proxies` has the address of the proxy
     by scheme, and under `no` the hosts that need none. `bundles` are files
-    that requests reads. `has_provider` tells of credentials that an entry point makes.
+    that requests reads. `has_provider` is whether an entry point makes credentials.
     """
 
     url: str
@@ -88,7 +88,7 @@ class Connection(NamedTuple):
 
 
 def _read(signal: str, environ: Mapping[str, str], name: str) -> str:
-    """Return what the signal's own variable says, else that of all signals."""
+    """Return the value of the signal's own variable, else that of all signals."""
     own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}", "").strip()
     return own or environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip()
 

@@ -1,8 +1,8 @@
 """What became of each request: the stock exporters, each call one attempt, and the collector's own answer.
 
-The stock exporters tell success or failure, count a redirect as success, resend by themselves where a reply was lost,
+The stock exporters return success or failure, count a redirect as success, resend by themselves where a reply was lost,
 and do not look at `partial_success` (opentelemetry-python 1.40 to 1.45). Here a listener sits where they hand over
-their request - a `requests.Session` of ours, a gRPC interceptor - and hears the answer; they never see a failure that
+their request - a `requests.Session` of ours, a gRPC interceptor - and reads the reply; they never see a failure that
 they would retry, so that when to try again is decided in one place, by batchtel.export.outbox.
 """
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 Verdict = Literal["delivered", "retry", "refused"]
 
 _TEXT_LIMIT = 200
-"""Characters of the collector's own words in a warning."""
+"""Characters of the collector's own message in a warning."""
 
 
 class Reply(NamedTuple):
-    """What became of one request; `retry_after` is how many seconds the collector asks to wait, 0 if it says nothing.
+    """What became of one request; `retry_after` is how many seconds the collector asks to wait, 0 if it asks for none.
 
-    `refused` is for good: the same request would be refused again; `is_unsent` says that it never left the process,
+    `refused` is for good: the same request would be refused again; `is_unsent` means that it never left the process,
     for it cannot be encoded or is too large; `is_misdirected` that it was refused for its address or its credentials,
     not for what is in it. `rejected` is how many items of a request that was delivered the collector left out.
     """
@@ -44,7 +44,7 @@ class Reply(NamedTuple):
 
 
 class Listener:
-    """Hears the replies to one signal's requests, and can put another request in the place of the next one."""
+    """Reads the replies to one signal's requests, and can put another request in the place of the next one."""
 
     def __init__(self, signal: Signal) -> None:
         self.signal = signal
@@ -52,7 +52,7 @@ class Listener:
         self.replacement: Any = None
 
     def accepted(self, response: Any) -> None:
-        """Take the ExportServiceResponse of a request that was accepted; warn once if not all of it was."""
+        """Read the ExportServiceResponse of a request that was accepted; warn once if not all of it was."""
         partial = response.partial_success
         # rejected_spans, rejected_data_points or rejected_log_records: the first field of each.
         rejected = next((value for field, value in partial.ListFields() if field.name.startswith("rejected")), 0)
@@ -60,7 +60,7 @@ class Listener:
         if rejected:
             warn_once(
                 f"partial:{self.signal}",
-                "the collector took a request of %s but rejected %d items in it, which are lost: %s",
+                "the collector accepted a request of %s but rejected %d items in it, which are lost: %s",
                 self.signal,
                 rejected,
                 shown(partial.error_message) or "it gives no reason",
@@ -68,7 +68,7 @@ class Listener:
         elif partial.error_message:
             warn_once(
                 f"partial:{self.signal}",
-                "the collector took the %s and warns: %s",
+                "the collector accepted the %s and warns: %s",
                 self.signal,
                 shown(partial.error_message),
             )
@@ -104,7 +104,7 @@ class Delivery:
                 # Of a missing CA file, or a host that is no host, the collector has refused nothing.
                 return self._unsent(payload) or Reply("retry", _reason(error))
         if self._listener is None:
-            # A credential provider's session, or an SDK that changed: all that is known is success or failure.
+            # A credential provider's session, or an SDK that changed: all that is seen is success or failure.
             return Reply("delivered") if delivered else Reply("retry", log.last or "the collector refused it")
         # No reply and no success: the exporter sent nothing, because the request is too large or cannot be encoded.
         if self._listener.reply is not None:
@@ -204,7 +204,7 @@ def _reason(error: Exception) -> str:
 
 
 def shown(text: str) -> str:
-    """Return another program's words as they may stand in a log: one line, without control characters, cut."""
+    """Return another program's message as it may stand in a log: one line, without control characters, cut."""
     line = "".join(letter if letter.isprintable() else " " for letter in text).strip()
     return line if len(line) <= _TEXT_LIMIT else line[:_TEXT_LIMIT] + "..."
 
@@ -228,9 +228,9 @@ _local = threading.local()
 
 
 def diverted(record: logging.LogRecord) -> bool:
-    """Tell whether `record` was logged by an export of ours, in this thread: the job's handlers must not see it then.
+    """Return whether an export of ours logged `record`, in this thread: the job's handlers must not see it then.
 
-    That is the exporters' own log, and the connections that urllib3 tells of at DEBUG.
+    That is the exporters' own log, and the connections that urllib3 logs at DEBUG.
     """
     log = getattr(_local, "log", None)
     if log is None or record.name == LOGGER.name:

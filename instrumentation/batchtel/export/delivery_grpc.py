@@ -1,8 +1,8 @@
-"""What an OTLP/gRPC endpoint answers, heard by an interceptor between the stock exporter and its channel.
+"""The replies of an OTLP/gRPC endpoint, read by an interceptor between the stock exporter and its channel.
 
-The gRPC exporters take neither a channel nor interceptors. Relied on, and watched by a test: they make their client by
-`self._stub(self._channel)` and keep it in `self._client` (1.40 to 1.45). If that changes, success or failure is all
-that is known.
+The gRPC exporters accept neither a channel nor interceptors. Relied on, and watched by a test: they make their client
+by `self._stub(self._channel)` and keep it in `self._client` (1.40 to 1.45). If that changes, only success or failure
+is seen.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _NEVER.retry_delay.seconds = 30 * 86400
 
 
 class GrpcListener(Listener):
-    """Hears what comes back over gRPC."""
+    """Reads the replies of one signal's requests over gRPC."""
 
-    def hear(self, error: Any) -> None:
+    def read(self, error: Any) -> None:
         """Judge one failed call."""
         code = error.code()
         wait = retry_delay(error)
@@ -62,7 +62,7 @@ class Interceptor(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc,unused
         self._listener = listener
 
     def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        """Make the call, or that of the request which takes its place.
+        """Make the call, or that of the request that replaces it.
 
         Raises:
             NoRetry: The call failed.
@@ -72,7 +72,7 @@ class Interceptor(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc,unused
         if error is None:
             self._listener.accepted(call.result())
             return call
-        self._listener.hear(error)
+        self._listener.read(error)
         raise NoRetry(error)
 
 
@@ -88,7 +88,7 @@ class NoRetry(grpc.RpcError):  # type: ignore[misc,unused-ignore]  # grpc has no
         return self._error.code()
 
     def details(self) -> Any:
-        """Return the words of the server."""
+        """Return the message of the server."""
         return self._error.details()
 
     def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
@@ -116,11 +116,11 @@ def listen(exporter: Any, listener: GrpcListener) -> bool:
     if stub is None or channel is None or not hasattr(exporter, "_client"):
         return False
 
-    def heard(channel: Any) -> Any:
+    def intercepted(channel: Any) -> Any:
         return stub(grpc.intercept_channel(channel, Interceptor(listener)))
 
-    exporter._stub = heard
-    exporter._client = heard(channel)
+    exporter._stub = intercepted
+    exporter._client = intercepted(channel)
     return True
 
 

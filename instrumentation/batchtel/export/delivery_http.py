@@ -1,6 +1,6 @@
-"""What an OTLP/HTTP endpoint answers, heard by a `requests.Session` that the stock exporters are given.
+"""The replies of an OTLP/HTTP endpoint, read by a `requests.Session` that the stock exporters are given.
 
-Relied on: the exporters take `session=`, send by `session.post` or `session.request`, and retry nothing but a
+Relied on: the exporters accept `session=`, send by `session.post` or `session.request`, and retry nothing but a
 ConnectionError and the statuses they get to see (1.40 to 1.45).
 """
 
@@ -28,9 +28,9 @@ _MISDIRECTED: Final = (401, 403, 404, 405, 407)
 
 
 class HttpListener(Listener):
-    """Hears what comes back over HTTP."""
+    """Reads the replies of one signal's requests over HTTP."""
 
-    def hear(self, response: requests.Response) -> None:
+    def read(self, response: requests.Response) -> None:
         """Judge one response: only 2xx is success (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response)."""
         status = response.status_code
         if 200 <= status < 300:
@@ -38,15 +38,15 @@ class HttpListener(Listener):
             try:
                 answer.ParseFromString(response.content)
             except DecodeError:
-                # A proxy's page of 200: nothing tells that the collector has it, and nothing that it has not.
+                # A proxy's page of 200: the collector may have the request, or not.
                 answer.Clear()
             self.accepted(answer)
         elif 300 <= status < 400:
             self.reply = Reply("retry", _redirect(response), retry_after(response))
         elif status in (408, 429) or status >= 500:
-            self.reply = Reply("retry", _told(response), retry_after(response))
+            self.reply = Reply("retry", _status(response), retry_after(response))
         else:
-            self.reply = Reply("refused", _told(response), is_misdirected=status in _MISDIRECTED)
+            self.reply = Reply("refused", _status(response), is_misdirected=status in _MISDIRECTED)
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -76,11 +76,11 @@ class Session(requests.Session):
         }
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        """Return what was read when the run began, instead of what the environment says now."""
+        """Return what was read when the run began, instead of what the environment has now."""
         return {**self._way, "stream": stream or False}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send `request`, or the request that takes its place.
+        """Send `request`, or the request that replaces it.
 
         Raises:
             requests.RequestException: For everything but 2xx; no kind of it that the exporters retry.
@@ -95,7 +95,7 @@ class Session(requests.Session):
         except requests.RequestException as error:
             self._listener.reply = Reply("retry", _cause(error))
             raise requests.RequestException(_cause(error)) from None
-        self._listener.hear(response)
+        self._listener.read(response)
         assert self._listener.reply is not None
         if self._listener.reply.verdict != "delivered":
             raise requests.RequestException(self._listener.reply.reason)
@@ -139,8 +139,8 @@ def _redirect(response: requests.Response) -> str:
     return f"HTTP {response.status_code}, a redirect to {host}, which is not followed: something else answers there"
 
 
-def _told(response: requests.Response) -> str:
-    """Return the status, and what the collector says in the body: a google.rpc.Status, as OTLP asks."""
+def _status(response: requests.Response) -> str:
+    """Return the status, and the collector's message in the body: a google.rpc.Status, as OTLP asks."""
     line = f"HTTP {response.status_code} {shown(response.reason or '')}".strip()
     if "protobuf" not in response.headers.get("Content-Type", ""):
         return line

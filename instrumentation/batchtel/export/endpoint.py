@@ -22,7 +22,7 @@ GRPC: Final = "grpc"
 HTTP: Final = "http/protobuf"
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
 _NAMED: Final = {"otlp_proto_grpc": GRPC, "otlp_proto_http": HTTP}
-"""The exporters of OTEL_TRACES_EXPORTER and its like that say which protocol to speak."""
+"""The exporters of OTEL_TRACES_EXPORTER and its like that name a protocol."""
 
 _EXPORTERS: Final = {
     (GRPC, "traces"): "grpc.trace_exporter:OTLPSpanExporter",
@@ -53,7 +53,7 @@ class Endpoint(NamedTuple):
         """Read the endpoint of `signal` from the settings; None if it has none, or is switched off.
 
         Without a protocol variable port 4317 means gRPC and anything else HTTP, as the specification's default ports
-        say (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port).
+        are (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port).
 
         Raises:
             ValueError: The protocol is unknown, or the address is none; the text names the variable and the fix.
@@ -74,13 +74,14 @@ class Endpoint(NamedTuple):
         try:
             port, host = urlsplit(url).port, urlsplit(url).hostname
         except ValueError as error:
-            raise ValueError(f"{variable}={url!r} is no address ({error}), so nothing is sent there") from None
+            raise ValueError(f"{variable}={url!r} is not an address ({error}), so nothing is sent there") from None
         if not host:
-            raise ValueError(f"{variable}={url!r} names no host, so nothing is sent there")
+            raise ValueError(f"{variable}={url!r} has no host, so nothing is sent there")
         # As a template leaves it, such as http://collector..svc: a lookup raises no OSError for it, but a UnicodeError.
         if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
             raise ValueError(
-                f"{variable}={url!r} is no address (a part of its host is empty or too long), so nothing is sent there"
+                f"{variable}={url!r} is not an address (a part of its host is empty or too long), "
+                "so nothing is sent there"
             )
         if not protocol:
             protocol = GRPC if port == 4317 else HTTP
@@ -98,7 +99,7 @@ class Endpoint(NamedTuple):
         return self.protocol == GRPC
 
     def exporter(self, timeout: float) -> tuple[Any, Any]:
-        """Build the stock exporter, and the listener that hears its replies; None if there is no place for one.
+        """Build the stock exporter, and the listener that reads its replies; None if there is no place for one.
 
         Only the protocol in use is imported: requests costs 87 ms of start-up, grpcio 59 ms and 12 MB.
 
@@ -131,8 +132,8 @@ class Endpoint(NamedTuple):
             if not way.has_provider:
                 own |= {"insecure": way.is_insecure, "headers": Headers(way.header_pairs.items())}
                 own["credentials"] = None if way.is_insecure else way.credentials()
-            exporter, hears = make(**own), GrpcListener(self.signal)
-            return exporter, hears if listen(exporter, hears) else None
+            exporter, listener = make(**own), GrpcListener(self.signal)
+            return exporter, listener if listen(exporter, listener) else None
 
     def load(self) -> None:
         """Import the exporter, and all that it needs to send and to spool."""
@@ -161,10 +162,10 @@ class Endpoint(NamedTuple):
         return f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
 
     def diagnose(self, timeout: float = 0.5) -> str:
-        """Tell why exports fail, by asking the port what it speaks; "" if that explains nothing.
+        """Return why exports fail, by asking the port what it speaks; "" if that explains nothing.
 
         Sends the HTTP/2 preface with empty settings: a gRPC server answers with a SETTINGS frame, an HTTP/1.1 server
-        with a status line. Over TLS nothing can be told.
+        with a status line. Over TLS nothing can be found.
         """
         address = urlsplit(self.url) if not self.problem else None
         if address is None or address.scheme != "http":
@@ -200,7 +201,7 @@ _has_imported_grpc = False
 
 @contextlib.contextmanager
 def quiet_grpc() -> Iterator[None]:
-    """Let gRPC write nothing to stderr, unless the job uses it itself or has chosen: it tells of forks and of TLS.
+    """Let gRPC write nothing to stderr, unless the job uses it itself or has chosen: it logs forks and TLS.
 
     Its C code reads the variable once; `os.environ`, which the job may look at, stays as it is.
     """
@@ -218,7 +219,7 @@ def quiet_grpc() -> Iterator[None]:
 
 
 _FORK_PATIENCE: Final = 10.0
-"""Longest time that a fork waits for an import; it takes 0.1 to 0.5 s, and took over 2 s on a machine at load 10."""
+"""Longest time that a fork waits for an import; it lasts 0.1 to 0.5 s, and lasted over 2 s on a machine at load 10."""
 
 
 def _before_fork() -> None:

@@ -16,11 +16,11 @@ BACKLOG_LIMIT: Final = 40
 
 
 class MetricsOutbox(Outbox):
-    """Collections of metrics on their way out; all that wait go in one request. `beat` makes them, if it is told to.
+    """Collections of metrics on their way out; all that wait go in one request. `beat` makes them, if it is asked to.
 
     A delta that is dropped is lost for good: the stock reader turns 12 into 5 and reports success (opentelemetry-python
-    #5020). After a failure they go one by one, the newest first, so that a collection which the collector will never
-    take cannot hold up the others; sums and maxima do not depend on the order.
+    #5020). After a failure they go one by one, the newest first, so that a collection which the collector never
+    accepts cannot hold up the others; sums and maxima do not depend on the order.
     """
 
     limit = BACKLOG_LIMIT
@@ -37,11 +37,11 @@ class MetricsOutbox(Outbox):
         self._beat = beat
         super().__init__(endpoint, interval, timeout, spool, redaction)
 
-    def give_up(self, until: float) -> None:
+    def spool_remaining(self, until: float) -> None:
         """Move what could not be delivered to the spool, with what was recorded since the last collection."""
         if self._spool is not None:
             self._beat(True)
-        super().give_up(until)
+        super().spool_remaining(until)
 
     def _payload(self, batch: list[Any]) -> Any:
         return _together(batch)
@@ -49,7 +49,7 @@ class MetricsOutbox(Outbox):
     def _next(self) -> list[Any]:
         if self._failures or self._one_by_one:
             self._one_by_one = max(0, self._one_by_one - 1)
-            return self._items.take_newest()
+            return self._items.pop_newest()
         return self._oldest()
 
     def _export(self) -> float:
@@ -61,12 +61,12 @@ class MetricsOutbox(Outbox):
             if delay or collects:
                 return delay
 
-    def _landed(self, batch: list[Any], reply: Reply) -> None:
+    def _on_reply(self, batch: list[Any], reply: Reply) -> None:
         if reply.verdict == "refused" and len(batch) > 1:
             # One of them is at fault; the others are not to go with it.
             self._one_by_one = len(batch)
             reply = Reply("retry")
-        super()._landed(batch, reply)
+        super()._on_reply(batch, reply)
 
 
 def _together(collections: list[Any]) -> Any:

@@ -38,7 +38,7 @@ def load(data: bytes, empty: Message) -> Message:
 
 
 def _with_ids(tree: Any, convert: Callable[[str], str]) -> Any:
-    """Rewrite the ids; the names of attributes are values in OTLP, never keys, so no attribute is taken for an id."""
+    """Rewrite the ids; names of attributes are values in OTLP, never keys, so no attribute is mistaken for an id."""
     if isinstance(tree, dict):
         return {
             key: convert(value) if key in _IDS and isinstance(value, str) else _with_ids(value, convert)

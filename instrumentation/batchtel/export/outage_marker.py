@@ -1,7 +1,7 @@
 """A mark that a collector did not answer a moment ago, so that the next processes do not wait for it at their end.
 
 A file in a folder of the user's own in the host's temporary folder, with the time since when; its own time is that of
-the last failure. Nothing is written while all is well, and whoever gets an answer takes it away.
+the last failure. Nothing is written while all is well, and the process that gets a reply removes it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FRESH: Final = 30.0
 """Seconds that a mark counts."""
 
 LONG: Final = 10.0
-"""Seconds from which on an outage is one that the next 2 s will not end: a collector that starts anew takes less."""
+"""Seconds from which on an outage is one that the next 2 s will not end: a collector that restarts needs less."""
 
 
 def folder() -> Path:
@@ -77,14 +77,14 @@ class Outage:
             self._marked = True
 
     def clear(self) -> None:
-        """Take the mark away, if this process has seen or set it."""
+        """Remove the mark, if this process has seen or set it."""
         if self._marked:
             self._marked = False
             with suppress(OSError):
                 self._path.unlink()
 
     def _folder_is_ours(self) -> bool:
-        """Tell whether the folder is a real one that nobody else can write to."""
+        """Return whether the folder is a real one that no other user can write to."""
         try:
             found = self._folder.lstat()
         except OSError:

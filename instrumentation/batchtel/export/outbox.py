@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from batchtel.base import native
 from batchtel.base.guard import warn, warn_once
-from batchtel.export import patience
+from batchtel.export import wait_budget
 from batchtel.export.delivery import Delivery, Reply, encode, new_request
 from batchtel.export.endpoint import Endpoint
-from batchtel.export.fate import Fate
 from batchtel.export.outage_marker import Outage
 from batchtel.export.spool import Spool, Spooled
+from batchtel.export.undelivered import Undelivered
 from batchtel.export.waiting import Waiting
 from batchtel.export.worker import Worker
 from batchtel.redact import sdk_objects
@@ -30,15 +30,15 @@ BATCH_LIMIT: Final = 512
 _FIRST_RETRY: Final = 0.1
 _LONGEST_RETRY: Final = 15.0
 
-_told: Final[set[str]] = set()
-"""The addresses whose outage was told: one line for all signals that go there."""
+_reported_outages: Final[set[str]] = set()
+"""The addresses whose outage was reported: one line for all signals that go there."""
 
 
 class Outbox:
     """Spans or log records on their way out: `put` never blocks, the worker sends them in batches.
 
-    What the collector does not take now is kept and sent again; what it refuses for good is dropped with a warning.
-    A request without a reply is sent again with the same content: a repetition can be known by its times and its
+    What the collector does not accept now is kept and sent again; what it refuses for good is dropped with a warning.
+    A request without a reply is sent again with the same content: a repetition can be recognised by its times and its
     service.instance.id, a loss cannot be made good.
     """
 
@@ -55,22 +55,22 @@ class Outbox:
         self._items = Waiting(self.limit)
         # Reentrant: SIGTERM may come while the main thread is in here, and its handler spools.
         self._lock = native.RLock()
-        self._flying: list[Any] | None = None
-        self._flying_file: Path | None = None
+        self._in_flight: list[Any] | None = None
+        self._in_flight_file: Path | None = None
         self._failures = 0
         self._was_answered = False
         self._one_by_one = 0
-        self.is_spared = self._outage.is_fresh
+        self.is_short_circuited = self._outage.is_fresh
         """Whether another process found the collector away less than 30 s ago, and this one has not found it back."""
-        self.tells_outage = True
-        """Whether this process warns of a collector that takes nothing; False where another one does."""
+        self.warns_of_outage = True
+        """Whether this process warns of a collector that accepts nothing; False where another one does."""
         self.delivered: Callable[[], None] = lambda: None
         """Called after each request that the collector has acknowledged."""
-        self.fate = Fate(endpoint.signal)
+        self.undelivered = Undelivered(endpoint.signal)
         """What became of what was not delivered."""
         if endpoint.problem:
-            self.is_spared = True
-            _told.add(endpoint.shown)
+            self.is_short_circuited = True
+            _reported_outages.add(endpoint.shown)
         self.is_swept = spool is None
         """Whether nothing of earlier runs is left in the spool that could be sent now."""
         if not endpoint.problem:
@@ -81,10 +81,10 @@ class Outbox:
     def put(self, item: Any) -> None:
         """Queue one item; wakes the worker when a whole batch waits."""
         if not self._items.put(item):
-            self.fate.lost += 1
+            self.undelivered.lost += 1
             warn_once(
                 f"full:{self._endpoint.signal}",
-                "more than %d %s wait; dropping some",
+                "more than %d %s wait; the oldest are dropped",
                 self.limit,
                 self._endpoint.signal,
             )
@@ -93,7 +93,7 @@ class Outbox:
 
     @property
     def has_room(self) -> bool:
-        """Whether less than half of the queue is taken."""
+        """Whether less than half of the queue is used."""
         return len(self._items) < self.limit // 2
 
     @property
@@ -102,22 +102,22 @@ class Outbox:
         return self._outage.is_long and not self._was_answered
 
     @property
-    def is_flying(self) -> bool:
+    def is_in_flight(self) -> bool:
         """Whether a request is on its way."""
-        return self._flying is not None
+        return self._in_flight is not None
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last request was not taken."""
+        """Whether the last request was not accepted."""
         return self._failures > 0
 
     def mark_outage(self) -> None:
-        """Tell other processes of a collector that this one has waited for in vain, as long as any would."""
+        """Mark the outage for other processes, if this one has waited in vain as long as any of them would."""
         # A wait that was cut short by a mark must not renew it: a busy machine would keep it alive for ever.
-        if self._failures or (self._flying is not None and not self.is_spared):
+        if self._failures or (self._in_flight is not None and not self.is_short_circuited):
             self._outage.mark()
 
-    def give_up(self, until: float) -> None:
+    def spool_remaining(self, until: float) -> None:
         """Move what could not be delivered by its deadline to the spool, if there is one, by `until` (monotonic).
 
         What is on its way moves as well, for its reply may never come; if it does come, the file goes.
@@ -126,8 +126,8 @@ class Outbox:
             return
         self.is_swept = False
         with self._lock:
-            if self._flying is not None and self._flying_file is None:
-                self._flying_file = self._write(self._flying)
+            if self._in_flight is not None and self._in_flight_file is None:
+                self._in_flight_file = self._write(self._in_flight)
             while self._items and time.monotonic() < until:
                 batch = self._oldest()
                 if self._write(batch) is None:
@@ -136,18 +136,18 @@ class Outbox:
         if self._items:
             warn_once("spool:late", "%d %s could not be spooled in time", len(self._items), self._endpoint.signal)
 
-    def ended(self) -> Fate:
+    def ended(self) -> Undelivered:
         """Return what became of what was not delivered, now that the process ends: what still waits is lost."""
         with self._lock:
-            flying = self._flying if self._flying_file is None else None
-            left = len(self._items) + len(flying or ())
-        return self.fate.with_left(left, self._endpoint.shown)
+            in_flight = self._in_flight if self._in_flight_file is None else None
+            left = len(self._items) + len(in_flight or ())
+        return self.undelivered.with_left(left, self._endpoint.shown)
 
     def _write(self, batch: list[Any]) -> Path | None:
         assert self._spool is not None
         try:
             path = self._spool.write(encode(self._endpoint.signal, self._payload(batch)))
-            self.fate.spooled[path] = len(batch)
+            self.undelivered.spooled[path] = len(batch)
             return path
         except Exception as error:
             # Not only OSError: what cannot be encoded must not keep the other signals from the spool.
@@ -155,18 +155,18 @@ class Outbox:
             return None
 
     def _payload(self, batch: list[Any]) -> Any:
-        """Return what the exporter takes for the items of one request."""
+        """Return the payload of the exporter for the items of one request."""
         clean = sdk_objects.spans if self._endpoint.signal == "traces" else sdk_objects.log_records
         return clean(batch, self._redaction)
 
     def _oldest(self) -> list[Any]:
-        """Take the items of one request off the queue, the oldest, batchtel's own before others."""
+        """Remove and return the items of one request, the oldest, batchtel's own before others."""
         limit = 1 if self._one_by_one else BATCH_LIMIT
         self._one_by_one = max(0, self._one_by_one - 1)
-        return self._items.take(limit)
+        return self._items.pop(limit)
 
     def _next(self) -> list[Any]:
-        """Take the items of the next request off the queue."""
+        """Remove and return the items of the next request."""
         return self._oldest()
 
     def _export(self) -> float:
@@ -174,7 +174,7 @@ class Outbox:
             reply = self._send(self._next)
             if reply.verdict == "retry":
                 if self._spool is not None and not self.has_room:
-                    self.give_up(time.monotonic() + 1.0)
+                    self.spool_remaining(time.monotonic() + 1.0)
                 return self._until_retry(reply)
         return 0.0
 
@@ -182,26 +182,26 @@ class Outbox:
         wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * random.uniform(0.8, 1.2)
         return max(float(wait), reply.retry_after)
 
-    def _send(self, take: Callable[[], list[Any]]) -> Reply:
+    def _send(self, pop: Callable[[], list[Any]]) -> Reply:
         with self._lock:
-            batch = self._flying = take()
+            batch = self._in_flight = pop()
         reply = Reply("retry")
         try:
             reply = self._delivery.send(self._payload(batch))
         finally:
-            self._landed(batch, reply)
+            self._on_reply(batch, reply)
         if not (reply.is_unsent and len(batch) > 1):
-            self._note(reply)
+            self._record_reply(reply)
         return reply
 
-    def _landed(self, batch: list[Any], reply: Reply) -> None:
+    def _on_reply(self, batch: list[Any], reply: Reply) -> None:
         with self._lock:
-            file, self._flying, self._flying_file = self._flying_file, None, None
+            file, self._in_flight, self._in_flight_file = self._in_flight_file, None, None
             if file is not None:
                 # Spooled in the meantime: the file is what is left of it.
                 if reply.verdict == "delivered":
                     file.unlink(missing_ok=True)
-                    self.fate.spooled.pop(file, None)
+                    self.undelivered.spooled.pop(file, None)
             elif reply.verdict == "retry":
                 self._put_back(batch)
             elif reply.is_unsent and len(batch) > 1:
@@ -209,31 +209,31 @@ class Outbox:
                 self._one_by_one = len(batch)
                 self._put_back(batch)
             elif reply.verdict == "refused" and not (self._keeps(reply) and self._write(batch)):
-                self.fate.lost += len(batch)
-            self.fate.lost += reply.rejected
+                self.undelivered.lost += len(batch)
+            self.undelivered.lost += reply.rejected
 
     def _keeps(self, reply: Reply) -> bool:
         """Whether what was refused waits in the spool for another setting."""
         return self._spool is not None and reply.is_misdirected
 
     def _put_back(self, batch: list[Any]) -> None:
-        self.fate.lost += self._items.put_back(batch)
+        self.undelivered.lost += self._items.put_back(batch)
 
-    def _note(self, reply: Reply) -> None:
-        """Remember how it went, and say so once an outage: the reason and, where the port tells it, the fix."""
+    def _record_reply(self, reply: Reply) -> None:
+        """Keep how it went, and warn once an outage: the reason and, where the port shows it, the fix."""
         signal, url = self._endpoint.signal, self._endpoint.shown
-        self.fate.reason = reply.reason or self.fate.reason
+        self.undelivered.reason = reply.reason or self.undelivered.reason
         self._was_answered = reply.verdict != "retry"
         if reply.verdict == "delivered":
             self._outage.clear()
-            _told.discard(url)
+            _reported_outages.discard(url)
             self._failures = 0
-            self.is_spared = False
+            self.is_short_circuited = False
             self.delivered()
         elif reply.verdict == "refused":
             self._outage.clear()
             self._failures = 0
-            self.is_spared = False
+            self.is_short_circuited = False
             warn_once(
                 f"refused:{signal}:{reply.reason[:40]}",
                 "%s refuses %s for good, so they are %s: %s",
@@ -245,13 +245,13 @@ class Outbox:
         else:
             self._failures += 1
             self._outage.mark()
-            if self.tells_outage and url not in _told:
-                _told.add(url)
-                if not patience.may_warn():
+            if self.warns_of_outage and url not in _reported_outages:
+                _reported_outages.add(url)
+                if not wait_budget.may_warn():
                     return
-                self.fate.is_outage_reported = True
+                self.undelivered.is_outage_reported = True
                 reason = self._endpoint.diagnose() or reply.reason or "no reply"
-                warn("cannot send telemetry to %s: %s; it is kept and sent again while this process lives", url, reason)
+                warn("cannot send telemetry to %s: %s; it is kept and sent again until this process ends", url, reason)
 
     def _sweep(self) -> None:
         """Send what earlier runs left in the spool, one file after the other, until a flush asks for the thread."""
@@ -268,7 +268,7 @@ class Outbox:
         self.is_swept = True
 
     def _resend(self, spooled: Spooled) -> bool:
-        """Send one file of the spool and delete it; False if the collector takes nothing now."""
+        """Send one file of the spool and delete it; False if the collector accepts nothing now."""
         from batchtel.export import otlp_json
 
         try:
@@ -278,9 +278,9 @@ class Outbox:
             spooled.delete()
             return True
         reply = self._delivery.resend(request)
-        self._note(reply)
+        self._record_reply(reply)
         if reply.verdict == "retry" or reply.is_misdirected:
             return False
         spooled.delete()
-        self.fate.settle(spooled.path, reply.verdict == "delivered")
+        self.undelivered.settle(spooled.path, reply.verdict == "delivered")
         return True

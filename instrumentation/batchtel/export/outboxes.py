@@ -10,22 +10,22 @@ from typing import Final
 from batchtel.base import native
 from batchtel.base.guard import warn
 from batchtel.base.process_exit import is_child_process
-from batchtel.export import fate, patience
+from batchtel.export import undelivered, wait_budget
 from batchtel.export.outbox import Outbox
 from batchtel.export.worker import Worker
 from batchtel.export.worker import flush as flush_workers
 
-SOON: Final = 0.2
+START_DELAY: Final = 0.2
 """Seconds until a start is sent: a shorter job sends all it has in one request a signal."""
 
-SPARED: Final = 0.5
-"""Seconds that the last flush may take where another process found the collector away less than 30 s ago."""
+FLUSH_TIMEOUT_IN_OUTAGE: Final = 0.5
+"""Seconds that the last flush may last where another process had no reply from the collector less than 30 s ago."""
 
-BRIEF: Final = 0.05
-"""Seconds in which a collector answers that is back, or else the next process finds that out."""
+FLUSH_TIMEOUT_IN_LONG_OUTAGE: Final = 0.05
+"""Seconds of a flush during a long outage: a collector that is back replies within them."""
 
-SPOOLING: Final = 1.0
-"""Seconds that writing to the spool may take on top."""
+SPOOL_TIMEOUT: Final = 1.0
+"""Seconds that writing to the spool may add to a flush."""
 
 
 class Outboxes:
@@ -58,35 +58,35 @@ class Outboxes:
 
     @property
     def deadline(self) -> float:
-        """Seconds that a flush may take: few where another process has just waited in vain, and one sum for a job.
+        """Seconds that a flush may last: few where another process has just waited in vain, and one sum for a job.
 
         Its workers and child programs leave the process that ends last 0.5 s; from what remains for that one its own
-        waits are taken off, too.
+        waits are subtracted, too.
         """
-        spared = any(outbox.is_spared for outbox in self._all)
-        seconds = min(SPARED, self._longest) if spared else self._longest
-        if patience.is_part():
-            seconds = min(seconds, patience.left(self._for_parts))
+        short_circuited = any(outbox.is_short_circuited for outbox in self._all)
+        seconds = min(FLUSH_TIMEOUT_IN_OUTAGE, self._longest) if short_circuited else self._longest
+        if wait_budget.is_part():
+            seconds = min(seconds, wait_budget.left(self._for_parts))
         else:
-            spent = patience.spent()
+            spent = wait_budget.spent()
             own = min(self._own, spent)
             seconds = min(seconds, max(0.0, self._longest - own - min(spent - own, self._for_parts)))
         return seconds if self._left is None else min(seconds, self._left)
 
     @property
     def _for_parts(self) -> float:
-        return max(self._longest - SPARED, self._longest / 2)
+        return max(self._longest - FLUSH_TIMEOUT_IN_OUTAGE, self._longest / 2)
 
     def _delivered(self) -> None:
         """Let the job wait again in full, once no signal of this process waits for an answer any more."""
-        if patience.spent() and not any(outbox.is_failing or outbox.is_flying for outbox in self._all):
-            patience.restore()
+        if wait_budget.spent() and not any(outbox.is_failing or outbox.is_in_flight for outbox in self._all):
+            wait_budget.restore()
 
-    def enter_host(self) -> None:
-        """Be the guest of a program that calls `leave` at its end: before, wait for nothing, and tell no outage."""
+    def embed_in_host(self) -> None:
+        """Run inside a host (Airflow) that calls `leave` before it exits: never wait earlier, never warn of outages."""
         self._has_host = True
         for outbox in self._all:
-            outbox.tells_outage = False
+            outbox.warns_of_outage = False
 
     def leave(self, seconds: float) -> None:
         """Flush shortly before the process exits; what is left of `seconds` is all that its exit may wait.
@@ -94,9 +94,9 @@ class Outboxes:
         Next to none, if the collector has been away for a while: the host has many such processes.
         """
         begun = time.monotonic()
-        # Not any: a task that has just told of its progress knows better than a mark of 30 s ago.
+        # Not any: an export of progress that was just accepted is newer than a mark of 30 s ago.
         if all(outbox.is_away for outbox in self._all):
-            seconds = min(seconds, BRIEF)
+            seconds = min(seconds, FLUSH_TIMEOUT_IN_LONG_OUTAGE)
         self.flush(seconds)
         self._left = max(0.0, seconds - (time.monotonic() - begun))
 
@@ -107,21 +107,21 @@ class Outboxes:
         """
         delivered = flush_workers(self._workers, timeout)
         if not delivered:
-            until = time.monotonic() + SPOOLING
+            until = time.monotonic() + SPOOL_TIMEOUT
             for outbox in self._all:
-                # 0.5 s between two pokes of a sensor say nothing of the collector.
+                # 0.5 s between two pokes of a sensor are too short to conclude that the collector is away.
                 if timeout >= self._for_parts:
                     outbox.mark_outage()
-                outbox.give_up(until)
+                outbox.spool_remaining(until)
         return delivered
 
     def flush_by_deadline(self, longest: float = math.inf) -> bool:
         """Flush as long as the deadline allows, and at most `longest` seconds; False if not all arrived."""
         seconds = min(longest, self.deadline)
         self._longest_wait = max(self._longest_wait, seconds)
-        more = patience.reserve(seconds)
+        more = wait_budget.reserve(seconds)
         if self.flush(seconds):
-            patience.give_back(more)
+            wait_budget.give_back(more)
             return True
         self._own += more
         return False
@@ -133,7 +133,7 @@ class Outboxes:
                 outbox.worker.wake()
         elif is_child_process() or self._is_stopped:
             failing = any(outbox.is_failing for outbox in self._all)
-            self.flush_by_deadline(SOON if failing else math.inf)
+            self.flush_by_deadline(START_DELAY if failing else math.inf)
 
     def stop(self) -> None:
         """Flush, by the deadline, and report what was not accepted by then; afterwards only a run's end is sent."""
@@ -150,10 +150,10 @@ class Outboxes:
         self.report_end()
 
     def report_end(self) -> None:
-        """Report what became of the data, in one line, if anything went wrong."""
-        fates = [outbox.ended() for outbox in self._all if outbox.tells_outage]
-        sentence = fate.sentence(fates, self._folder, round(self._longest_wait, 1))
+        """Log one line on the data that was not delivered, if there was any."""
+        reports = [outbox.ended() for outbox in self._all if outbox.warns_of_outage]
+        sentence = undelivered.sentence(reports, self._folder, round(self._longest_wait, 1))
         if sentence and not self._is_reported:
             self._is_reported = True
-            if patience.may_report():
+            if wait_budget.may_report():
                 warn("batchtel: %s: %s", self.run or f"process {os.getpid()}", sentence)

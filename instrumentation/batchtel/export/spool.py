@@ -1,8 +1,8 @@
 """The folder of BATCHTEL_SPOOL_DIR: requests that could not be delivered, one a file, for a later run to send.
 
-Whoever sends a file holds a lock on it, which the kernel takes back when the process dies, so no two processes send
+The process that sends a file holds a lock on it, which the kernel frees when the process dies, so no two processes send
 one file. A file is deleted after its reply of 2xx; a process that is killed between the two, or a reply that is lost,
-makes it be sent again with the same times and the same service.instance.id, by which the exact aggregator knows it.
+makes it be sent again with the same times and the same service.instance.id, by which the exact engine recognises it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Spooled(NamedTuple):
     data: bytes
 
     def delete(self) -> None:
-        """Take it out of the folder."""
+        """Remove it from the folder."""
         self.path.unlink(missing_ok=True)
 
 
 class Spool:
-    """The requests of one signal in the folder `folder`; all signals together take at most `limit` bytes."""
+    """The requests of one signal in the folder `folder`; all signals together use at most `limit` bytes."""
 
     def __init__(self, folder: str, limit: int, signal: Signal) -> None:
         self._folder = Path(folder)
@@ -62,14 +62,14 @@ class Spool:
                 file.write(data)
             os.rename(unfinished, path)
         except OSError:
-            # On a full disk the halves of all processes would take what room is left, and nobody counts them.
+            # On a full disk the halves of all processes would fill what room is left, and no limit counts them.
             unfinished.unlink(missing_ok=True)
             raise
         return path
 
     @contextmanager
     def oldest(self, passed: set[str]) -> Iterator[Spooled | None]:
-        """Hold the oldest file of the signal that nobody else holds and is not in `passed`; None if there is none."""
+        """Lock the oldest file of the signal that no process has locked and is not in `passed`; None if none is."""
         for path in self._files(f".{self._signal}.json"):
             if path.name in passed:
                 continue
@@ -90,14 +90,14 @@ class Spool:
         for path in self._files(".json"):
             with suppress(OSError):
                 sizes.append((path, path.lstat().st_size))
-        excess = sum(taken for _, taken in sizes) + size - self._limit
-        for path, taken in sizes:
+        excess = sum(used for _, used in sizes) + size - self._limit
+        for path, used in sizes:
             if excess <= 0:
                 return
             with _locked(path) as data:
                 if data is not None:
                     path.unlink(missing_ok=True)
-                    excess -= taken
+                    excess -= used
                     warn_once("spool:full", "the spool %s is full; its oldest files are dropped", self._folder)
 
 

@@ -1,6 +1,6 @@
 """Sends what is in a spool folder, without a job: beside an agent, or by hand after an outage.
 
-It takes the same lock on each file as jobs do, so jobs that share the folder send on meanwhile, and nothing goes twice.
+It locks each file as jobs do, so jobs that share the folder send on meanwhile, and nothing is sent twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from batchtel.schema.settings import Settings
 
 
 class Kept(NamedTuple):
-    """Why requests of one signal stay in the folder; `is_away` where the collector takes nothing now."""
+    """Why requests of one signal stay in the folder; `is_away` where the collector accepts nothing now."""
 
     signal: Signal
     reason: str
@@ -33,9 +33,9 @@ class Round(NamedTuple):
 
 
 class SpoolSender:
-    """Sends the requests of `folder` to where `settings` say; a file goes when the collector has taken it.
+    """Sends the requests of `folder` to the endpoints of `settings`; a file is deleted when the collector accepted it.
 
-    What the collector refuses for good stays, unlike in a job: somebody reads what is said here and can mend it.
+    What the collector refuses for good stays, unlike in a job: a user reads the reason here and can mend it.
 
     Raises:
         ValueError: An endpoint cannot be used; the text names the variable and the fix.
@@ -55,7 +55,7 @@ class SpoolSender:
         return sorted({sender.endpoint.shown for sender in self._senders})
 
     def send(self, stopped: Callable[[], bool]) -> Round:
-        """Send every file once, the oldest first, until `stopped` says so between two files."""
+        """Send every file once, the oldest first, until `stopped` returns true between two files."""
         sent: Counter[Signal] = Counter()
         kept: list[Kept] = []
         for sender in self._senders:

@@ -27,14 +27,14 @@ class Waiting:
         queue.append(item)
         return has_room
 
-    def take(self, limit: int) -> list[Any]:
-        """Take off at most `limit` items, batchtel's own first; in the order of their times."""
+    def pop(self, limit: int) -> list[Any]:
+        """Remove and return at most `limit` items, batchtel's own first; in the order of their times."""
         own = [self._own.popleft() for _ in range(min(limit, len(self._own)))]
         others = [self._others.popleft() for _ in range(min(limit - len(own), len(self._others)))]
         return sorted(own + others, key=_time_of) if own and others else own + others
 
-    def take_newest(self) -> list[Any]:
-        """Take off the newest item that is not batchtel's own."""
+    def pop_newest(self) -> list[Any]:
+        """Remove and return the newest item that is not batchtel's own."""
         return [self._others.pop()]
 
     def put_back(self, items: list[Any]) -> int:

@@ -29,7 +29,7 @@ class Flush:
         self._ended = native.Latch()
 
     def finish(self, delivered: bool) -> None:
-        """Tell whoever waits."""
+        """Wake the code that waits for it."""
         self.delivered = delivered
         self._ended.set()
 
@@ -81,7 +81,7 @@ class Worker:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody has asked for an export since the last one began, or the process ends."""
+        """Whether an export was requested since the last one began, or the process ends."""
         return self._is_resting or not self._inbox.empty()
 
     def _run(self) -> None:

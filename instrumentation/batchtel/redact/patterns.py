@@ -1,4 +1,4 @@
-"""Credentials are taken out of everything before it leaves the process.
+"""Redact credentials in everything that leaves the process.
 
 Out of text by their shape, out of attributes by their key too. What is replaced is the secret alone: a reader still
 sees which user, host, header or setting it belonged to. Text that leaves here can be encoded as UTF-8.
@@ -31,7 +31,7 @@ _NEVER_WITHHELD: Final = re.compile(
 
 
 class Redaction:
-    """Takes secrets out of text and attributes.
+    """Replaces secrets in text and attributes.
 
     Args:
         own: A regular expression of the user's: what its first group matches is replaced too, or all where it has none.
@@ -45,11 +45,11 @@ class Redaction:
             self._own = re.compile(own) if own else None
         except (re.error, RecursionError, OverflowError):
             self._withholds = True
-        self._known = lru_cache(maxsize=256)(self._clean)
+        self._cached = lru_cache(maxsize=256)(self._clean)
 
     def text(self, text: str) -> str:
         """Return `text` without its secrets, as UTF-8 can hold it."""
-        return self._known(text) if len(text) <= _SHORT else self._clean(text)
+        return self._cached(text) if len(text) <= _SHORT else self._clean(text)
 
     def name(self, name: str) -> str:
         """Return the name of a span or an event without secrets; batchtel's own are never withheld."""
@@ -67,7 +67,7 @@ class Redaction:
         return text if self._own is None else self._own.sub(_replace_own, text)
 
     def value(self, key: str, value: Any) -> Any:
-        """Return an attribute value without its secrets; where the key says so, all of it is one."""
+        """Return an attribute value without its secrets; where the key is that of a secret, all of it is one."""
         if secret_names.level_of(key) and not _is_plain(key, value):
             return REDACTED
         if isinstance(value, str):
@@ -103,7 +103,7 @@ class Redaction:
 
 
 class KeyLines(secret_shapes.KeyLines):
-    """Takes private keys out of text that comes line by line."""
+    """Replaces private keys in text that comes line by line."""
 
     def __init__(self) -> None:
         super().__init__(REDACTED)

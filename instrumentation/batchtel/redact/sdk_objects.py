@@ -80,7 +80,7 @@ def _link(link: Link, redaction: Redaction) -> Link:
 
 
 def log_records(batch: Iterable[ReadableLogRecord], redaction: Redaction) -> list[ReadableLogRecord]:
-    """Return the log records; their secrets are taken out in place, for nobody else holds them."""
+    """Return the log records; their secrets are replaced in place, for no other code holds them."""
     records = list(batch)
     for readable in records:
         record: Any = readable.log_record

@@ -90,7 +90,7 @@ def is_plain(name: str, value: str) -> bool:
 
 
 def replaced(text: str, by: str) -> str:
-    """Return `text` with each value that its name calls a secret replaced by `by`."""
+    """Return `text` with each value whose name is that of a secret replaced by `by`."""
     if "</" in text:
         text = _compiled(_ELEMENT).sub(lambda found: _element(found, by), text)
     return _spliced(text, by, _spans(text))
@@ -110,7 +110,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     for found in _compiled(_NAMED).finditer(text):
         if found.start() < done or not (level := level_of(found[1])):
             continue
-        if found[2].isspace() and not _takes_argument(found[1], level):
+        if found[2].isspace() and not _has_argument(found[1], level):
             continue
         if _is_folder(text, found):
             continue
@@ -126,7 +126,7 @@ def _is_folder(text: str, found: re.Match[str]) -> bool:
     return is_own and _compiled(_PATH).match(text, found.end()) is not None
 
 
-def _takes_argument(flag: str, level: Level) -> bool:
+def _has_argument(flag: str, level: Level) -> bool:
     return flag.startswith("-") and not flag.startswith("--no-") and (flag.startswith("--") or level == "strong")
 
 

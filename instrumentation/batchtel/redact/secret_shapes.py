@@ -20,7 +20,7 @@ def _after_first(found: re.Match[str], by: str) -> str:
     return found[1] + by
 
 
-def _word(found: re.Match[str], by: str) -> str:
+def _token(found: re.Match[str], by: str) -> str:
     """Replace a token, but not a word of prose: `bearer authentication`."""
     value = found[2]
     return found[0] if value.isalpha() and value.islower() and len(value) < 20 else found[1] + by
@@ -44,7 +44,7 @@ _RULES: Final[tuple[tuple[tuple[str, ...], str, Replace], ...]] = (
     (("truncated]",), rf"(\[truncated\]\.\.\.)[A-Za-z0-9+/=\s]*+{_END}", _after_first),
     # scheme://user:password@host, where the password may hold an @ of its own.
     (("://",), r"(://[^\s/:@]*+:)[^\s/]+(?=@)", _after_first),
-    (("bearer",), r"(\bbearer\s++)([A-Za-z0-9._~+/=-]{12,}+)", _word),
+    (("bearer",), r"(\bbearer\s++)([A-Za-z0-9._~+/=-]{12,}+)", _token),
     (("basic",), r"(\bbasic\s++)(?:[A-Za-z0-9+/]{6,}+={1,2}|[A-Za-z0-9+/]{20,}+)", _after_first),
     # JSON Web Tokens; then those of AWS, Google, GitHub, GitLab, Slack, Stripe, npm, PyPI, SendGrid, Databricks, Vault,
     # Hugging Face.
@@ -74,7 +74,7 @@ def _sub(pattern: str, replace: Replace, by: str, text: str) -> str:
 
 
 class KeyLines:
-    """Takes private keys out of text that comes line by line, where no line but the first tells what it is part of."""
+    """Replaces private keys in text that comes line by line; only the first line shows that it begins one."""
 
     def __init__(self, by: str) -> None:
         self._by = by

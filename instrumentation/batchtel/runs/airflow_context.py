@@ -1,7 +1,7 @@
 """The task that this code runs in, by the variables that Airflow gives to every task: AIRFLOW_CTX_*.
 
 They are in the process of a task, and in what it starts there, also where batchtel has no listener. So plain calls find
-their task: what they count is counted for it. Its start and its end are for somebody else to tell.
+their task: what they count is counted for it. Its start and its end are reported by another process.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from batchtel.telemetry.process import flush, telemetry
 from batchtel.telemetry.providers import Telemetry
 
 
-class TaskFromOutside(StepRun):
-    """A task, for code in it that no hook has told of it: it counts records, and tells of them when it ends."""
+class TaskFromEnvironment(StepRun):
+    """A task that code finds by its environment, without a hook: it counts records, and reports them when it ends."""
 
     def __init__(self, task: AirflowTask, job: JobRun) -> None:
-        # Of how many attempts it is the last is not known here, and not asked for.
+        # Of how many attempts it is the last is unknown here, and not asked for.
         super().__init__(task.task_id, job, Attempt(Retry(task.try_number, 0, 1, 0, ()), task.try_number))
         self.task = task
 
-    def stay_apart(self) -> None:
+    def begin_detached(self) -> None:
         """Begin without becoming the current step: a run that starts later is the outermost one of its process."""
         contextvars.copy_context().run(self.begin)
         current.closed(self)
@@ -55,19 +55,19 @@ class TaskFromOutside(StepRun):
         """Nothing: it was started elsewhere."""
 
     def beat(self) -> None:
-        """Nothing: whoever has started it tells that it lives."""
+        """Nothing: the process that started it reports its heartbeat."""
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         if result := self._result():
             body = f"{self._title()} was reported on by one of its processes"
-            told = {**self.identity, **process.redaction.attributes(result)}
-            process.event("batch.step.reported", body, told, severity="INFO", context=self._context)
+            attributes = {**self.identity, **process.redaction.attributes(result)}
+            process.event("batch.step.reported", body, attributes, severity="INFO", context=self._context)
 
 
-class RunFromOutside(JoinedRun):
+class RunFromEnvironment(JoinedRun):
     """The DAG run of such a task."""
 
-    def stay_apart(self) -> None:
+    def begin_detached(self) -> None:
         """Begin without becoming the current run."""
         contextvars.copy_context().run(self.begin)
         current.closed(self)
@@ -83,11 +83,11 @@ class RunFromOutside(JoinedRun):
             super()._finish(process, outcome, duration)
 
 
-_found: tuple[int, TaskFromOutside] | None = None
+_found: tuple[int, TaskFromEnvironment] | None = None
 
 
 @harmless(None)
-def task() -> TaskFromOutside | None:
+def task() -> TaskFromEnvironment | None:
     """Return the task that this process runs in, the same for as long as the environment names it."""
     global _found
     here, process = airflow_task(), os.getpid()
@@ -99,12 +99,12 @@ def task() -> TaskFromOutside | None:
         _close(process)  # `dag.test()` runs one task after the other.
     else:
         at_end(_close, process)
-        at_logging_shutdown(_last_word)
-    run = RunFromOutside(here.dag_id, run_id=here.run_id, attempt=1)
-    owner.note(run, owner=here.owner, team=here.team)
-    step = TaskFromOutside(here, run)
-    run.stay_apart()
-    step.stay_apart()
+        at_logging_shutdown(_flush_at_shutdown)
+    run = RunFromEnvironment(here.dag_id, run_id=here.run_id, attempt=1)
+    owner.set_ownership(run, owner=here.owner, team=here.team)
+    step = TaskFromEnvironment(here, run)
+    run.begin_detached()
+    step.begin_detached()
     _found = (process, step)
     return step
 
@@ -120,6 +120,6 @@ def _close(process: int) -> bool:
     return True
 
 
-def _last_word() -> None:
+def _flush_at_shutdown() -> None:
     if _close(os.getpid()):
         flush(settings.read().deadline)

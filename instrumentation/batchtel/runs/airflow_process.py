@@ -22,7 +22,7 @@ def is_scheduler() -> bool:
 
 @functools.cache
 def makes_spans() -> bool:
-    """Whether Airflow's setting `[traces] otel_on` is true, as the configuration that this process has loaded says."""
+    """Whether Airflow's setting `[traces] otel_on` is true in the configuration that this process has loaded."""
     loaded = [sys.modules[name] for name in _CONFIGURATIONS if name in sys.modules]
     return bool(loaded) and bool(loaded[0].conf.getboolean("traces", "otel_on", fallback=False))
 

@@ -20,7 +20,7 @@ from batchtel.runs import current, member, unfinished
 from batchtel.runs.job_run import JobRun
 from batchtel.runs.opening import Entered, Opened
 from batchtel.runs.resumed import ResumedRun
-from batchtel.runs.retry import take
+from batchtel.runs.retry import offered_attempt
 from batchtel.runs.scope import Scope
 from batchtel.runs.step_run import StepRun
 
@@ -56,7 +56,7 @@ class Definition(ABC, Generic[Entered]):
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._take().__exit__(kind, exception, trace)
+        self._pop_opening().__exit__(kind, exception, trace)
 
     async def __aenter__(self) -> Entered:
         return self.__enter__()
@@ -66,7 +66,7 @@ class Definition(ABC, Generic[Entered]):
     ) -> None:
         self.__exit__(kind, exception, trace)
 
-    def _take(self) -> Opened[Entered]:
+    def _pop_opening(self) -> Opened[Entered]:
         """Find the opening that this `with` block made: the last one of this context."""
         stack = _stack.get()
         for position in range(len(stack) - 1, -1, -1):
@@ -134,7 +134,7 @@ class Job(Definition[JobRun]):
         self._run_id = text_of(run_id) if is_given(run_id) else None
 
     def _open(self) -> Opened[JobRun]:
-        run = JobRun(self._name, run_id=self._run_id, retry=take(), **self._given)
+        run = JobRun(self._name, run_id=self._run_id, retry=offered_attempt(), **self._given)
         outer = current.here()
         if outer is not None and outer.job.is_open and self._is(outer.job.name, outer.job.run_id, run):
             return Opened(outer.job, joined=True)
@@ -164,7 +164,7 @@ class Step(Definition[StepRun]):
         if scope is None:
             warn_once(f"step:{self._name}", "step %.60r runs outside of any job(), so it is not recorded", self._name)
             return self._unrecorded()
-        step = StepRun(self._name, scope.job, take())
+        step = StepRun(self._name, scope.job, offered_attempt())
         step.begin()
         return Opened(step, joined=False)
 
@@ -188,7 +188,7 @@ if TYPE_CHECKING:
 @lenient("unknown", call='batchtel.job("nightly_etl", type="etl")')
 def job(
     name: Any = "",
-    type: str = "",  # noqa: A002  # the word users say
+    type: str = "",  # noqa: A002  # the term of users
     *,
     run_id: str | None = None,
     attempt: int | None = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from batchtel.base import run_environment
 from batchtel.base.process_exit import is_worker
-from batchtel.export import patience
+from batchtel.export import wait_budget
 from batchtel.telemetry import open_runs
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def scope() -> Scope | None:
         jobs = [scope.job for scope in open_scopes() if scope is scope.job]
         if not jobs:
             return around(afresh=False)
-        found = _followed(jobs[0].of_a_thread) if len(jobs) == 1 else None
+        found = _followed(jobs[0].thread_owner) if len(jobs) == 1 else None
     return found
 
 
@@ -88,7 +88,7 @@ def opened(scope: Scope) -> None:
 
 
 def closed(scope: Scope) -> None:
-    """Take `scope` off the open ones of the process."""
+    """Remove `scope` from the open ones of the process."""
     for scopes in (_scopes, _apart):
         with suppress(ValueError):
             scopes.remove(scope)
@@ -119,4 +119,4 @@ def _place_of_tally() -> str:
 
 os.register_at_fork(after_in_child=_apart.clear)
 open_runs.provide(sys.modules[__name__])
-patience.find_around(_place_of_tally)
+wait_budget.find_around(_place_of_tally)

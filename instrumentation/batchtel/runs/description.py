@@ -1,4 +1,4 @@
-"""What the code of a job says of a run or a step: attributes of its own, inputs and outputs, that it was skipped."""
+"""The description of a run or a step by the job's code: its attributes, inputs and outputs, that it was skipped."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
 
 
 class Description:
-    """What was said of a run or a step; all of it goes to its span and its finished event, none becomes a label."""
+    """The description of a run or a step; all of it goes to its span and its finished event, none becomes a label."""
 
     def __init__(self) -> None:
         self._attributes: dict[str, AttributeValue] = {}
-        # Dictionaries keep the order of what was said, and each name once.
+        # Dictionaries keep the order of the calls, and each name once.
         self._inputs: dict[str, None] = {}
         self._outputs: dict[str, None] = {}
         self._ending = ("", "")
@@ -53,7 +53,7 @@ class Description:
         """Report that there was nothing to do: without an exception this ends as `skipped`, not as a success."""
         self._ends_as("skipped", reason)
 
-    @public(None, call='timed_out("the query took over an hour")')
+    @public(None, call='timed_out("the query ran over an hour")')
     def timed_out(self, reason: str = "") -> None:
         """Report that its own time limit has passed: this ends as `timeout`, with an exception or without."""
         self._ends_as("timeout", reason)
@@ -62,7 +62,7 @@ class Description:
         self._ending = (status, cut(text_of(reason)))
 
     def ending(self, outcome: Outcome) -> Outcome:
-        """Return how it ended by what was said: a skipped one that failed is a failure, a lost one stays lost."""
+        """Return how it ended by its description: a skipped one that failed is a failure, a lost one stays lost."""
         status, reason = self._ending
         if status == "skipped" and outcome.status == "success":
             return outcome._replace(status=status, reason=reason)
@@ -71,7 +71,7 @@ class Description:
         return outcome
 
     def described(self) -> dict[str, Any]:
-        """Return the attributes of all that was said."""
+        """Return the attributes of the description."""
         names = {"batch.inputs": list(self._inputs), "batch.outputs": list(self._outputs)}
         return {**self._attributes, **{key: value for key, value in names.items() if value}}
 
@@ -83,7 +83,7 @@ def _pairs(attributes: object) -> list[tuple[object, object]]:
         return list(attributes.items()) if isinstance(attributes, Mapping) else list(dict(attributes).items())  # type: ignore[call-overload]  # asked of anything
     except Exception:
         shown = text_of(attributes)
-        warn_once("set:type", "set(): %.60s is no mapping; write set(rows=3) or set({'my.rows': 3})", shown)
+        warn_once("set:type", "set(): %.60s is not a mapping; write set(rows=3) or set({'my.rows': 3})", shown)
         return []
 
 
@@ -94,7 +94,7 @@ def _name(what: str, kept: dict[str, None], names: tuple[object, ...]) -> None:
             text = os.fspath(given) if isinstance(given, os.PathLike) else given
         if not isinstance(text, str) or not text:
             shown = text_of(given)
-            warn_once(f"{what}:type", "%s(): %.60s is no name; give each name as text of its own", what, shown)
+            warn_once(f"{what}:type", "%s(): %.60s is not a name; give each name as text of its own", what, shown)
             continue
         name = cut(text_of(text), SOURCE_LENGTH)
         if len(kept) >= SOURCE_LIMIT and name not in kept:

@@ -1,4 +1,4 @@
-"""A run as the job's code sees it: what to tell about it while it is open."""
+"""A run as the job's code sees it: what to record while it is open."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class JobRun(Scope):
     def __init__(
         self,
         name: str,
-        type: str = "",  # noqa: A002  # the word users say
+        type: str = "",  # noqa: A002  # the term of users
         run_id: str | None = None,
         attempt: int | None = None,
         *,
@@ -47,7 +47,7 @@ class JobRun(Scope):
         queued_at: object = None,
         retry: Attempt | None = None,
     ) -> None:
-        own = settings.read(run_environment.unmarked())
+        own = settings.read(run_environment.without_open_run())
         given = text_of(run_id) if is_given(run_id) else ""
         self.run_id = (retry and retry.run_id) or given or text_of(own.run_id or new_run_id())
         self.attempt = (whole_number(attempt, "attempt") if is_given(attempt) else None) or own.attempt
@@ -83,7 +83,7 @@ class JobRun(Scope):
             },
             retry,
         )
-        owner.note(self, owner=self.expected.owner, team=self.expected.team)
+        owner.set_ownership(self, owner=self.expected.owner, team=self.expected.team)
 
     def _moments(self) -> dict[str, float]:
         moments = {"batch.scheduled_at": self._scheduled_at, "batch.queued_at": self._queued_at}
@@ -100,39 +100,39 @@ class JobRun(Scope):
         return not self.closed
 
     @property
-    def of_a_thread(self) -> Scope:
-        """What code belongs to that runs in a thread without the context of the run: the run, here."""
+    def thread_owner(self) -> Scope:
+        """Scope of code in a thread without the context of the run: the run itself."""
         return self
 
     @property
     def newest_data(self) -> float | None:
-        """Unix time of the newest data that the run has seen, by `watermark`; None if it has told none."""
+        """Unix time of the newest data that the run has seen, by `watermark`; None if it has reported none."""
         return self.data.newest
 
     @public(None, call="job.records(processed=98, failed=2)")
     def records(self, *, processed: int | None = None, failed: int | None = None) -> None:
         """Count records of the run: `processed` without failure, and `failed`; call it as often as you like.
 
-        0 is worth telling: a run that has processed none is told apart from one that never says.
+        Report 0, too: it marks a run that processed nothing, unlike one that reports no records.
         """
         for counter, amount in self.data.count(processed, failed).items():
             if amount:
                 self.add(counter, amount)
 
     @public(None, call='job.failed_record("row-17", "no customer id")')
-    def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
+    def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the term of users
         """Count one failed record of the run and log it with its id; beyond 100 a run it is counted only."""
         self.records(failed=1)
         self.log_failed_record(self, id, error)
 
     @public(None, call='job.quality(0.98, schema_version="3")')
     def quality(self, score: float, *, schema_version: str | None = None) -> None:
-        """Set the data-quality score of the run, from 0 to 1, and the version of the schema it was held against."""
+        """Set the data-quality score of the run, 0 to 1, and the version of the schema it was validated against."""
         self.data.judge(score, schema_version)
 
     @public(None, call="job.watermark(datetime.now(UTC))")
     def watermark(self, time: datetime | float | str) -> None:
-        """Tell how new the data is that the run has seen: of several times the newest counts.
+        """Record how new the data is that the run has seen: of several times the newest counts.
 
         Args:
             time: A datetime with a timezone, Unix time in seconds, or ISO 8601.
@@ -143,11 +143,11 @@ class JobRun(Scope):
 
     @public(None, call="job.progress(120, total=1000)")
     def progress(self, done: float | Callable[[], float], total: float | None = None) -> None:
-        """Tell how far the run has come, in records or any other unit of work.
+        """Record how far the run has come, in records or any other unit of work.
 
         Args:
             done: Work done until now; or a function that returns it, which is asked at each heartbeat.
-            total: Work in all, if it is known.
+            total: Work in all, if you have it.
         """
         if total is not None:
             self._total = number_of(total, "progress total")
@@ -159,7 +159,7 @@ class JobRun(Scope):
             self._progressed(done)
 
     def beat(self) -> None:
-        """Tell that the run lives and, where a function was given for it, how far it has come."""
+        """Report a heartbeat of the run and, where a function was given for it, how far it has come."""
         super().beat()
         self._ask_progress()
         self.expected.beat(self)
@@ -242,14 +242,14 @@ class JobRun(Scope):
         if self.retry is None and self.attempt > 1:
             self.add("retries", 1)
         if self.retry is None or self.retry.number == 1:
-            self._tell_wait(at)
+            self._report_wait(at)
         process.event(
             "batch.run.started", f"{self._title()} started", self.identity, severity="INFO", context=self._context
         )
         process.send_soon()
 
-    def _tell_wait(self, started: float) -> None:
-        """Tell of the states before the start, where the scheduler has told their times and its clock is not ahead."""
+    def _report_wait(self, started: float) -> None:
+        """Record the states before the start, where the scheduler reports their times and its clock is not ahead."""
         for state, entered in (("scheduled", self._scheduled_at), ("queued", self._queued_at)):
             if entered is not None and entered <= started:
                 self._entered(state, entered)
@@ -279,7 +279,7 @@ class JobRun(Scope):
                 self._measure_wait("total", self._scheduled_at, time.time())
 
     def _measure_wait(self, name: str, since: float, until: float) -> None:
-        """Record a time between two clocks, the scheduler's and ours; below 0 it says only that they differ."""
+        """Record a time between two clocks, the scheduler's and ours; below 0 it shows only that they differ."""
         process = self.recorder
         if process is not None and until >= since:
             process.meter.record(f"batch.job.{name}", until - since, self.labels)

@@ -1,4 +1,4 @@
-"""A run that another process has opened: told about here, counted there."""
+"""A run that another process has opened: described here, counted there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class JoinedRun(JobRun):
     """This process's part in an open run: records and steps count as ever; start, end and duration are not its own.
 
     It has no span: what happens here nests under the span of the process that opened the run. What only this process
-    knows of the run is told at its end, by the event `batch.run.reported`.
+    recorded of the run is reported at its end, by the event `batch.run.reported`.
     """
 
     _outer: run_environment.OpenRun | None = None
@@ -38,7 +38,7 @@ class JoinedRun(JobRun):
         warn_once(f"joined:{status}", "the run was opened by another process; only that one can end it as %s", status)
 
     def _expect(self, started: float) -> None:
-        """Nothing is expected here: the process that opened the run watches its SLA, and learns what this one tells."""
+        """Nothing: the process that opened the run watches its SLA, and reads the counts of this one."""
         self._outer = run_environment.inherited()
         if self._outer is not None:
             self.data.join(self._outer.tally)
@@ -47,7 +47,7 @@ class JoinedRun(JobRun):
         """Nothing: what this process starts finds the mark that this process has found."""
 
     def beat(self) -> None:
-        """Ask how far this process has come; that the run lives is reported by the process that opened it."""
+        """Ask how far this process has come; the heartbeat of the run is reported by the process that opened it."""
         self._ask_progress()
 
     def _announce(self, process: Telemetry, at: float) -> None:
@@ -60,7 +60,7 @@ class JoinedRun(JobRun):
 
 
 def report(run: JobRun) -> None:
-    """Report what this process was told of a run whose end another program tells of."""
+    """Report what this process recorded of a run whose end another program reports."""
     process = run.recorder
     if process is not None:
         body = f"{run._title()} was reported on by one of its processes"

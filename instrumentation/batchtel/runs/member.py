@@ -27,7 +27,7 @@ from batchtel.telemetry.process import is_off, telemetry
 from batchtel.telemetry.providers import Telemetry, extracted
 
 _PAUSE: Final = 4.0
-"""How many times as long as a search in vain has taken none is begun again for a call of the job."""
+"""How many times as long as a search in vain has lasted none is begun again for a call of the job."""
 
 _LOG_PAUSE: Final = 20.0
 """The same for a log record, of which there may be very many."""
@@ -55,7 +55,7 @@ class MemberRun(JoinedRun):
         run = found.run
         super().__init__(run.job, run.type, run_id=run.run_id, attempt=run.attempt)
         self.found = found
-        self._marked: run_environment.Marked | None = None
+        self._marked: run_environment.EnvironmentPatch | None = None
 
     def _expect(self, started: float) -> None:
         self._outer = self.found.run
@@ -78,7 +78,7 @@ class MemberRun(JoinedRun):
     def _hand_over(self) -> None:
         """Mark the run for the programs that are started here, unless this process was started with the mark."""
         if not run_environment.marks(self.run_id):
-            self._marked = run_environment.Marked(run_environment.variables(self.found.run, self.found.trace))
+            self._marked = run_environment.EnvironmentPatch(run_environment.variables(self.found.run, self.found.trace))
 
     def close(self, outcome: Outcome) -> None:
         """End this process's part."""
@@ -92,7 +92,7 @@ class SilentMember(MemberRun):
 
     is_apart = True
 
-    def stay_apart(self) -> None:
+    def begin_detached(self) -> None:
         """Begin without becoming the current run of this context, or one that the process has opened."""
         contextvars.copy_context().run(self.begin)
         current.closed(self)
@@ -135,17 +135,17 @@ def open_run() -> Found | None:
     started this one, as the environment names it.
     """
     inherited = run_environment.inherited()
-    known = [found for config in handed_on() if (found := _found(config.get(STARTED_IN)))]
+    candidates = [found for config in handed_on() if (found := _found(config.get(STARTED_IN)))]
     if inherited is not None:
-        known.append(Found(inherited, run_environment.inherited_trace()))
+        candidates.append(Found(inherited, run_environment.inherited_trace()))
     for process in ancestors():
-        for found in known:
+        for found in candidates:
             if found.run.opener.pid == process:
                 return found
         for announced in announced_by(process):
             if found_here := _found(json.loads(announced)):
                 return found_here
-    return known[-1] if known else None
+    return candidates[-1] if candidates else None
 
 
 def _found(mark: Any) -> Found | None:
@@ -166,9 +166,9 @@ def run(*, afresh: bool) -> SilentMember | None:
     `afresh` is for calls of the job; for a log record a search in vain is repeated less often.
     """
     global _not_before
-    known = _member if _process == os.getpid() else None
-    if known is not None and not (known.closed or known.found.is_over):
-        return known
+    own = _member if _process == os.getpid() else None
+    if own is not None and not (own.closed or own.found.is_over):
+        return own
     began, used = time.monotonic(), time.thread_time()
     if began < _not_before or run_environment.airflow_task() is not None or "batchtel.airflow.plugin" in sys.modules:
         return None
@@ -190,7 +190,7 @@ def _join(found: Found) -> SilentMember:
         if _member is not None and _process == here:
             return _member
         _member, is_first, _process = joined, _process != here, here
-    joined.stay_apart()
+    joined.begin_detached()
     if is_first:
         at_end(_close, here)
     return joined

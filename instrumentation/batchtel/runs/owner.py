@@ -11,9 +11,9 @@ KEYS: Final = {"owner": "batch.job.owner", "team": "batch.job.team", "tag": "air
 """Label, of signals.JOB_LABELS -> attribute of the same content."""
 
 
-def note(scope: Scope, **told: str) -> None:
-    """Let a run, before it begins, carry what is told of `owner`, `team` and `tag`; what is known already stays."""
-    for label, value in told.items():
+def set_ownership(scope: Scope, **labels: str) -> None:
+    """Set labels `owner`, `team` and `tag` of a run before it begins; existing values win, empty ones are skipped."""
+    for label, value in labels.items():
         if value and label not in scope.labels:
             scope.labels[label] = value
             scope.identity[KEYS[label]] = value

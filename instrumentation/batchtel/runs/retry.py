@@ -1,7 +1,7 @@
-"""`retry`: call a job or a step again when it fails, told as one run with several attempts.
+"""`retry`: call a job or a step again when it fails, recorded as one run with several attempts.
 
-Only here is it known whether another attempt follows, so only the last one completes the run; the ones before it are
-told as failed attempts, with the state `retrying` between them.
+Only here it is decided whether another attempt follows, so only the last one completes the run; the ones before it are
+reported as failed attempts, with the state `retrying` between them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Attempt:
-    """One attempt of several; the first run or step that opens within it takes it and fills in the rest.
+    """One attempt of several; the first run or step that opens within it uses it and fills in the rest.
 
     `wait` is how many seconds lie between its end and the next one. `run_id`, `first_started` (Unix time), `before`
     (the span context of the attempt before) and `owed` (by its SLA, with its start) pass from each attempt to the next.
@@ -39,7 +39,7 @@ class Attempt:
         self.owed: Any = None
 
     def goes_on(self, exception: BaseException | None) -> bool:
-        """Tell whether another attempt follows one that ended with `exception`."""
+        """Return whether another attempt follows one that ended with `exception`."""
         return isinstance(exception, self.retry.on) and self.number < self.retry.attempts
 
     @property
@@ -60,8 +60,8 @@ class Attempt:
 _offered: Final[ContextVar[Attempt | None]] = ContextVar("batchtel_attempt", default=None)
 
 
-def take() -> Attempt | None:
-    """Take the attempt that is offered in this context, so that nothing opened further in takes it too."""
+def offered_attempt() -> Attempt | None:
+    """Return the attempt that is offered in this context, once: what opens further in gets None."""
     attempt = _offered.get()
     if attempt is not None:
         _offered.set(None)
@@ -180,7 +180,7 @@ def retry(
         return retry()(attempts)
     kinds = tuple(kind for kind in (on if isinstance(on, tuple) else (on,)) if _is_exception(kind))
     if not kinds:
-        warn_once("retry:on", "retry(): on=%.60s is no exception; write retry(on=OSError)", on)
+        warn_once("retry:on", "retry(): on=%.60s is not an exception class; write retry(on=OSError)", on)
         kinds = (Exception,)
     number = whole_number(attempts, "retry attempts")
     if number == 0:

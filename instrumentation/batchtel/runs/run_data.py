@@ -1,4 +1,4 @@
-"""What a run tells of its data: how many records, how good, how new."""
+"""The data of a run: how many records, how good, how new."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, Final
 
 from batchtel.base import lock
 from batchtel.base.guard import harmless, warn_once
-from batchtel.base.shared_counts import Tally, Told
+from batchtel.base.shared_counts import RecordCounts, Tally
 from batchtel.base.timestamps import iso, unix_time
 from batchtel.base.values import count_of, score_of, text_of
-from batchtel.export import patience
+from batchtel.export import wait_budget
 
 _AHEAD: Final = 86_400.0
 """Seconds that data may be newer than now: a day, for data that is dated by the day of some timezone."""
 
 
 class Data:
-    """The data of one run, as its code has told it in this process.
+    """The data of one run, as its code has reported it in this process.
 
-    `processed` and `failed` are numbers of records, None as long as nothing was told of them, `failed_in_steps` those
+    `processed` and `failed` are numbers of records, None as long as none were reported, `failed_in_steps` those
     that its steps have reported as failed, None as long as they have reported no records; `newest` is the Unix time
     of the newest data; `minimum` is how many processed records the job's catalogue wants, if it does. What the other
-    processes of the run have told is in a tally that they `share`.
+    processes of the run have reported is in a tally that they `share`.
     """
 
     def __init__(self) -> None:
@@ -45,10 +45,10 @@ class Data:
         """Let other processes of the run, which this one has opened, add theirs to `tally`, or to a new one."""
         if self._tally is None:
             self._tally, self._opener = tally or Tally.if_possible(), os.getpid()
-            patience.share(self._tally, joins=False)
+            wait_budget.share(self._tally, joins=False)
 
     def announce(self, mark: str) -> None:
-        """Let workers find the `mark` of the run where they tell theirs, if this process has opened it."""
+        """Put the `mark` of the run where workers add their counts, if this process has opened it."""
         if self._tally is not None and self._is_opener:
             self._tally.announce(mark)
 
@@ -58,17 +58,17 @@ class Data:
         return self._tally is not None and self._tally.is_closed
 
     def join(self, place: str) -> None:
-        """Tell what this process is told to the tally at `place` too, for the process that has opened the run."""
+        """Also add this process's counts to the tally at `place`, which the process that has opened the run reads."""
         if place:
             self._tally = Tally(place)
-            patience.share(self._tally, joins=True)
+            wait_budget.share(self._tally, joins=True)
 
     def attend(self) -> None:
         """Let the other processes of the run find that this one sends its log records itself."""
         if self._tally is not None and self._attends != os.getpid():
             self._attends = os.getpid()
             if not self._is_opener:
-                self._tally.add(Told())
+                self._tally.add(RecordCounts())
 
     def has_sender(self, process: int) -> bool:
         """Whether the process of that id sends log records of this run itself."""
@@ -83,9 +83,9 @@ class Data:
 
     @harmless(None)
     def survive_exec(self, survives: bool) -> None:
-        """Keep the tally, with what was told here, for the program that this process becomes; or keep it no longer."""
+        """Keep the tally, with the counts of this process, for the program that it becomes; or keep it no longer."""
         if self._tally is not None and self._is_opener:
-            self._tally.keep(Told(self.processed, self.failed, self.newest) if survives else Told())
+            self._tally.keep(RecordCounts(self.processed, self.failed, self.newest) if survives else RecordCounts())
             self._tally.survive_exec(survives)
 
     @harmless(None)
@@ -93,7 +93,7 @@ class Data:
         """Give the tally back."""
         if self._tally is not None:
             if self._is_opener:
-                patience.leave(self._tally)
+                wait_budget.leave(self._tally)
             (self._tally.close if self._is_opener else self._tally.leave)()
 
     @property
@@ -101,14 +101,14 @@ class Data:
         return self._opener == os.getpid()
 
     def count(self, processed: object, failed: object) -> dict[str, int]:
-        """Count records, None for what is not told; return what is to be added to which counter."""
-        told = {"processed": processed, "failed": failed}
-        known = {name: count for name, value in told.items() if (count := _count(value, name)) is not None}
+        """Count records, None for what is not given; return what is to be added to which counter."""
+        given = {"processed": processed, "failed": failed}
+        counts = {name: count for name, value in given.items() if (count := _count(value, name)) is not None}
         with lock.shared():
-            for name, count in known.items():
+            for name, count in counts.items():
                 setattr(self, name, (getattr(self, name) or 0) + count)
-        self._tell(Told(**known))
-        return {f"records.{name}": count for name, count in known.items()}
+        self._share_counts(RecordCounts(**counts))
+        return {f"records.{name}": count for name, count in counts.items()}
 
     def count_in_step(self, failed: int) -> None:
         """Note that a step has reported records, `failed` of them as failed.
@@ -117,38 +117,38 @@ class Data:
         """
         with lock.shared():
             self.failed_in_steps = (self.failed_in_steps or 0) + failed
-        self._tell(Told(failed_in_steps=failed))
+        self._share_counts(RecordCounts(failed_in_steps=failed))
 
     def judge(self, score: object, schema_version: object) -> None:
         """Keep a data-quality score, from 0 to 1, and the version of the schema that the data was held against."""
-        known = score_of(score)
-        if known is None:
+        valid = score_of(score)
+        if valid is None:
             return
-        self.score = known
+        self.score = valid
         if schema_version is not None:
             self.schema_version = text_of(schema_version)
 
     def reach(self, moment: object) -> float | None:
         """Keep the time of the newest data, if `moment` is newer; return the newest as Unix time, None if unknown."""
-        told = _newest(moment)
+        newest = _newest(moment)
         with lock.shared():
-            if told is not None:
-                self.newest = max(told, self.newest or 0.0)
-        self._tell(Told(newest=told))
+            if newest is not None:
+                self.newest = max(newest, self.newest or 0.0)
+        self._share_counts(RecordCounts(newest=newest))
         return self.newest
 
-    def _tell(self, told: Told) -> None:
-        if self._tally is not None and not self._is_opener and told != Told():
-            self._tally.add(told)
+    def _share_counts(self, counts: RecordCounts) -> None:
+        if self._tally is not None and not self._is_opener and counts != RecordCounts():
+            self._tally.add(counts)
 
-    def total(self) -> Told:
-        """Return what was told here and, in the process that has opened the run, what others have told of it."""
-        own = Told(self.processed, self.failed, self.newest, self.failed_in_steps)
+    def total(self) -> RecordCounts:
+        """Return the counts of this process and, in the one that has opened the run, those of all its processes."""
+        own = RecordCounts(self.processed, self.failed, self.newest, self.failed_in_steps)
         return own + self._tally.total() if self._tally is not None and self._is_opener else own
 
     @property
     def outcome(self) -> str:
-        """Whether the run has processed records: `unknown` where it never said, which is another thing than `zero`.
+        """Whether the run has processed records: `unknown` where it reported no number, which differs from `zero`.
 
         `insufficient` is fewer than `minimum`, `sufficient` anything else, for all its processes together.
         """
@@ -167,8 +167,8 @@ class Data:
         return self.failed_in_steps or (0 if self.processed is not None else None)
 
     def attributes(self) -> dict[str, Any]:
-        """Return all that was told; of records that nothing was told of, nothing but that."""
-        told = {
+        """Return the attributes that were recorded; counts that were never reported are left out."""
+        attributes = {
             "batch.records.processed": self.processed,
             "batch.records.failed": self._failed,
             "batch.records.outcome": self.outcome,
@@ -177,7 +177,7 @@ class Data:
             "batch.schema.version": self.schema_version,
             "batch.data.timestamp": iso(self.newest) if self.newest is not None else None,
         }
-        return {key: value for key, value in told.items() if value is not None}
+        return {key: value for key, value in attributes.items() if value is not None}
 
 
 def _count(value: object, what: str) -> int | None:
@@ -188,7 +188,9 @@ def _newest(moment: object) -> float | None:
     newest = unix_time(moment, "watermark")
     if newest is not None and isinstance(moment, datetime) and moment.utcoffset() is None:
         shown = text_of(moment)
-        warn_once("watermark:zone", "watermark %.60s has no timezone, so it is no point in time; not recorded", shown)
+        warn_once(
+            "watermark:zone", "watermark %.60s has no timezone; it is not recorded; write datetime.now(UTC)", shown
+        )
         return None
     if newest is not None and not 0 < newest < time.time() + _AHEAD:
         shown = text_of(moment)

@@ -30,7 +30,7 @@ class RunMark:
     def __init__(self, run: JobRun) -> None:
         self._run = run
         self._opener: Opener | None = None
-        self._marked: run_environment.Marked | None = None
+        self._marked: run_environment.EnvironmentPatch | None = None
         self._process = 0
 
     @property
@@ -73,7 +73,7 @@ class RunMark:
 
     @harmless(None)
     def close(self) -> None:
-        """Take it out of the environment again, for the next one of the runs that are open."""
+        """Remove it from the environment again, for the next one of the runs that are open."""
         if self._marked is None or self._process != os.getpid():
             return
         self._marked.restore()
@@ -86,7 +86,7 @@ class RunMark:
     def _put(self) -> None:
         variables = self.variables()
         self._run.data.announce(json.dumps(variables))
-        self._marked = run_environment.Marked(variables)
+        self._marked = run_environment.EnvironmentPatch(variables)
 
 
 class _MarkAtStart:

@@ -37,7 +37,7 @@ class Scope(Description, ABC):
     """`job` or `step`: the metric family, and the prefix of the span name."""
 
     is_apart = False
-    """Whether it is found anew each time instead of being the current one of a context."""
+    """Whether it is looked up each time instead of being the current one of a context."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Scope(Description, ABC):
         self._context = trace.set_span_in_context(self._span, parent)
         self._telemetry = process
         ENDINGS.install()
-        # Before the span becomes current: an exemplar of the value 0 would take the place of a telling one.
+        # Before the span becomes current: an exemplar of the value 0 would replace a useful one.
         process.zero(self._zeros(), (self.level, *self.labels.values()))
         context.attach(self._context)
         ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
@@ -145,7 +145,7 @@ class Scope(Description, ABC):
         )
 
     def _announce(self, process: Telemetry, at: float) -> None:
-        """Tell the start, which was `at`, a Unix time."""
+        """Report the start, which was `at`, a Unix time."""
         if self.retry is not None:
             self.retry.first_started = self.retry.first_started or at
             self.retry.before = self._span.get_span_context()
@@ -154,7 +154,7 @@ class Scope(Description, ABC):
 
     @harmless(None)
     def end(self, exception: BaseException | None) -> None:
-        """Close it as `exception`, if any, says."""
+        """Close it with the outcome of `exception`, success if that is None."""
         outcome = Outcome.of(exception)
         if self.retry is not None and self.retry.goes_on(exception):
             outcome = outcome._replace(goes_on=True)
@@ -288,7 +288,7 @@ class Scope(Description, ABC):
 
     @abstractmethod
     def _result(self) -> dict[str, Any]:
-        """Return the attributes that tell what it did."""
+        """Return the attributes of what it did."""
 
     @abstractmethod
     def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""What the job catalogue expects of one run, watched while the run lives: violations of its SLA are told at once.
+"""What the job catalogue expects of one run, watched while the run is open: SLA violations are reported at once.
 
 Most jobs have no catalogue, so what reads and judges one is imported where there is one.
 """
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Expected:
     """What the catalogue at `path`, which may be empty, expects of one run of a job.
 
-    `type`, `owner` and `team` are the job's there, empty if they are not said. `makes_up` is whether the run makes up
-    for the past, as all runs of the type `backfill` do. `code_tells` is whether the run's own code could tell of
+    `type`, `owner` and `team` are the job's there, empty if it has none. `makes_up` is whether the run makes up
+    for the past, as all runs of the type `backfill` do. `code_reports` is whether the run's own code can report
     records, so that silence means none; `shares` whether processes that it starts may report them, too.
     """
 
@@ -32,7 +32,7 @@ class Expected:
         self.type = self._listed.type if self._listed is not None else ""
         self.owner = self._listed.owner if self._listed is not None else ""
         self.team = self._listed.team if self._listed is not None else ""
-        self.code_tells = True
+        self.code_reports = True
         self.shares = True
         self.makes_up = False
         self._owed: RunSla | None = None
@@ -50,7 +50,7 @@ class Expected:
         retry = run.retry
         self._owed, self._started = (retry and retry.owed) or (
             RunSla.of(self._listed, started, scheduled, BACKFILL if self.makes_up else run.labels["job_type"]),
-            # By a clock that nobody sets while the run lasts.
+            # By a clock that no one sets while the run lasts.
             time.perf_counter() - (time.time() - started),
         )
         if retry is not None:
@@ -81,7 +81,7 @@ class Expected:
         return time.perf_counter() - self._started, time.time()
 
     @harmless(None)
-    def note_late(self) -> None:
+    def mark_late(self) -> None:
         """Note which limits of time the run has passed, without reporting them: another process does."""
         if self._owed is not None:
             self._owed.passed(*self._now())
@@ -92,7 +92,7 @@ class Expected:
         return {"batch.job.sla.violations": tuple({**labels, "violation_type": each} for each in types)}
 
     def attributes(self) -> dict[str, Any]:
-        """Return what the run's span and finished event say of its SLA; nothing if it has none.
+        """Return the SLA attributes of the run's span and finished event; nothing if it has no SLA.
 
         Nor where a rule could not be judged, unless another one is violated.
         """
@@ -103,49 +103,49 @@ class Expected:
 
     @harmless(None)
     def beat(self, run: JobRun) -> None:
-        """Tell which limits of time the run has passed since the last beat."""
+        """Report which limits of time the run has passed since the last beat."""
         # A forked child holds its parent's run, too, and leaves it to its parent.
         if self._owed is not None and self._process == os.getpid():
-            _tell(run, self._owed.passed(*self._now()))
+            _report(run, self._owed.passed(*self._now()))
 
     @harmless(None)
     def end(self, run: JobRun, outcome: Outcome) -> None:
-        """Tell which rules of records and data the run, at its end, has violated.
+        """Report which rules of records and data the run, at its end, has violated.
 
         Code that reports no records at all has processed none: a loop over no rows counts nothing. Where only its steps
-        report records, the number that the run has processed is not known: what one step writes the next one reads. Nor
+        report records, the number that the run has processed is unknown: what one step writes the next one reads. Nor
         is that of a command or an unchanged program, and a run that was skipped had nothing to process.
         """
         if self._owed is None:
             return
-        told = run.data.total()
-        if told.processed is None and told.failed_in_steps is None and self.code_tells:
-            told = told._replace(processed=0)
-        if told.failed is None and told.processed is not None:
-            told = told._replace(failed=told.failed_in_steps)
+        counts = run.data.total()
+        if counts.processed is None and counts.failed_in_steps is None and self.code_reports:
+            counts = counts._replace(processed=0)
+        if counts.failed is None and counts.processed is not None:
+            counts = counts._replace(failed=counts.failed_in_steps)
         if outcome.status == "skipped":
-            told = told._replace(processed=None)
+            counts = counts._replace(processed=None)
         else:
-            self._not_judged = not self._owed.can_be_judged_by(told)
-        _tell(run, self._owed.ended(told, time.time()))
+            self._not_judged = not self._owed.can_be_judged_by(counts)
+        _report(run, self._owed.ended(counts, time.time()))
 
 
-def _tell(run: JobRun, violations: Iterable[Violation]) -> None:
+def _report(run: JobRun, violations: Iterable[Violation]) -> None:
     for violation in violations:
         process = run.recorder
         if process is None:
             return
-        told = {
+        attributes = {
             "batch.sla.violation": violation.type,
             "batch.sla.limit": float(violation.limit),
             "batch.sla.observed": float(violation.observed),
         }
         process.meter.add("batch.job.sla.violations", 1, {**run.labels, "violation_type": violation.type})
         body = f"{run._title()} violates its SLA: {violation.type} ({violation.text})"
-        process.event("batch.sla.violated", body, {**run.identity, **told}, severity="WARN", context=run._context)
+        process.event("batch.sla.violated", body, {**run.identity, **attributes}, severity="WARN", context=run._context)
         # A beat may come a moment after the end.
         if run._span.is_recording():
-            run._span.add_event("batch.sla.violated", told)
+            run._span.add_event("batch.sla.violated", attributes)
 
 
 @harmless(None)

@@ -1,4 +1,4 @@
-"""A step as the job's code sees it: what to tell about it while it is open."""
+"""A step as the job's code sees it: what to record while it is open."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class StepRun(Scope):
                 self.add(f"records.{counter}", amount)
 
     @public(None, call='step.failed_record("row-17", "no customer id")')
-    def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the word users say
+    def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the term of users
         """Count one failed record of the step and log it with its id; beyond 100 a run it is counted only."""
         self.records(failed=1)
         self._job.log_failed_record(self, id, error)

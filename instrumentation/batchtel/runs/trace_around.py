@@ -35,10 +35,10 @@ def _dag_run(span: Any) -> dict[str, str]:
     """Return the trace context of the DAG run that the environment names, as a propagator's carrier.
 
     {} if it names none, or if the current `span` is to be the parent. That is not so of the one which Airflow 3.3 sets
-    in every task where it makes no spans itself: nobody records it, and it is marked as not sampled.
+    in every task where it makes no spans itself: no process records it, and it is marked as not sampled.
     """
-    here, known = run_environment.airflow_task(), span.get_span_context()
-    if here is None or (known.is_valid and (span.is_recording() or known.trace_flags.sampled or makes_spans())):
+    here, around = run_environment.airflow_task(), span.get_span_context()
+    if here is None or (around.is_valid and (span.is_recording() or around.trace_flags.sampled or makes_spans())):
         return {}
     run = of_dag_run(here.dag_id, here.run_id, "")
     return {"traceparent": f"00-{run.trace_id:032x}-{run.span_id:016x}-01"}

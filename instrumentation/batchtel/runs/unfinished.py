@@ -1,6 +1,6 @@
 """Work that a function has returned before it is done: a coroutine, a task, a generator.
 
-Nothing about a plain decorator, a callable object or a partial says what the call will return. So the result is looked
+Nothing about a plain decorator, a callable object or a partial shows what the call will return. So the result is looked
 at: the run or step stays open until that has ended, and is the current one only while it runs.
 """
 

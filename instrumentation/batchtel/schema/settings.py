@@ -29,7 +29,7 @@ SETTINGS: Final = {
         "string",
         "",
         "Where spans go, `http://host:port`; the variable of one signal is, over HTTP, the whole URL. With no endpoint "
-        "set at all nothing is recorded, and one warning says so.",
+        "set at all nothing is recorded, and one warning is logged.",
     ),
     "metrics_endpoint": Setting(
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"), "string", "", "The same for metrics."
@@ -54,7 +54,7 @@ SETTINGS: Final = {
         "string",
         "",
         "`none` sends no spans; unset or `otlp` sends them. `otlp_proto_grpc` and `otlp_proto_http` also set the "
-        "protocol. Of any other exporter one warning says that batchtel sends OTLP all the same.",
+        "protocol. For any other exporter one warning is logged; batchtel sends OTLP all the same.",
     ),
     "metrics_exporter": Setting(("OTEL_METRICS_EXPORTER",), "string", "", "The same for metrics."),
     "logs_exporter": Setting(
@@ -75,7 +75,7 @@ SETTINGS: Final = {
         ("OTEL_EXPORTER_OTLP_TIMEOUT",),
         "seconds",
         "10",
-        "Longest time for one export. Python reads seconds here; the specification says milliseconds.",
+        "Longest time for one export. Python reads seconds here; the specification has milliseconds.",
     ),
     "spool_folder": Setting(
         ("BATCHTEL_SPOOL_DIR",),
@@ -240,7 +240,7 @@ class Settings(NamedTuple):
 
     @property
     def deadline(self) -> float:
-        """Seconds that the last flush of a process may take."""
+        """Seconds that the last flush of a process may last."""
         return min(self.exit_timeout, self.export_timeout)
 
 
@@ -267,7 +267,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
             except ValueError:
                 used = f"{setting.default} is used instead"
                 if setting.type == "pattern":
-                    # What it was to hide may be anywhere, so whoever reads it has to know that there was one.
+                    # What it was to hide may be anywhere, so the reader has to see that there was one.
                     values[name], used = text, "until it is one, every text of spans and log records is withheld"
                 problems.append(f"{variable}={text!r} is not {EXPECTED[setting.type]}; {used}")
             break

@@ -63,10 +63,10 @@ SOURCE_LIMIT: Final = 100
 """Inputs, and outputs, of a run or a step that are named."""
 
 SOURCE_LENGTH: Final = 256
-"""Characters of the name of an input or output that are kept; 100 of each are 50 KiB, of the 64 that Loki takes."""
+"""Characters of the name of an input or output that are kept; 100 of each are 50 KiB, of the 64 that Loki accepts."""
 
 RECORDS_OUTCOMES: Final = ("unknown", "zero", "insufficient", "sufficient")
-"""What a run has said of its processed records: nothing, 0, fewer than the catalogue wants, or any other number."""
+"""What a run reported of its processed records: nothing, 0, fewer than the catalogue wants, or any other number."""
 
 CUT_MARKER: Final = "...[truncated]..."
 """Stands where something was cut."""
@@ -87,8 +87,8 @@ AttributeType = Literal["string", "int", "double", "boolean", "string[]"]
 class Attribute(NamedTuple):
     """One attribute key, as written on the wire.
 
-    `label` says that metrics may carry the key and Prometheus stores it as a label; every other key stays on spans and
-    log records, where an unbounded number of values does no harm. `values` are all that there are; empty means any.
+    `label` is whether metrics may carry the key, which Prometheus stores as a label; every other key stays on spans
+    and log records, where an unbounded number of values does no harm. `values` are all that are allowed, empty: any.
     """
 
     key: str
@@ -153,7 +153,7 @@ ATTRIBUTES: Final = (
     Attribute("batch.status", "string", "How the run or step ended."),
     Attribute("batch.started_at", "string", "When the run or step started, ISO 8601 in UTC."),
     Attribute("batch.duration", "double", "Seconds from start to end, by a monotonic clock."),
-    Attribute("batch.records.processed", "int", "Records the run processed without failure; only if it told any."),
+    Attribute("batch.records.processed", "int", "Records the run processed without failure; only if it reported any."),
     Attribute("batch.records.outcome", "string", "Whether records were processed.", values=RECORDS_OUTCOMES),
     Attribute("batch.records.failed", "int", "Records that failed."),
     Attribute("batch.records.read", "int", "Records the step read."),
@@ -163,8 +163,8 @@ ATTRIBUTES: Final = (
     Attribute("batch.records.transform_errors", "int", "Records that failed, of a step named transform."),
     Attribute("batch.records.loaded", "int", "Records written, of a step named load."),
     Attribute("batch.total_records_processed", "int", "The same as batch.records.processed."),
-    Attribute("batch.progress.done", "double", "Work done, as the job has told it."),
-    Attribute("batch.progress.total", "double", "Work in all, as the job has told it."),
+    Attribute("batch.progress.done", "double", "Work done, as the job reported it."),
+    Attribute("batch.progress.total", "double", "Work in all, as the job reported it."),
     Attribute("batch.record.id", "string", "Id of one record that failed."),
     Attribute("batch.data_quality.score", "double", "Data-quality score of the run, 0 to 1."),
     Attribute("batch.schema.version", "string", "Version of the schema that the data was held against."),
@@ -176,7 +176,9 @@ ATTRIBUTES: Final = (
     Attribute("batch.sla.violation", "string", "One violated rule.", values=VIOLATION_TYPES),
     Attribute("batch.sla.limit", "double", "The rule's limit: seconds, Unix time, share or records."),
     Attribute("batch.sla.observed", "double", "What was observed instead, in the limit's unit."),
-    Attribute("batch.status.reason", "string", "Why, where the status alone does not tell: a signal, out of memory."),
+    Attribute(
+        "batch.status.reason", "string", "Why, where the status alone does not show it: a signal, out of memory."
+    ),
     Attribute("batch.cpu.time", "double", "CPU seconds of the run, with the children that were waited for."),
     Attribute("batch.memory.peak", "int", "Bytes of memory at the highest, of the process or of one child."),
     Attribute("process.executable.name", "string", "Base name of the command that was run."),
@@ -213,7 +215,7 @@ METRICS: Final = (
     Metric("batch.job.total", "s", "histogram", "Time from scheduled to the end.", _JOB, SECONDS_BOUNDS),
     Metric("batch.job.records.processed", "{record}", "counter", "Records processed; excludes the failed ones.", _JOB),
     Metric("batch.job.records.failed", "{record}", "counter", "Records that failed.", _JOB),
-    Metric("batch.job.progress", "{record}", "counter", "Work done, as `progress` tells it.", _JOB),
+    Metric("batch.job.progress", "{record}", "counter", "Work done, as `progress` reports it.", _JOB),
     Metric("batch.job.alive.time", "s", "counter", "Seconds that runs were alive; its rate is how many are.", _JOB),
     Metric("batch.job.retries", "{retry}", "counter", "Attempts after the first.", _JOB),
     Metric(
@@ -272,7 +274,7 @@ JOB_LABELS: Final = (
     Attribute("team", "string", "Whose job it is, by the same."),
     Attribute("tag", "string", "Tags of its Airflow DAG."),
 )
-"""What data points carry on top, where it is known; a label in environments that list its values, else taken off.
+"""What data points carry on top, where it is set; a label in environments that list its values, else removed.
 
 A value may be several, with commas between them: as a label it is the first of those that the environment lists.
 """

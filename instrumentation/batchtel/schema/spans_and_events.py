@@ -65,7 +65,7 @@ EVENTS: Final = (
     ),
     Event(
         "batch.run.reported",
-        "A process within a run told what it knows of it; the run was opened by another process, which ends it.",
+        "What one process within a run recorded; the run was opened by another process, which ends it.",
         (*_IDENTITY, *_JOB_RESULT, *_COST),
     ),
     Event(
@@ -85,7 +85,7 @@ EVENTS: Final = (
     ),
     Event(
         "batch.step.reported",
-        "A process within a task of Airflow told what it knows of it; the task was started elsewhere, which ends it.",
+        "What one process within a task of Airflow recorded; the task was started by another process, which ends it.",
         (*_STEP_IDENTITY, *_STEP_RESULT),
     ),
     Event(
@@ -96,7 +96,7 @@ EVENTS: Final = (
     ),
     Event(
         "batch.record.failed",
-        "One record failed; the first 100 of a run are logged, then one record says that the rest is only counted.",
+        "One record failed; the first 100 of a run are logged, then one record states that the rest is only counted.",
         (*_STEP_IDENTITY, "batch.record.id", *_EXCEPTION),
     ),
 )
@@ -109,6 +109,6 @@ AIRFLOW_ATTRIBUTES: Final = (
     Attribute("airflow.task.operator", "string", "Class of the task's operator."),
     Attribute("airflow.task_instance.map_index", "int", "Index of a mapped task; -1 for a task that is not mapped."),
     Attribute("airflow.task_instance.queue", "string", "Queue that the task waited in."),
-    Attribute("airflow.task_instance.pool", "string", "Pool that the task took its slots of."),
+    Attribute("airflow.task_instance.pool", "string", "Pool whose slots the task used."),
 )
 """What spans and events of Airflow's DAG runs and tasks carry on top."""

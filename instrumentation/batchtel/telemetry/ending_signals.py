@@ -1,7 +1,7 @@
 """SIGHUP, SIGQUIT, SIGALRM and SIGXCPU while a run is open: each ends the process, and the runs before that.
 
 As for SIGTERM (`batchtel.telemetry.sigterm`), with two differences. They are watched only where the default action
-would be taken: a timer of the job's own may send thousands of them. And they are caught once: where the main thread
+would follow: a timer of the job's own may send thousands of them. And they are caught once: where the main thread
 stays in C code that keeps every other thread from running, the next one ends the process at once; SIGXCPU comes every
 second.
 """
@@ -87,7 +87,7 @@ class EndingSignals(Termination):
 
     def _let_go(self, now: Any) -> None:
         for number in self._watched:
-            # Where the job has a handler of its own since, putting back what was there would take it away.
+            # Where the job has a handler of its own since, putting back what was there would remove it.
             if signal.getsignal(number) is signal.SIG_DFL:
                 faulthandler.unregister(number)
             else:
@@ -143,7 +143,7 @@ class AllSignals:
 
 
 def _is_default(number: int) -> bool:
-    """Whether the kernel takes the default action; C code may have a handler that Python does not show."""
+    """Whether the default action of the kernel follows; C code may have a handler that Python does not show."""
     return not _action(number).handler
 
 

@@ -1,6 +1,6 @@
 """The standard library's log records made fit to be sent: every value is one that OTLP has, whatever the job logs.
 
-A value that the SDK does not know is dropped by it with a warning, one that cannot be encoded takes its record down,
+The SDK drops a value of an unsupported type with a warning, a value that cannot be encoded loses its record,
 and a structure that contains itself ends in a RecursionError.
 """
 
@@ -25,11 +25,15 @@ _ITEMS: Final = 100
 _ALL_ITEMS: Final = 1000
 """Items of one value in all: a list of itself, a hundred times, has 10 to the 12th power within six levels."""
 
-_STANDARD: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+STANDARD: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+"""Attributes of each log record of the standard library; all others are the job's own."""
+
 _EXTRA_LIMIT: Final = 100
 """Fields of the job's own that a log record keeps; the SDK's limit of 128 attributes is for ours, too."""
 
-_EVENT_NAMES: Final = ("otel.event.name", "event.name")
+EVENT_NAMES: Final = ("otel.event.name", "event.name")
+"""Fields that name an event, in the order in which they count."""
+
 _UNCHANGING: Final = frozenset((str, int, float, bool, type(None)))
 
 
@@ -41,14 +45,14 @@ def sendable(record: logging.LogRecord) -> logging.LogRecord:
     ready = logging.LogRecord.__new__(logging.LogRecord)
     fields = vars(ready)
     given = vars(record)
-    fields.update((key, given[key]) for key in _STANDARD if key in given)
-    for key in islice((key for key in given if key not in _STANDARD), _EXTRA_LIMIT):
+    fields.update((key, given[key]) for key in STANDARD if key in given)
+    for key in islice((key for key in given if key not in STANDARD), _EXTRA_LIMIT):
         # Of an empty key the SDK would warn on stderr, as of more attributes than its limit.
         fields[cut(text_of(key), NAME_LIMIT) or "extra"] = log_value(given[key])
     fields["msg"], fields["args"] = _text(record), None
     fields["name"], fields["levelname"] = text_of(record.name), text_of(record.levelname)
     fields["exc_info"] = fields["exc_text"] = None
-    for key in _EVENT_NAMES:
+    for key in EVENT_NAMES:
         if key in fields:
             fields[key] = text_of(fields[key])
     information = record.exc_info
@@ -64,7 +68,7 @@ def can_wait(record: logging.LogRecord) -> bool:
         type(record.msg) is str
         and record.exc_info is None
         and (not arguments or (type(arguments) is tuple and all(type(item) in _UNCHANGING for item in arguments)))
-        and vars(record).keys() <= _STANDARD
+        and vars(record).keys() <= STANDARD
     )
 
 

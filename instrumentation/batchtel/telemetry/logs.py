@@ -22,8 +22,8 @@ from batchtel.base.values import cut, text_of
 from batchtel.export.delivery import ExporterLog
 from batchtel.schema.signals import BODY_LIMIT
 from batchtel.telemetry import open_runs
+from batchtel.telemetry.job_record import JobRecord
 from batchtel.telemetry.log_values import can_wait, sendable
-from batchtel.telemetry.logging_handler import LoggingHandler
 
 if TYPE_CHECKING:
     from batchtel.telemetry.run_log import RunLog
@@ -43,13 +43,15 @@ class QueueProcessor(LogRecordProcessor):
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue the record; called in the thread that logs."""
         record = log_record.log_record
+        if isinstance(record, JobRecord):
+            record.restore()
         if isinstance(record.body, str):
             record.body = cut(text_of(record.body), BODY_LIMIT)
         scope = open_runs.scope()
         if scope is not None and record.attributes is not None:
             for key, value in scope.identity.items():
                 if key not in record.attributes:
-                    record.attributes[key] = value  # type: ignore[index]  # the SDK's mutable BoundedAttributes
+                    record.attributes[key] = value  # type: ignore[index]  # the SDK's mutable BoundedAttributes, or a dict
             if scope.span_context is not None and (not record.trace_id or scope.is_apart):
                 # A thread that did not inherit the context of the run, or a worker that has that of an earlier one.
                 record.trace_id = scope.span_context.trace_id
@@ -68,16 +70,6 @@ class QueueProcessor(LogRecordProcessor):
         """Do nothing, for the same reason."""
 
 
-class _Handler(LoggingHandler):
-    """The stock handler, without the thread that it starts to flush.
-
-    `logging.shutdown` flushes every handler at exit, where CPython 3.12 starts no thread and prints a traceback.
-    """
-
-    def flush(self) -> None:
-        """Do nothing: a flush is `batchtel.flush`."""
-
-
 class LogCapture:
     """Copies log records from `level` on that belong to a run to `provider`.
 
@@ -86,7 +78,7 @@ class LogCapture:
 
     def __init__(self, provider: LoggerProvider, level: int, report_limit: Callable[[open_runs.Run], None]) -> None:
         self._report_limit = report_limit
-        self._handler = _Handler(logger_provider=provider)
+        self._provider = provider
         self._level = level
         self.keeps_last = True
         """Whether the last records of a run with very many are sent at its end."""
@@ -117,7 +109,7 @@ class LogCapture:
         with ExporterLog():
             ready = sendable(record)
             vars(ready).update(identity)
-            self._handler.handle(ready)
+            self._provider.get_logger(ready.name).emit(JobRecord.of(ready))
 
     def send_last(self, log: RunLog) -> None:
         """Send the last records of a run's log; they carry the context in which they were logged."""

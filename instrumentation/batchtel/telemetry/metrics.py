@@ -58,7 +58,7 @@ class Meter:
 
     def reach(self, name: str, time: float, attributes: Mapping[str, str]) -> None:
         """Raise a maximum to `time`, a Unix time in seconds; an earlier one than before changes nothing."""
-        # The SDK keeps the last value of an interval, and two runs of one process may tell theirs in either order.
+        # The SDK keeps the last value of an interval, and two runs of one process may report theirs in either order.
         with self._guard.held(), self._lock:
             key = (name, *attributes.values())
             self._reached[key] = max(time, self._reached.get(key, 0.0))

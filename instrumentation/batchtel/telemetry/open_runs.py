@@ -10,7 +10,7 @@ from batchtel.telemetry.run_log import RunLog
 
 
 class Data(Protocol):
-    """What a run knows of the processes that send log records of it."""
+    """What a run has recorded of the processes that send log records of it."""
 
     def attend(self) -> None:
         """Report that this process sends its log records itself."""
@@ -28,7 +28,7 @@ class Scope(Protocol):
 
     @property
     def is_apart(self) -> bool:
-        """Whether it is found anew each time instead of being the current one of a context."""
+        """Whether it is looked up each time instead of being the current one of a context."""
 
     @property
     def span_context(self) -> Any:
@@ -39,7 +39,7 @@ class Scope(Protocol):
         """The run that it is or belongs to."""
 
     def beat(self) -> None:
-        """Report that it lives."""
+        """Report its heartbeat."""
 
     def close(self, outcome: Outcome) -> None:
         """End it."""

@@ -21,6 +21,7 @@ from batchtel.schema import settings as settings_table
 from batchtel.schema.settings import Settings
 from batchtel.telemetry import fork_warning, open_runs
 from batchtel.telemetry.providers import Telemetry
+from batchtel.telemetry.sdk_metadata import without_disk
 
 NO_ENDPOINT: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded; set it to the collector, "
@@ -103,7 +104,8 @@ def _build() -> Telemetry | None:
         return None
     _settings = settings
     _warn_of_other_exporters(settings)
-    built = Telemetry(settings)
+    with without_disk():
+        built = Telemetry(settings)
     fork_warning.install()
     at_end(_stop, os.getpid())
     if is_child_process():
@@ -121,7 +123,7 @@ def _warn_of_other_exporters(settings: Settings) -> None:
             variable = f"OTEL_{signal.upper()}_EXPORTER"
             warn_once(
                 f"exporter:{signal}",
-                "%s=%.60s is no exporter of batchtel, which sends %s by OTLP all the same; set %s=none to send none",
+                "%s=%.60s is not an exporter of batchtel, which sends %s by OTLP anyway; set %s=none to send none",
                 variable,
                 ",".join(named),
                 signal,
@@ -132,7 +134,7 @@ def _warn_of_other_exporters(settings: Settings) -> None:
 @harmless(None)
 def _stop(pid: int) -> None:
     if pid == os.getpid() and _telemetry is not None:
-        # The job's logging is not given back: an export that goes on beyond the deadline would be heard there.
+        # The job's logging is not given back: an export that goes on beyond the deadline would be logged there.
         for scope in open_runs.open_scopes():
             if scope is scope.job:
                 # That of a forked child is its parent's, which ends it.

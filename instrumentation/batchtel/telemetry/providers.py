@@ -13,7 +13,7 @@ from batchtel.base.guard import warn_once
 from batchtel.export.endpoint import Endpoint, Signal
 from batchtel.export.metrics_outbox import MetricsOutbox
 from batchtel.export.outbox import Outbox
-from batchtel.export.outboxes import SOON, Outboxes
+from batchtel.export.outboxes import START_DELAY, Outboxes
 from batchtel.export.spool import Spool
 from batchtel.export.worker import Worker
 from batchtel.redact import sdk_objects
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from batchtel.telemetry.spans import PresetIds
 
 NO_ENVIRONMENT: Final = (
-    "deployment.environment.name is not set, so nothing tells production from a test; "
+    "deployment.environment.name is not set, so production and test look the same in the metrics; "
     "set OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production"
 )
 
 
 class WayOut(Protocol):
-    """What takes the items of one signal: an outbox, or in tests a list."""
+    """Where the items of one signal go: an outbox, or in tests a list."""
 
     @property
     def worker(self) -> Any:
@@ -45,13 +45,13 @@ class WayOut(Protocol):
         """Whether more would fit."""
 
     def put(self, item: Any) -> None:
-        """Take one ended span, log record or collection of metrics."""
+        """Queue one ended span, log record or collection of metrics."""
 
 
 class Telemetry:
     """Providers, instruments and the way out of one process.
 
-    `way_out` makes what takes the items of a signal, for those who want them elsewhere than at the collector.
+    `way_out` makes the queue of a signal, for those who want its items elsewhere than at the collector.
     """
 
     def __init__(self, settings: Settings, way_out: Callable[[Signal], WayOut] | None = None) -> None:
@@ -70,7 +70,7 @@ class Telemetry:
         if "deployment.environment.name" not in resource.attributes:
             warn_once("environment", NO_ENVIRONMENT)
         self._ids: PresetIds | None = None
-        self._known_zeros: set[tuple[str, ...]] = set()
+        self._reported_zeros: set[tuple[str, ...]] = set()
         self._metrics_put: Callable[[Any], None] = _discard
         self.meter = Meter(resource, lambda collection: self._metrics_put(collection))
         metrics = self._outbox("metrics", settings.metric_interval)
@@ -115,7 +115,7 @@ class Telemetry:
         return outbox
 
     def _beat(self, collects: bool) -> None:
-        """Let every open run tell that it lives, and collect: a heartbeat needs no thread of its own."""
+        """Let every open run report its heartbeat, and collect: a heartbeat needs no thread of its own."""
         for scope in open_runs.recorded_scopes():
             scope.beat()
         if collects:
@@ -149,9 +149,9 @@ class Telemetry:
 
     def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:
         """Add 0 to `counters` once for each `key`, and collect: their series exist before the first increment."""
-        if key in self._known_zeros:
+        if key in self._reported_zeros:
             return
-        self._known_zeros.add(key)
+        self._reported_zeros.add(key)
         for name, attribute_sets in counters.items():
             for attributes in attribute_sets:
                 self.meter.add(name, 0, attributes)
@@ -196,7 +196,7 @@ class Telemetry:
         """Leave what is beyond the limits of a run's log to another log pipeline of the process."""
         self._capture.keeps_last = False
 
-    def send_soon(self, after: float = SOON) -> None:
+    def send_soon(self, after: float = START_DELAY) -> None:
         """Send the metrics and events of a start within `after` seconds, without waiting for it."""
         for outbox in (self._metrics, self._logs):
             if outbox is not None:
@@ -242,4 +242,4 @@ def _undelayed(force_flush: Callable[[], object]) -> Callable[[], float]:
 
 
 def _discard(item: object) -> None:
-    """Take what has no endpoint."""
+    """Drop what has no endpoint."""

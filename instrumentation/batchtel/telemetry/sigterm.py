@@ -25,7 +25,7 @@ from typing import Any, Final
 from batchtel.base import native
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
-from batchtel.export.outboxes import SPOOLING
+from batchtel.export.outboxes import SPOOL_TIMEOUT
 from batchtel.telemetry import open_runs
 from batchtel.telemetry.process import flush, report_end, telemetry
 
@@ -33,7 +33,7 @@ _STANDSTILL: Final = 0.2
 """Seconds that the main thread has to come out of our own code and stand still, before the runs are closed."""
 
 _MARGIN: Final = 0.5
-"""Seconds beyond its bounds that the end of the runs may take."""
+"""Seconds beyond its bounds that the end of the runs may last."""
 
 
 class Termination:
@@ -138,7 +138,7 @@ class Termination:
             # A thread more: should it wait for a lock that the main thread holds, the process ends all the same.
             native.start(self._finish)
             process = telemetry()
-            longest = (process.settings.deadline if process is not None else 0.0) + SPOOLING + _MARGIN
+            longest = (process.settings.deadline if process is not None else 0.0) + SPOOL_TIMEOUT + _MARGIN
             self._finished.wait(longest)
         finally:
             faulthandler.unregister(self._number)
@@ -188,7 +188,7 @@ class Termination:
 def open_pair() -> tuple[_socket.socket, _socket.socket]:
     """Return two sockets: one to wait at, and one to write to from a signal handler.
 
-    Those of C, which nobody patches. Not a pipe: its content cannot be looked at without being read.
+    Those of C, which no library patches. Not a pipe: its content cannot be looked at without being read.
     """
     read, write = _socket.socketpair()
     # Whatever the job has set as the default timeout of sockets: the thread that waits would end with it.
@@ -253,7 +253,7 @@ def _is_library(frame: FrameType) -> bool:
 
 
 def _is_caught(number: int) -> bool:
-    """Whether something has a handler for the signal, in C, as the kernel knows it; False where there is no /proc."""
+    """Whether something has a handler for the signal, in C, as the kernel shows it; False where there is no /proc."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:
             line = next((line for line in status if line.startswith("SigCgt:")), "SigCgt: 0")

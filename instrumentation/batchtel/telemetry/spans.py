@@ -29,7 +29,7 @@ class QueueProcessor(SpanProcessor):
 
 
 def is_seen(provider: object) -> bool:
-    """Tell whether a tracer provider hands its spans to a QueueProcessor."""
+    """Return whether a tracer provider hands its spans to a QueueProcessor."""
     processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
     return any(isinstance(processor, QueueProcessor) for processor in processors)
 
@@ -43,7 +43,7 @@ class PresetIds(IdGenerator):
 
     @classmethod
     def of(cls, tracer: object) -> PresetIds | None:
-        """Return those of `tracer`, which nobody else uses; None if it is not one of the SDK's."""
+        """Return those of `tracer`, which no other code uses; None if it is not one of the SDK's."""
         if not isinstance(tracer, Tracer):
             return None
         if not isinstance(tracer.id_generator, cls):
@@ -55,7 +55,7 @@ class PresetIds(IdGenerator):
         return self.preset[0] if self.preset is not None else self._others.generate_trace_id()
 
     def is_trace_id_random(self) -> bool:
-        """Return what the others say."""
+        """Return what the others return."""
         return self._others.is_trace_id_random()
 
     def generate_span_id(self) -> int:
@@ -67,7 +67,7 @@ class PresetIds(IdGenerator):
 
 
 def set_status(span: Span, outcome: Outcome, failure: Mapping[str, str]) -> None:
-    """Tell on `span` how it ended; `failure` are the attributes of the exception, if there was one."""
+    """Set the status of `span` to `outcome`; `failure` are the attributes of the exception, if there was one."""
     if failure:
         # record_exception() would add exception.escaped, which is deprecated, and fail where str(exception) does.
         span.add_event("exception", failure)

@@ -25,7 +25,7 @@ JOB = """
         # Registered first, so called last.
         atexit.register(lambda: print(time.monotonic() - begun, flush=True))
         process = telemetry()
-        process.outboxes.enter_host()
+        process.outboxes.embed_in_host()
         begun = time.monotonic()
         with batchtel.job("inner"):
             pass
@@ -73,7 +73,7 @@ def test_who_was_answered_knows_better(sink: Sink, tmp_path: Path, monkeypatch: 
             with batchtel.job("inner"):
                 pass
             process = telemetry()
-            process.outboxes.enter_host()
+            process.outboxes.embed_in_host()
             begun = time.monotonic()
             process.outboxes.leave(2.0)
             print(time.monotonic() - begun, flush=True)

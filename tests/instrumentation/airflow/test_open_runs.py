@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from batchtel.airflow import task_data
-from batchtel.airflow.dag_run import ToldRun
+from batchtel.airflow.dag_run import ReportedRun
 from batchtel.airflow.database import Database, Waiting
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.open_runs import OpenRuns
 from batchtel.base.outcome import Outcome
-from batchtel.base.shared_counts import Told
+from batchtel.base.shared_counts import RecordCounts
 from batchtel.testing import Captured
 
 pytest_plugins = ["batchtel.testing.fixture"]
@@ -65,8 +65,8 @@ def _watching(run: DagRun, database: Database) -> OpenRuns:
     """Return the runs that a helper watches which has seen the start of `run`."""
     runs = OpenRuns()
     runs._database = database
-    started = ToldRun(run)
-    started.tell_start()
+    started = ReportedRun(run)
+    started.report_start()
     runs.started(started, run)
     return runs
 
@@ -83,7 +83,7 @@ def test_a_limit_of_time_is_counted_once(captured: Captured) -> None:
     assert _violations(captured, "duration_exceeded") == 1
     assert [event["batch.sla.violation"] for event in captured.events("batch.sla.violated")] == ["duration_exceeded"]
     assert not captured.events("batch.run.finished")
-    runs.ended(_run("success")).tell_end(Outcome("success"))
+    runs.ended(_run("success")).report_end(Outcome("success"))
     assert _violations(captured, "duration_exceeded") == 1
     assert captured.event("batch.run.finished")["batch.sla.met"] is False
     assert list(captured.event("batch.run.finished")["batch.sla.violations"]) == ["duration_exceeded"]
@@ -104,14 +104,14 @@ def test_a_run_that_another_scheduler_watches_is_not_counted_twice(
     monkeypatch.setattr("batchtel.airflow.open_runs.time.time", lambda: 0.0)
     runs = OpenRuns()
     monkeypatch.undo()
-    runs.ended(_run("success", dag_id="timed", ago=7200)).tell_end(Outcome("success"))
+    runs.ended(_run("success", dag_id="timed", ago=7200)).report_end(Outcome("success"))
     assert not captured.events("batch.sla.violated")
     assert _violations(captured, "duration_exceeded") == 0
 
 
 def test_a_run_older_than_the_helper_is_judged_at_its_end(captured: Captured) -> None:
     """A scheduler that was restarted has no more than the end of the run."""
-    OpenRuns().ended(_run("success")).tell_end(Outcome("success"))
+    OpenRuns().ended(_run("success")).report_end(Outcome("success"))
     assert _violations(captured, "duration_exceeded") == 1
 
 
@@ -119,20 +119,20 @@ def test_a_run_older_than_the_helper_is_judged_at_its_end(captured: Captured) ->
     ("told", "met", "violated"),
     [
         (None, None, []),
-        (Told(), None, []),
-        (Told(processed=10), None, []),
-        (Told(processed=9), False, ["insufficient_records"]),
-        (Told(processed=10, newest=time.time()), True, []),
-        (Told(processed=10, newest=time.time() - 7200), False, ["data_stale"]),
-        (Told(failed_in_steps=0, newest=time.time()), None, []),
+        (RecordCounts(), None, []),
+        (RecordCounts(processed=10), None, []),
+        (RecordCounts(processed=9), False, ["insufficient_records"]),
+        (RecordCounts(processed=10, newest=time.time()), True, []),
+        (RecordCounts(processed=10, newest=time.time() - 7200), False, ["data_stale"]),
+        (RecordCounts(failed_in_steps=0, newest=time.time()), None, []),
     ],
 )
 def test_only_what_is_judged_is_met(
-    captured: Captured, told: Told | None, met: bool | None, violated: list[str]
+    captured: Captured, told: RecordCounts | None, met: bool | None, violated: list[str]
 ) -> None:
     """A run with a rule that cannot be judged reports nothing, unless it violates another one."""
     run = _run("success", ago=1)
-    OpenRuns().ended(run).tell_end(Outcome("success"), told)
+    OpenRuns().ended(run).report_end(Outcome("success"), told)
     finished = captured.event("batch.run.finished")
     assert finished.get("batch.sla.met") == met
     assert list(finished.get("batch.sla.violations", [])) == violated
@@ -158,21 +158,21 @@ def _task(task_id: str, try_number: int = 1, map_index: int = -1) -> Task:
 def test_all_tasks_of_a_run_are_added_up() -> None:
     """The last try of each task counts, with all its processes; where one is missing nothing is known."""
     run = _run("success", ago=1)
-    assert task_data.of_run(run, 0) == Told()
+    assert task_data.of_run(run, 0) == RecordCounts()
     assert task_data.of_run(run, 1) is None
-    task_data.keep(_task("load"), Told(processed=100))
-    task_data.keep(_task("load", try_number=2), Told(processed=3, failed=1))
-    task_data.keep(_task("load", try_number=2), Told(processed=4))
-    task_data.keep(_task("map", map_index=0), Told(processed=10, newest=5.0))
-    task_data.keep(_task("map", map_index=1), Told(newest=6.0))
-    task_data.keep(_task("quiet"), Told())
-    assert task_data.of_run(run, 4) == Told(processed=17, failed=1, newest=6.0)
+    task_data.keep(_task("load"), RecordCounts(processed=100))
+    task_data.keep(_task("load", try_number=2), RecordCounts(processed=3, failed=1))
+    task_data.keep(_task("load", try_number=2), RecordCounts(processed=4))
+    task_data.keep(_task("map", map_index=0), RecordCounts(processed=10, newest=5.0))
+    task_data.keep(_task("map", map_index=1), RecordCounts(newest=6.0))
+    task_data.keep(_task("quiet"), RecordCounts())
+    assert task_data.of_run(run, 4) == RecordCounts(processed=17, failed=1, newest=6.0)
     assert task_data.of_run(run, 5) is None
 
 
 def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     """What others may write into is neither read nor written."""
-    task_data.keep(_task("load"), Told(processed=1))
+    task_data.keep(_task("load"), RecordCounts(processed=1))
     (folder,) = tmp_path.glob("batchtel-*")
     folder.chmod(0o777)
     assert task_data.of_run(_run("success", ago=1), 1) is None

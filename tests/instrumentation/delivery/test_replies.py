@@ -21,7 +21,7 @@ def test_a_redirect_is_a_failure(sink: Sink) -> None:
     before, fate = reported(finished.stderr)
     assert before == [
         f"cannot send telemetry to {sink.url}: HTTP 302, a redirect to login.example, which is not followed: "
-        "something else answers there; it is kept and sent again while this process lives"
+        "something else answers there; it is kept and sent again until this process ends"
     ]
     assert fate.startswith("lost: 1 span, ")
     assert len(sink.refused) >= 3
@@ -35,7 +35,8 @@ def test_what_was_left_out_is_told(sink: Sink) -> None:
     before, fate = reported(finished.stderr)
     assert fate.startswith("lost: 2 spans, ")
     assert sorted(before) == [
-        f"the collector took a request of {signal} but rejected 2 items in it, which are lost: two points are too old"
+        f"the collector accepted a request of {signal} but rejected 2 items in it, which are lost: "
+        "two points are too old"
         for signal in ("logs", "metrics", "traces")
     ]
     assert sink.total("batch.job.records.processed") == 5

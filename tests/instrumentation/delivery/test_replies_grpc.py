@@ -32,7 +32,8 @@ def test_what_was_left_out_is_told(listening: tuple[Sink, Answer]) -> None:
     before, fate = reported(finished.stderr)
     assert fate.startswith("lost: 2 spans, ")
     assert sorted(before) == [
-        f"the collector took a request of {signal} but rejected 2 items in it, which are lost: two points are too old"
+        f"the collector accepted a request of {signal} but rejected 2 items in it, which are lost: "
+        "two points are too old"
         for signal in ("logs", "metrics", "traces")
     ]
     assert sink.total("batch.job.records.processed") == 5
@@ -62,7 +63,7 @@ def test_what_may_pass_is_sent_again(listening: tuple[Sink, Answer], code: str) 
     answer.code = grpc.StatusCode[code]
     finished = run(JOB, sink, "1.5", BATCHTEL_EXIT_TIMEOUT="0.2", **GRPC)
     assert (finished.code, finished.stdout) == (0, "False\n")
-    kept = "it is kept and sent again while this process lives"
+    kept = "it is kept and sent again until this process ends"
     before, fate = reported(finished.stderr)
     assert before == [f"cannot send telemetry to {sink.url}: gRPC {code}: busy; {kept}"]
     assert f" not acknowledged by {sink.url} within 0.2 s (gRPC {code}: busy); set BATCHTEL_SPOOL_DIR " in fate
@@ -76,4 +77,4 @@ def test_retry_info_is_waited_for(listening: tuple[Sink, Answer]) -> None:
     finished = run(JOB, sink, "60", BATCHTEL_EXIT_TIMEOUT="0.2", **GRPC)
     assert (finished.code, finished.stdout) == (0, "False\n")
     assert finished.seconds < 45
-    assert "it is kept and sent again while this process lives" in finished.stderr
+    assert "it is kept and sent again until this process ends" in finished.stderr

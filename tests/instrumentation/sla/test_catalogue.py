@@ -118,7 +118,7 @@ MISTAKES = {
     "team = 7": f"jobs.a.team: 7 {NO_TEXT}",
     'owner = ""': f'jobs.a.owner: "" {NO_TEXT}',
     'runbook = "https://wiki.example/nightly"': f"jobs.a.runbook {NOT_USED}",
-    "colour = 1": ("jobs.a.colour is not a key here; known here: type, owner, team, paused, schedule, sla"),
+    "colour = 1": ("jobs.a.colour is not a key here; write one of type, owner, team, paused, schedule, sla"),
 }
 
 
@@ -154,13 +154,13 @@ timezone = "Mars"
 d = 3
 """
     ) == [
-        (1, "owner is not a key of a catalogue; known here: jobs"),
+        (1, "owner is not a key of a catalogue; write one of jobs"),
         (3, f'jobs.a.owner: "[jobs.fake]\\n" {NO_TEXT}'),
         (7, 'jobs."b c".sla.min_record is not a key here (did you mean min_records?)'),
         (8, f'jobs."b c".schedule.every: "often" {NO_DURATION}'),
         (13, f'jobs.c.sla.must_complete_by.weekdays: ["mon", "someday"] {NO_DAYS}'),
         (18, f'jobs.c.sla.must_complete_by.timezone: "Mars" {NO_ZONE}'),
-        (19, 'jobs."new\\nline" is no name of a job: 1 to 1024 bytes of printable characters'),
+        (19, 'jobs."new\\nline" is not a name of a job: write 1 to 1024 bytes of printable characters'),
         (
             21,
             "jobs.d: 3 is not a table; its keys are type, owner, team, paused, schedule, sla",

@@ -93,9 +93,9 @@ WRONG = {
     "": [f"'' has 0 fields, {NO_FIVE}; write for example \"30 22 * * *\""],
     "30 22 * *": [f"'30 22 * *' has 4 fields, {NO_FIVE}; write for example \"30 22 * * *\""],
     "0 30 22 * * *": [
-        f"'0 30 22 * * *' has 6 fields, {NO_FIVE}; seconds are not told; write for example \"30 22 * * *\""
+        f"'0 30 22 * * *' has 6 fields, {NO_FIVE}; seconds are not supported; write for example \"30 22 * * *\""
     ],
-    "@reboot": [f"'@reboot' is not known; the macros are {', '.join(MACROS)}"],
+    "@reboot": [f"'@reboot' is not a macro; the macros are {', '.join(MACROS)}"],
     "60 24 0 13 8": [
         "minute: '60' is not one of 0 to 59",
         "hour: '24' is not one of 0 to 23",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.airflow.dag_run import ToldRun
+from batchtel.airflow.dag_run import ReportedRun
 from batchtel.airflow.facts import DagRun
 from batchtel.base.outcome import Outcome
 from batchtel.testing import Captured
@@ -26,7 +26,7 @@ def test_a_deadline(
     monkeypatch.setenv("BATCHTEL_CATALOGUE", str(file))
     now = time.time()
     run = DagRun("daily", "1", run_type, "success", now - 7200, now - 10, now - 5, now, traceparent="")
-    ToldRun(run).tell_start()
-    ToldRun(run).tell_end(Outcome("success"))
+    ReportedRun(run).report_start()
+    ReportedRun(run).report_end(Outcome("success"))
     assert captured.counter("batch.job.completions", job_name="daily", status="success") == 1
     assert captured.counter("batch.job.sla.violations", job_name="daily") == violations

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from batchtel.base.shared_counts import Told
+from batchtel.base.shared_counts import RecordCounts
 from batchtel.catalogue import sla
 from batchtel.catalogue.cron import Cron
 from batchtel.catalogue.deadline import Deadline
@@ -186,9 +186,9 @@ def test_a_backfill_trips_no_deadline() -> None:
     for job_type, scheduled in (("backfill", due), ("backfill", None), ("batch", due)):
         owed = run_of(catalogue, now, scheduled, job_type)
         assert owed.passed(1.0, now + 86400) == []
-        assert owed.ended(Told(1, 0, due - 86400), now + 86400) == []
+        assert owed.ended(RecordCounts(1, 0, due - 86400), now + 86400) == []
         owed = run_of(catalogue, now, scheduled, job_type)
-        stale = owed.ended(Told(1, 0, due - 86401), now + 86400)
+        stale = owed.ended(RecordCounts(1, 0, due - 86401), now + 86400)
         assert [each.type for each in stale] == (["data_stale"] if scheduled else [])
 
 
@@ -207,7 +207,7 @@ def test_without_a_deadline_the_next_run_tells_a_late_one_from_one_that_makes_up
     """Its data is then as old as it was when the run was due."""
     due = unix("2026-01-14T12:00:00+00:00")
     owed = run_of(f"[jobs.a]\nschedule = {{ {schedule} }}\nsla.max_data_age = '30m'", due + started, due)
-    assert bool(owed.ended(Told(None, None, due - 60), due + started + 60)) != makes_up
+    assert bool(owed.ended(RecordCounts(None, None, due - 60), due + started + 60)) != makes_up
 
 
 ALL = NIGHTLY + "sla.max_duration = '1h'\nsla.max_failure_rate = 0.1\nsla.min_records = 100\nsla.max_data_age = '1d'\n"
@@ -225,7 +225,7 @@ def test_a_run_can_violate_all_at_once_and_each_once() -> None:
     assert owed.passed(3601.0, started + 3601) == []
     late = berlin("2026-01-14T07:00")
     assert [each.type for each in owed.passed(3700.0, late)] == ["deadline_missed"]
-    told = Told(10, 10, started - 86400)
+    told = RecordCounts(10, 10, started - 86400)
     assert [each.type for each in owed.ended(told, late)] == list(owed.types[2:])
     assert owed.ended(told, late) == owed.passed(99999.0, late) == []
     assert owed.violated == list(owed.types)
@@ -235,7 +235,7 @@ def test_nothing_is_new_after_the_end() -> None:
     """A heartbeat that comes after the end of a run does not count what happened before it."""
     started = berlin("2026-01-13T22:30")
     owed = run_of(ALL, started)
-    assert owed.ended(Told(100, 0, started), started + 60) == []
+    assert owed.ended(RecordCounts(100, 0, started), started + 60) == []
     assert owed.passed(99999.0, started + 99999) == []
     assert owed.violated == []
 
@@ -243,13 +243,13 @@ def test_nothing_is_new_after_the_end() -> None:
 @pytest.mark.parametrize(
     ("told", "types"),
     [
-        (Told(None, None, None), []),
-        (Told(0, None, None), ["insufficient_records"]),
-        (Told(None, 1, None), ["failure_rate_exceeded"]),
-        (Told(100, 0, None), []),
+        (RecordCounts(None, None, None), []),
+        (RecordCounts(0, None, None), ["insufficient_records"]),
+        (RecordCounts(None, 1, None), ["failure_rate_exceeded"]),
+        (RecordCounts(100, 0, None), []),
     ],
 )
-def test_what_was_not_told_is_not_judged(told: Told, types: list[str]) -> None:
+def test_what_was_not_told_is_not_judged(told: RecordCounts, types: list[str]) -> None:
     """Not known is another thing than none."""
     started = berlin("2026-01-13T22:30")
     assert [each.type for each in run_of(ALL, started).ended(told, started + 1)] == types
@@ -269,7 +269,7 @@ def test_a_machine_without_time_zones(monkeypatch: pytest.MonkeyPatch, caplog: p
     started = unix("2026-01-14T01:00:00+00:00")
     owed = run_of(ALL, started)
     assert [each.type for each in owed.passed(3700.0, started + 86400)] == ["duration_exceeded"]
-    assert [each.type for each in owed.ended(Told(1, 0, None), started + 86400)] == ["insufficient_records"]
+    assert [each.type for each in owed.ended(RecordCounts(1, 0, None), started + 86400)] == ["insufficient_records"]
     assert [record.getMessage() for record in caplog.records] == [
         "deadlines and schedules of the catalogue are not checked: "
         "this machine has no time zone database; install the package tzdata (apt, apk or pip)"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from batchtel.base import lock
-from batchtel.base.shared_counts import Tally, Told
+from batchtel.base.shared_counts import RecordCounts, Tally
 from batchtel.runs.job_run import JobRun
 from batchtel.runs.step_run import StepRun
 from tests.instrumentation.sla.test_watched import WRAPPED, violations, write
@@ -53,28 +53,28 @@ def switching_often() -> Iterator[None]:
 def test_processes_add_to_one_tally() -> None:
     """Records add up, the newest data counts; who was killed has told what it has told."""
     tally = Tally.new()
-    assert tally.total() == Told()
+    assert tally.total() == RecordCounts()
     assert len(tallies()) == 1
     for count in (1, 2):
         if (child := os.fork()) == 0:
             for _ in range(1000):
-                tally.add(Told(processed=count))
+                tally.add(RecordCounts(processed=count))
             os.kill(os.getpid(), 9)
         os.waitpid(child, 0)
-    imports = "import sys; from batchtel.base.shared_counts import Tally, Told"
-    code = f"{imports}; Tally(sys.argv[1]).add(Told(None, 5, 1700000000.5))"
+    imports = "import sys; from batchtel.base.shared_counts import Tally, RecordCounts"
+    code = f"{imports}; Tally(sys.argv[1]).add(RecordCounts(None, 5, 1700000000.5))"
     subprocess.run([sys.executable, "-c", code, tally.place], check=True)
-    tally.add(Told(0, 0, 1600000000.0))
-    assert tally.total() == Told(3000, 5, 1700000000.5)
+    tally.add(RecordCounts(0, 0, 1600000000.0))
+    assert tally.total() == RecordCounts(3000, 5, 1700000000.5)
     tally.close()
-    assert tally.total() == Told()
+    assert tally.total() == RecordCounts()
     assert tallies() == set()
 
 
 def test_a_fork_has_a_record_of_its_own() -> None:
     """Also where its parent has told before, and where a thread of the parent was telling at that moment."""
     tally = Tally.new()
-    tally.add(Told(processed=1))
+    tally.add(RecordCounts(processed=1))
     run = JobRun("forked")
     held, released = threading.Event(), threading.Event()
 
@@ -89,7 +89,7 @@ def test_a_fork_has_a_record_of_its_own() -> None:
     if (child := os.fork()) == 0:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest's own would go on with the tests, here too
         signal.alarm(10)
-        tally.add(Told(processed=2))
+        tally.add(RecordCounts(processed=2))
         run.records(processed=1)
         run.progress(1)
         StepRun("part", run).records(read=1)
@@ -97,8 +97,8 @@ def test_a_fork_has_a_record_of_its_own() -> None:
     assert os.waitpid(child, 0)[1] == 0
     released.set()
     thread.join()
-    tally.add(Told(processed=4))
-    assert tally.total() == Told(processed=7)
+    tally.add(RecordCounts(processed=4))
+    assert tally.total() == RecordCounts(processed=7)
     tally.close()
 
 
@@ -110,14 +110,14 @@ def test_threads_of_one_process_have_one_record(switching_often: None) -> None:
     def tell() -> None:
         barrier.wait(10)
         for _ in range(100):
-            tally.add(Told(processed=1))
+            tally.add(RecordCounts(processed=1))
 
     threads = [threading.Thread(target=tell) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert tally.total() == Told(processed=800)
+    assert tally.total() == RecordCounts(processed=800)
     tally.close()
 
 
@@ -125,8 +125,8 @@ def test_threads_of_one_process_have_one_record(switching_often: None) -> None:
 def test_a_place_that_is_something_else_is_left_alone(place: str, caplog: pytest.LogCaptureFixture) -> None:
     """In another container, or after a program has closed all files, the number may be that of any file."""
     tally = Tally(place)
-    tally.add(Told(processed=1))
-    assert tally.total() == Told()
+    tally.add(RecordCounts(processed=1))
+    assert tally.total() == RecordCounts()
     tally.close()
     assert caplog.records == []
 
@@ -134,13 +134,13 @@ def test_a_place_that_is_something_else_is_left_alone(place: str, caplog: pytest
 def test_a_file_that_took_its_place_is_left_alone(tmp_path: Path) -> None:
     """A program that closes all files, as daemons do, and opens its own, finds nothing of ours in them."""
     tally = Tally.new()
-    tally.add(Told(processed=1))
+    tally.add(RecordCounts(processed=1))
     own = tmp_path / "own"
     for number in (int(tally.place.partition(" ")[0].rpartition("/")[2]), tally._descriptor):
         with own.open("wb") as file:
             os.dup2(file.fileno(), number)
-    tally.add(Told(processed=1))
-    assert tally.total() == Told()
+    tally.add(RecordCounts(processed=1))
+    assert tally.total() == RecordCounts()
     tally.close()
     assert own.read_bytes() == b""
     for number in (int(tally.place.partition(" ")[0].rpartition("/")[2]), tally._descriptor):

@@ -142,10 +142,14 @@ def test_a_current_folder_that_is_gone(sink: Sink, tmp_path: Path, way: str) -> 
     script = tmp_path / "job.py"
     script.write_text("import sys; sys.exit(3)")
     program = [sys.executable, str(script)] if way == "script" else [sys.executable, "-c", "import sys; sys.exit(3)"]
-    line = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
+    in_gone = ["sh", "-c", 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"', str(tmp_path / "gone")]
     variables = {"BATCHTEL_JOB": "job", "PYTHONPATH": str(Path(auto_instrumentation.__file__).parent)}
-    finished = call(["sh", "-c", line, str(tmp_path / "gone"), *program], sink, variables)
-    assert (finished.returncode, finished.stderr) == (3, b"")
+    finished = call([*in_gone, *program], sink, variables)
+    assert finished.returncode == 3
+    # With `-c` there, CPython 3.13.0 raises SystemError for each attribute that a module lacks, also in imports: the
+    # export fails once, and the report of it is right.
+    is_faulty = way == "c" and call([*in_gone, sys.executable, "-c", "import http.client"], None).returncode != 0
+    assert finished.stderr == b"" or (is_faulty and b"SystemError" in finished.stderr)
     assert sink.total("batch.job.completions", status="failure") == 1
 
 

@@ -87,6 +87,8 @@ def test_a_container(sink: Sink, place: str, way: str) -> None:
     """Exit code and output are those without batchtel, and the run is a failure."""
     if call(_in_a_namespace("true", ["true"]), None).returncode:
         pytest.skip("nothing can be mounted here: unshare --mount needs root")
+    if place == "a full disk" and Path(sys.prefix).resolve().is_relative_to("/tmp"):
+        pytest.skip(f"the interpreter is in {sys.prefix}, which a full disk on /tmp hides")
     plain = call(_in_a_namespace(NAMESPACES[place], WITHOUT), None)
     recorded = call(_in_a_namespace(NAMESPACES[place], BARE[way]), sink, {"BATCHTEL_JOB": "job"})
     assert _left(recorded) == _left(plain)

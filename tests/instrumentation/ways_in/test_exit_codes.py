@@ -134,7 +134,7 @@ def test_wrong_options_are_told_and_nothing_runs(sink: Sink) -> None:
         ("--jbo", "x", "--", "echo", "ran"): b"`batchtel run` has no option --jbo; did you mean --job?",
         ("--attempt", "0", "--", "echo", "ran"): b"--attempt: 0 is not a whole number of 1 or more",
         ("--attribute", "region", "--", "echo", "ran"): b"'region' is not KEY=VALUE; write for example --attribute",
-        ("--scheduled-at", "noon", "--", "echo", "ran"): b"'noon' is no point in time; write for example 2026-03-01T22",
+        ("--scheduled-at", "noon", "--", "echo", "ran"): b"'noon' is not a time; write ISO 8601 or Unix seconds, for",
         (): b"`batchtel run` needs -- COMMAND [ARGUMENT]...; for example: batchtel run -- ./nightly.sh",
     }
     for arguments, message in wrong.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -189,7 +190,18 @@ def end(python: str, arguments: list[str], folder: Path, number: int) -> Ended:
 def _comparable(output: bytes) -> str:
     """Return what a program wrote, without addresses and durations."""
     lines = output.decode().split("\n")
-    return "\n".join(line.partition(" at 0x")[0] for line in lines if " in 0." not in line)
+    return "\n".join(line.partition(" at 0x")[0] for line in lines if not re.search(r" in \d+\.\d+s", line))
+
+
+def _is_as_plain(found: Ended) -> bool:
+    """Whether a program ends watched as it does plain.
+
+    CPython 3.13.0 keeps the OverflowError of `sys.exit(2**64)` set, and prints whatever fails by it while it ends: with
+    anything at all in `sitecustomize` that is something else.
+    """
+    is_faulty = found.plain[2].startswith("Exception ignored on threading shutdown:\nOverflowError")
+    compared = slice(2) if is_faulty else slice(3)
+    return found.watched[compared] == found.plain[compared]
 
 
 def compare(python: str, programs: dict[str, tuple[list[str], Any]], folder: Path) -> None:
@@ -204,7 +216,7 @@ def compare(python: str, programs: dict[str, tuple[list[str], Any]], folder: Pat
     ended = {name: future.result() for name, future in running.items()}
     expected = {name: expected for name, (_, expected) in programs.items()}
     assert {name: (found.plain[0], found.outcome) for name, found in ended.items()} == expected
-    assert {name: found for name, found in ended.items() if found.watched != found.plain} == {}
+    assert {name: found for name, found in ended.items() if not _is_as_plain(found)} == {}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

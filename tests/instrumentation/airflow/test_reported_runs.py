@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchtel.airflow import server
+from batchtel.airflow import scheduler_hooks
 from batchtel.airflow.messenger import Messenger
 from tests.support.sink import Sink
 
@@ -28,7 +28,7 @@ def messenger(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Messenger:
     """A way to a helper of its own, which tells the sink."""
     own = Messenger()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
-    monkeypatch.setattr(server, "MESSENGER", own)
+    monkeypatch.setattr(scheduler_hooks, "MESSENGER", own)
     return own
 
 
@@ -43,12 +43,12 @@ def _end(messenger: Messenger) -> None:
 def test_hooks_that_are_called_again(sink: Sink, messenger: Messenger) -> None:
     """A run has started and ended once, however often it is decided; one that was cleared starts and ends again."""
     for _ in range(3):
-        server.run_started(_run("running"))
+        scheduler_hooks.run_started(_run("running"))
     for _ in range(2):
-        server.run_ended(_run("failed"), "task_failure")
+        scheduler_hooks.run_ended(_run("failed"), "task_failure")
     later = QUEUED + timedelta(hours=1)
     for _ in range(2):
-        server.run_started(_run("running", queued_at=later, start_date=later))
+        scheduler_hooks.run_started(_run("running", queued_at=later, start_date=later))
     _end(messenger)
     assert sink.total("batch.job.runs.started", job_name="again") == 2
     assert sink.total("batch.job.completions", job_name="again", status="failure") == 1
@@ -58,7 +58,7 @@ def test_a_run_that_has_timed_out(sink: Sink, messenger: Messenger) -> None:
     """A run that fails beyond its `dagrun_timeout` has timed out, though Airflow, before 3.3, says nothing of it."""
     for run_id, seconds in (("over", 60), ("within", 61)):
         dag = SimpleNamespace(dagrun_timeout=timedelta(seconds=seconds))
-        server.run_ended(_run("failed", dag_id="late", run_id=run_id, dag=dag), "")
+        scheduler_hooks.run_ended(_run("failed", dag_id="late", run_id=run_id, dag=dag), "")
     _end(messenger)
     assert sink.total("batch.job.completions", job_name="late", status="timeout") == 1
     assert sink.total("batch.job.completions", job_name="late", status="failure") == 1

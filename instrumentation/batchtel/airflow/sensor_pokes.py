@@ -1,4 +1,4 @@
-"""Whether a sensor that is rescheduled between its pokes has poked before: Airflow 2 knows that in its database only.
+"""Whether a sensor that is rescheduled between its pokes has poked before: Airflow 2 has that in its database only.
 
 Asked in the task's process, where sensors ask the same table themselves, and of reschedule-mode sensors only. The
 connection is one of its own: no session and no object of the task's is touched.
@@ -14,7 +14,7 @@ from batchtel.base.guard import harmless
 
 @harmless(False)
 def poked_before(task: Task, instance: Any) -> bool:
-    """Return whether this process goes on with the pokes of an earlier one; False where Airflow 3 tells it."""
+    """Return whether this process goes on with the pokes of an earlier one; False where Airflow 3 reports it."""
     if not is_row(instance) or not getattr(vars(instance).get("task"), "reschedule", False):
         return False
     from airflow import settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from batchtel.airflow import facts, task_row, told_runs
+from batchtel.airflow import facts, reported_runs, task_row
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.messenger import MESSENGER
 from batchtel.airflow.task_row import AT_ONCE, TaskRow
@@ -17,7 +17,7 @@ FINISHED: Final = {"success", "failed"}
 """States in which a DAG run has ended."""
 
 BY_ITS_TASKS: Final = {"success", "task_failure", "all_tasks_deadlocked"}
-"""What Airflow says of a DAG run that its tasks have ended; others are ended from outside: by hand, or by a timeout."""
+"""Messages of Airflow for a DAG run that its tasks have ended; others end from outside: by hand, or by a timeout."""
 
 REMEMBERED: Final = 1000
 """Tasks whose states were set by hand that this process remembers."""
@@ -27,74 +27,75 @@ _SET_BY_HAND: Final[dict[tuple[str, str, str, int, int], None]] = {}
 
 def run_started(run: Any) -> None:
     """Hand over that a DAG run has started."""
-    told = facts.dag_run(run)
-    if told_runs.first_time(told):
-        MESSENGER.send({"dag_run": told._asdict(), "message": "", "database": facts.database()})
+    dag_run = facts.dag_run(run)
+    if reported_runs.first_time(dag_run):
+        MESSENGER.send({"dag_run": dag_run._asdict(), "message": "", "database": facts.database()})
 
 
 def run_ended(run: Any, message: str) -> None:
-    """Hand over that a DAG run has ended, and its tasks whose ends no hook tells; `message` is Airflow's reason."""
-    told, rows = facts.dag_run(run), list(task_row.of_run(run))
-    if told.state in FINISHED and not told_runs.first_time(told):
+    """Hand over that a DAG run has ended, and its tasks whose ends no hook reports; `message` is Airflow's reason."""
+    dag_run, rows = facts.dag_run(run), list(task_row.of_run(run))
+    if dag_run.state in FINISHED and not reported_runs.first_time(dag_run):
         return
-    message = message or facts.unsaid_reason(run)
+    message = message or facts.inferred_reason(run)
     from_outside = message not in BY_ITS_TASKS
     if from_outside:
         waited = [row for row in rows if row.has_begun and (row.waits_for_process or row.waited_for_poke)]
-        tell_tasks(
-            (task for task in (row.told() for row in waited) if task.key not in _SET_BY_HAND), message, started=True
+        report_tasks(
+            (task for task in (row.as_task() for row in waited) if task.key not in _SET_BY_HAND), message, started=True
         )
     # Airflow calls the hook for a run that is ended by hand, and again when its teardowns have ended.
-    if told.state not in FINISHED or (from_outside and _had_ended(run, told)):
+    if dag_run.state not in FINISHED or (from_outside and _had_ended(run, dag_run)):
         return
     idle = [row for row in rows if not row.has_begun and not row.was_refused]
     reason = message if from_outside else ""
-    tell_tasks((row.told() for row in idle if not row.is_counted), reason)
-    tell_tasks((row.told() for row in idle if row.is_counted), reason, started=True, spanned=True)
+    report_tasks((row.as_task() for row in idle if not row.is_counted), reason)
+    report_tasks((row.as_task() for row in idle if row.is_counted), reason, started=True, spanned=True)
     # All of them are loaded where the tasks have ended the run.
     begun = None if from_outside else sum(row.has_begun for row in rows)
-    MESSENGER.send({"dag_run": told._asdict(), "message": message, "begun": begun})
+    MESSENGER.send({"dag_run": dag_run._asdict(), "message": message, "begun": begun})
 
 
-def _had_ended(run: Any, told: DagRun) -> bool:
-    """Tell whether a DAG run whose state is set by hand had ended before; then it is counted."""
+def _had_ended(run: Any, dag_run: DagRun) -> bool:
+    """Return whether a DAG run whose state is set by hand had ended before; then it is counted."""
     loaded = vars(run)
     unwritten = getattr(loaded.get("_sa_instance_state"), "committed_state", {})
     if "_state" in unwritten:
         return facts.text(unwritten["_state"]) in FINISHED
     written = facts.moment(loaded.get("updated_at"))
-    return None not in (written, told.ended_at) and told.ended_at < written - AT_ONCE  # type: ignore[operator]
+    return None not in (written, dag_run.ended_at) and dag_run.ended_at < written - AT_ONCE  # type: ignore[operator]
 
 
 def task_lost(task: Task, reason: str, *, begun: bool) -> None:
-    """Hand over that a task has ended without a word; `reason` is what Airflow knows, `begun` whether it ran at all."""
-    tell_tasks([task], reason, started=begun, lost=True)
+    """Hand over that a task has ended without a report; `reason` is Airflow's, `begun` is whether it ran at all."""
+    report_tasks([task], reason, started=begun, lost=True)
 
 
 def state_set(instance: Any, reason: str) -> None:
     """Hand over the end of a task whose state was set by hand while it waited for its next process.
 
-    One that has a process is told by that, one that never had by the end of its run, and one that had ended was told.
+    A task that has a process is reported by that, one that never had by the end of its run; one that had ended has
+    been reported.
     """
     row = TaskRow(instance)
     if row.waits_for_process:
-        task = row.told()
+        task = row.as_task()
         _SET_BY_HAND[task.key] = None
         if len(_SET_BY_HAND) > REMEMBERED:
             del _SET_BY_HAND[next(iter(_SET_BY_HAND))]
-        tell_tasks([task], reason, started=True)
+        report_tasks([task], reason, started=True)
 
 
-def tell_tasks(
+def report_tasks(
     tasks: Iterable[Task], reason: str, *, started: bool = False, spanned: bool = False, lost: bool = False
 ) -> None:
     """Hand over the ends of tasks.
 
     Args:
         tasks: The tasks, in the states that they have ended in.
-        reason: Why, in Airflow's words; may be empty.
-        started: Whether their starts have been told.
-        spanned: Whether the spans of their attempts have been told.
+        reason: Why, as Airflow reports it; may be empty.
+        started: Whether their starts have been reported.
+        spanned: Whether the spans of their attempts have been reported.
         lost: Whether they had, or should have had, a process that has gone.
     """
     how = {"reason": reason, "started": started, "spanned": spanned, "lost": lost}

@@ -1,4 +1,4 @@
-"""A try of a task that is told by another process than its own: it had none, or has it no longer."""
+"""A try of a task that another process than its own reports: it had none, or has it no longer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from batchtel.base.start import Start
 from batchtel.runs import dag_run_ids
 from batchtel.telemetry.providers import Telemetry
 
-PATIENCE: Final = 10.0
-"""Seconds that a process may wait for the collector that tells of others at its end: nobody waits for it."""
+FLUSH_TIMEOUT: Final = 10.0
+"""Seconds that a process which reports others may wait for the collector at its end: no process waits for it."""
 
 
-class ToldTask(TaskStep):
-    """One try of a task that ended elsewhere; nobody here knows whether it lives, so it has no heartbeat.
+class ReportedTask(TaskStep):
+    """One try of a task that ended elsewhere; this process cannot see whether it runs, so it has no heartbeat.
 
-    `started` is whether its start has been told, by its process or by an attempt before; `spanned` whether its span.
+    `started` is whether its start has been reported, by its process or by an earlier attempt; `spanned` is the same
+    of its span.
     """
 
     def __init__(self, task: Task, *, started: bool = False, spanned: bool = False) -> None:
@@ -28,8 +29,8 @@ class ToldTask(TaskStep):
         self._was_started = started
         self._was_spanned = spanned
 
-    def tell(self, outcome: Outcome) -> None:
-        """Tell its end, and what has not been told of it before."""
+    def report(self, outcome: Outcome) -> None:
+        """Report its end, and what has not been reported before."""
         self.part.begin()
         started = self.task.started_at or time.time()
         self.begin(self.start_at(int(started * 1e9)))

@@ -16,7 +16,7 @@ _UNITS: Final = {
 }
 
 
-class Fate:
+class Undelivered:
     """The items of one signal that were not delivered.
 
     `spooled` has the items of each file of this process in the spool, `lost` how many were dropped or refused, `left`
@@ -34,7 +34,7 @@ class Fate:
         self.address = ""
         self.is_outage_reported = False
 
-    def with_left(self, left: int, address: str) -> Fate:
+    def with_left(self, left: int, address: str) -> Undelivered:
         """Return this one, with what waits for `address` at the end."""
         self.left, self.address = left, address
         return self
@@ -47,29 +47,29 @@ class Fate:
             self.refused_files += not own
 
 
-def sentence(fates: list[Fate], folder: str, seconds: float) -> str:
+def sentence(reports: list[Undelivered], folder: str, seconds: float) -> str:
     """Return what became of the data of all signals; empty where nothing was ever in doubt."""
-    fates = sorted(fates, key=lambda fate: list(_UNITS).index(fate.signal))
-    spooled = _counted((fate.signal, _there(fate)) for fate in fates)
-    lost = _counted((fate.signal, fate.lost + fate.left) for fate in fates)
-    old = sum(fate.refused_files for fate in fates)
+    reports = sorted(reports, key=lambda report: list(_UNITS).index(report.signal))
+    spooled = _counted((report.signal, _there(report)) for report in reports)
+    lost = _counted((report.signal, report.lost + report.left) for report in reports)
+    old = sum(report.refused_files for report in reports)
     parts = []
     if lost:
-        parts.append(f"lost: {lost}, {_why(fates, seconds)}")
-        if not folder and any(fate.left for fate in fates):
+        parts.append(f"lost: {lost}, {_why(reports, seconds)}")
+        if not folder and any(report.left for report in reports):
             parts.append("set BATCHTEL_SPOOL_DIR to a folder that keeps them for the next run")
     if old:
         parts.append(f"lost: of earlier runs {old} spooled {'request' if old == 1 else 'requests'}, refused for good")
     if spooled:
         parts.append(f"spooled in {folder}: {spooled}, for the next run or `batchtel spool send` to send")
-    if not parts and any(fate.is_outage_reported for fate in fates):
+    if not parts and any(report.is_outage_reported for report in reports):
         return "everything is delivered"
     return "; ".join(parts)
 
 
-def _there(fate: Fate) -> int:
+def _there(report: Undelivered) -> int:
     # A file that is gone was sent by another process, or had to make room.
-    return sum(items for path, items in fate.spooled.items() if path.exists())
+    return sum(items for path, items in report.spooled.items() if path.exists())
 
 
 def _counted(items: Iterable[tuple[Signal, int]]) -> str:
@@ -77,9 +77,9 @@ def _counted(items: Iterable[tuple[Signal, int]]) -> str:
     return " and ".join((", ".join(counted[:-1]), counted[-1])) if len(counted) > 1 else "".join(counted)
 
 
-def _why(fates: list[Fate], seconds: float) -> str:
-    late = next((fate for fate in fates if fate.left), None)
+def _why(reports: list[Undelivered], seconds: float) -> str:
+    late = next((report for report in reports if report.left), None)
     if late is not None:
         reason = f" ({late.reason})" if late.reason else ""
         return f"not acknowledged by {late.address} within {seconds:g} s{reason}"
-    return next((f"the last reason: {fate.reason}" for fate in fates if fate.lost and fate.reason), "dropped")
+    return next((f"the last reason: {report.reason}" for report in reports if report.lost and report.reason), "dropped")

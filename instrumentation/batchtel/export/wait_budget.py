@@ -1,7 +1,7 @@
 """How long the processes of one job have waited in vain for the collector: one sum for all of them.
 
 Thirty workers that end one after the other would wait thirty times. The sum is in the memory that the processes of a
-run share (`batchtel.base.shared_counts`), or in this process alone; it starts anew as soon as the collector answers.
+run share (`batchtel.base.shared_counts`), or in this process alone; it returns to 0 when the collector replies.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ def reserve(seconds: float) -> float:
 
 
 def give_back(seconds: float) -> None:
-    """Take back what was reserved: nothing was waited for in vain."""
+    """Return what was reserved: the wait was not in vain."""
     state = _state()
     _keep(state._replace(waited=max(0.0, state.waited - seconds), until=state.until - seconds))
 
 
 def restore() -> None:
-    """Start anew: the collector has answered."""
+    """Start again at 0: the collector has replied."""
     _keep(_State())
 
 

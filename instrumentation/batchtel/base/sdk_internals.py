@@ -1,0 +1,112 @@
+"""The private names of OpenTelemetry that batchtel relies on, each with its reason: the whole list.
+
+A test compares it with the code, and with the installed version; `make test-versions` runs that on the oldest version
+that pyproject.toml allows, too.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Internal(NamedTuple):
+    """A private name: `owner` is the module or `module:Class` that has it; `used_in` are modules of batchtel."""
+
+    owner: str
+    name: str
+    reason: str
+    used_in: tuple[str, ...]
+
+
+INTERNALS: Final = (
+    Internal(
+        "opentelemetry",
+        "_logs",
+        "the API of logs has no other module: the signal is not declared stable in Python",
+        ("auto.instrumentor", "telemetry.job_record", "telemetry.providers"),
+    ),
+    Internal(
+        "opentelemetry.sdk",
+        "_logs",
+        "the SDK of logs has no other module, for the same reason",
+        ("auto.instrumentor", "redact.sdk_objects", "telemetry.logs", "telemetry.providers"),
+    ),
+    Internal(
+        "opentelemetry.exporter.otlp.proto.common",
+        "_log_encoder",
+        "the encoder of log records has no other module, for the same reason",
+        ("airflow.preload", "export.delivery"),
+    ),
+    Internal(
+        "opentelemetry.exporter.otlp.proto.http",
+        "_log_exporter",
+        "the exporter of log records has no other module, for the same reason",
+        ("airflow.preload", "export.endpoint"),
+    ),
+    Internal(
+        "opentelemetry.exporter.otlp.proto.grpc",
+        "_log_exporter",
+        "the exporter of log records has no other module, for the same reason",
+        ("export.endpoint",),
+    ),
+    Internal(
+        "opentelemetry.context",
+        "_SUPPRESS_INSTRUMENTATION_KEY",
+        "instrumented HTTP clients make spans of exports but where this key is set; the SDK's own exporters set it",
+        ("export.worker",),
+    ),
+    Internal(
+        "opentelemetry.sdk.metrics.export:MetricReader",
+        "_receive_metrics",
+        "the abstract method by which a reader receives a collection; each reader of one's own has to define it",
+        ("telemetry.metrics",),
+    ),
+    Internal(
+        "opentelemetry.sdk.trace:TracerProvider",
+        "_active_span_processor",
+        "no public way shows which span processors a provider has that the job has made",
+        ("airflow.own_trace", "telemetry.spans"),
+    ),
+    Internal(
+        "opentelemetry.sdk.trace:SynchronousMultiSpanProcessor",
+        "_span_processors",
+        "the processors of the one above",
+        ("airflow.own_trace", "telemetry.spans"),
+    ),
+    Internal(
+        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter:OTLPSpanExporter",
+        "_endpoint",
+        "no public way shows where an exporter of Airflow sends its spans to",
+        ("airflow.own_trace",),
+    ),
+    Internal(
+        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter:OTLPSpanExporter",
+        "_channel",
+        "the exporter makes its channel itself, and an interceptor that reads the replies has to be put around it",
+        ("export.delivery_grpc",),
+    ),
+    Internal(
+        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter:OTLPSpanExporter",
+        "_stub",
+        "the class of the client that the exporter makes of a channel, for the same reason",
+        ("export.delivery_grpc",),
+    ),
+    Internal(
+        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter:OTLPSpanExporter",
+        "_client",
+        "the client that the exporter calls, for the same reason",
+        ("export.delivery_grpc",),
+    ),
+    Internal(
+        "opentelemetry.util",
+        "_importlib_metadata",
+        "OpenTelemetry looks up its own parts there, which fails on a disk that is faked",
+        ("telemetry.sdk_metadata",),
+    ),
+    Internal(
+        "opentelemetry.util._importlib_metadata",
+        "_original_entry_points_cached",
+        "what is found on a faked disk is kept there, and would be found afterwards, too",
+        ("telemetry.sdk_metadata",),
+    ),
+)

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from batchtel.version import __version__
-from batchtel_stack import terminate
+from batchtel_stack import sigterm
 from benchmarks import airflow, build, calls, collector, command, guest, jobs, leave, stack, tiers
 from benchmarks.report import Report
 
@@ -79,7 +79,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
 def _measured(group: str, console: Console) -> Report:
     before = os.getloadavg()[0]
     with (
-        terminate.raised(),
+        sigterm.as_interrupt(),
         tempfile.TemporaryDirectory(prefix="batchtel-bench-") as folder,
         console.status(group) as status,
     ):

@@ -136,7 +136,7 @@ class _Bench:
 
 @contextmanager
 def _bench(folder: Path, cadence: str, say: Callable[[str], None]) -> Iterator[_Bench]:
-    with Stack.running(folder, Ports.free(), cadence=cadence, say=say) as stack:
+    with Stack.running(folder, Ports.free(), cadence=cadence, notify=say) as stack:
         pid = next(status.pid for status in stack.status() if status.name == "collector")
         assert pid is not None
         with Watched(pid) as collector:

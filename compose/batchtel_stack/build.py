@@ -1,7 +1,6 @@
 """Build the programs once, into the user's cache, one after the other; the next one's modules are fetched meanwhile.
 
-The programs share most of what they are made of. Two compilations at once would walk through the shared packages in
-step and compile each of them twice.
+The programs share most of their packages. Two compilations at the same time would compile each shared package twice.
 
 An interrupted build loses nothing: Go's own cache keeps every compiled package, and a program appears in the cache only
 when it is whole. Two builders at once (two checkouts, two terminals) wait for each other, program by program.
@@ -20,13 +19,13 @@ from typing import Final
 
 from batchtel.cli.main import Failure
 from batchtel_collector.check import cache
-from batchtel_stack import children, terminate, toolchain
+from batchtel_stack import children, sigterm, toolchain
 from batchtel_stack.binaries import BINARIES, FLAGS, Binary
 from batchtel_stack.lock import Lock
 from batchtel_stack.progress import Progress, Step
 
 _STAGES: Final = ("fetching its modules", "building")
-"""What a program goes through; at any time, each stage is open to one program."""
+"""The stages of a build; each stage is used by one program at a time."""
 
 _LAST_LINES: Final = 15
 
@@ -38,7 +37,7 @@ def ensure(binaries: Iterable[Binary] = BINARIES) -> dict[str, Path]:
 
     Raises:
         Failure: a build failed, or there is no Go (exit code 3). The others are finished first.
-        KeyboardInterrupt: Ctrl-C or SIGTERM; the compilers are stopped, what they did so far stays.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the compilers are stopped, their results so far are kept.
     """
     wanted = list(binaries)
     missing = [binary for binary in wanted if not binary.built()]
@@ -48,17 +47,17 @@ def ensure(binaries: Iterable[Binary] = BINARIES) -> dict[str, Path]:
 
 
 def _build(missing: list[Binary]) -> None:
-    with terminate.raised(), Progress([binary.name for binary in missing]) as progress:
-        go = toolchain.find(progress.say)
+    with sigterm.as_interrupt(), Progress([binary.name for binary in missing]) as progress:
+        go = toolchain.find(progress.notify)
         builds = [_Build(binary, go) for binary in missing]
         try:
             while not all(build.step.finished for build in builds):
                 for build in builds:
-                    build.advance(taken={other.stage for other in builds if other.active})
+                    build.advance(busy={other.stage for other in builds if other.active})
                 progress.show([build.step for build in builds])
                 time.sleep(0.1)
         except KeyboardInterrupt:
-            progress.say("stopped; the next build continues where this one was")
+            progress.notify("stopped; the next build continues from here")
             raise
         finally:
             for build in builds:
@@ -69,7 +68,7 @@ def _build(missing: list[Binary]) -> None:
 
 
 class _Build:
-    """One program on its way: waiting for its turn or for another builder, fetching, building, then built or failed."""
+    """The build of one program: waiting for its stage or another builder, fetching, building, then built or failed."""
 
     def __init__(self, binary: Binary, go: Path) -> None:
         self.binary = binary
@@ -83,19 +82,19 @@ class _Build:
 
     @property
     def active(self) -> bool:
-        """Say whether it is at its stage now."""
+        """Whether it runs now."""
         return self._go is not None
 
-    def advance(self, taken: set[str]) -> None:
-        """Go one step further without waiting; do not begin a stage that another program has taken."""
+    def advance(self, busy: set[str]) -> None:
+        """Continue without waiting; do not begin a stage that another program uses."""
         if self._go is not None:
             self._look()
         elif not self.step.finished:
             if self.binary.built():
                 self.step.state = "built"
-            elif not self._lock.take():
-                self.step.state = f"another builder is at it (process {self._lock.holder()})"
-            elif self.stage not in taken and not self.binary.built():
+            elif not self._lock.acquire():
+                self.step.state = f"another process builds it ({self._lock.holder()})"
+            elif self.stage not in busy and not self.binary.built():
                 self._start()
 
     def close(self) -> None:
@@ -122,7 +121,7 @@ class _Build:
     def _command(self) -> list[str | Path]:
         tags, packages = f"-tags={','.join(self.binary.tags)}", self.binary.programs.values()
         if self.stage == _STAGES[0]:
-            # Unlike `go mod download`, this fetches only modules that the programs contain. It prints nothing.
+            # Unlike `go mod download`, this fetches only modules that the programs contain, without output.
             return [self.go, "list", "-deps", "-f={{/* nothing */}}", "-mod=readonly", tags, *packages]
         # With a folder as -o, Go names each program after the last part of its package's path.
         return [self.go, "build", "-v", *FLAGS, tags, "-o", f"{self._partial}/", *packages]
@@ -149,9 +148,9 @@ class _Build:
 
 def _explain(binary: Binary, code: int) -> str:
     log = binary.log().read_text(errors="replace").splitlines()
-    # -v prints each package by its bare path, and downloads are announced: neither explains a failure.
-    telling = [line for line in log if " " in line.strip() and not line.startswith("go: downloading ")]
-    last = "\n".join(f"  {line}" for line in telling[-_LAST_LINES:]) or "  (it said nothing)"
+    # -v prints each package as a path only, and downloads are logged: neither explains a failure.
+    reasons = [line for line in log if " " in line.strip() and not line.startswith("go: downloading ")]
+    last = "\n".join(f"  {line}" for line in reasons[-_LAST_LINES:]) or "  (no output)"
     return (
         f"{binary.name} {binary.version} cannot be built: go ended with {code}. Its last lines:\n{last}\n"
         f"The whole log: {binary.log()}"

@@ -1,4 +1,4 @@
-"""Start programs so that none of them outlives what it belongs to."""
+"""Start programs so that none of them outlives its parent."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def start(
 
     Args:
         command: the program and its arguments.
-        output: takes stdout and stderr.
+        output: file for stdout and stderr.
         folder: working directory; the current one when None.
         environment: the whole environment; the current one when None.
         tied: let the kernel kill it when the thread that started it ends, however that happens (SIGKILL included).
     """
     child: subprocess.Popen[bytes] | None = None
     try:
-        with _held_back():
+        with _signals_delayed():
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -56,11 +56,11 @@ def start(
 
 
 @contextlib.contextmanager
-def _held_back() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait for the end of the block.
+def _signals_delayed() -> Iterator[None]:
+    """Delay Ctrl-C and SIGTERM until the end of the block.
 
-    Python drops a KeyboardInterrupt that arrives in the hooks it runs around a fork (measured: 3 of 300), and one that
-    arrives later in Popen leaves a child that nobody knows.
+    Python drops a KeyboardInterrupt that arrives in its hooks around a fork (measured: 3 of 300), and one that arrives
+    later in Popen leaves a child without a Popen object.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread runs handlers
@@ -80,15 +80,15 @@ def _held_back() -> Iterator[None]:
 def tie(parent: int) -> None:
     """Ask the kernel to kill this process, just forked by `parent`, when the thread that forked it ends.
 
-    A fork does not inherit it: one that forks again ties each child anew.
+    A fork does not inherit this: a process that forks again has to tie each child itself.
     """
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # The parent may have died between fork and prctl; then nobody would send the signal.
+    # The parent may have ended between fork and prctl; then no signal would be sent.
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def kill_group(pid: int, number: signal.Signals) -> None:
-    """Send a signal to the process group that `start` made for `pid`; it may be gone already."""
+    """Send a signal to the process group that `start` made for `pid`; it may have ended already."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, number)

@@ -52,7 +52,7 @@ def _data(function: _F) -> _F:
     )(function)
 
 
-def _say(line: str) -> None:
+def _notify(line: str) -> None:
     click.echo(line, err=True)
 
 
@@ -85,7 +85,7 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
       batchtel stack up --data ./stack
     """
     wanted = Ports().changed(ports)
-    # Before anything is built or compared: a slip in a name is not to cost a build.
+    # Before anything is built or compared: a mistyped name must not wait for a build.
     with as_failures():
         load(environment)
     stack = Stack(data, wanted, environment=environment)
@@ -93,16 +93,16 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     if states == {"running"}:
         _require_same_ports(stack, wanted)
         _require_same_configuration(stack)
-        _say(f"the stack in {stack.data} runs already")
+        _notify(f"the stack in {stack.data} runs already")
     else:
         if "exited" in states:
             gone = [status.name for status in stack.status() if status.state == "exited"]
             have = "has" if len(gone) == 1 else "have"
-            _say(f"{', '.join(gone)} {have} ended since the last start; stopping the rest and starting all four")
+            _notify(f"{', '.join(gone)} {have} ended since the last start; stopping the rest and starting all four")
             stack.stop()
-        stack.start(say=_say)
+        stack.start(notify=_notify)
     _print_statuses(stack.status())
-    _say(f"send with: export OTEL_EXPORTER_OTLP_ENDPOINT={stack.otlp_http}")
+    _notify(f"send with: export OTEL_EXPORTER_OTLP_ENDPOINT={stack.otlp_http}")
 
 
 @click.command(epilog="Exit codes: 0 all programs run, or none was started; 1 a program has ended by itself.")
@@ -123,9 +123,9 @@ def status(data: Path, as_json: bool) -> None:
         _print_statuses(statuses)
         for one in statuses:
             if one.state == "exited" and one.log is not None:
-                _say(f"\n{one.name} has ended by itself. Its last lines:\n{output.quoted(one.log, _CRASH_LINES)}")
+                _notify(f"\n{one.name} has ended by itself. Its last lines:\n{output.quoted(one.log, _CRASH_LINES)}")
         if any(one.state == "exited" for one in statuses):
-            _say(f"\nStart all four again: batchtel stack up{_options(data)}")
+            _notify(f"\nStart all four again: batchtel stack up{_options(data)}")
     sys.exit(1 if any(one.state == "exited" for one in statuses) else 0)
 
 
@@ -178,7 +178,7 @@ def down(data: Path) -> None:
       batchtel stack down --data ./stack
     """
     stopped = Stack(data).stop()
-    _say(f"stopped {', '.join(stopped)}" if stopped else f"nothing runs in {data}")
+    _notify(f"stopped {', '.join(stopped)}" if stopped else f"nothing runs in {data}")
 
 
 @click.command(
@@ -206,19 +206,19 @@ def build(names: tuple[str, ...]) -> None:
 
 
 def _options(data: Path) -> str:
-    """Return the options of the `up` that has started a stack, as far as they are no defaults."""
-    known = state.read(data)
-    differ = [name for name in Ports.names() if known and getattr(known.ports, name) != getattr(Ports(), name)]
+    """Return the options of the `up` that has started a stack, without defaults."""
+    saved = state.read(data)
+    differ = [name for name in Ports.names() if saved and getattr(saved.ports, name) != getattr(Ports(), name)]
     folder = [] if data == default_data() else ["--data", str(data)]
-    ports = [word for name in differ if known for word in ("--port", f"{name}={getattr(known.ports, name)}")]
-    return "".join(f" {shlex.quote(word)}" for word in [*folder, *ports])
+    ports = [part for name in differ if saved for part in ("--port", f"{name}={getattr(saved.ports, name)}")]
+    return "".join(f" {shlex.quote(part)}" for part in [*folder, *ports])
 
 
 def _require_same_ports(stack: Stack, wanted: Ports) -> None:
-    known = state.read(stack.data)
-    if known is not None and known.ports != wanted:
-        differ = [name for name in Ports.names() if getattr(known.ports, name) != getattr(wanted, name)]
-        listed = ", ".join(f"{name} {getattr(known.ports, name)} instead of {getattr(wanted, name)}" for name in differ)
+    saved = state.read(stack.data)
+    if saved is not None and saved.ports != wanted:
+        differ = [name for name in Ports.names() if getattr(saved.ports, name) != getattr(wanted, name)]
+        listed = ", ".join(f"{name} {getattr(saved.ports, name)} instead of {getattr(wanted, name)}" for name in differ)
         raise Failure(
             f"the stack in {stack.data} runs with other ports: {listed}. Stop it first: batchtel stack down", 2
         )

@@ -1,7 +1,7 @@
-"""Make the collector's Go module from its manifest.
+"""Generate the collector's Go module from its manifest.
 
-The module is committed, so that building the collector needs no generator and every dependency is locked. Whoever edits
-`builder.yaml` runs `python -m batchtel_stack.distribution`; a test compares the two.
+The module is committed, so that building the collector needs no generator and every dependency is locked. After editing
+`builder.yaml` run `python -m batchtel_stack.distribution`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _BUILDER: Final = Path(__file__).parent / "go" / "builder"
 
 
 def generate(folder: Path) -> None:
-    """Write the Go module of the manifest into `folder`, which the collector's builder makes when it is missing.
+    """Write the Go module of the manifest into `folder`, which the collector's builder creates when it is missing.
 
     Needs the Go module proxy unless every module is in Go's cache.
 
     Raises:
         Failure: there is no Go or the builder failed (exit code 3).
     """
-    go = toolchain.find(_say)
+    go = toolchain.find(_notify)
     manifest = yaml.safe_load(MANIFEST.read_text())
     manifest["dist"] |= {"output_path": str(folder), "go": str(go)}
     with tempfile.TemporaryDirectory() as scratch:
@@ -49,11 +49,11 @@ def _run(command: Sequence[str | Path], folder: Path) -> None:
         command, cwd=folder, env=toolchain.environment(), capture_output=True, text=True, check=False
     )
     if outcome.returncode != 0:
-        words = " ".join(map(str, command[1:3]))
-        raise Failure(f"`go {words}` failed with {MANIFEST}:\n{outcome.stderr.strip()[-2000:]}", 3)
+        arguments = " ".join(map(str, command[1:3]))
+        raise Failure(f"`go {arguments}` failed with {MANIFEST}:\n{outcome.stderr.strip()[-2000:]}", 3)
 
 
-def _say(line: str) -> None:
+def _notify(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 

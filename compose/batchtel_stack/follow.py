@@ -10,9 +10,9 @@ from typing import IO
 
 
 def follow(logs: Mapping[str, Path], begin: Mapping[str, int]) -> Generator[tuple[str, str], None, None]:
-    """Yield (name, line) for every line of the files behind the byte `begin`, those that will be added too, for ever.
+    """Yield (name, line) for every line of the files behind the byte `begin`, and for each new line, for ever.
 
-    A restart begins a new file of the same name; that one is read from its start, after what is left of the old one.
+    A restart creates a new file of the same name; it is read from its start, after the rest of the old one.
     """
     files = {name: _opened(path, begin[name]) for name, path in logs.items()}
     try:
@@ -27,7 +27,7 @@ def _lines(logs: Mapping[str, Path], files: dict[str, IO[bytes]]) -> Iterator[tu
     while True:
         quiet = True
         for name, path in logs.items():
-            # Asked before reading: a file that has been replaced gets no more lines.
+            # Checked before reading: a file that has been replaced gets no more lines.
             replaced = _is_another(path, files[name])
             for part in iter(files[name].readline, b""):
                 quiet = False

@@ -1,4 +1,4 @@
-"""A lock file that the kernel takes back when its holder ends, however it ends."""
+"""A lock file that the kernel releases when its holder ends, however it ends."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import IO
 
 
 class Lock:
-    """An exclusive lock on a file, with the holder's process id in it. Nothing is opened before `take`."""
+    """An exclusive lock on a file, with the holder's process id in it. Nothing is opened before `acquire`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[str] | None = None
 
-    def take(self) -> bool:
-        """Take the lock without waiting; say whether this object holds it now."""
+    def acquire(self) -> bool:
+        """Acquire the lock without waiting; return whether this object holds it now."""
         if self._file is not None:
             return True
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ class Lock:
         return (self.path.read_text() if self.path.exists() else "").strip() or "?"
 
     def release(self) -> None:
-        """Give the lock back; nothing happens when it is not held."""
+        """Release the lock; nothing happens when it is not held."""
         if self._file is not None:
             # The file stays: removing it would let a third process lock a new file of the same name.
             self._file.close()

@@ -1,4 +1,4 @@
-"""What the programs print: one log file each, and the one of the start before."""
+"""The output of the programs: one log file each, and the one of the start before."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def tail(log: Path, lines: int, end: int | None = None) -> list[str]:
 
 def quoted(log: Path, lines: int) -> str:
     """Return the end of a log for an error message: indented, with the file's name below."""
-    last = "\n".join(f"  {line}" for line in tail(log, lines)) or "  (it printed nothing)"
+    last = "\n".join(f"  {line}" for line in tail(log, lines)) or "  (no output)"
     return f"{last}\nThe whole log: {log}"

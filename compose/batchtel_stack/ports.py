@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batchtel.cli.main import Failure
-from batchtel_stack import holder
+from batchtel_stack import port_owner
 
 HOST: Final = "127.0.0.1"
 
 CANDIDATES = range(20000, 32000)
-"""Where `free` looks: below the ports that Linux gives to outgoing connections, 32768 to 60999.
+"""The range of `free`: below the ports that Linux uses for outgoing connections, 32768 to 60999.
 
-Tests that run in parallel give each of their processes a part: a port that is free now may be open elsewhere a moment
-later."""
+Tests that run in parallel give each of their processes a part: a port that is free now may be in use a moment later."""
 
 
 def _port(number: int, program: str, purpose: str) -> int:
@@ -29,7 +28,7 @@ def _port(number: int, program: str, purpose: str) -> int:
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one stack. Each field knows the program that opens it and what it is for."""
+    """The ports of one stack. The metadata of each field is the program that opens it, and its purpose."""
 
     otlp_grpc: int = _port(4317, "collector", "jobs send here, OTLP over gRPC")
     otlp_http: int = _port(4318, "collector", "jobs send here, OTLP over HTTP")
@@ -57,7 +56,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        """Return ports that nothing uses right now."""
+        """Return ports that are free now."""
         return cls(**dict(zip(cls.names(), free(len(cls.names())), strict=True)))
 
     def changed(self, settings: Iterable[str]) -> Ports:
@@ -71,7 +70,7 @@ class Ports:
         for setting in settings:
             name, _, number = setting.partition("=")
             if name not in numbers:
-                problems.append(f"--port {setting}: no port is called {name!r}; choose from {', '.join(numbers)}")
+                problems.append(f"--port {setting}: unknown port {name!r}; choose from {', '.join(numbers)}")
             elif not (number.isascii() and number.isdigit() and 1 <= int(number) <= 65535):
                 problems.append(f"--port {setting}: {number!r} is not a port; write {name}=19090 (1 to 65535)")
             else:
@@ -90,7 +89,8 @@ class Ports:
         """Do nothing when every port can be opened.
 
         Raises:
-            Failure: names each port that cannot be, who uses it and the setting to change (exit code 3).
+            Failure: names each port that cannot be opened, the process that uses it and the setting to change (exit
+                code 3).
         """
         problems = []
         for port in dataclasses.fields(self):
@@ -98,9 +98,9 @@ class Ports:
             refusal = _refusal(number)
             if refusal is None:
                 continue
-            why = f"is used by {holder.of(HOST, number) or 'a process of another user'}"
+            why = f"is used by {port_owner.of(HOST, number) or 'a process of another user'}"
             if refusal == errno.EACCES:
-                why = "is for root only, as low ports are"
+                why = "needs root, as all low ports"
             problems.append(
                 f"  {HOST}:{number} ({port.metadata['program']}, {port.metadata['purpose']}) {why}; "
                 f"choose another port: --port {port.name}=N"
@@ -111,24 +111,24 @@ class Ports:
 
 
 def free(count: int) -> list[int]:
-    """Return `count` ports of `CANDIDATES` that nothing uses right now.
+    """Return `count` ports of `CANDIDATES` that are free now.
 
     Raises:
-        Failure: There are not so many (exit code 3).
+        Failure: There are fewer (exit code 3).
     """
-    taken: list[int] = []
+    found: list[int] = []
     for number in random.sample(CANDIDATES, len(CANDIDATES)):
         if _refusal(number) is None:
-            taken.append(number)
-        if len(taken) == count:
-            return taken
+            found.append(number)
+        if len(found) == count:
+            return found
     raise Failure(f"fewer than {count} ports between {CANDIDATES.start} and {CANDIDATES.stop} are free", 3)
 
 
 def _refusal(number: int) -> int | None:
-    """Return the errno for which a port cannot be opened, None if it can."""
+    """Return the errno of opening a port, None if it can be opened."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the programs do it: connections that wait for their end must not count as users.
+        # As the programs do it: connections in TIME_WAIT must not count as users.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, number))

@@ -24,21 +24,21 @@ from batchtel_dashboards import rules
 from batchtel_stack.ports import HOST, Ports
 
 PROGRAMS: Final = ("prometheus", "victorialogs", "jaeger", "collector")
-"""Their names, in the order of their start: backends before the collector, which would only retry."""
+"""Their names, in the order of their start: backends before the collector, which would retry."""
 
 _BACKENDS: Final = Path(__file__).parent / "backends"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What can differ between two stacks.
+    """The options of a stack.
 
     Attributes:
-        data: absolute folder of everything that the stack writes.
-        ports: what it listens on.
+        data: absolute path of the folder for all files of the stack.
+        ports: its ports.
         environment: name or path of the collector's environment.
         cadence: how often series are written and rules are evaluated, e.g. "15s"; the environment's when None.
-        query_lookback_delta: how far Prometheus looks back for a sample; its own default of 5 minutes when None.
+        query_lookback_delta: Prometheus' flag of that name; its default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
         only_collector: no stores of its own, the collector delivers to those of the environment.
     """
@@ -57,11 +57,11 @@ class Program:
     """One program of a stack, ready to be started.
 
     Attributes:
-        name: what users call it, and the name of its binary.
+        name: its name for users, and that of its binary.
         arguments: the command line after the binary.
         files: path -> text of the configuration files that it reads.
-        url: where people and clients reach it.
-        ready: answers 200 as soon as it works.
+        url: its address.
+        ready: the address that answers 200 when it is ready.
         variables: added to its environment.
     """
 
@@ -79,7 +79,7 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
 
     Args:
         options: the stack.
-        boot: Unix time of the start, which tells the collector's lives apart in its series.
+        boot: Unix time of the start; it distinguishes the collector's processes in its series.
 
     Raises:
         Failure: the environment or its rendering is wrong (exit code 2).
@@ -98,7 +98,7 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
 
 @as_failures()
 def configured(options: Options) -> Settings:
-    """Return the environment of a stack: the named one, with what the stack decides put over it.
+    """Return the environment of a stack: the named one, with the settings of the stack over it.
 
     Raises:
         Failure: the environment is wrong (exit code 2).
@@ -147,10 +147,10 @@ def _victorialogs(options: Options, retention: timedelta) -> Program:
     port = options.ports.victorialogs
     arguments = (
         f"-storageDataPath={options.data / 'victorialogs'}",
-        # It reads a day as 24 h and no part of a day; what is older is rejected and deleted.
+        # Whole days only; older data is rejected and deleted.
         f"-retentionPeriod={math.ceil(retention / timedelta(days=1))}d",
         f"-httpListenAddr={HOST}:{port}",
-        # It acknowledges what is in memory: kill -9 loses what is younger than this, whose least value is 1 s.
+        # It acknowledges data in memory: kill -9 loses what is younger than this. The minimum is 1 s.
         "-inmemoryDataFlushInterval=1s",
         "-loggerLevel=WARN",
     )
@@ -184,7 +184,7 @@ def _collector(options: Options, environment: Settings, boot: int) -> Program:
     unset = {name for name in required_variables(text) if name not in os.environ}
     if unset:
         needs = f"the environment {environment.name} needs {', '.join(sorted(unset))}"
-        raise Failure(f"{needs}; export what it needs, then try again", 2)
+        raise Failure(f"{needs}; export them, then try again", 2)
     return Program(
         "collector",
         ("--config", str(file)),
@@ -210,7 +210,7 @@ def _listeners(options: Options) -> dict[str, object]:
 
 
 def _own_stores(ports: Ports) -> dict[str, object]:
-    """Return the stack's stores in the place of those that the environment names."""
+    """Return the stack's stores, which replace those of the environment."""
     return {
         "prometheus": {"endpoint": f"http://{HOST}:{ports.prometheus}/api/v1/write", "query": None},
         "loki": None,

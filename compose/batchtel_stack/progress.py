@@ -1,4 +1,4 @@
-"""Say how far the builds are: a live table on a terminal, elsewhere a line at each change and one a minute."""
+"""Show the progress of builds: a live table on a terminal, elsewhere a line at each change and one a minute."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _QUIET_SECONDS: Final = 60.0
 
 @dataclass
 class Step:
-    """What is known about one build.
+    """The progress of one build.
 
     Attributes:
         name: the program.
-        state: waiting, fetching its modules, fetched, building, built, failed, or a sentence about who is waited for.
-        started: monotonic seconds, 0 while nothing is done.
+        state: waiting, fetching its modules, fetched, building, built, failed, or that it waits for
+            another builder.
+        started: monotonic seconds, 0 before the start.
         log: the compiler's output, with one line for each compiled package.
     """
 
@@ -34,7 +35,7 @@ class Step:
 
     @property
     def finished(self) -> bool:
-        """Say whether there is nothing left to do."""
+        """Whether the build has ended."""
         return self.state in {"built", "failed"}
 
     def elapsed(self) -> str:
@@ -47,7 +48,7 @@ class Step:
         return f"{seconds // 60}:{seconds % 60:02}"
 
     def packages(self) -> int:
-        """Return how many packages were compiled so far; those that Go's cache has do not count."""
+        """Return how many packages were compiled so far, without those from Go's cache."""
         if self.log is None or not self.log.exists():
             return 0
         with self.log.open(errors="replace") as lines:
@@ -61,10 +62,10 @@ class Progress:
         self._console = Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
         self._states = dict.fromkeys(names, "waiting")
-        self._spoken = time.monotonic()
+        self._shown_at = time.monotonic()
 
     def __enter__(self) -> Progress:
-        self.say(
+        self.notify(
             f"Building {', '.join(self._states)} from source. This happens once: 12 minutes of CPU time and "
             f"4 GB of Go's caches, all four together. Ctrl-C loses nothing."
         )
@@ -78,7 +79,7 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         """Print one line."""
         self._console.print(line, soft_wrap=True, markup=False)
 
@@ -86,17 +87,17 @@ class Progress:
         """Show the steps; cheap enough to be called ten times a second."""
         now = time.monotonic()
         if self._live:
-            if now - self._spoken >= 0.5:
-                self._spoken = now
+            if now - self._shown_at >= 0.5:
+                self._shown_at = now
                 self._live.update(_table(steps))
             return
         changed = [step for step in steps if step.state != self._states[step.name]]
         self._states.update({step.name: step.state for step in changed})
-        if now - self._spoken >= _QUIET_SECONDS:
+        if now - self._shown_at >= _QUIET_SECONDS:
             changed = [step for step in steps if not step.finished]
         if changed:
-            self._spoken = now
-            self.say("; ".join(_words(step) for step in changed))
+            self._shown_at = now
+            self.notify("; ".join(_text(step) for step in changed))
 
 
 def _table(steps: list[Step]) -> Table:
@@ -106,7 +107,7 @@ def _table(steps: list[Step]) -> Table:
     return table
 
 
-def _words(step: Step) -> str:
+def _text(step: Step) -> str:
     if not step.started:
         return f"{step.name}: {step.state}"
     return f"{step.name}: {step.state} ({step.elapsed()}, {step.packages()} packages compiled)"

@@ -1,8 +1,8 @@
-"""The collector's queue files: those that are damaged are set aside before it starts.
+"""The collector's queue files: damaged ones are set aside before it starts.
 
 The collector keeps each queue in one file of bbolt (extension file_storage). With a damaged one it does not start, or
-ends while it starts: its setting `recreate` covers only some of what can be wrong. So the files are checked as bbolt
-reads them: the meta pages, then each page of the tree that the newer one leads to. Values are not looked at.
+ends while it starts: its setting `recreate` covers only some kinds of damage. So the files are checked as bbolt reads
+them: the meta pages, then each page of the tree below the newer one. Values are not checked.
 
 Format: github.com/etcd-io/bbolt, v1.5.0, internal/common. `python -m batchtel_stack.queue_files FOLDER` does the same
 where another program starts the collector, such as a container.
@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 PREFIXES: Final = ("exporter_", "receiver_", "processor_", "extension_", "connector_")
-"""How the names of queue files begin: the kind of the component that each belongs to."""
+"""Beginnings of the names of queue files: the kind of their component."""
 
 SET_ASIDE: Final = ".damaged"
-"""End of the name of a file that was set aside; the time of it is before that."""
+"""End of the name of a file that was set aside, after the time."""
 
 _MAGIC: Final = 0xED0CDAED
 _VERSION: Final = 2
@@ -40,7 +40,7 @@ _IS_BUCKET: Final = 1
 
 
 class Damaged(NamedTuple):
-    """A queue file that was set aside: what it was called, where it is now, and what is wrong with it."""
+    """A queue file that was set aside: its former path, its path now, and its damage."""
 
     file: Path
     moved_to: Path
@@ -48,7 +48,7 @@ class Damaged(NamedTuple):
 
 
 class _DamageError(Exception):
-    """What is wrong with a file."""
+    """The damage of a file."""
 
 
 def set_aside(folder: Path) -> list[Damaged]:
@@ -68,7 +68,7 @@ def set_aside(folder: Path) -> list[Damaged]:
 
 
 def damage(file: Path) -> str | None:
-    """Return what keeps the collector from reading a queue file; None if nothing does. An empty one is right."""
+    """Return why the collector cannot read a queue file; None if it can. An empty file is valid."""
     size = file.stat().st_size
     if size == 0:
         return None
@@ -94,13 +94,13 @@ class _Tree:
         self._seen: set[int] = set()
 
     def check(self) -> None:
-        """Raise if a page is not what it has to be."""
+        """Raise if a page is invalid."""
         waiting = [self._root]
         while waiting:
             waiting += self._below(waiting.pop())
 
     def _second_meta(self) -> tuple[int, int, int, int] | None:
-        # Where the first one is damaged the size of pages is not known; bbolt tries the same sizes.
+        # If the first one is damaged, the page size is not known; bbolt tries the same sizes.
         first = self._meta(0)
         sizes = [first[0]] if first is not None else [1024 << power for power in range(15)]
         return next((meta for size in sizes if (meta := self._meta(size)) is not None), None)
@@ -118,14 +118,14 @@ class _Tree:
         return page_size, root, end, txid
 
     def _below(self, page: int) -> Iterator[int]:
-        """Check a page; yield the pages that it leads to."""
+        """Check a page; yield the pages below it."""
         if not 2 <= page < self._end:
             raise _DamageError(f"a page {page} is referred to, and there are {self._end}")
         start = page * self._page_size
         number, flags, count, overflow = _HEADER.unpack_from(self._content, start)
         extent = (overflow + 1) * self._page_size
         if number != page or flags not in (_BRANCH, _LEAF) or page + overflow >= self._end:
-            raise _DamageError(f"page {page} is no page of the tree")
+            raise _DamageError(f"page {page} is not a page of the tree")
         if not self._seen.isdisjoint(range(page, page + overflow + 1)):
             raise _DamageError(f"page {page} is referred to twice")
         self._seen.update(range(page, page + overflow + 1))
@@ -143,7 +143,7 @@ class _Tree:
             at = element + position
             name = self._content[start + at : start + at + key]
             if at + key + value > extent or (index and name <= last):
-                raise _DamageError(f"element {index} of page {page} is not where it has to be")
+                raise _DamageError(f"element {index} of page {page} is not in its place")
             last = name
             if flags == _BRANCH:
                 yield fields[2]
@@ -162,7 +162,7 @@ class _Tree:
             # A small bucket is a page within its element.
             _, flags, count, _ = _HEADER.unpack_from(self._content, at + _BUCKET.size)
             if flags != _LEAF:
-                raise _DamageError(f"a bucket of page {page} is no page")
+                raise _DamageError(f"a bucket of page {page} is not a page")
             yield from self._elements(at + _BUCKET.size, size - _BUCKET.size, flags, count, page)
 
 
@@ -203,7 +203,7 @@ def main(arguments: list[str]) -> int:
 
 
 def sentence(found: Damaged) -> str:
-    """Return what happened to a damaged file, for people."""
+    """Return a message about a damaged file."""
     return f"the queue file {found.file} is damaged ({found.reason}); it was set aside as {found.moved_to.name}"
 
 

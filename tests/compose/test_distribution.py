@@ -1,4 +1,4 @@
-"""The collector's committed module is what its manifest says, and the programs are built of the same packages."""
+"""The collector's committed module matches its manifest, and the programs are built of the same packages."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_programs_are_built_of_the_same_packages(binary: Binary) -> None:
         for module in own.keys() & collector
         if own[module] != collector[module] and not (binary is JAEGER and module.startswith(OTHER_IN_JAEGER))
     }
-    assert not differing, "take the collector's version: go get in the program's module, then go mod tidy"
+    assert not differing, "use the collector's version: go get in the program's module, then go mod tidy"
 
 
 @pytest.mark.parametrize("binary", BINARIES, ids=lambda binary: binary.name)
-def test_no_program_is_under_a_licence_that_forbids_it(binary: Binary) -> None:
+def test_no_program_has_a_forbidden_licence(binary: Binary) -> None:
     """No module that a program contains is under the AGPL or a source-available licence, its own module included."""
     go, tags = toolchain.find(print), f"-tags={','.join(binary.tags)}"
     form = "-f={{with .Module}}{{.Path}} {{.Dir}}{{end}}"

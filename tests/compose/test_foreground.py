@@ -63,7 +63,7 @@ def test_second_start_is_refused(data: Path, ports: Ports) -> None:
 
 
 def test_programs_do_not_report_about_themselves(data: Path, ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OTEL_* variables are meant for jobs: no program inherits them; the rest of the environment it does."""
+    """OTEL_* variables are for jobs: the programs inherit the rest of the environment only."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
     monkeypatch.setenv("GREETING", "hello")
     with Stack.running(data, ports):

@@ -1,4 +1,4 @@
-"""What is read of the programs' logs while they are written, and while a restart puts new ones in their place."""
+"""Reading the programs' logs while they are written, and while a restart replaces them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchtel_stack.follow import follow
 
 
 def test_no_line_is_lost_between_the_tail_and_the_following(tmp_path: Path) -> None:
-    """What is written after the tail was measured is followed, though it was there before the following began."""
+    """A line that is written between the tail and the start of the following is printed."""
     log = output.fresh(tmp_path, "jaeger")
     log.write_text("one\ntwo\nthree\n")
     end = log.stat().st_size
@@ -29,13 +29,13 @@ def test_a_restart_is_followed_into_its_new_file(tmp_path: Path) -> None:
     with closing(follow({"jaeger": log}, {"jaeger": 0})) as following:
         assert next(following) == ("jaeger", "old")
         with log.open("ab") as file:
-            file.write(b"last \xff words\nunfin")
+            file.write(b"last \xff lines\nunfin")
             file.flush()
             output.fresh(tmp_path, "jaeger")
             log.write_text("new\n")
             file.write(b"ished")
         assert [next(following) for _ in range(3)] == [
-            ("jaeger", "last \N{REPLACEMENT CHARACTER} words"),
+            ("jaeger", "last \N{REPLACEMENT CHARACTER} lines"),
             ("jaeger", "unfinished"),
             ("jaeger", "new"),
         ]

@@ -1,4 +1,4 @@
-"""Ports: settings, and who stands in the way."""
+"""Ports: settings, and processes that use them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LOW_PORTS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 @pytest.fixture
-def taken(ports: Ports) -> Iterator[Ports]:
-    """Ports of which two are listened on, by this process."""
+def occupied(ports: Ports) -> Iterator[Ports]:
+    """Ports; this process listens on two of them."""
     with ExitStack() as held:
         for number in (ports.prometheus, ports.jaeger_otlp):
             listener = held.enter_context(socket.socket())
@@ -31,27 +31,27 @@ def taken(ports: Ports) -> Iterator[Ports]:
 
 
 @pytest.mark.usefixtures("built")
-def test_occupied_ports_are_all_named(batchtel: Batchtel, data: Path, taken: Ports) -> None:
-    """One error names every port that is in use, by whom, for what it is wanted and how to choose another."""
-    up = batchtel("stack", "up", "--data", data, *options(taken))
+def test_occupied_ports_are_all_named(batchtel: Batchtel, data: Path, occupied: Ports) -> None:
+    """One error names every port that is in use, its process, its purpose and how to choose another."""
+    up = batchtel("stack", "up", "--data", data, *options(occupied))
     me = f"process {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
     assert up.returncode == 3
     assert up.stderr == (
         "error: 2 ports cannot be opened, nothing was started:\n"
-        f"  127.0.0.1:{taken.prometheus} (prometheus, queries and remote write) is used by {me}; "
+        f"  127.0.0.1:{occupied.prometheus} (prometheus, queries and remote write) is used by {me}; "
         "choose another port: --port prometheus=N\n"
-        f"  127.0.0.1:{taken.jaeger_otlp} (jaeger, spans from the collector, OTLP over gRPC) is used by {me}; "
+        f"  127.0.0.1:{occupied.jaeger_otlp} (jaeger, spans from the collector, OTLP over gRPC) is used by {me}; "
         "choose another port: --port jaeger_otlp=N\n"
     )
     assert processes(data) == {}
 
 
-def test_one_occupied_port_reads_well(taken: Ports) -> None:
-    """A single port is spoken of in the singular."""
+def test_one_occupied_port_is_in_the_singular(occupied: Ports) -> None:
+    """The error about a single port is in the singular."""
     with pytest.raises(
         Failure, match=r"^a port cannot be opened, nothing was started:\n  127\.0\.0\.1:\d+ \(prometheus"
     ):
-        Ports.free().changed([f"prometheus={taken.prometheus}"]).require_free()
+        Ports.free().changed([f"prometheus={occupied.prometheus}"]).require_free()
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ def no_root() -> Iterator[None]:
 
 @pytest.mark.skipif(int(LOW_PORTS.read_text()) < 2, reason="here everybody may open any port, as in most containers")
 @pytest.mark.usefixtures("no_root")
-def test_a_low_port_is_not_said_to_be_used(ports: Ports) -> None:
-    """Whoever may not open it is told that, and not of a process that is not there."""
+def test_a_low_port_is_not_reported_as_used(ports: Ports) -> None:
+    """The error is that it needs root, not that a process uses it."""
     with pytest.raises(Failure) as refused:
         ports.changed(["prometheus=1"]).require_free()
     assert refused.value.message == (
         "a port cannot be opened, nothing was started:\n"
-        "  127.0.0.1:1 (prometheus, queries and remote write) is for root only, as low ports are; "
+        "  127.0.0.1:1 (prometheus, queries and remote write) needs root, as all low ports; "
         "choose another port: --port prometheus=N"
     )
 
@@ -88,7 +88,7 @@ def test_wrong_settings_are_all_named() -> None:
         Ports().changed(["promethus=1", "victorialogs=70000", "jaeger=x", "otlp_grpc=9090"])
     assert wrong.value.exit_code == 2
     assert wrong.value.format_message() == (
-        "--port promethus=1: no port is called 'promethus'; choose from otlp_grpc, otlp_http, collector_health, "
+        "--port promethus=1: unknown port 'promethus'; choose from otlp_grpc, otlp_http, collector_health, "
         "collector_metrics, collector_series, prometheus, victorialogs, jaeger, jaeger_grpc, jaeger_otlp\n"
         "--port victorialogs=70000: '70000' is not a port; write victorialogs=19090 (1 to 65535)\n"
         "--port jaeger=x: 'x' is not a port; write jaeger=19090 (1 to 65535)\n"

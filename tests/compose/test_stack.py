@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("built")
 
 
 def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> None:
-    """`up` returns when all four answer, `status` and `logs` tell about them, `down` leaves no process."""
+    """`up` returns when all four answer, `status` and `logs` report them, `down` leaves no process."""
     up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 0, up.stderr
     assert re.fullmatch(
@@ -72,10 +72,10 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     ] * 4
 
 
-def test_wrong_input_is_told_before_anything_is_built(
+def test_wrong_input_is_reported_before_anything_is_built(
     batchtel: Batchtel, data: Path, ports: Ports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is wrong is told where nothing is built yet: an environment, a variable, a folder, a port that is used."""
+    """Each mistake is reported before a build: an environment, a variable, a folder, a port that is used."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing built"))
     monkeypatch.setenv("PATH", str(tmp_path))  # so that a build would fail at once
     monkeypatch.delenv("UV", raising=False)
@@ -86,7 +86,7 @@ def test_wrong_input_is_told_before_anything_is_built(
     unset = batchtel("stack", "up", "--data", data, "--env", "vendor", *options(ports))
     assert (unset.returncode, unset.stderr) == (
         2,
-        "error: the environment vendor needs BATCHTEL_INSTANCE, BATCHTEL_TOKEN, VENDOR_API_KEY; export what it needs, "
+        "error: the environment vendor needs BATCHTEL_INSTANCE, BATCHTEL_TOKEN, VENDOR_API_KEY; export them, "
         "then try again\n",
     )
     nowhere = batchtel("stack", "up", "--data", "/proc/nowhere", *options(ports))
@@ -108,21 +108,21 @@ def test_only_known_ports_on_loopback(batchtel: Batchtel, data: Path, ports: Por
     batchtel("stack", "down", "--data", data)
 
 
-def test_crash_is_reported_and_mended(batchtel: Batchtel, data: Path, ports: Ports, eventually: Eventually) -> None:
-    """A program that died is named by `status`, with the end of its log and exit code 1; `up` starts all four again."""
+def test_crash_is_reported_and_repaired(batchtel: Batchtel, data: Path, ports: Ports, eventually: Eventually) -> None:
+    """`status` names a program that has ended, with the end of its log and exit code 1; `up` starts all four again."""
     batchtel("stack", "up", "--data", data, *options(ports))
     (pid,) = [pid for pid, line in processes(data).items() if "/jaeger " in line]
     os.kill(pid, signal.SIGKILL)
     eventually("jaeger is gone", lambda: state.ticks(pid) is None)
     with output.path(data, "jaeger").open("a") as log:
-        log.write("the last words\n")
+        log.write("the last line\n")
 
     status = batchtel("stack", "status", "--data", data)
     assert status.returncode == 1
     assert re.search(r"^jaeger +exited +- ", status.stdout, re.MULTILINE)
     assert status.stderr.startswith("\njaeger has ended by itself. Its last lines:\n")
     assert status.stderr.endswith(
-        f"  the last words\nThe whole log: {output.path(data, 'jaeger')}\n\n"
+        f"  the last line\nThe whole log: {output.path(data, 'jaeger')}\n\n"
         f"Start all four again: batchtel stack up --data {data} {' '.join(map(str, options(ports)))}\n"
     )
 

@@ -1,4 +1,4 @@
-"""What a data folder says about processes, when it is out of date too."""
+"""The state in a data folder, also when it is out of date."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def own(tmp_path: Path) -> Process:
 
 
 def test_state_survives_the_file(tmp_path: Path, own: Process) -> None:
-    """What is read is what was written."""
+    """The state that is read is the one that was written."""
     written = State(Ports(jaeger=26686), (own,))
     state.write(tmp_path, written)
     assert state.read(tmp_path) == written
@@ -40,18 +40,18 @@ def test_unreadable_state_is_none(tmp_path: Path, text: str) -> None:
 
 
 def test_reused_process_id_is_not_ours(tmp_path: Path, own: Process) -> None:
-    """A process that got the id of a dead program is neither reported as running nor stopped."""
+    """A process with the reused id of a program that has ended is neither reported as running nor stopped."""
     assert own.runs()
     stale = replace(own, ticks=own.ticks - 1)
     state.write(tmp_path, State(Ports(), (stale,)))
     stack = Stack(tmp_path)
     assert [status.state for status in stack.status()] == ["stopped", "stopped", "exited", "stopped"]
-    assert stack.stop() == []  # and this test lives on
+    assert stack.stop() == []  # and this test continues
     assert state.read(tmp_path) is None
 
 
 def test_zombie_does_not_run() -> None:
-    """A process that has ended but was not waited for is gone."""
+    """A process that has ended but was not waited for does not run."""
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert state.ticks(child.pid) is None

@@ -12,13 +12,13 @@ import yaml
 
 @dataclass(frozen=True)
 class Case:
-    """Samples, a question, and the answer.
+    """Samples, a query, and the answer.
 
     Attributes:
         story: what happens, for the test's name.
         samples: series -> values in promtool's notation; the first is at time 0.
         query: PromQL.
-        at: when it is asked, such as `20m` after time 0.
+        at: time of the query, such as `20m` after time 0.
         answer: labels as promtool prints them -> value.
         interval: between two samples and between two evaluations.
     """
@@ -32,7 +32,7 @@ class Case:
 
 
 def evaluate(promtool: Path, folder: Path, rules: str, case: Case) -> str:
-    """Return what promtool says about a case; "" if it agrees."""
+    """Return promtool's output about a case; "" if it agrees."""
     (folder / "rules.yaml").write_text(_concerned(rules, case))
     test = {
         "rule_files": ["rules.yaml"],
@@ -59,7 +59,7 @@ def evaluate(promtool: Path, folder: Path, rules: str, case: Case) -> str:
 
 
 def _concerned(rules: str, case: Case) -> str:
-    """Leave out rules about other metrics than the case's, in place: all of them take 20 times as long."""
+    """Leave out rules about other metrics than the case's, in place: all of them need 20 times as long."""
     content = yaml.safe_load(rules)
     names = tuple(series.partition("{")[0].removesuffix("_total") for series in case.samples)
     for group in content["groups"]:

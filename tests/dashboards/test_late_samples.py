@@ -1,4 +1,4 @@
-"""The recording rules on a real Prometheus, into which samples come while it evaluates them."""
+"""The recording rules on a real Prometheus, where samples arrive during an evaluation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.program import Program, fetch
 
 TOTAL = "batch_job_completions_total"
 SERIES = 1000
-"""So many that an evaluation takes a while, and a sample often comes into the middle of it."""
+"""So many that samples often arrive in the middle of an evaluation."""
 
 EVERY = 0.1
 """Seconds between two scrapes, and between two evaluations."""
@@ -71,7 +71,7 @@ def _served() -> Iterator[Totals]:
 
 
 def test_a_sample_between_two_rules_is_counted(tmp_path: Path) -> None:
-    """Whenever a sample comes in, what the rules have counted in the end is what the total has grown to."""
+    """Whenever samples arrive, the rules have counted the whole total in the end."""
     (port,) = ports.free(1)
     url = f"http://{ports.HOST}:{port}"
     (tmp_path / "rules.yaml").write_text(rules.text())

@@ -1,4 +1,4 @@
-"""The recording rules count exactly: each case is a course of samples that other rules count wrong."""
+"""The recording rules count exactly: each case has samples that other rules count wrong."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CASES = (
     Case("3 more, then it expires within the window", {TOTAL: "9x49 12x9 stale _x20"}, COUNTED, "20m", {"{}": 3}),
     Case("nothing happens: 0, not nothing", {TOTAL: "9x100"}, COUNTED, "20m", {"{}": 0}),
     Case(
-        "known limit: without a boot label a reset that overtakes 10 with 12 at once is taken for 2 more",
+        "known limit: without a boot label a reset that overtakes 10 with 12 at once counts as 2 more",
         {TOTAL: "10x59 12x20"},
         COUNTED,
         "20m",
@@ -108,7 +108,7 @@ CASES = (
         {"{}": 0.75},
     ),
     Case(
-        "a maximum outlives a restart after which the collector knows an older time only",
+        "a maximum outlives a restart after which the collector has an older time only",
         {
             'batch_job_state_timestamp_seconds{state="success",instance="standalone-0",boot="1"}': "1000x40 _x300",
             'batch_job_state_timestamp_seconds{state="success",instance="standalone-0",boot="2"}': "_x41 500x300",
@@ -152,12 +152,12 @@ def _course(
 ) -> dict[str, str]:
     """Return the samples of one job: state -> times, and the totals of its starts, ends and heartbeats."""
     who = f'job="etl",job_name="{name}",job_type="batch"{more}'
-    life = f'{who},instance="standalone-0",boot="1"'
-    times = {f'batch_job_state_timestamp_seconds{{{life},state="{state}"}}': at for state, at in states.items()}
+    writer = f'{who},instance="standalone-0",boot="1"'
+    times = {f'batch_job_state_timestamp_seconds{{{writer},state="{state}"}}': at for state, at in states.items()}
     return {
-        f"batch_job_runs_started_total{{{life}}}": started,
-        f'batch_job_completions_total{{{life},status="success"}}': ended,
-        f"batch_job_alive_time_seconds_total{{{life}}}": alive,
+        f"batch_job_runs_started_total{{{writer}}}": started,
+        f'batch_job_completions_total{{{writer},status="success"}}': ended,
+        f"batch_job_alive_time_seconds_total{{{writer}}}": alive,
         **times,
     }
 
@@ -289,7 +289,7 @@ LOST_CASES = (
 
 BROKEN: dict[str, Callable[[str], str]] = {
     "increment before seen": lambda text: _swapped(text),
-    "what was recorded this time is taken for the time before": lambda text: text.replace(" offset 1ms", ""),
+    "the record of this evaluation is read as that of the one before": lambda text: text.replace(" offset 1ms", ""),
     "the total itself where nothing was seen": lambda text: text.replace(f"or {SEEN} * 0", f"or {SEEN}"),
     "no fallback at a reset": lambda text: text.replace(f">= 0) or {SEEN} * 1", ">= 0)"),
     "seen for five minutes only": lambda text: text.replace("[6h]", "[5m]"),
@@ -316,12 +316,12 @@ def test_case(promtool: Path, tmp_path: Path, case: Case) -> None:
 def test_cases_find_a_fault(promtool: Path, tmp_path: Path, fault: str) -> None:
     """Rules with a fault fail at least one case."""
     broken = BROKEN[fault](rules.text())
-    assert broken != rules.text(), "the fault is not in the rules any more; describe it anew"
+    assert broken != rules.text(), "the fault is not in the rules any more; describe it again"
     assert any(evaluate(promtool, tmp_path, broken, case) for case in (*LOST_CASES, *CASES))
 
 
 def test_metrics_of_ones_own_are_counted_as_exactly(promtool: Path, tmp_path: Path) -> None:
-    """A counter and a histogram that the table does not have: born with a value, over a restart with another boot."""
+    """A counter and a histogram that the table does not have: with a first value, and a restart with another boot."""
     counted = "sum_over_time(shop_orders:increment[10m]) + sum_over_time(shop_latency_seconds_count:increment[10m])"
     case = Case(
         "own",
@@ -365,7 +365,7 @@ def test_every_sum_and_maximum_has_a_rule() -> None:
 
 
 def test_nothing_is_added_to_a_maximum() -> None:
-    """Asking what was added to a maximum is an error that says what to ask instead."""
+    """The increase of a maximum is an error that names the query to use instead."""
     with pytest.raises(
         ValueError, match=r"^batch\.job\.state\.timestamp is a maximum and has no increase; use latest_state\(\)$"
     ):

@@ -43,11 +43,11 @@ def test_every_command_works(folder: Path, collector_program: Path, monkeypatch:
         if arguments[:2] == ["config", "check"]:
             arguments += ["--collector", str(collector_program)]
         result = CliRunner().invoke(main, arguments)
-        told = [line for line in result.stderr.splitlines() if not line.startswith("wrote ")]
-        assert (result.exit_code, told) == (0, []), command
+        lines = [line for line in result.stderr.splitlines() if not line.startswith("wrote ")]
+        assert (result.exit_code, lines) == (0, []), command
 
 
-def test_every_environment_of_the_page_is_right(folder: Path) -> None:
+def test_every_environment_of_the_page_loads(folder: Path) -> None:
     """Each file with a name is one that loads in each of its roles."""
     named = [file for file in folder.glob("*.yaml") if "\nname:" in file.read_text(encoding="utf-8")]
     assert len(named) >= 4
@@ -64,7 +64,7 @@ def test_the_table_has_every_shipped_environment() -> None:
     assert found == {name: load.read(name).roles for name in shipped()}
 
 
-def test_every_format_is_told() -> None:
+def test_every_format_is_described() -> None:
     """Of configurations and of variables."""
     text = PAGE.read_text(encoding="utf-8")
     assert [form for form in FORMATS if f"| `{form}` |" not in text] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +42,13 @@ def test_the_readme_lists_each_page() -> None:
     """The index in README.md has one line for each page of docs/."""
     index = re.findall(r"^\| \[docs/([\w-]+\.md)\]", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(index) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+
+
+def test_the_guide_names_files_that_exist() -> None:
+    """Each file in CONTRIBUTING.md is in this repository; a name without a folder is that of a file in some folder."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./-]+\.(?:py|toml|yaml|md))`", text))
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = {f"/{file}" for file in tracked.splitlines()}
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not any(file.endswith(f"/{name}") for file in files)] == []

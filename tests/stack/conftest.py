@@ -21,7 +21,7 @@ from tests.stack.marked import Marked
 
 @dataclass(frozen=True)
 class Played:
-    """A stack, and what the jobs of the first pass have written down."""
+    """A stack, and the ledger of the jobs of the first pass."""
 
     stack: Stack
     ledger: Path

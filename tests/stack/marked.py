@@ -58,5 +58,5 @@ class Marked:
         return found
 
     def wait_until_none_is_left(self, seconds: float) -> None:
-        """Return when no marked process is left; TimeoutError tells which are."""
+        """Return when no marked process is left; TimeoutError names the others."""
         until("the end of every process", lambda: None if self.left() else True, seconds, lambda: str(self.left()))

@@ -1,6 +1,6 @@
 """A job that carries secrets in every place that a record has; its plan is a JSON file, named by its first argument.
 
-The plan: `texts`, each with a secret in it and the word that is none; `key`, the value of attributes whose key tells.
+The plan: `texts`, each with a secret and a control text; `key`, the value of attributes whose key names a secret.
 """
 
 from __future__ import annotations

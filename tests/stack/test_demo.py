@@ -27,12 +27,12 @@ def _ledgers(marked: Marked, job: str) -> list[Path]:
     return sorted(marked.folder.glob(f"batchtel-demo-*/ledger/{job}-*.jsonl"))
 
 
-def _sum(told: Mapping[str, Mapping[str, float]], name: str) -> float:
-    return sum(counted.get(name, 0) for counted in told.values())
+def _sum(counts: Mapping[str, Mapping[str, float]], name: str) -> float:
+    return sum(counted.get(name, 0) for counted in counts.values())
 
 
 def test_demo_json_and_keep(marked: Marked) -> None:
-    """All stores agree, in one document on stdout; with --keep the stack runs on, until stopped as the demo says."""
+    """All stores agree, in one document on stdout; with --keep the stack runs until the printed command."""
     demo = marked.start("demo", "--json", "--keep")
     stdout, stderr = demo.communicate(timeout=DEMO_SECONDS)
     assert demo.returncode == 0, stderr
@@ -44,7 +44,7 @@ def test_demo_json_and_keep(marked: Marked) -> None:
         assert set(one) == {"name", "ok", "expected", "observed"}
         assert one["ok"] is True
         assert set(one["observed"]) == {"prometheus", "victorialogs", "jaeger"}
-    told: dict[str, dict[str, Any]] = {one["name"]: one for one in document["scenarios"]}
+    scenarios: dict[str, dict[str, Any]] = {one["name"]: one for one in document["scenarios"]}
     for name, what, amount in (
         ("race", "failure (IntegrityError)", 10),
         ("fleet", "started", 200),
@@ -55,9 +55,9 @@ def test_demo_json_and_keep(marked: Marked) -> None:
         ("green", "success", 1),
         ("green", "processed", 0),
     ):
-        assert _sum(told[name]["expected"], what) == amount
+        assert _sum(scenarios[name]["expected"], what) == amount
         for store in ("prometheus", "victorialogs", "jaeger"):
-            assert _sum(told[name]["observed"][store], what) == amount
+            assert _sum(scenarios[name]["observed"][store], what) == amount
     assert document["series"]["before"] == document["series"]["after"] > 0
     assert document["series"]["with_run_id"] == 0
     (run,) = document["runs"]
@@ -72,7 +72,7 @@ def test_demo_json_and_keep(marked: Marked) -> None:
 
 
 def test_tampered_ledger_turns_the_demo_red(marked: Marked) -> None:
-    """A line in the ledger that no job stands for: exit code 1, and the data stays to be looked at."""
+    """A line in the ledger that no job has written: exit code 1, and the data is kept."""
     demo = marked.start("demo")
     ledger = until("a ledger of the race", lambda: next(iter(_ledgers(marked, "hub_import")), None), 60)
     until("its end", lambda: ledger if '"ended"' in ledger.read_text() else None, 60)
@@ -85,7 +85,7 @@ def test_tampered_ledger_turns_the_demo_red(marked: Marked) -> None:
     assert ["started", "11", "10", "10", "10", "NO"] in rows
     assert ["run", "ids", "11", "-", "10", "10", "NO"] in rows
     assert stdout.splitlines()[-1] == "DIFFERS: race.", stdout
-    assert f"what the jobs have written down, and the stores' data: {ledger.parent.parent}" in stderr
+    assert f"the ledger of the jobs, and the stores' data: {ledger.parent.parent}" in stderr
     assert ledger.exists()
 
 
@@ -145,7 +145,7 @@ def test_stores_that_run_already(marked: Marked, stack: Stack, mine: Path) -> No
 def test_stores_that_cannot_be_compared(
     marked: Marked, prometheus_program: Path, mine: Path, tmp_path: Path, free_ports: Callable[[int], list[int]]
 ) -> None:
-    """What is wrong is named before a job runs: no store to ask, no rules in Prometheus, options that contradict."""
+    """Each problem is reported before a job runs: no store to query, no rules in Prometheus, contradicting options."""
     both = marked.run("demo", "--keep", "--env", str(mine))
     assert (both.returncode, both.stderr) == (
         2,
@@ -154,10 +154,10 @@ def test_stores_that_cannot_be_compared(
     vendor = marked.run("demo", "--env", "vendor")
     assert (vendor.returncode, vendor.stderr) == (
         2,
-        "error: the environment vendor cannot be asked:\n"
-        "  no store of metrics can be asked; write prometheus: {endpoint: ...}\n"
-        "  no store of logs can be asked; write loki or victorialogs: {endpoint: ...}\n"
-        "  no store of traces can be asked; write tempo or jaeger: {endpoint: ...}\n",
+        "error: the environment vendor cannot be queried:\n"
+        "  no store of metrics can be queried; write prometheus: {endpoint: ...}\n"
+        "  no store of logs can be queried; write loki or victorialogs: {endpoint: ...}\n"
+        "  no store of traces can be queried; write tempo or jaeger: {endpoint: ...}\n",
     )
     (tmp_path / "prometheus.yml").write_text("{}")
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
@@ -177,7 +177,7 @@ def test_stores_that_cannot_be_compared(
 
 
 def test_missing_data_set() -> None:
-    """Without the package of the data nothing is started, and the error says what to install."""
+    """Without the package of the data nothing is started, and the error names what to install."""
     code = "import sys; sys.modules['airportsdata'] = None; from batchtel.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "demo"], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2

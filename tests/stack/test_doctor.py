@@ -1,4 +1,4 @@
-"""`batchtel doctor` on real stacks: a canary that arrives, and stores that throw it away."""
+"""`batchtel doctor` on real stacks: a canary that arrives, and stores that drop it."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def examine(
 
 
 def wrong(report: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return check -> (message, fix) of all findings that ask for something."""
+    """Return check -> (message, fix) of all findings with a problem."""
     findings = [finding for finding in report["findings"] if finding["result"] not in ("ok", "skipped")]
     return {finding["check"]: (finding["message"], finding["fix"]) for finding in findings}
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
-def test_all_is_well(played: Played, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_problem(played: Played, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A canary goes through, each store has it, the exit code is 0, and the ids of the report are those of the run."""
     stack = played.stack
     endpoint = stack.otlp_grpc if protocol == "grpc" else stack.otlp_http
@@ -79,7 +79,7 @@ def test_a_store_that_is_not_there(
 
 
 def test_other_programs_at_the_addresses_of_stores(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prometheus, which has no trace either, is no Jaeger, and JSON alone makes no Prometheus; exit code 3."""
+    """Prometheus, which has no trace either, is not a Jaeger, and JSON alone is not a Prometheus; exit code 3."""
     stack = played.stack
     health = f"http://127.0.0.1:{stack.ports.collector_health}"
     result, report = examine(stack, monkeypatch, "--jaeger", stack.prometheus, "--prometheus", health)
@@ -92,15 +92,15 @@ def test_other_programs_at_the_addresses_of_stores(played: Played, monkeypatch: 
 
 
 def test_a_canary_that_cannot_run(played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where jobs cannot even begin, that is what is told, and nothing is looked for; exit code 1."""
+    """Where jobs cannot start, that is reported, and no store is queried; exit code 1."""
     (tmp_path / "batchtel.py").write_text("raise SystemExit('not the package that you look for')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     result, report = examine(played.stack, monkeypatch)
     assert result.exit_code == 1
     assert wrong(report) == {
         "canary": (
-            "its process ended with 1 and says: not the package that you look for",
-            "mend what keeps jobs from running here: python -c 'import batchtel'",
+            "its process ended with 1 and printed: not the package that you look for",
+            "find out why jobs do not run here: python -c 'import batchtel'",
         )
     }
 
@@ -110,11 +110,11 @@ def test_files_of_the_current_folder_are_no_modules(tmp_path: Path, monkeypatch:
     (tmp_path / "batchtel.py").write_text("raise SystemExit('a script of the user')")
     monkeypatch.chdir(tmp_path)
     canary = Canary.send()
-    assert (canary.exit_code, len(canary.trace_id)) == (0, 32), canary.said
+    assert (canary.exit_code, len(canary.trace_id)) == (0, 32), canary.stderr
 
 
 class _Late(BaseHTTPRequestHandler):
-    """Answers whatever it is asked, two hours before the time that it is here."""
+    """Answers each request, with a Date two hours ahead."""
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Return the Date header of a machine whose clock is two hours ahead."""
@@ -131,7 +131,7 @@ class _Late(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -210,8 +210,8 @@ def test_stores_of_an_environment(played: Played, tmp_path: Path, monkeypatch: p
     assert (result.exit_code, wrong(json.loads(result.stdout))) == (0, {})
 
 
-def test_an_environment_that_does_not_know_the_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where unknown jobs become `other`, the canary is counted as that, and the report says so."""
+def test_an_environment_that_does_not_list_the_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where unknown jobs become `other`, the canary is counted as `other`, and the report has that."""
     catalogue = tmp_path / "jobs.toml"
     catalogue.write_text("[jobs.nightly_etl]\n", encoding="utf-8")
     with altered(tmp_path, {}, {"unknown_jobs": "other", "catalogue": str(catalogue)}) as stack:
@@ -221,7 +221,7 @@ def test_an_environment_that_does_not_know_the_canary(tmp_path: Path, monkeypatc
     assert message.startswith('its completion is counted, under job_name="other" (unknown_jobs: other)')
 
 
-def test_a_prometheus_that_takes_no_writes(
+def test_a_prometheus_that_accepts_no_writes(
     played: Played, prometheus_program: Path, tmp_path: Path, free_ports: Callable[[int], list[int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -238,7 +238,7 @@ def test_a_prometheus_that_takes_no_writes(
     )
 
 
-def test_the_stores_have_what_the_report_says(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stores_have_what_is_reported(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report of a canary can be checked: its records are stored, its completion is counted in Prometheus."""
     prometheus, logs = Prometheus(played.stack.prometheus), VictoriaLogs(played.stack.victorialogs)
     _, report = examine(played.stack, monkeypatch)

@@ -1,4 +1,4 @@
-"""`batchtel doctor` before a real collector: each cause that keeps a run from its endpoint gets its own fix."""
+"""`batchtel doctor` before a real collector: each cause of a failed export has its own fix."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _variables(endpoint: str, protocol: str) -> dict[str, str]:
 def collector(
     collector_program: Path, tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]
 ) -> Iterator[Collector]:
-    """A collector that takes OTLP in plaintext, over TLS, with client certificates, and with a token."""
+    """A collector that accepts OTLP in plaintext, over TLS, with client certificates, and with a token."""
     folder = tmp_path_factory.mktemp("doctor")
     ca, other = trustme.CA(), trustme.CA()
     certificate, client = ca.issue_cert("127.0.0.1"), ca.issue_cert("client@example.com")
@@ -103,11 +103,11 @@ def collector(
 
 
 def endpoint(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return what the doctor prints about variables and endpoint, without the word in front."""
+    """Return what the doctor prints about variables and endpoint, without the label in front."""
     output = doctor(variables, monkeypatch).stdout.splitlines()
     found = []
     for index, line in enumerate(output):
-        if line[7:].startswith(("endpoint: ", "variables: ")) and "are as they should be" not in line:
+        if line[7:].startswith(("endpoint: ", "variables: ")) and "are as recommended" not in line:
             found.append(line[7:])
             found += [text.strip() for text in output[index + 1 : index + 2] if text.startswith("       fix: ")]
     return found
@@ -126,7 +126,7 @@ def doctor(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Res
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 @pytest.mark.parametrize("name", ["plain", "tls", "mutual", "token"])
 def test_what_works(collector: Collector, name: str, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the right scheme, certificates and token every receiver takes both protocols."""
+    """With the correct scheme, certificates and token every receiver accepts both protocols."""
     variables = getattr(collector, protocol)(name, "https" if name in ("tls", "mutual") else "http")
     variables |= {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(collector.ca)} if name in ("tls", "mutual") else {}
     variables |= {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20sesame"} if name == "token" else {}
@@ -135,11 +135,11 @@ def test_what_works(collector: Collector, name: str, protocol: str, monkeypatch:
         variables["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] = str(certificate)
         variables["OTEL_EXPORTER_OTLP_CLIENT_KEY"] = str(key)
     address, speaks = variables["OTEL_EXPORTER_OTLP_ENDPOINT"], variables["OTEL_EXPORTER_OTLP_PROTOCOL"]
-    assert endpoint(variables, monkeypatch) == [f"endpoint: {address} takes {speaks}"]
+    assert endpoint(variables, monkeypatch) == [f"endpoint: {address} accepts {speaks}"]
 
 
-def test_nobody_listens(free_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port on which nobody listens, and exit code 3."""
+def test_nothing_listens(free_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port without a listener, and exit code 3."""
     (port,) = free_ports(1)
     variables = _variables(f"http://127.0.0.1:{port}", "http/protobuf")
     assert endpoint(variables, monkeypatch) == [
@@ -150,12 +150,12 @@ def test_nobody_listens(free_ports: Callable[[int], list[int]], monkeypatch: pyt
 
 
 def test_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that no DNS knows."""
-    told, fix = endpoint(_variables("http://collector.invalid:4318", "http/protobuf"), monkeypatch)
-    assert told.startswith("endpoint: http://collector.invalid:4318 cannot be reached: ")
+    """A host that DNS cannot resolve."""
+    message, fix = endpoint(_variables("http://collector.invalid:4318", "http/protobuf"), monkeypatch)
+    assert message.startswith("endpoint: http://collector.invalid:4318 cannot be reached: ")
     assert fix == (
-        "fix: the name collector.invalid is not known here: correct OTEL_EXPORTER_OTLP_ENDPOINT, or the DNS of this "
-        "machine"
+        "fix: the name collector.invalid cannot be resolved here: correct OTEL_EXPORTER_OTLP_ENDPOINT, or the DNS of "
+        "this machine"
     )
 
 
@@ -171,7 +171,7 @@ def test_a_name_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_address_of_a_store_without_its_scheme() -> None:
-    """It is told before anything is asked; exit code 2."""
+    """It is reported before any request; exit code 2."""
     result = CliRunner().invoke(main, ["doctor", "--loki", "127.0.0.1:3100"])
     assert (result.exit_code, result.output) == (
         2,
@@ -207,7 +207,7 @@ def test_http_at_the_grpc_port(collector: Collector, monkeypatch: pytest.MonkeyP
 def test_the_wrong_protocol_over_tls(
     collector: Collector, index: int, protocol: str, fix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over TLS nothing can be asked beforehand, so the answer to a request tells it."""
+    """Over TLS there is no check beforehand, so the answer to a request shows it."""
     variables = _variables(f"https://127.0.0.1:{collector.ports['tls'][index]}", protocol)
     _, found, *_ = endpoint({**variables, "OTEL_EXPORTER_OTLP_CERTIFICATE": str(collector.ca)}, monkeypatch)
     assert found == f"fix: if this is the {fix}"
@@ -215,33 +215,33 @@ def test_the_wrong_protocol_over_tls(
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_plaintext_to_tls(collector: Collector, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collector that wants TLS and is sent plaintext."""
+    """A collector with TLS that receives plaintext."""
     variables = getattr(collector, protocol)("tls")
     address = variables["OTEL_EXPORTER_OTLP_ENDPOINT"]
     assert endpoint(variables, monkeypatch) == [
-        f"endpoint: {address} speaks TLS, and is asked without",
+        f"endpoint: {address} speaks TLS, and the address is http",
         f"fix: write https: {address.replace('http', 'https')}",
     ]
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_tls_to_plaintext(collector: Collector, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collector that speaks plaintext and is asked for TLS."""
+    """A collector with plaintext at an https address."""
     variables = getattr(collector, protocol)("plain", "https")
     address = variables["OTEL_EXPORTER_OTLP_ENDPOINT"]
     assert endpoint(variables, monkeypatch) == [
-        f"endpoint: {address} speaks plaintext, and is asked for TLS",
+        f"endpoint: {address} speaks plaintext, and the address is https",
         f"fix: write http: {address.replace('https', 'http')}; or turn TLS on in the collector",
     ]
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_an_unknown_authority(collector: Collector, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate of a CA that the job does not know, without any CA named and with a wrong one."""
+    """A certificate of an unknown CA: without any CA set, and with a wrong one."""
     variables = getattr(collector, protocol)("tls", "https")
     for more in {}, {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(collector.other_ca)}:
-        told, fix = endpoint({**variables, **more}, monkeypatch)
-        assert told == (
+        message, fix = endpoint({**variables, **more}, monkeypatch)
+        assert message == (
             f"endpoint: TLS to {variables['OTEL_EXPORTER_OTLP_ENDPOINT']} fails: unable to get local issuer certificate"
         )
         assert fix == (
@@ -262,8 +262,8 @@ def test_a_certificate_file_that_is_not_there(collector: Collector, monkeypatch:
 def test_a_certificate_of_another_name(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate for another host."""
     variables = {**collector.http("renamed", "https"), "OTEL_EXPORTER_OTLP_CERTIFICATE": str(collector.ca)}
-    told, fix = endpoint(variables, monkeypatch)
-    assert "IP address mismatch, certificate is not valid for '127.0.0.1'" in told
+    message, fix = endpoint(variables, monkeypatch)
+    assert "IP address mismatch, certificate is not valid for '127.0.0.1'" in message
     assert fix == "fix: use a name that is in the certificate, or issue one for this name"
 
 
@@ -278,12 +278,12 @@ def test_an_expired_certificate(collector: Collector, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_no_client_certificate(collector: Collector, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collector that wants to see the job's certificate."""
+    """A collector that requires a client certificate."""
     variables = getattr(collector, protocol)("mutual", "https")
-    told, fix = endpoint({**variables, "OTEL_EXPORTER_OTLP_CERTIFICATE": str(collector.ca)}, monkeypatch)
-    assert told.startswith(f"endpoint: TLS to {variables['OTEL_EXPORTER_OTLP_ENDPOINT']} fails: ")
+    message, fix = endpoint({**variables, "OTEL_EXPORTER_OTLP_CERTIFICATE": str(collector.ca)}, monkeypatch)
+    assert message.startswith(f"endpoint: TLS to {variables['OTEL_EXPORTER_OTLP_ENDPOINT']} fails: ")
     assert fix == (
-        "fix: show a client certificate: export OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=FILE "
+        "fix: set a client certificate: export OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=FILE "
         "OTEL_EXPORTER_OTLP_CLIENT_KEY=FILE"
     )
 
@@ -291,22 +291,22 @@ def test_no_client_certificate(collector: Collector, protocol: str, monkeypatch:
 @pytest.mark.parametrize("header", ["", "authorization=Bearer%20wrong"])
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_no_token(collector: Collector, protocol: str, header: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collector that asks for a token and gets none, or a wrong one."""
+    """A collector that requires a token and receives none, or a wrong one."""
     variables = getattr(collector, protocol)("token")
     found = endpoint({**variables, "OTEL_EXPORTER_OTLP_HEADERS": header} if header else variables, monkeypatch)
-    fix = 'send the token that the collector asks for: export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20TOKEN"'
+    fix = 'send the token that the collector requires: export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20TOKEN"'
     assert found[1::2] == [f"fix: {fix}"] * 3
-    for told, signal in zip(found[::2], ("traces", "metrics", "logs"), strict=True):
-        assert told.startswith(f"endpoint: {variables['OTEL_EXPORTER_OTLP_ENDPOINT']} refuses {signal}: ")
-        assert ("HTTP 401" if protocol == "http" else "gRPC UNAUTHENTICATED") in told
+    for message, signal in zip(found[::2], ("traces", "metrics", "logs"), strict=True):
+        assert message.startswith(f"endpoint: {variables['OTEL_EXPORTER_OTLP_ENDPOINT']} refuses {signal}: ")
+        assert ("HTTP 401" if protocol == "http" else "gRPC UNAUTHENTICATED") in message
 
 
 def test_an_address_with_a_path(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     """The path of one signal in the address of all of them."""
     variables = collector.http("plain")
     variables["OTEL_EXPORTER_OTLP_ENDPOINT"] += "/v1/traces"
-    told, fix, *_ = endpoint(variables, monkeypatch)
-    assert told.endswith("refuses traces: HTTP 404 Not Found")
+    message, fix, *_ = endpoint(variables, monkeypatch)
+    assert message.endswith("refuses traces: HTTP 404 Not Found")
     assert fix == (
         "fix: write scheme, host and port only, without /v1/traces: OTEL_EXPORTER_OTLP_ENDPOINT=http://host:4318"
     )
@@ -315,15 +315,15 @@ def test_an_address_with_a_path(collector: Collector, monkeypatch: pytest.Monkey
 ANSWERS = {
     302: "a proxy or a login page answers there: set NO_PROXY, or correct the address",
     403: "use credentials that may write, in OTEL_EXPORTER_OTLP_HEADERS",
-    413: "raise the size limit of what stands before the collector (8 MiB are enough)",
-    429: "the collector has too much to do or is starting: raise memory_limit",
+    413: "raise the size limit of the proxy before the collector (8 MiB are enough)",
+    429: "the collector is overloaded or starting: raise memory_limit",
     502: "a proxy answers, but not the collector behind it: start that",
-    503: "the collector has too much to do or is starting: raise memory_limit",
+    503: "the collector is overloaded or starting: raise memory_limit",
 }
 
 
 @pytest.mark.parametrize("status", ANSWERS)
-def test_what_stands_before_the_collector(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_before_the_collector(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that answers for the collector."""
 
     class Proxy(BaseHTTPRequestHandler):
@@ -335,7 +335,7 @@ def test_what_stands_before_the_collector(status: int, monkeypatch: pytest.Monke
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -348,35 +348,35 @@ def test_what_stands_before_the_collector(status: int, monkeypatch: pytest.Monke
 def test_a_proxy_that_is_in_the_way(
     collector: Collector, free_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A collector that answers, behind a proxy variable that names nobody: the variable is what is wrong."""
+    """A collector that answers, behind a proxy variable without a proxy: the variable is reported."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_ports(1)[0]}")
     _, fix, *_ = endpoint(collector.http("plain"), monkeypatch)
-    assert fix == "fix: a proxy is set for it: export NO_PROXY=127.0.0.1, or mend the proxy"
+    assert fix == "fix: a proxy is set for it: export NO_PROXY=127.0.0.1, or repair the proxy"
 
 
 def test_something_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that takes connections and says nothing."""
+    """A port that accepts connections and never answers."""
     monkeypatch.setattr("batchtel_stack.doctor.reach.TIMEOUT", 0.3)
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        taken: list[socket.socket] = []
-        thread = threading.Thread(target=_take, args=(silent, taken), daemon=True)
+        accepted: list[socket.socket] = []
+        thread = threading.Thread(target=_accept, args=(silent, accepted), daemon=True)
         thread.start()
-        told, fix, *_ = endpoint(
+        message, fix, *_ = endpoint(
             _variables(f"http://127.0.0.1:{silent.getsockname()[1]}", "http/protobuf"), monkeypatch
         )
         # Closing alone does not end accept(); sockets that are left over are a warning in some later test.
         silent.shutdown(socket.SHUT_RDWR)
         thread.join()
-        for connection in taken:
+        for connection in accepted:
             connection.close()
-    assert told.endswith("refuses traces: no reply in time")
-    assert fix == "fix: something accepts connections there and never answers: restart it"
+    assert message.endswith("refuses traces: no reply in time")
+    assert fix == "fix: the server accepts connections and never answers: restart it"
 
 
-def _take(server: socket.socket, taken: list[socket.socket]) -> None:
+def _accept(server: socket.socket, accepted: list[socket.socket]) -> None:
     while True:
         try:
-            taken.append(server.accept()[0])
+            accepted.append(server.accept()[0])
         except OSError:
             return
 
@@ -423,13 +423,13 @@ WRONG_VARIABLES: dict[str, tuple[dict[str, str], list[str]]] = {
 
 @pytest.mark.parametrize("case", WRONG_VARIABLES)
 def test_a_variable_that_cannot_be_used(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables that keep every job from sending: exit code 2."""
+    """Variables with which no job can send: exit code 2."""
     variables, expected = WRONG_VARIABLES[case]
     assert endpoint(variables, monkeypatch) == expected
     assert doctor(variables, monkeypatch).exit_code == 2
 
 
-REGRETTED = {
+DISCOURAGED = {
     "OTEL_METRIC_EXPORT_INTERVAL=60000": (
         "OTEL_METRIC_EXPORT_INTERVAL is 60 s: between two exports a live run looks like a lost one, and what a killed "
         "job counted since is lost",
@@ -447,11 +447,11 @@ REGRETTED = {
 }
 
 
-@pytest.mark.parametrize("setting", REGRETTED)
-def test_a_variable_that_will_be_regretted(collector: Collector, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables with which jobs send, but not as they should."""
+@pytest.mark.parametrize("setting", DISCOURAGED)
+def test_a_variable_that_is_discouraged(collector: Collector, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables with which jobs send, but not as recommended."""
     name, _, text = setting.partition("=")
-    message, fix = REGRETTED[setting]
+    message, fix = DISCOURAGED[setting]
     found = endpoint({**collector.http("plain"), name: text}, monkeypatch)
     assert found[:2] == [f"variables: {message}", f"fix: {fix}"]
-    assert found[2].endswith("takes http/protobuf")
+    assert found[2].endswith("accepts http/protobuf")

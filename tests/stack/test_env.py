@@ -1,6 +1,6 @@
 """`batchtel config variables`: a job that is started with the variables of each format is found in the three stores.
 
-The collector of this stack speaks TLS and asks for a token, so nothing arrives without all of them.
+The collector of this stack speaks TLS and requires a token, so nothing arrives without all of them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.witness import Witness
 
 TOKEN: Final = "to+ken/with=50%~of.what-needs_care"
 ENCODED: Final = quote(TOKEN, safe="")
-SERVICE: Final = "told"
+SERVICE: Final = "configured"
 
 JOB: Final = """
 import sys, batchtel
@@ -53,9 +53,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, P
     file = folder / "guarded.yaml"
     sender = {
         "endpoint": f"https://127.0.0.1:{ports.otlp_http}",
-        "token": "${env:TOLD_TOKEN}",
+        "token": "${env:MY_TOKEN}",
         "ca": str(folder / "ca.crt"),
-        "spool": "${env:TOLD_FOLDER}/spool",
+        "spool": "${env:MY_FOLDER}/spool",
     }
     file.write_text(json.dumps({"base": "local", "name": "guarded", "jobs": sender}), encoding="utf-8")
     with Stack.running(folder / "stack", ports, cadence="1s", overrides=overrides) as stack:
@@ -135,10 +135,10 @@ def test_a_job_with_these_variables_arrives(form: str, guarded: tuple[Stack, Pat
     printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", form]).stdout
     assert TOKEN not in printed
     assert ENCODED not in printed
-    outside = bare_environment(None, {"TOLD_TOKEN": ENCODED, "TOLD_FOLDER": str(tmp_path)})
+    outside = bare_environment(None, {"MY_TOKEN": ENCODED, "MY_FOLDER": str(tmp_path)})
     variables = READERS[form](printed, outside)
     assert variables["BATCHTEL_SPOOL_DIR"] == f"{tmp_path}/spool"
-    job = f"told_by_{form}"
+    job = f"configured_by_{form}"
     finished = subprocess.run(
         [sys.executable, "-c", JOB, job],
         # Other programs' certificates are none of ours.
@@ -157,12 +157,12 @@ def test_a_job_with_these_variables_arrives(form: str, guarded: tuple[Stack, Pat
 
 
 def test_a_job_without_the_token_does_not_arrive(guarded: tuple[Stack, Path], tmp_path: Path) -> None:
-    """The stack that the formats are tried on lets nobody in who has another token."""
+    """The stack of these tests rejects another token."""
     _, file = guarded
     printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file)]).stdout
-    variables = _from_shell(printed, {**os.environ, "TOLD_TOKEN": "another", "TOLD_FOLDER": str(tmp_path)})
+    variables = _from_shell(printed, {**os.environ, "MY_TOKEN": "another", "MY_FOLDER": str(tmp_path)})
     finished = subprocess.run(
-        [sys.executable, "-c", JOB, "told_nothing"],
+        [sys.executable, "-c", JOB, "not_configured"],
         env=variables,
         capture_output=True,
         text=True,
@@ -177,8 +177,8 @@ def test_a_job_without_the_token_does_not_arrive(guarded: tuple[Stack, Path], tm
     ("listener", "host"),
     [("127.0.0.1", "127.0.0.1"), ("10.0.0.7", "10.0.0.7"), ("0.0.0.0", "collector"), ("[::]", "collector")],
 )
-def test_airflow_is_told_where_its_own_metrics_go(tmp_path: Path, listener: str, host: str) -> None:
-    """Where the collector takes StatsD: a listener on all addresses is reached where OTLP is."""
+def test_airflow_has_an_address_for_its_own_metrics(tmp_path: Path, listener: str, host: str) -> None:
+    """Where the collector accepts StatsD: a listener on all addresses is reached where OTLP is."""
     file = tmp_path / "mine.yaml"
     file.write_text(
         f'base: local\nname: mine\nlisten: {{statsd: "{listener}:8125"}}\njobs: {{endpoint: "http://collector:4318"}}\n',
@@ -194,8 +194,8 @@ def test_airflow_is_told_where_its_own_metrics_go(tmp_path: Path, listener: str,
     }
 
 
-def test_airflow_is_told_to_send_its_own_metrics() -> None:
-    """Over OpenTelemetry where no StatsD is taken, for 3.0 and 3.1 with an address, which later ones warn of."""
+def test_airflow_is_configured_to_send_its_own_metrics() -> None:
+    """Over OpenTelemetry where no StatsD is accepted, for 3.0 and 3.1 with an address, which later ones warn of."""
     printed = CliRunner().invoke(main, ["config", "variables", "--env", "production", "--format", "airflow"]).stdout
     read = _from_shell(printed, {})
     assert {name: value for name, value in read.items() if name.startswith("AIRFLOW")} == {
@@ -239,12 +239,12 @@ def test_what_needs_quoting_arrives_unchanged(form: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("form", "told"), [("dotenv", "/mine/spool"), ("airflow", "/mine/spool"), ("kubernetes", "/var/spool")]
+    ("form", "folder"), [("dotenv", "/mine/spool"), ("airflow", "/mine/spool"), ("kubernetes", "/var/spool")]
 )
-def test_a_reference_keeps_its_default(form: str, told: str, tmp_path: Path) -> None:
+def test_a_reference_keeps_its_default(form: str, folder: str, tmp_path: Path) -> None:
     """Where the variable is not set it counts; Kubernetes cannot refer with a default, so there it always does."""
     file = tmp_path / "mine.yaml"
-    file.write_text(json.dumps({"base": "local", "name": "mine", "jobs": {"spool": "${env:TOLD_FOLDER:-/var}/spool"}}))
+    file.write_text(json.dumps({"base": "local", "name": "mine", "jobs": {"spool": "${env:MY_FOLDER:-/var}/spool"}}))
     printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", form]).stdout
     assert READERS[form](printed, {})["BATCHTEL_SPOOL_DIR"] == "/var/spool"
-    assert READERS[form](printed, {"TOLD_FOLDER": "/mine"})["BATCHTEL_SPOOL_DIR"] == told
+    assert READERS[form](printed, {"MY_FOLDER": "/mine"})["BATCHTEL_SPOOL_DIR"] == folder

@@ -11,19 +11,19 @@ from batchtel_stack.stack import Stack
 from tests.support.polling import until
 
 
-def test_a_collector_that_cannot_deliver_says_so_among_the_logs(tmp_path: Path) -> None:
+def test_a_failed_delivery_is_in_the_store_of_logs(tmp_path: Path) -> None:
     """What the collector logs is stored under its own name and shard: one stream, and no record about that record."""
     ports, since = Ports.free(), time.time()
     nowhere = {"prometheus": {"endpoint": f"http://{HOST}:{ports.prometheus}/nowhere"}}
     with Stack.running(tmp_path, ports, cadence="1s", overrides=nowhere) as stack:
         (logs,), own = stack.stores.logs, Wanted("batchtel-collector")
 
-        def told() -> list[Record] | None:
+        def look() -> list[Record] | None:
             records = logs.records(own, since, time.time() + 60)
             found = [record for record in records if "Exporting failed" in record.line]
             return found if len(found) >= 3 else None
 
-        records = until("three log records of the collector", told, 60)
+        records = until("three log records of the collector", look, 60)
         assert {record.fields["service.instance.id"] for record in records} == {"standalone-0"}
         assert {record.fields["exporter"] for record in records if "exporter" in record.fields} <= {
             "prometheus_remote_write"

@@ -1,4 +1,4 @@
-"""What `batchtel demo` prints for people."""
+"""The tables that `batchtel demo` prints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchtel_stack.demo.one_run import OneRun
 from batchtel_stack.demo.play import Outcome
 
 
-def test_what_a_job_says_is_shown_as_it_is() -> None:
+def test_text_of_a_job_is_shown_unchanged() -> None:
     """Brackets of log lines and attributes are text, not markup of the terminal."""
     line, attribute = "loaded [/data/in] and [bold]more", "[/x]"
     span = Span("1" * 32, "2" * 16, "", "batch_job.etl", 0, 1_000_000, {"batch.schema.version": attribute})

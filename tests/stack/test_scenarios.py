@@ -1,4 +1,4 @@
-"""The scenarios on the real stack: the stores agree with the ledger, and with no other."""
+"""The scenarios on the real stack: the stores are equal to the ledger, and to no other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Line = dict[str, Any]
 
 def _differing(comparisons: list[Comparison]) -> list[str]:
     return [
-        f"{row.job}, {row.name}: {row.expected:g} happened, stores say {dict(row.observed)}"
+        f"{row.job}, {row.name}: {row.expected:g} happened, stores have {dict(row.observed)}"
         for one in comparisons
         for row in one.rows()
         if not row.equal
@@ -34,25 +34,25 @@ def _differing(comparisons: list[Comparison]) -> list[str]:
 
 @pytest.mark.parametrize("name", [scenario.name for scenario in SCENARIOS])
 def test_stores_agree_with_the_ledger(played: Played, name: str) -> None:
-    """Every store has what the jobs have written down."""
+    """Every store is equal to the ledger."""
     (comparison,) = [one for one in played.witnesses.compare() if one.scenario.name == name]
     assert comparison.ok, "\n".join(_differing([comparison]))
 
 
-def test_ledger_tells_what_the_scenarios_are_about(played: Played) -> None:
+def test_ledger_has_what_the_scenarios_do(played: Played) -> None:
     """Ten failures at once, bad records, a second attempt, nothing processed: the ledger has all of it."""
-    told = {job: counted for one in played.witnesses.compare() for job, counted in one.expected.items()}
-    assert told[race.JOB]["failure (IntegrityError)"] == race.PROCESSES
-    assert told[race.JOB]["insert: failure (IntegrityError)"] == race.PROCESSES
-    assert told[etl.JOB]["failed"] == told[etl.JOB]["failed records by id"] > 0
-    assert told[etl.JOB]["processed"] == told[etl.JOB]["load: written"] > 0
-    assert 0 < told[etl.JOB]["quality"] < 1
-    assert told[retry.JOB]["started"] == 2
-    assert told[retry.JOB]["retries"] == told[retry.JOB]["run ids"] == told[retry.JOB]["success"] == 1
-    assert told[idle.JOB]["success"] == 1
-    assert told[idle.JOB]["processed"] == 0
+    counts = {job: counted for one in played.witnesses.compare() for job, counted in one.expected.items()}
+    assert counts[race.JOB]["failure (IntegrityError)"] == race.PROCESSES
+    assert counts[race.JOB]["insert: failure (IntegrityError)"] == race.PROCESSES
+    assert counts[etl.JOB]["failed"] == counts[etl.JOB]["failed records by id"] > 0
+    assert counts[etl.JOB]["processed"] == counts[etl.JOB]["load: written"] > 0
+    assert 0 < counts[etl.JOB]["quality"] < 1
+    assert counts[retry.JOB]["started"] == 2
+    assert counts[retry.JOB]["retries"] == counts[retry.JOB]["run ids"] == counts[retry.JOB]["success"] == 1
+    assert counts[idle.JOB]["success"] == 1
+    assert counts[idle.JOB]["processed"] == 0
     for job in fleet.JOBS:
-        assert told[job]["success"] == told[job]["failure (FileNotFoundError)"] == 1
+        assert counts[job]["success"] == counts[job]["failure (FileNotFoundError)"] == 1
 
 
 def _again(lines: list[Line]) -> None:
@@ -90,7 +90,7 @@ def _other_job(lines: list[Line]) -> None:
 
 
 def _swapped_jobs(lines: list[Line]) -> None:
-    """Exchange two jobs of the fleet that the sums over the fleet cannot tell apart."""
+    """Exchange two jobs of the fleet that have the same sums over the fleet."""
     first, second = list(fleet.JOBS)[:2]
     next(line for line in lines if line["job"] == first and line["event"] == "started")["job"] = second
 
@@ -126,7 +126,7 @@ def test_empty_ledger_agrees_with_nothing(played: Played, tmp_path: Path) -> Non
 
 
 def test_unreadable_ledger_is_named(played: Played, tmp_path: Path) -> None:
-    """A line that is no JSON is an error with file and line."""
+    """A line that is not JSON is an error with file and line."""
     shutil.copytree(played.ledger, tmp_path / "ledger")
     (tmp_path / "ledger" / "a.jsonl").write_text('{"event": ')
     with pytest.raises(ValueError, match=r"/a\.jsonl:1: not a line of a ledger: "):
@@ -159,7 +159,7 @@ def test_one_run_in_full(played: Played) -> None:
 
 
 def test_failed_run_has_its_stack_trace(played: Played) -> None:
-    """The event of a run that failed says where in the job's code it failed."""
+    """The event of a run that failed has the line of the job's code."""
     (logs,) = played.stack.stores.logs
     wanted = Wanted("batchtel-demo", "batch.run.finished", race.JOB)
     records = logs.records(wanted, played.since - 60, played.since + 600)

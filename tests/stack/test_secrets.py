@@ -22,11 +22,11 @@ from tests.support.planted import SECRETS, TOKENS
 from tests.support.polling import until
 
 CONTROL: Final = "harmlessword"
-"""Stands beside each secret and is none: where it is not found, a search that finds no secret says nothing."""
+"""A control text beside each secret: where it is not found, a search without a result proves nothing."""
 
 BY_KEY: Final = "zx81bykey"
 OWN: Final = "zx81customer4711"
-"""Taken out by BATCHTEL_REDACT only."""
+"""Redacted by BATCHTEL_REDACT only."""
 
 ON_THE_COMMAND_LINE: Final = ("zx81argument", "zx81userinfo")
 IN_THE_RESOURCE: Final = "zx81resource"
@@ -94,9 +94,9 @@ class Kept:
 
     stores: dict[str, str]
 
-    def having(self, word: str) -> list[str]:
-        """Return the stores that have `word`."""
-        return [name for name, text in self.stores.items() if word in text]
+    def having(self, control: str) -> list[str]:
+        """Return the stores that have `control`."""
+        return [name for name, text in self.stores.items() if control in text]
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def _wait(stack: Stack, since: float) -> tuple[list[Any], list[Any]]:
 
 
 def _series(stack: Stack) -> str:
-    """Return every label set that Prometheus knows, and every exemplar."""
+    """Return every label set in Prometheus, and every exemplar."""
     everything = '{__name__=~".+"}'
     series = _get(f"{stack.prometheus}/api/v1/series?{urlencode({'match[]': everything})}")
     span = {"query": everything, "start": time.time() - 3600, "end": time.time() + 60}
@@ -162,7 +162,7 @@ def _get(url: str) -> Any:
 
 
 def test_at_least_twenty_secrets_are_planted() -> None:
-    """All are different, none is part of another, and none is the word that is looked for as a control."""
+    """All are different, none is part of another, and none is the control text."""
     assert len(ALL) >= 20
     for kind, secret in ALL.items():
         assert [other for other, text in ALL.items() if secret in text] == [kind]
@@ -176,7 +176,7 @@ def test_no_store_has_the_secret(kept: Kept, kind: str) -> None:
 
 
 def test_the_search_finds_what_is_no_secret(kept: Kept) -> None:
-    """The word beside each secret is in every store, as often as it was planted: in lines, fields, spans and events."""
+    """The control text is in every store, as often as it was planted: in lines, fields, spans and events."""
     assert kept.having(CONTROL) == list(kept.stores)
     assert kept.stores["logs, lines"].count(CONTROL) > 2 * len(TEXTS)
     assert kept.stores["traces"].count(CONTROL) > 5 * len(TEXTS)

@@ -1,4 +1,4 @@
-"""The six failures that a green tick hides: for each, what the three stores tell apart from a good run beside it.
+"""The six failures that a green tick hides: for each, how the three stores distinguish it from a good run beside it.
 
 Hours are seconds here: limits of 30 minutes are 1.5 s.
 """
@@ -81,7 +81,7 @@ class Jobs:
                     process.kill()
 
     def wrapped(self, name: str, script: str) -> subprocess.Popen[str]:
-        """Start a job that knows nothing of batchtel, below `batchtel run`; it prints its process id."""
+        """Start a job without batchtel in its code, below `batchtel run`; it prints its process id."""
         wrapper = [sys.executable, "-c", "from batchtel.cli.main import main; main()", "run", "--job", name, "--"]
         command = [*wrapper, sys.executable, "-c", script]
         return subprocess.Popen(command, env=environment(None, self._variables), stdout=subprocess.PIPE, text=True)
@@ -111,7 +111,7 @@ def assert_violated(witness: Witness, name: str, kind: str) -> None:
 
 
 def test_zero_records(witness: Witness, jobs: Jobs) -> None:
-    """An empty partition: both runs are green, but one has told that it processed nothing, and owes ten records."""
+    """An empty partition: both runs are green, but one has reported 0 records, and its minimum is ten."""
     jobs.run("with batchtel.job('zero') as job: job.records(processed=0)")
     jobs.run("with batchtel.job('zero_good') as job: job.records(processed=100)")
     assert_green(witness, "zero", "zero_good")
@@ -124,7 +124,7 @@ def test_zero_records(witness: Witness, jobs: Jobs) -> None:
 
 
 def test_hours_instead_of_minutes(witness: Witness, jobs: Jobs) -> None:
-    """A run that lasts eight times as long as it may is told of while it still runs, and by its duration at the end."""
+    """A run that lasts eight times its limit is reported while it still runs, and by its duration at the end."""
     script = "with batchtel.job('{}') as job: job.records(processed=1); sys.stdin.readline()"
     with jobs.running(script.format("slow")) as slow, jobs.running(script.format("slow_good")) as good:
         assert_violated(witness, "slow", "duration_exceeded")
@@ -180,7 +180,7 @@ def test_killed_below_the_wrapper(witness: Witness, jobs: Jobs) -> None:
 
 
 def test_killed_without_a_wrapper(witness: Witness, jobs: Jobs) -> None:
-    """A killed job cannot tell its end: it is started and never completed, its beats stop, its steps have no run."""
+    """A killed job reports no end: it is started and never completed, its heartbeats stop, its steps have no run."""
     script = """
 with batchtel.job('{}') as job:
     with batchtel.step('extract') as step:
@@ -244,7 +244,7 @@ def test_upstream_is_late(witness: Witness, jobs: Jobs) -> None:
 
 
 def test_a_hung_loop(witness: Witness, jobs: Jobs) -> None:
-    """A loop that hangs beats on without progress; the one beside it has come on, and has ended."""
+    """A loop that hangs has heartbeats without progress; the one beside it has progressed, and has ended."""
     script = """
 done = 0
 with batchtel.job('{}') as job:

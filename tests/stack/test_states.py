@@ -45,7 +45,7 @@ def _wait_for(stack: Stack, job: str, expected: Mapping[str, str], seconds: floa
 
 
 def test_while_it_runs_in_two_environments(stack: Stack) -> None:
-    """Running, and each environment for itself: the one that ends is not taken for the other."""
+    """Running, and each environment separately: the end of one does not change the other."""
     script = "with batchtel.job('open'):\n    batchtel.flush()\n    sys.stdin.readline()\n"
     with _started(stack, script, "dev") as first, _started(stack, script, "live") as second:
         _wait_for(stack, "open", {"dev": "running", "live": "running"})
@@ -57,7 +57,7 @@ def test_while_it_runs_in_two_environments(stack: Stack) -> None:
 
 
 def test_failure_another_attempt_success(stack: Stack) -> None:
-    """It waits for another attempt, runs again and succeeds; each state is asked for while it lasts."""
+    """It waits for another attempt, runs again and succeeds; each state is queried while it lasts."""
     script = """
 tries = []
 
@@ -82,7 +82,7 @@ main()
 @pytest.mark.faults
 @pytest.mark.timeout(500)
 def test_a_killed_process_is_lost(stack: Stack) -> None:
-    """Within 5 minutes it is counted, and its state is lost; the one beside it that lives is running, and is not."""
+    """Within 5 minutes it is counted, and its state is lost; the other one is running, and is not lost."""
     script = "with batchtel.job('{}'):\n    batchtel.flush()\n    print('open', flush=True)\n    sys.stdin.readline()\n"
     with _started(stack, script.format("oom")) as killed, _started(stack, script.format("oom_good")) as good:
         for process in (killed, good):

@@ -1,4 +1,4 @@
-"""A store that is away, or killed under load: what was acknowledged, and how much of it is stored afterwards."""
+"""A store that is down, or killed under load: what was acknowledged, and how much of it is stored afterwards."""
 
 from __future__ import annotations
 

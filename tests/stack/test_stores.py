@@ -1,4 +1,4 @@
-"""The clients on real stores: what they find, and an error says which store, where, and what it answered."""
+"""The clients on real stores: what they return, and errors with store, address and answer."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def test_traces_of_a_service_a_job_and_a_run(played: Played) -> None:
     assert (job.name, job.parent_id, job.attributes["batch.run.id"]) == (f"batch_job.{etl.JOB}", "", run_id)
     assert {step.parent_id for step in steps} == {job.span_id}
     assert traces.find(Wanted(SERVICE, run_id="none"), start, end) == []
-    assert traces.find(Wanted("nobody"), start, end) == []
+    assert traces.find(Wanted("absent"), start, end) == []
 
 
-def test_nobody_answers(free_ports: Callable[[int], list[int]]) -> None:
+def test_nothing_answers(free_ports: Callable[[int], list[int]]) -> None:
     """An address without a listener: exit code 3, with the store and the address."""
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     with pytest.raises(Failure) as failed:
@@ -68,7 +68,7 @@ def test_nobody_answers(free_ports: Callable[[int], list[int]]) -> None:
 
 
 def test_query_that_prometheus_cannot_read(played: Played) -> None:
-    """Prometheus' own words, with the query."""
+    """Prometheus' own message, with the query."""
     with pytest.raises(Failure) as failed:
         Prometheus(played.stack.prometheus).query("sum(")
     assert failed.value.message == (
@@ -79,7 +79,7 @@ def test_query_that_prometheus_cannot_read(played: Played) -> None:
 
 
 def test_another_program_at_the_address(played: Played) -> None:
-    """Each store, asked as another one, is recognised: none takes a foreign answer for an empty one."""
+    """Each store at the address of another one is recognised: its answer is not read as an empty one."""
     stack = played.stack
     with pytest.raises(Failure) as failed:
         Prometheus(stack.victorialogs).query("up")
@@ -111,7 +111,7 @@ def test_an_answer_that_would_be_cut(played: Played, monkeypatch: pytest.MonkeyP
 
 
 def test_stores_of_an_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each store is asked with the credentials and the tenant that the environment names, read where it says."""
+    """Each query has the credentials and the tenant of the environment."""
     (tmp_path / "token").write_text("from a file\n")
     monkeypatch.setenv("STORES_TOKEN", "from a variable")
     logs = {"status": "success", "data": {"result": []}}
@@ -132,17 +132,17 @@ def test_stores_of_an_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert list(stores.urls) == ["Prometheus", "Loki", "Tempo", "Jaeger"]
         assert stores.prometheus.url == "http://127.0.0.1:9090"
         for store in stores.logs:
-            assert store.records(Wanted("nobody"), 0, 1) == []
+            assert store.records(Wanted("absent"), 0, 1) == []
         for traces in stores.traces:
-            assert traces.find(Wanted("nobody"), 0, 1) == []
+            assert traces.find(Wanted("absent"), 0, 1) == []
     loki, tempo, jaeger = (headers for _, _, headers in any_.requests)
     assert (loki["X-Scope-OrgID"], loki["Authorization"]) == ("batch", "Bearer from a variable")
     assert (tempo["X-Scope-OrgID"], tempo["Authorization"]) == ("batch", "Bearer from a file")
     assert (jaeger["x-tenant"], jaeger["X-Own"]) == ("batch", "default")
 
 
-def test_stores_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is missing of all stores is named at once; exit code 2."""
+def test_stores_that_cannot_be_queried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All missing values of all stores are reported at once; exit code 2."""
     monkeypatch.delenv("STORES_TOKEN", raising=False)
     environment = load(
         "local",
@@ -157,8 +157,8 @@ def test_stores_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         Stores.of(environment)
     assert (failed.value.exit_code, failed.value.message) == (
         2,
-        "the environment local cannot be asked:\n"
-        "  no store of logs can be asked; write loki or victorialogs: {endpoint: ...}\n"
+        "the environment local cannot be queried:\n"
+        "  no store of logs can be queried; write loki or victorialogs: {endpoint: ...}\n"
         "  prometheus needs the variable STORES_TOKEN; export STORES_TOKEN=...\n"
         "  jaeger.token: /nowhere/token cannot be read: No such file or directory",
     )

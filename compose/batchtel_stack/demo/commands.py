@@ -1,4 +1,4 @@
-"""`batchtel demo`: the main job, end to end, on a stack of its own."""
+"""`batchtel demo`: real jobs on a stack of its own, and a comparison of the stores with what they did."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from batchtel.cli.main import Failure
-from batchtel_stack import terminate
+from batchtel_stack import sigterm
 from batchtel_stack.demo import airports, report, target
 from batchtel_stack.demo.play import CADENCE, Outcome, play
 from batchtel_stack.demo.target import Target
@@ -24,7 +24,7 @@ from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 
 INTERRUPTED: Final = 130
-"""The exit code of what Ctrl-C has ended, as shells count: 128 + SIGINT."""
+"""The exit code after Ctrl-C, as in shells: 128 + SIGINT."""
 
 
 @click.command(
@@ -42,9 +42,10 @@ INTERRUPTED: Final = 130
 def demo(as_json: bool, keep: bool, environment: str | None) -> None:
     """Run real jobs and compare what arrived in the stores with what the jobs did.
 
-    Ten processes fail at the same moment, 200 short runs finish, records are loaded, a failed run is tried again, and a
-    green job has done nothing. Every job writes down what it does; then the stores of metrics, logs and traces are
-    asked. The stack has free ports and a new folder, so it disturbs no other, and is gone in the end.
+    Ten processes fail at the same moment, 200 short runs finish, records are loaded, a failed run is retried, and a
+    green job does nothing. Each job writes what it does into a ledger; then the ledger is compared with the stores of
+    metrics, logs and traces. The stack uses free ports and a new folder, so it disturbs no other, and is removed at the
+    end.
 
     With --env only a collector is started. It delivers to the stores that the environment names, such as your own Loki
     and Tempo, and they are compared in the same way. Its series stay in Prometheus until they expire there.
@@ -61,23 +62,23 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
     airports.require()
     if environment is not None:
         target.require_askable(environment)
-    say = _speaker()
+    notify = _notifier()
     folder = Path(tempfile.mkdtemp(prefix="batchtel-demo-"))
     remove = not keep
     try:
-        with terminate.raised(), _target(environment, folder, keep, say) as aimed:
-            outcome = play(aimed, folder, say)
+        with sigterm.as_interrupt(), _target(environment, folder, keep, notify) as aimed:
+            outcome = play(aimed, folder, notify)
             _print(outcome, as_json)
         if not outcome.ok and not keep:
             remove = False
-            say(f"what the jobs have written down, and the stores' data: {folder}")
+            notify(f"the ledger of the jobs, and the stores' data: {folder}")
     except KeyboardInterrupt:
         remove = True
-        say("interrupted; everything that was started is stopped")
+        notify("interrupted; everything that was started is stopped")
         sys.exit(INTERRUPTED)
     except Failure:
         remove = False
-        say(f"logs and data: {folder}")
+        notify(f"logs and data: {folder}")
         raise
     finally:
         if remove:
@@ -86,37 +87,37 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
 
 
 @contextmanager
-def _target(environment: str | None, folder: Path, keep: bool, say: Callable[[str], None]) -> Iterator[Target]:
+def _target(environment: str | None, folder: Path, keep: bool, notify: Callable[[str], None]) -> Iterator[Target]:
     if environment is None:
-        with _stack(folder, keep, say) as stack:
+        with _stack(folder, keep, notify) as stack:
             yield Target.own(stack, CADENCE)
             if keep:
-                _say_how_to_look(stack, say)
+                _print_addresses(stack, notify)
         return
     service = target.unique_service()
-    say(f"a collector of its own for the stores of {environment}; its jobs have the service name {service}")
+    notify(f"a collector of its own for the stores of {environment}; its jobs have the service name {service}")
     with Stack.running(
         folder / "stack",
         Ports.free(),
         environment=environment,
         overrides=target.overrides(service),
         only_collector=True,
-        say=say,
+        notify=notify,
     ) as stack:
         yield Target.of(stack, service)
 
 
 @contextmanager
-def _stack(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterator[Stack]:
-    say(f"a stack of its own in {folder}, cadence {CADENCE} s instead of 15, so that there is less to wait for")
+def _stack(folder: Path, keep: bool, notify: Callable[[str], None]) -> Iterator[Stack]:
+    notify(f"a stack of its own in {folder}, export interval {CADENCE} s instead of 15, to shorten the wait")
     data, ports, cadence = folder / "stack", Ports.free(), f"{CADENCE}s"
     if not keep:
-        with Stack.running(data, ports, cadence=cadence, say=say) as stack:
+        with Stack.running(data, ports, cadence=cadence, notify=notify) as stack:
             yield stack
         return
     stack = Stack(data, ports, cadence=cadence)
     try:
-        stack.start(say=say)
+        stack.start(notify=notify)
         yield stack
     except BaseException:
         stack.stop()
@@ -132,17 +133,19 @@ def _print(outcome: Outcome, as_json: bool) -> None:
         console.print(report.verdict(outcome), style="bold green" if outcome.ok else "bold red", highlight=False)
 
 
-def _say_how_to_look(stack: Stack, say: Callable[[str], None]) -> None:
-    say(f"the stack runs on: Prometheus {stack.prometheus}, VictoriaLogs {stack.victorialogs}, Jaeger {stack.jaeger}")
-    say(f"look at it:  batchtel stack status --data {stack.data}")
-    say(f"stop it:     batchtel stack down --data {stack.data}")
+def _print_addresses(stack: Stack, notify: Callable[[str], None]) -> None:
+    notify(
+        f"the stack runs on: Prometheus {stack.prometheus}, VictoriaLogs {stack.victorialogs}, Jaeger {stack.jaeger}"
+    )
+    notify(f"look at it:  batchtel stack status --data {stack.data}")
+    notify(f"stop it:     batchtel stack down --data {stack.data}")
 
 
-def _speaker() -> Callable[[str], None]:
+def _notifier() -> Callable[[str], None]:
     console = Console(stderr=True, highlight=False)
     begun = time.monotonic()
 
-    def say(line: str) -> None:
+    def notify(line: str) -> None:
         console.print(f"{time.monotonic() - begun:6.1f} s  {line}", soft_wrap=True, markup=False)
 
-    return say
+    return notify

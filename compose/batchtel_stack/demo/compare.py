@@ -84,14 +84,14 @@ class Witnesses:
     def compare(self) -> list[Comparison]:
         """Query all stores and compare scenario by scenario; jobs that belong to none are a scenario of their own."""
         expected = quantities.by_ledger(ledger.read(self._ledger))
-        known, end = self.run_ids(), time.time() + 60
+        ledger_ids, end = self.run_ids(), time.time() + 60
         observed = {self.stores.prometheus.product: quantities.by_prometheus(self.stores.prometheus, self.service)}
         not_asked: dict[str, tuple[str, ...]] = {self.stores.prometheus.product: quantities.NOT_OF_METRICS}
         for logs in self.stores.logs:
-            observed[logs.product] = quantities.by_logs(logs, self.service, known, self.since, end)
+            observed[logs.product] = quantities.by_logs(logs, self.service, ledger_ids, self.since, end)
             not_asked[logs.product] = quantities.NOT_OF_LOGS
         for traces in self.stores.traces:
-            observed[traces.product] = quantities.by_traces(traces, self.service, known, self.since, end)
+            observed[traces.product] = quantities.by_traces(traces, self.service, ledger_ids, self.since, end)
             not_asked[traces.product] = quantities.NOT_OF_TRACES
         belonging = {job for scenario in SCENARIOS for job in scenario.jobs}
         strangers = {job for counts in (expected, *observed.values()) for job in counts} - belonging

@@ -61,7 +61,7 @@ class Outcome:
         )
 
 
-def play(target: Target, folder: Path, say: Callable[[str], None]) -> Outcome:
+def play(target: Target, folder: Path, notify: Callable[[str], None]) -> Outcome:
     """Run all scenarios.
 
     Raises:
@@ -70,18 +70,18 @@ def play(target: Target, folder: Path, say: Callable[[str], None]) -> Outcome:
     products = target.stores.products
     with Processes(folder, target.endpoint, target.service) as processes:
         witnesses = Witnesses(processes.ledger, target, time.time())
-        say("first pass: each job ends once in each of its ways")
+        notify("first pass: each job ends once in each of its ways")
         scenarios.first_pass(processes)
-        say("waiting until the stores are equal to the ledger")
+        notify("waiting until the stores are equal to the ledger")
         compared = witnesses.settle()
         if not all(one.ok for one in compared):
-            say("the stores differ from the ledger after the first pass; the rest is not run")
+            notify("the stores differ from the ledger after the first pass; the rest is not run")
             return Outcome(products, compared)
         before = witnesses.number_of_series()
         left = scenarios.FLEET_RUNS - scenarios.FLEET_FIRST
-        say(f"they are equal; {before} series. Now the rest: {left} runs of the fleet")
+        notify(f"they are equal; {before} series. Now the rest: {left} runs of the fleet")
         scenarios.rest(processes)
-        say("waiting until the stores are equal again, and comparing once more later")
+        notify("waiting until the stores are equal again, and comparing once more later")
         compared = witnesses.settle()
         series = Series(before, witnesses.number_of_series(), witnesses.series_with_run_id())
         return Outcome(products, compared, series, tuple(OneRun.find(witnesses, etl.JOB)))

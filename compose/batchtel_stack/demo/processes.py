@@ -87,9 +87,9 @@ class Processes:
             try:
                 code = running.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                raise Failure(_said(running, f"has not ended after {SECONDS:.0f} s"), 3) from None
+                raise Failure(_with_output(running, f"has not ended after {SECONDS:.0f} s"), 3) from None
             if code != exit_code:
-                raise Failure(_said(running, f"ended with {code}, not {exit_code}"), 3)
+                raise Failure(_with_output(running, f"ended with {code}, not {exit_code}"), 3)
 
     def _environment(self) -> dict[str, str]:
         """Return the caller's environment, without variables that would send the telemetry elsewhere."""
@@ -106,5 +106,5 @@ class Processes:
         }
 
 
-def _said(running: Running, how: str) -> str:
+def _with_output(running: Running, how: str) -> str:
     return f"`python -m {running.module}` {how}. Its last lines:\n{output.quoted(running.log, 15)}"

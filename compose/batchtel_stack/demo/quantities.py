@@ -68,8 +68,8 @@ def by_prometheus(store: Prometheus, service: str) -> Quantities:
     return _plain(counts)
 
 
-def by_logs(store: Logs, service: str, known: Collection[str], start: float, end: float) -> Quantities:
-    """Return the counts in the events; `known` are the run ids of the ledger."""
+def by_logs(store: Logs, service: str, ledger_ids: Collection[str], start: float, end: float) -> Quantities:
+    """Return the counts in the events; `ledger_ids` are the run ids of the ledger."""
     counts = _nothing()
     ids: dict[str, set[str]] = defaultdict(set)
     for record in store.records(Wanted(service), start, end):
@@ -86,11 +86,11 @@ def by_logs(store: Logs, service: str, known: Collection[str], start: float, end
             job[FAILED_RECORDS] += 1
         elif event in {"batch.step.finished", "batch.run.finished"}:
             _add_span(job, fields)
-    return _with_ids(counts, ids, known)
+    return _with_ids(counts, ids, ledger_ids)
 
 
-def by_traces(store: Traces, service: str, known: Collection[str], start: float, end: float) -> Quantities:
-    """Return the counts in the spans; `known` are the run ids of the ledger."""
+def by_traces(store: Traces, service: str, ledger_ids: Collection[str], start: float, end: float) -> Quantities:
+    """Return the counts in the spans; `ledger_ids` are the run ids of the ledger."""
     counts = _nothing()
     ids: dict[str, set[str]] = defaultdict(set)
     for span in (span for trace_id in store.find(Wanted(service), start, end) for span in store.trace(trace_id)):
@@ -101,7 +101,7 @@ def by_traces(store: Traces, service: str, known: Collection[str], start: float,
             job["started"] += 1
             job["retries"] += int(span.attributes["batch.run.attempt"]) > 1
         _add_span(job, span.attributes)
-    return _with_ids(counts, ids, known)
+    return _with_ids(counts, ids, ledger_ids)
 
 
 def _add_span(job: dict[str, float], fields: Mapping[str, Any]) -> None:
@@ -136,10 +136,10 @@ def _ended(status: str, error_type: str) -> str:
     return f"{status} ({error_type})" if error_type else status
 
 
-def _with_ids(counts: Quantities, ids: Mapping[str, set[str]], known: Collection[str]) -> Quantities:
+def _with_ids(counts: Quantities, ids: Mapping[str, set[str]], ledger_ids: Collection[str]) -> Quantities:
     for name, of_job in ids.items():
-        counts[name][RUN_IDS] = len(of_job.intersection(known))
-        counts[name][UNKNOWN_RUN_IDS] = len(of_job.difference(known))
+        counts[name][RUN_IDS] = len(of_job.intersection(ledger_ids))
+        counts[name][UNKNOWN_RUN_IDS] = len(of_job.difference(ledger_ids))
     return _plain(counts)
 
 

@@ -101,12 +101,12 @@ def _together(rows: Iterable[Row]) -> list[Row]:
     """Add up the jobs of a scenario, so that it fits on a screen; each job was compared separately."""
     sums: dict[str, Row] = {}
     for row in rows:
-        known = sums.get(row.name)
-        if known is None:
+        so_far = sums.get(row.name)
+        if so_far is None:
             sums[row.name] = Row("", row.name, row.expected, row.observed)
         else:
-            observed = {store: known.observed[store] + amount for store, amount in row.observed.items()}
-            sums[row.name] = Row("", row.name, known.expected + row.expected, observed)
+            observed = {store: so_far.observed[store] + amount for store, amount in row.observed.items()}
+            sums[row.name] = Row("", row.name, so_far.expected + row.expected, observed)
     shown = [row for row in sums.values() if row.expected or any(row.observed.values()) or row.name == "processed"]
     return sorted(shown, key=lambda row: ": " in row.name)  # the run before its steps
 

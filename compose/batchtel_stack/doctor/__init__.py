@@ -1,1 +1,1 @@
-"""`batchtel doctor`: a canary run through the configured endpoint, and the fix for what keeps it from its stores."""
+"""`batchtel doctor`: a canary run through the configured endpoint, and a fix for each problem on the way."""

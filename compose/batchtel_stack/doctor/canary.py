@@ -14,7 +14,7 @@ from batchtel.base.run_environment import TRACE_VARIABLES
 from batchtel.cli.main import Failure
 
 JOB: Final = "batchtel_doctor"
-"""Name of the job; its series are in Prometheus for as long as those of any job."""
+"""Name of the job; its series stay in Prometheus as long as those of other jobs."""
 
 _SECONDS: Final = 120.0
 
@@ -35,13 +35,13 @@ with batchtel.job({JOB!r}, type="maintenance"):
 
 @dataclass(frozen=True)
 class Canary:
-    """A run that has ended: its ids, when it began, the exit code of its process, and what that said on stderr."""
+    """A run that has ended: its ids, its start, and the exit code and stderr of its process."""
 
     run_id: str
     trace_id: str
     since: float
     exit_code: int
-    said: str
+    stderr: str
 
     @classmethod
     def send(cls) -> Canary:
@@ -54,7 +54,7 @@ class Canary:
         kept = {name: text for name, text in kept.items() if name not in TRACE_VARIABLES}
         run_id, since = str(uuid.uuid4()), time.time()
         own = {"BATCHTEL_RUN_ID": run_id, "BATCHTEL_EXIT_TIMEOUT": "10", "OTEL_SERVICE_NAME": JOB}
-        # -P: a file of the current folder that is named as a module would be imported in its place.
+        # -P: otherwise a file in the current folder with the name of a module would be imported.
         command = [sys.executable, "-P", "-c", _PROGRAM]
         try:
             done = subprocess.run(
@@ -62,6 +62,6 @@ class Canary:
             )
         except subprocess.TimeoutExpired:
             raise Failure(f"the canary has not ended after {_SECONDS:.0f} s; is this machine very busy?", 3) from None
-        # The job's own line is on stderr too, and tells nothing.
-        said = "\n".join(line for line in done.stderr.splitlines() if line.strip() not in ("", _LINE))
-        return cls(run_id, done.stdout.strip()[:32], since, done.returncode, said)
+        # Without the job's own line, which is on stderr too.
+        stderr = "\n".join(line for line in done.stderr.splitlines() if line.strip() not in ("", _LINE))
+        return cls(run_id, done.stdout.strip()[:32], since, done.returncode, stderr)

@@ -1,4 +1,4 @@
-"""Whether the clocks of this machine and of those that answer agree."""
+"""Compare the clock of this machine with those of the servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOLERANCE: Final = 30.0
 def compare(urls: Mapping[str, str]) -> Iterator[Finding]:
     """Compare this machine's clock with the Date header of each address; `urls` is name -> address.
 
-    Addresses that do not answer are the business of other checks.
+    Addresses that do not answer are reported by other checks.
     """
     offsets = {name: offset for name, url in urls.items() if (offset := _ahead(url)) is not None}
     off = {name: seconds for name, seconds in offsets.items() if abs(seconds) > TOLERANCE}
@@ -38,7 +38,7 @@ def compare(urls: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _ahead(url: str) -> float | None:
-    """Return how many seconds this machine's clock is ahead of the server's, None if it does not tell the time."""
+    """Return how many seconds this machine's clock is ahead of the server's, None if it sends no Date header."""
     before = time.time()
     try:
         answer = urllib3.request("GET", url, timeout=5.0, retries=False, redirect=False)

@@ -54,14 +54,14 @@ def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> 
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="Longest wait for the run in the stores; at least two cadences.",
+    help="Longest wait for the run in the stores; at least two export intervals.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def doctor(environment: str | None, seconds: float, as_json: bool, **urls: str | None) -> None:
     """Send a canary run through the configured endpoint and find it in the stores of metrics, logs and traces.
 
-    The OTEL_* variables are those that jobs get: call it where a job would run, for example in its container. What
-    keeps the run from its stores is named, with what to type or to change. The stores are those of `batchtel stack up`
+    The OTEL_* variables are those that jobs get: call it where a job would run, for example in its container. Each
+    problem between the job and the stores is printed with a fix. The stores are those of `batchtel stack up`
     unless options name others.
 
     \b
@@ -91,15 +91,15 @@ class Examination:
         self.canary: Canary | None = None
         self._stores = stores
         self._seconds = seconds
-        self._said = ""
+        self._shown = ""
         self._console = Console(stderr=True, highlight=False)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield each finding when it is known."""
+        """Yield each finding as soon as it exists."""
         endpoints, problems = variables.endpoints(os.environ)
         yield from problems
-        yield from variables.regrets(os.environ)
-        self._say("asking the endpoint")
+        yield from variables.discouraged(os.environ)
+        self._notify("checking the endpoint")
         reached = list(reach.reach(endpoints))
         yield from reached
         answers = list(search.answers(self._stores))
@@ -111,41 +111,39 @@ class Examination:
         else:
             yield from clock.compare(urls)
         if not reached or not any(finding.ok for finding in reached):
-            yield Finding("canary", "skipped", "no run was sent: the endpoint takes none")
+            yield Finding("canary", "skipped", "no run was sent: the endpoint does not accept it")
             return
         yield from self._send(set(urls))
 
     def _send(self, answering: set[str]) -> Iterator[Finding]:
         before = search.totals(self._stores.prometheus)
         discards = limits.Discards({name: url for name, url in self._stores.urls.items() if name in answering})
-        self._say("running the canary")
+        self._notify("running the canary")
         self.canary = Canary.send()
         if self.canary.exit_code:
-            last = self.canary.said.rpartition("\n")[2] or "nothing"
-            message = f"its process ended with {self.canary.exit_code} and says: {last[:300]}"
-            yield Finding(
-                "canary", "wrong", message, "mend what keeps jobs from running here: python -c 'import batchtel'"
-            )
+            last = self.canary.stderr.rpartition("\n")[2] or "nothing"
+            message = f"its process ended with {self.canary.exit_code} and printed: {last[:300]}"
+            yield Finding("canary", "wrong", message, "find out why jobs do not run here: python -c 'import batchtel'")
             return
         yield Finding("canary", "ok", f"run {self.canary.run_id} of job {JOB} has ended")
         looking = search.Search(self.canary, self._stores, before)
         found = []
-        for finding in looking.find(answering, self._seconds, self._say):
+        for finding in looking.find(answering, self._seconds, self._notify):
             found.append(finding)
             yield finding
         yield from discards.since()
         if self._stores.prometheus.product in answering and not all(finding.ok for finding in found):
             yield from limits.of_collector(self._stores.prometheus)
 
-    def _say(self, what: str) -> None:
-        if what != self._said:
-            self._said = what
+    def _notify(self, what: str) -> None:
+        if what != self._shown:
+            self._shown = what
             self._console.print(f"{what} ...", soft_wrap=True, markup=False)
 
 
 def _print(finding: Finding) -> None:
-    word = {"ok": "ok", "skipped": "-"}.get(finding.kind, "WRONG")
-    click.echo(f"{word:<6} {finding.check}: {finding.message}")
+    label = {"ok": "ok", "skipped": "-"}.get(finding.kind, "WRONG")
+    click.echo(f"{label:<6} {finding.check}: {finding.message}")
     if finding.fix:
         click.echo(f"       fix: {finding.fix}")
 

@@ -1,4 +1,4 @@
-"""What one check of the doctor has found."""
+"""The result of one check of the doctor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["ok", "wrong", "input", "unreachable", "skipped"]
-"""wrong: it works otherwise than it should. input: a variable or option cannot be used. unreachable: nobody answers."""
+"""wrong: a problem was found. input: a variable or option cannot be used. unreachable: no answer."""
 
 _EXIT_CODES: dict[Kind, int] = {"input": 2, "unreachable": 3, "wrong": 1}
 
@@ -17,10 +17,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        check: what was looked at, one or two words.
-        kind: how it is.
-        message: what was seen.
-        fix: what to type or to change; "" when nothing is to be done.
+        check: short name of the check.
+        kind: the kind of the result.
+        message: the result.
+        fix: what to type or to change; "" if nothing.
     """
 
     check: str
@@ -30,7 +30,7 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is to be done; what was skipped is the doing of another finding."""
+        """Whether no fix is needed; a skipped check is caused by another finding."""
         return self.kind in ("ok", "skipped")
 
     def document(self) -> dict[str, Any]:

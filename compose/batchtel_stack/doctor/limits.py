@@ -1,4 +1,4 @@
-"""Why a store or the collector has dropped something: its own counters, before and after, and the setting to change."""
+"""Why a store or the collector has dropped data: its own counters, before and after, and the setting to change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COUNTERS: Final = {
     "VictoriaLogs": "vl_rows_dropped_total",
     "Tempo": "tempo_discarded_spans_total",
 }
-"""Store -> what counts the items that it drops, by reason. Jaeger drops none: the collector counts what it rejects."""
+"""Store -> its counter of dropped items, by reason. Jaeger drops none: the collector counts what it rejects."""
 
 _FIXES: Final = {
     ("Loki", "per_stream_rate_limit"): "raise limits_config.per_stream_rate_limit and its burst: one job is one stream",
@@ -27,7 +27,7 @@ _FIXES: Final = {
     ("Loki", "line_too_long"): "set limits_config.max_line_size_truncate: true",
     ("Loki", "stream_limit"): "raise limits_config.max_global_streams_per_user",
     ("Loki", "greater_than_max_sample_age"): "raise limits_config.reject_old_samples_max_age, or correct the clock",
-    ("Loki", "too_far_behind"): "correct the clock: Loki takes lines up to an hour behind the newest of a stream",
+    ("Loki", "too_far_behind"): "correct the clock: Loki accepts lines up to an hour behind the newest of a stream",
     ("Loki", "too_far_in_future"): "correct the clock, or raise limits_config.creation_grace_period",
     ("Loki", "structured_metadata_too_large"): "raise limits_config.max_structured_metadata_size",
     ("VictoriaLogs", "too_many_fields"): "raise -insert.maxFieldsPerLine",
@@ -61,18 +61,18 @@ _OF_COLLECTOR: Final = (
         for name in SIGNALS
     ),
 )
-"""Counters of the collector as remote write names them, and what to do when one grows."""
+"""Counters of the collector, by their names in Prometheus, and the fix when one grows."""
 
 
 class Discards:
-    """The counters of what stores have dropped, read when this is made; `urls` is product -> its address."""
+    """The counters of dropped items, read when this object is created; `urls` is product -> its address."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self._urls = {store: url for store, url in urls.items() if store in _COUNTERS}
         self._before = {store: _counts(store, url) for store, url in self._urls.items()}
 
     def since(self) -> Iterator[Finding]:
-        """Yield a finding for each reason for which a store has dropped something since."""
+        """Yield a finding for each reason for which a store has dropped items since."""
         for store, url in self._urls.items():
             for reason, count in (_counts(store, url) - self._before[store]).items():
                 fix = _FIXES.get((store, reason), f"look up {reason} in {store}'s limits")
@@ -80,10 +80,10 @@ class Discards:
 
 
 def of_collector(prometheus: Prometheus) -> Iterator[Finding]:
-    """Yield a finding for each counter of drops that grew within the last five minutes, as far as Prometheus knows."""
+    """Yield a finding for each counter of drops that grew within the last five minutes, by Prometheus."""
     for selector, fix in _OF_COLLECTOR:
         try:
-            # A comparison keeps the labels; a counter that is new has nothing to be compared with.
+            # A comparison keeps the labels; a new counter has no value to compare with.
             samples = prometheus.query(
                 f"({selector} > {selector} offset 5m) or (({selector} unless {selector} offset 5m) > 0)"
             )
@@ -92,8 +92,8 @@ def of_collector(prometheus: Prometheus) -> Iterator[Finding]:
         for sample in samples:
             name = sample.labels["__name__"]
             where = [sample.labels[key] for key in ("filter", "receiver", "exporter", "error") if key in sample.labels]
-            told = f"the collector has counted {sample.value:.0f} in {name} ({', '.join(where)})"
-            yield Finding("limits of the collector", "wrong", told, fix)
+            message = f"the collector has counted {sample.value:.0f} in {name} ({', '.join(where)})"
+            yield Finding("limits of the collector", "wrong", message, fix)
 
 
 def _counts(store: str, url: str) -> Counter[str]:

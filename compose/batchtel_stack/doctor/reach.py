@@ -1,4 +1,4 @@
-"""Whether an endpoint takes OTLP from here: connection, TLS, protocol, authentication, each with its own fix."""
+"""Whether an endpoint accepts OTLP from here: connection, TLS, protocol, authentication, each with its own fix."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _CLIENT: Final = ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_C
 
 
 def reach(endpoints: Sequence[Endpoint]) -> Iterator[Finding]:
-    """Yield one finding for each signal's endpoint; those that are alike are told once."""
-    # The exporters log what the findings say, and a process without logging set up prints that.
+    """Yield one finding for each signal's endpoint; equal ones are reported once."""
+    # The exporters log the same problems, and a process without a logging configuration prints them.
     logging.getLogger("opentelemetry.exporter").addHandler(logging.NullHandler())
-    told = set()
+    reported = set()
     for endpoint in endpoints:
         finding = _reach(endpoint)
-        if (finding.kind, finding.message) not in told:
-            told.add((finding.kind, finding.message))
+        if (finding.kind, finding.message) not in reported:
+            reported.add((finding.kind, finding.message))
             yield finding
 
 
@@ -42,7 +42,7 @@ def _reach(endpoint: Endpoint) -> Finding:
     try:
         socket.create_connection((host, port), timeout=TIMEOUT).close()
     except UnicodeError:
-        # What Python says of a name with an empty part, or with one of more than 63 characters.
+        # Python's error for a name with an empty part, or with one of more than 63 characters.
         message = f"{endpoint.shown} names no host: a part of {host} is empty or too long"
         return Finding(CHECK, "input", message, "correct the name in OTEL_EXPORTER_OTLP_ENDPOINT")
     except OSError as error:
@@ -52,13 +52,15 @@ def _reach(endpoint: Endpoint) -> Finding:
         return problem
     reply = Delivery(endpoint, TIMEOUT).send(nothing(endpoint.signal))
     if reply.verdict == "delivered":
-        return Finding(CHECK, "ok", f"{endpoint.shown} takes {endpoint.protocol}")
+        return Finding(CHECK, "ok", f"{endpoint.shown} accepts {endpoint.protocol}")
     return _refused(endpoint, reply)
 
 
 def _unreachable(endpoint: Endpoint, host: str, port: int, error: OSError) -> Finding:
     if isinstance(error, socket.gaierror):
-        fix = f"the name {host} is not known here: correct OTEL_EXPORTER_OTLP_ENDPOINT, or the DNS of this machine"
+        fix = (
+            f"the name {host} cannot be resolved here: correct OTEL_EXPORTER_OTLP_ENDPOINT, or the DNS of this machine"
+        )
     elif isinstance(error, ConnectionRefusedError):
         fix = f"nothing listens on {host}:{port}: start the collector (here: batchtel stack up), or correct the port"
     else:
@@ -68,12 +70,12 @@ def _unreachable(endpoint: Endpoint, host: str, port: int, error: OSError) -> Fi
 
 
 def _transport(endpoint: Endpoint, host: str, port: int) -> Finding | None:
-    """Return what is wrong with TLS or protocol, None if nothing can be told."""
+    """Return the problem with TLS or protocol, None if there is none."""
     if endpoint.url.startswith("https://"):
         return _tls(endpoint, host, port)
     if _speaks_tls(host, port):
         fix = f"write https: {endpoint.shown.replace('http://', 'https://', 1)}"
-        return Finding(CHECK, "unreachable", f"{endpoint.shown} speaks TLS, and is asked without", fix)
+        return Finding(CHECK, "unreachable", f"{endpoint.shown} speaks TLS, and the address is http", fix)
     explained = endpoint.diagnose(TIMEOUT)
     if explained:
         message, _, fix = explained.partition(": ")
@@ -113,7 +115,7 @@ def _tls(endpoint: Endpoint, host: str, port: int) -> Finding | None:
 
 
 def _wait_for_alert(secured: ssl.SSLSocket) -> None:
-    # TLS 1.3 tells that a client's certificate is missing after the handshake; nothing else comes unasked in time.
+    # In TLS 1.3 the alert about a missing client certificate arrives after the handshake; no other data does.
     secured.settimeout(0.5)
     with suppress(TimeoutError):
         secured.recv(1)
@@ -124,28 +126,28 @@ def _tls_failure(endpoint: Endpoint, error: ssl.SSLError) -> Finding:
     text = reason.lower()
     if "wrong version number" in text or "record layer" in text or "http request" in text:
         fix = f"write http: {endpoint.shown.replace('https://', 'http://', 1)}; or turn TLS on in the collector"
-        return Finding(CHECK, "unreachable", f"{endpoint.shown} speaks plaintext, and is asked for TLS", fix)
+        return Finding(CHECK, "unreachable", f"{endpoint.shown} speaks plaintext, and the address is https", fix)
     if "expired" in text or "not yet valid" in text:
         fix = "renew the collector's certificate; if it is valid, correct the clock of this machine"
     elif "mismatch" in text or "not valid for" in text:
         fix = "use a name that is in the certificate, or issue one for this name"
     elif "certificate required" in text or "bad certificate" in text or "handshake failure" in text:
-        fix = f"show a client certificate: export {_CLIENT[0]}=FILE {_CLIENT[1]}=FILE"
+        fix = f"set a client certificate: export {_CLIENT[0]}=FILE {_CLIENT[1]}=FILE"
     else:
         fix = f"name the CA that has signed the collector's certificate: export {_CA}=FILE"
     return Finding(CHECK, "unreachable", f"TLS to {endpoint.shown} fails: {reason}", fix)
 
 
 def _refused(endpoint: Endpoint, reply: Reply) -> Finding:
-    """Tell what an answer that is not a success asks for."""
+    """Return the finding for an answer that is not a success."""
     text = reply.reason
     message = f"{endpoint.shown} refuses {endpoint.signal}: {text}"
     host = urlsplit(endpoint.url).hostname or ""
     proxy = getproxies().get(urlsplit(endpoint.url).scheme)
     if proxy is not None and not proxy_bypass(host):
-        # Not the collector's answer, whatever it says: the connection above, which uses no proxy, was accepted.
+        # Not the collector's answer: the connection above, which uses no proxy, was accepted.
         return Finding(
-            CHECK, "unreachable", message, f"a proxy is set for it: export NO_PROXY={host}, or mend the proxy"
+            CHECK, "unreachable", message, f"a proxy is set for it: export NO_PROXY={host}, or repair the proxy"
         )
     for signs, fix in _ANSWERS:
         if any(sign in text for sign in signs):
@@ -156,7 +158,7 @@ def _refused(endpoint: Endpoint, reply: Reply) -> Finding:
 _ANSWERS: Final = (
     (
         ("HTTP 401", "UNAUTHENTICATED"),
-        'send the token that the collector asks for: export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20TOKEN"',
+        'send the token that the collector requires: export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20TOKEN"',
     ),
     (("HTTP 403", "PERMISSION_DENIED"), "use credentials that may write, in OTEL_EXPORTER_OTLP_HEADERS"),
     (
@@ -172,9 +174,9 @@ _ANSWERS: Final = (
         "write scheme, host and port only, without /v1/traces: OTEL_EXPORTER_OTLP_ENDPOINT=http://host:4318",
     ),
     (("HTTP 30",), "a proxy or a login page answers there: set NO_PROXY, or correct the address"),
-    (("HTTP 413", "RESOURCE_EXHAUSTED"), "raise the size limit of what stands before the collector (8 MiB are enough)"),
-    (("HTTP 429", "HTTP 503", "UNAVAILABLE"), "the collector has too much to do or is starting: raise memory_limit"),
+    (("HTTP 413", "RESOURCE_EXHAUSTED"), "raise the size limit of the proxy before the collector (8 MiB are enough)"),
+    (("HTTP 429", "HTTP 503", "UNAVAILABLE"), "the collector is overloaded or starting: raise memory_limit"),
     (("HTTP 502", "HTTP 504"), "a proxy answers, but not the collector behind it: start that"),
-    (("no reply in time", "DEADLINE_EXCEEDED"), "something accepts connections there and never answers: restart it"),
+    (("no reply in time", "DEADLINE_EXCEEDED"), "the server accepts connections and never answers: restart it"),
 )
 """Signs in a reply -> what to do."""

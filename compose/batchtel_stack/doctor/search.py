@@ -1,4 +1,4 @@
-"""The canary in the stores: what each must have of it."""
+"""Look for the canary in the stores."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ Totals = Mapping[tuple[tuple[str, str], ...], float]
 
 def answers(stores: Stores) -> Iterator[Finding]:
     """Yield whether each store answers queries."""
-    now, nobody = time.time(), Wanted("batchtel")
-    yield _asked(stores.prometheus.product, lambda: stores.prometheus.query("vector(1)"))
+    now, nothing = time.time(), Wanted("batchtel")
+    yield _answer(stores.prometheus.product, lambda: stores.prometheus.query("vector(1)"))
     for logs in stores.logs:
-        yield _asked(logs.product, partial(logs.records, nobody, now - 1, now))
+        yield _answer(logs.product, partial(logs.records, nothing, now - 1, now))
     for traces in stores.traces:
-        # Not a trace that is not there: any server says 404 to that.
-        yield _asked(traces.product, partial(traces.find, nobody, now - 1, now))
+        # Not by a trace id: any server answers 404 to an unknown one.
+        yield _answer(traces.product, partial(traces.find, nothing, now - 1, now))
 
 
 def totals(prometheus: Prometheus) -> Totals:
-    """Return the canary's series in Prometheus; none when it does not answer."""
+    """Return the canary's series in Prometheus; none if Prometheus does not answer."""
     try:
         return {tuple(sorted(row.labels.items())): row.value for row in prometheus.query(_COMPLETIONS)}
     except Failure:
         return {}
 
 
-def _asked(name: str, ask: Callable[[], object]) -> Finding:
+def _answer(name: str, query: Callable[[], object]) -> Finding:
     try:
-        ask()
+        query()
     except Failure as failure:
         here = "" if name in ("Loki", "Tempo") else " (here: batchtel stack up)"
         fix = f"start it{here}, or name its address: --{name.lower()} URL"
@@ -60,7 +60,7 @@ class Search:
     before: Totals
 
     def in_metrics(self) -> str:
-        """Return what was found of it in Prometheus, "" if nothing was yet."""
+        """Return what Prometheus has of it, "" if nothing yet."""
         now = totals(self.stores.prometheus)
         grown = [labels for labels, value in now.items() if value > self.before.get(labels, 0)]
         if not grown:
@@ -69,7 +69,7 @@ class Search:
         return "its completion is counted" + ("" if named else ', under job_name="other" (unknown_jobs: other)')
 
     def in_logs(self, logs: Logs) -> str:
-        """Return what was found of it in a store of logs, "" if not all of it was yet."""
+        """Return what a store of logs has of it, "" if not all yet."""
         wanted = Wanted(JOB, run_id=self.canary.run_id)
         records = logs.records(wanted, self.canary.since - 3600, time.time() + 60)
         events = {record.fields.get("event_name") for record in records}
@@ -77,12 +77,12 @@ class Search:
         return f"{len(records)} log records of the run" if whole else ""
 
     def in_traces(self, traces: Traces) -> str:
-        """Return what was found of it in a store of traces, "" if not all of it was yet."""
+        """Return what a store of traces has of it, "" if not all yet."""
         names = {span.name for span in traces.trace(self.canary.trace_id)}
         return "the spans of job and step" if {f"batch_job.{JOB}", "batch_step.look"} <= names else ""
 
-    def find(self, answering: set[str], seconds: float, say: Callable[[str], None]) -> Iterator[Finding]:
-        """Look into the stores that answer until each has the canary, at most `seconds` in all."""
+    def find(self, answering: set[str], seconds: float, notify: Callable[[str], None]) -> Iterator[Finding]:
+        """Query the stores that answer until each has the canary, at most `seconds` in all."""
         deadline, began = time.monotonic() + seconds, time.monotonic()
         waiting: dict[str, Callable[[], str]] = {self.stores.prometheus.product: self.in_metrics}
         waiting |= {logs.product: partial(self.in_logs, logs) for logs in self.stores.logs}
@@ -91,7 +91,7 @@ class Search:
             del waiting[name]
             yield Finding(f"run in {name}", "skipped", f"not looked for: {name} does not answer")
         while waiting and time.monotonic() < deadline:
-            say(f"waiting for the canary in {', '.join(waiting)}")
+            notify(f"waiting for the canary in {', '.join(waiting)}")
             for name, look in list(waiting.items()):
                 try:
                     found = look()
@@ -108,8 +108,8 @@ class Search:
         if name == self.stores.prometheus.product and _refuses_remote_write(self.stores.prometheus.url):
             return "start Prometheus with --web.enable-remote-write-receiver"
         log = "read the collector's log (here: batchtel stack logs collector)"
-        if self.canary.said:
-            return f"the run said: {self.canary.said.splitlines()[-1][:300]}; {log}"
+        if self.canary.stderr:
+            return f"the run printed: {self.canary.stderr.splitlines()[-1][:300]}; {log}"
         return f"{log}: does it send to this {name}? batchtel config environments NAME"
 
 

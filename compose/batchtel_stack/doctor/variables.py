@@ -1,4 +1,4 @@
-"""The OTEL_* variables of the caller: what cannot work, and what will be regretted."""
+"""The OTEL_* variables of the caller: settings that cannot work, and settings that are discouraged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_INTERVAL: Final = 30.0
 
 
 def endpoints(environ: Mapping[str, str]) -> tuple[list[Endpoint], list[Finding]]:
-    """Return where each signal goes, and what keeps a signal from going anywhere."""
+    """Return the endpoint of each signal, and the problems of signals without one."""
     settings = read(environ)
     if settings.disabled:
         return [], [Finding(CHECK, "input", "OTEL_SDK_DISABLED=true turns telemetry off", "unset OTEL_SDK_DISABLED")]
@@ -40,10 +40,10 @@ def endpoints(environ: Mapping[str, str]) -> tuple[list[Endpoint], list[Finding]
     return found, list(problems.values())
 
 
-def regrets(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is wrong in variables that say when and how metrics are sent; one finding of ok if nothing is."""
+def discouraged(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield settings of the export of metrics that work but are discouraged; one finding of ok if there are none."""
     found = [*_unread(environ), *_temporality(environ), *_interval(environ), *_timeout(environ)]
-    yield from found or [Finding(CHECK, "ok", "temporality, interval and timeouts are as they should be")]
+    yield from found or [Finding(CHECK, "ok", "temporality, interval and timeouts are as recommended")]
 
 
 def _unread(environ: Mapping[str, str]) -> Iterator[Finding]:

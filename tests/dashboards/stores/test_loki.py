@@ -108,7 +108,7 @@ def test_an_answer_that_would_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_errors() -> None:
-    """Loki's own words with the query; another program at its address."""
+    """Loki's own message with the query; another program at its address."""
     with answering({PATH: b"parse error : unexpected IDENTIFIER\n"}, status=400) as loki:
         with pytest.raises(Failure) as failed:
             Loki(loki.url).records(Wanted("shop"), 0, 1)
@@ -116,10 +116,10 @@ def test_errors() -> None:
             f"Loki answers 400 at {loki.url}{PATH}: parse error : unexpected IDENTIFIER "
             '(query: query={service_name="shop"}; start=0; end=1000000000; limit=5000; direction=forward)'
         )
-    for answer, said in (({"status": "success"}, "unexpected JSON"), (None, "404")):
+    for answer, answered in (({"status": "success"}, "unexpected JSON"), (None, "404")):
         with answering({PATH: answer} if answer else {}) as loki, pytest.raises(Failure) as failed:
             Loki(loki.url).records(Wanted("shop"), 0, 1)
-        assert failed.value.message == f"Loki answers {said} at {loki.url}{PATH}. Is this address that of Loki?"
+        assert failed.value.message == f"Loki answers {answered} at {loki.url}{PATH}. Is this address that of Loki?"
 
 
 @pytest.mark.skipif("LOKI_URL" not in os.environ, reason="set LOKI_URL=http://host:3100 to run this on a real Loki")

@@ -120,7 +120,7 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif("TEMPO_URL" not in os.environ, reason="set TEMPO_URL=http://host:3200 to run this on a real Tempo")
 def test_a_real_tempo() -> None:
-    """A service that nobody has and a trace that is not there: both queries are understood, and find nothing."""
+    """A service and a trace that do not exist: both queries are accepted, and return nothing."""
     tempo = Tempo(os.environ["TEMPO_URL"])
-    assert tempo.find(Wanted("batchtel-nobody", run_id="r-1"), 1795871700, 1795871800) == []
+    assert tempo.find(Wanted("batchtel-absent", run_id="r-1"), 1795871700, 1795871800) == []
     assert tempo.trace(TRACE) == []

@@ -1,4 +1,4 @@
-"""Who listens on a port, as far as /proc tells the current user."""
+"""The process that listens on a port, as far as /proc shows it to the current user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LISTENING: Final = "0A"
 
 
 def of(host: str, port: int) -> str | None:
-    """Return `process 4711 (prometheus)` for the listener of a TCP port of an IPv4 `host`, None when it is not told."""
+    """Return `process 4711 (prometheus)` for the listener of a TCP port of an IPv4 `host`, None when /proc hides it."""
     inodes = _inodes(host, port)
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -20,7 +20,7 @@ def of(host: str, port: int) -> str | None:
             if any(str(link.readlink()) in inodes for link in (folder / "fd").iterdir()):
                 return f"process {folder.name} ({(folder / 'comm').read_text().strip()})"
         except OSError:
-            continue  # another user's, or gone meanwhile
+            continue  # another user's, or it has ended
     return None
 
 

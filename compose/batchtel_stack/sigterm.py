@@ -14,8 +14,8 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def raised() -> Iterator[None]:
-    """Raise `Terminated` where the main thread is when SIGTERM arrives inside the block.
+def as_interrupt() -> Iterator[None]:
+    """Raise `Terminated` in the main thread when SIGTERM arrives inside the block.
 
     Outside the main thread Python allows no handlers; there the block runs unchanged.
     """

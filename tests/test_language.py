@@ -13,7 +13,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parent.parent
 
-FOLDERS: Final = ("instrumentation/batchtel",)
+FOLDERS: Final = ("instrumentation/batchtel", "docs/glossary.md", "CONTRIBUTING.md")
 """Files and folders whose language is checked; a folder is added when its last finding is corrected."""
 
 PENDING: Final = (

@@ -33,9 +33,6 @@ class Scope(Description, ABC):
     `identity` is what every log record of it carries; `labels` is what its metrics carry.
     """
 
-    level: str
-    """`job` or `step`: the metric family, and the prefix of the span name."""
-
     is_apart = False
     """Whether it is looked up each time instead of being the current one of a context."""
 

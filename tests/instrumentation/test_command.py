@@ -1,4 +1,4 @@
-"""The command `batchtel` itself: what it says about subcommands that are not there."""
+"""The command `batchtel` itself: its errors for subcommands that are not there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchtel.cli.main import SUBCOMMANDS, main
     ("name", "next_step"),
     [("rnu", "did you mean run?"), ("statsu", "did you mean status?"), ("xyz", "batchtel --help lists them")],
 )
-def test_an_unknown_subcommand_says_what_to_type(name: str, next_step: str) -> None:
+def test_an_unknown_subcommand_names_what_to_type(name: str, next_step: str) -> None:
     """A slip of the pen is answered with the nearest command; exit code 2."""
     result = CliRunner().invoke(main, [name])
     assert (result.exit_code, result.stdout) == (2, "")
@@ -24,7 +24,7 @@ def test_an_unknown_subcommand_says_what_to_type(name: str, next_step: str) -> N
 def test_every_help_has_examples(name: str) -> None:
     """Whoever asks for help sees what to type, also below a group such as `batchtel catalogue`."""
     group = main.get_command(click.Context(main), name)
-    for words in [[name], *([name, below] for below in getattr(group, "commands", ()))]:
-        result = CliRunner().invoke(main, [*words, "--help"])
+    for path in [[name], *([name, below] for below in getattr(group, "commands", ()))]:
+        result = CliRunner().invoke(main, [*path, "--help"])
         assert result.exit_code == 0
-        assert f" batchtel {' '.join(words)}" in result.stdout.partition("Examples:")[2]
+        assert f" batchtel {' '.join(path)}" in result.stdout.partition("Examples:")[2]

@@ -1,4 +1,4 @@
-"""A try of a task that another process than its own reports: it had none, or has it no longer."""
+"""A try of a task that another process reports, because its own has gone or never existed."""
 
 from __future__ import annotations
 

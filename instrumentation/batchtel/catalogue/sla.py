@@ -1,4 +1,4 @@
-"""SLA rules: what one run owes by the catalogue, and which of it the run has violated.
+"""SLA rules: the limits of one run by the catalogue, and which of them the run has violated.
 
 Comparisons are strict: what equals its limit is no violation.
 """

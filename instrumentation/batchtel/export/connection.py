@@ -1,4 +1,4 @@
-"""How the collector of one signal is reached: what the stock exporters would read from the environment, read once.
+"""The connection to the collector of one signal: the settings of the stock exporters, read once from the environment.
 
 They read it when they are built, which is after the job has begun, and requests reads its proxies again for each
 request. A job that clears or changes its environment meanwhile would lose its telemetry, or send it elsewhere.

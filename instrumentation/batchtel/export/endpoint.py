@@ -1,4 +1,4 @@
-"""Where a signal goes and in which protocol, and what is wrong when it does not arrive there."""
+"""The endpoint of a signal: address and protocol, and a diagnosis where exports fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits to be sent, per signal: bounded queues that a worker empties through a stock exporter."""
+"""The queue of one signal: bounded, and emptied by a worker through a stock exporter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process of Airflow shows of itself to whoever does not import Airflow."""
+"""Facts of an Airflow process that are read without importing Airflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that this process has opened as another program, which has become this one by exec."""
+"""A run that this process opened before an exec, when it was another program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data of a run: how many records, how good, how new."""
+"""The data of a run: number of records, quality, age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run and a step have in common: a span, a place in the context, a start and an end."""
+"""The common base of runs and steps: a span, a place in the context, a start and an end."""
 
 from __future__ import annotations
 

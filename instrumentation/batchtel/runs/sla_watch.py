@@ -1,4 +1,4 @@
-"""What the job catalogue expects of one run, watched while the run is open: SLA violations are reported at once.
+"""The SLA of one run, watched while the run is open: violations are reported at once.
 
 Most jobs have no catalogue, so what reads and judges one is imported where there is one.
 """

@@ -1,4 +1,4 @@
-"""Everything that leaves one process: providers, instruments and the way out."""
+"""The telemetry of one process: providers, instruments and queues."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class ReportedTask(TaskStep):
         self.part.close(Outcome("success"))
 
     def beat(self) -> None:
-        """Nothing."""
+        """Do nothing: the attempt runs elsewhere."""
 
     def _announce(self, process: Telemetry, at: float) -> None:
         if not self._was_started:

@@ -74,7 +74,7 @@ def asks_for_data(sla: Sla | None) -> bool:
 
 
 class RunSla:
-    """What one run owes, over all its attempts; each rule is violated once at most.
+    """The SLA of one run, over all its attempts; each rule is violated once at most.
 
     Args:
         sla: The rules.

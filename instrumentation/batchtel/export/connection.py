@@ -20,7 +20,7 @@ _PROVIDER: Final = "_CREDENTIAL_PROVIDER"
 
 
 class Connection(NamedTuple):
-    """What one signal's requests need beside their content; text is empty where a variable is not set.
+    """The settings of one signal's requests; text is empty where a variable is not set.
 
     `url` is the whole address over HTTP. `headers` is as the variable has it. `proxies` has the address of the proxy
     by scheme, and under `no` the hosts that need none. `bundles` are files

@@ -47,4 +47,4 @@ class ResumedRun(JobRun):
         return trace.set_span_in_context(trace.NonRecordingSpan(above), Context())
 
     def _announce(self, process: Telemetry, at: float) -> None:
-        """Nothing: the program before has reported the start."""
+        """Do nothing: the program before has reported the start."""

@@ -78,7 +78,7 @@ class Data:
 
     @property
     def place(self) -> str:
-        """Where other processes find the tally; empty if there is none."""
+        """The place of the tally, for other processes; empty if there is none."""
         return self._tally.place if self._tally is not None else ""
 
     @harmless(None)

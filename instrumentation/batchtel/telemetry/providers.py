@@ -34,11 +34,11 @@ NO_ENVIRONMENT: Final = (
 
 
 class WayOut(Protocol):
-    """Where the items of one signal go: an outbox, or in tests a list."""
+    """The queue of one signal: an outbox, or in tests a list."""
 
     @property
     def worker(self) -> Any:
-        """What can be woken to send them."""
+        """The worker that sends them, to be woken."""
 
     @property
     def has_room(self) -> bool:

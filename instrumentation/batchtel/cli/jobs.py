@@ -21,7 +21,9 @@ START: Final = Path(catalogue.__path__[0]) / "jobs.toml"
 _FILE: Final = "jobs.toml"
 
 
-@click.command(epilog="Exit codes: 0 no problem; 2 the catalogue has problems or cannot be read; 3 no time zones here.")
+@click.command(
+    epilog="Exit codes: 0 no problem; 2 the catalogue has problems or cannot be read; 3 no database of time zones."
+)
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def check(file: Path | None, as_json: bool) -> None:

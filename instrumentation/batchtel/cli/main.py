@@ -100,7 +100,7 @@ class Group(click.Group):
         return super().resolve_command(context, arguments)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the tables of commands; they are not imported, which takes 200 ms and every extra."""
+        """Write the tables of commands; they are not imported, which costs 200 ms and needs every extra."""
         titles = {False: "Commands", True: f"Commands of the platform ({INSTALL})"}
         for platform, title in titles.items():
             rows = [(name, entry.text) for name, entry in self.entries.items() if entry.platform is platform]

@@ -62,7 +62,7 @@ def list_files(folder: Path | None, as_json: bool) -> None:
     help="Look again every SECONDS until SIGTERM or Ctrl-C, which end it with 0.",
 )
 def send(folder: Path | None, seconds: float | None) -> None:
-    """Send what waits in FOLDER to where the OTEL_EXPORTER_OTLP_ variables say.
+    """Send what waits in FOLDER to the endpoint of the OTEL_EXPORTER_OTLP_ variables.
 
     FOLDER is the one that BATCHTEL_SPOOL_DIR names if not given. A request leaves the folder when the collector has
     acknowledged it. What it rejects stays. Jobs may use the folder meanwhile: each file is sent by one process. Run it

@@ -16,7 +16,7 @@ SECONDS: Final = 300.0
 ENDED_BEFORE: Final = [("cleared", "failed"), ("cleared", "success")]
 """Ends of runs, by DAG and state, that another end of the same run has followed."""
 
-TOLD_BEFORE: Final = {"ended_by_hand": "failed"}
+REPORTED_BEFORE: Final = {"ended_by_hand": "failed"}
 """DAGs whose run has ended in this state, and was set to another one afterwards."""
 
 DAYS: Final = {
@@ -32,7 +32,7 @@ FIRST_AND_LAST: Final = {
 
 
 def perform(airflow: Airflow, witness: Witness) -> None:
-    """Do it all, and return when nothing is left to run and the stores have been told."""
+    """Do it all, and return when nothing is left to run and the stores have all reports."""
     on_3 = isinstance(airflow, Airflow3)
     if isinstance(airflow, Airflow3):
         hands = Hands(airflow)
@@ -43,7 +43,7 @@ def perform(airflow: Airflow, witness: Witness) -> None:
     airflow.command(*DAYS[on_3], *FIRST_AND_LAST[on_3])
     _trigger(airflow)
     _wait_for_all(airflow)
-    _tell_all(airflow, witness)
+    _wait_for_reports(airflow, witness)
 
 
 UNFINISHED: Final = {"runs": "running", "deferred": "deferred", "waits_for_retry": "up_for_retry"}
@@ -70,9 +70,9 @@ def _end_run(hands: Hands) -> None:
 def _clear(airflow: Airflow) -> None:
     """Clear the end of a run that has failed; when it has succeeded, its beginning."""
     airflow.wait("cleared")
-    # Plain words: 3.3 takes no anchors of a regular expression here, and clears nothing, without a word.
-    for times, words in enumerate((("second_time", "--downstream"), ("once",)), start=1):
-        airflow.command("tasks", "clear", "cleared", "--yes", "--task-regex", *words)
+    # Plain names: 3.3 accepts no anchors of a regular expression here; it clears nothing then, without an error.
+    for times, options in enumerate((("second_time", "--downstream"), ("once",)), start=1):
+        airflow.command("tasks", "clear", "cleared", "--yes", "--task-regex", *options)
         until(f"the end of cleared, cleared {times} times", partial(_has_succeeded, airflow, times), SECONDS)
 
 
@@ -96,7 +96,7 @@ def _wait_for_all(airflow: Airflow) -> None:
     until("the end of every run", look, SECONDS, lambda: f"{seen}\n{airflow.log('scheduler')[-3000:]}")
 
 
-def _tell_all(airflow: Airflow, witness: Witness) -> None:
+def _wait_for_reports(airflow: Airflow, witness: Witness) -> None:
     """Run one more, and return when the stores have it: what happened before it is there by then."""
     _trigger(airflow)
     _wait_for_all(airflow)

@@ -1,4 +1,4 @@
-"""Real Airflow with LocalExecutor: its programs on loopback, and what they say."""
+"""Real Airflow with LocalExecutor: its programs on loopback, and their output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.polling import until
 FINISHED: Final = ("success", "failed")
 
 SECONDS: Final = 600.0
-"""How long DAG runs may take, also on a machine that others use."""
+"""How long DAG runs may last, also on a machine that others use."""
 
 NO_LOG_SERVER: Final = "--skip-serve-logs"
 """The programs that run tasks or triggers serve their logs on fixed ports, which another Airflow here may have."""
@@ -28,11 +28,11 @@ NO_LOG_SERVER: Final = "--skip-serve-logs"
 class Airflow(ABC):
     """Airflow in `folder`, with the DAG files of `dags`; every DAG in them starts by itself, if it has a schedule.
 
-    `programs` has the commands of its environment; `told` are environment variables on top, for all its processes.
+    `programs` has the commands of its environment; `variables` are environment variables on top, for all its processes.
     What differs between Airflow 2 and 3 is in the subclasses, in `lines.py`.
     """
 
-    def __init__(self, programs: Path, folder: Path, dags: Path, told: Mapping[str, str]) -> None:
+    def __init__(self, programs: Path, folder: Path, dags: Path, variables: Mapping[str, str]) -> None:
         self.folder = folder
         self.programs = programs
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -57,7 +57,7 @@ class Airflow(ABC):
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
             **self._settings(),
-            **told,
+            **variables,
         }
 
     @abstractmethod
@@ -86,11 +86,11 @@ class Airflow(ABC):
             finally:
                 self.stop()
 
-    def command(self, *arguments: str, told: Mapping[str, str] | None = None) -> str:
-        """Run one command of Airflow to its end, with the variables `told` on top, and return its output."""
+    def command(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
+        """Run one command of Airflow to its end, with `variables` on top, and return its output."""
         done = subprocess.run(
             [self.programs / "airflow", *arguments],
-            env={**self.environment, **(told or {})},
+            env={**self.environment, **(variables or {})},
             capture_output=True,
             text=True,
             check=False,
@@ -107,14 +107,14 @@ class Airflow(ABC):
             )
 
     @contextmanager
-    def another_scheduler(self, name: str, told: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a scheduler with the variables `told` on top for the length of a `with` block; it writes `<name>.log`."""
+    def another_scheduler(self, name: str, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a scheduler with `variables` on top for the length of a `with` block; it writes `<name>.log`."""
         with (self.folder / f"{name}.log").open("wb") as output:
             process = children.start(
                 [self.programs / "airflow", "scheduler", NO_LOG_SERVER],
                 output=output,
                 folder=self.folder,
-                environment={**self.environment, **told},
+                environment={**self.environment, **variables},
             )
         try:
             yield process
@@ -145,7 +145,7 @@ class Airflow(ABC):
         return "".join(file.read_text(encoding="utf-8") for file in files)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask Airflow's own database, reading only: what it says is the ledger."""
+        """Ask Airflow's own database, reading only: its rows are the ledger."""
         return self.database.rows(query, *values)
 
     def dag_runs(self, dag_id: str) -> list[str]:

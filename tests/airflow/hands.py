@@ -11,7 +11,7 @@ from tests.airflow.lines import Airflow3
 from tests.support.polling import until
 
 SECONDS: Final = 180.0
-"""How long a task may take to be in the state that somebody waits for."""
+"""How long a task may need to be in the state that a test waits for."""
 
 
 class Hands:
@@ -24,15 +24,15 @@ class Hands:
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         headers = {"Authorization": f"Bearer {self._token}"} if path.startswith("/api/") else {}
-        said: list[tuple[int, bytes]] = []
+        answers: list[tuple[int, bytes]] = []
 
         def look() -> Any:
             answer = self._pool.request(method, self._airflow.url + path, json=body, headers=headers)
-            said.append((answer.status, answer.data))
+            answers.append((answer.status, answer.data))
             return answer if answer.status < 500 else None
 
-        answer = until(f"an answer to {method} {path}", look, 60, lambda: f"last answer: {said[-1:]}")
-        assert answer.status < 300, (method, path, body, *said[-1])
+        answer = until(f"an answer to {method} {path}", look, 60, lambda: f"last answer: {answers[-1:]}")
+        assert answer.status < 300, (method, path, body, *answers[-1])
         return answer.json()
 
     def wait(self, dag_id: str, **states: str) -> None:
@@ -63,8 +63,8 @@ class Hands:
             "task_ids": task_ids,
             "include_downstream": True,
         }
-        told = self._ask("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body)
-        assert told["total_entries"] >= len(task_ids), told
+        answer = self._ask("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body)
+        assert answer["total_entries"] >= len(task_ids), answer
 
     def _run_id(self, dag_id: str) -> str:
         ((run_id,),) = self._airflow.rows("SELECT run_id FROM dag_run WHERE dag_id = ?", dag_id)

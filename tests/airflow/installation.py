@@ -18,13 +18,13 @@ def install(version: str) -> Path:
     """Return the folder of programs of Airflow `version`, such as `3.3`, with this checkout's batchtel beside it.
 
     Raises:
-        RuntimeError: uv could not make the environment; with what it said.
+        RuntimeError: uv could not make the environment; with its output.
     """
     uv = shutil.which("uv") or os.environ.get("UV") or str(ROOT / ".bootstrap/bin/uv")
     # One for each checkout: batchtel in it is a link to the checkout.
     place = cache.folder() / f"airflow-{version}" / str(ROOT).strip("/").replace("/", "-")
     done = subprocess.run(
-        # Not `--locked`: the lock also repeats the development tools of this checkout, and need not know the latest.
+        # Not `--locked`: the lock also repeats the development tools of this checkout, and may not have the latest.
         [uv, "sync", "--frozen", "--project", str(HERE / version)],
         env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(place)},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The two lines of Airflow, 2 and 3: which programs they are, where they keep their state, what they have to know."""
+"""The two lines of Airflow, 2 and 3: which programs they are, where they keep their state, their settings."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class Airflow3(Airflow):
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API_AUTH__JWT_SECRET": "for-tests-" + "0" * 64,
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-            # A busy machine takes longer than the 5 s after which a task fails.
+            # A busy machine needs longer than the 5 s after which a task fails.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         }
 
     def start_around(self) -> None:
-        """Start them, the API server first: a task that starts before it answers cannot say so, and fails."""
+        """Start them, the API server first: a task that starts before it answers cannot report that, and fails."""
         self.start("api-server")
         until(f"an answer of {self.url}", self._answers, 180, lambda: self.log("api-server")[-3000:])
         self.start("dag-processor")
@@ -98,13 +98,13 @@ def own_metrics(version: str, endpoint: str, statsd: str) -> dict[str, str]:
 
 @contextmanager
 def running(
-    version: str, folder: Path, dags: Path, told: Mapping[str, str], *, scheduler: bool = True
+    version: str, folder: Path, dags: Path, variables: Mapping[str, str], *, scheduler: bool = True
 ) -> Iterator[Airflow]:
     """Run Airflow `version`, such as `3.3`, in `folder` for the length of a `with` block, with the DAG files of `dags`.
 
-    `told` are environment variables on top, for all its processes. Without `scheduler` that is started apart.
+    `variables` are environment variables on top, for all its processes. Without `scheduler` that is started apart.
     """
     line = Airflow2 if version.startswith("2.") else Airflow3
-    airflow = line(install(version), folder, dags, told)
+    airflow = line(install(version), folder, dags, variables)
     with airflow.running(scheduler=scheduler):
         yield airflow

@@ -49,11 +49,11 @@ def recorded(version: str, folder: Path) -> Iterator[dict[str, Any]]:
     otlp, health = ports.free(2)
     configuration.write_text(_COLLECTOR.format(otlp=otlp, health=health, file=file), encoding="utf-8")
     endpoint = f"http://127.0.0.1:{otlp}"
-    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **lines.own_metrics(version, endpoint, "")}
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **lines.own_metrics(version, endpoint, "")}
     command: list[str | Path] = [collector_binary.find(), "--config", configuration]
     with (
         Program(command, folder / "collector.log", f"http://127.0.0.1:{health}"),
-        lines.running(version, folder / "home", HERE / "dags", told) as airflow,
+        lines.running(version, folder / "home", HERE / "dags", variables) as airflow,
     ):
         airflow.wait("race", "etl", "outcomes")
     for line in file.read_text(encoding="utf-8").splitlines():

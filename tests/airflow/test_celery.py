@@ -25,7 +25,7 @@ SETTINGS: Final = {
     "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
     # It goes through exchanges of a kind that a broker in a database does not have.
     "AIRFLOW__CELERY__WORKER_ENABLE_REMOTE_CONTROL": "False",
-    # A busy machine takes longer than the 1 s after which the scheduler sends a task to the broker again.
+    # A busy machine needs longer than the 1 s after which the scheduler sends a task to the broker again.
     "AIRFLOW__CELERY__OPERATION_TIMEOUT": "60",
 }
 
@@ -69,9 +69,9 @@ class Seen:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """The DAG after one run on a worker."""
     with sinks.running() as sink:
-        told = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, **SETTINGS}
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, **SETTINGS}
         home = tmp_path_factory.mktemp("celery") / "home"
-        with lines.running("3.3", home, HERE / "celery", told, scheduler=False) as airflow:
+        with lines.running("3.3", home, HERE / "celery", variables, scheduler=False) as airflow:
             _start(airflow)
             airflow.command("dags", "trigger", DAG_ID)
             airflow.wait(DAG_ID)
@@ -92,7 +92,7 @@ def _start(airflow: Airflow) -> None:
 
 
 def test_the_worker_has_run_them(seen: Seen) -> None:
-    """Airflow ends each task as the table says, and each try was a task of Celery: it is about that executor."""
+    """Airflow ends each task as in the table, and each try was a task of Celery: it is about that executor."""
     assert seen.tasks == {task_id: (ended.state, ended.tries) for task_id, ended in TABLE.items()}
     tries = sum(ended.tries for ended in TABLE.values())
     assert seen.of_celery == {"SUCCESS": tries - SUPERVISORS_KILLED, "FAILURE": SUPERVISORS_KILLED}

@@ -1,4 +1,4 @@
-"""What Airflow's own database says of its runs and tasks is what the three stores say."""
+"""The three stores agree with Airflow's own database on its runs and tasks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def test_the_race(played: Played) -> None:
     played.witness.wait_added("batch.step.runs.started", "race", 10, **step)
     played.witness.wait_added("batch.job.completions", "race", 1, status="failure", error_type="task_failure")
     played.witness.wait_added("batch.job.runs.started", "race", 1)
-    told = played.witness.events("race", "batch.step.finished")
-    assert sorted(int(fields["airflow.task_instance.map_index"]) for fields in told) == list(range(10))
-    assert {fields["exception.message"] for fields in told} == {f"record {n} cannot be read" for n in range(10)}
+    found = played.witness.events("race", "batch.step.finished")
+    assert sorted(int(fields["airflow.task_instance.map_index"]) for fields in found) == list(range(10))
+    assert {fields["exception.message"] for fields in found} == {f"record {n} cannot be read" for n in range(10)}
 
 
 def test_the_trace_of_a_run(played: Played) -> None:
@@ -46,7 +46,7 @@ def test_the_trace_of_a_run(played: Played) -> None:
 
 
 def test_a_run_that_succeeds(played: Played) -> None:
-    """Its run, tasks, records and the job within are counted once each, and its scheduler's times are told."""
+    """Its run, tasks, records and the job within are counted once each, and its scheduler's times are reported."""
     assert played.airflow.dag_runs("etl") == ["success"]
     witness = played.witness
     witness.wait_added("batch.job.completions", "etl", 1, status="success")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.airflow.conftest import Played
 from tests.airflow.lines import Airflow3
-from tests.airflow.test_outcomes import SUCCESS, Told, assert_told
+from tests.airflow.test_outcomes import SUCCESS, Reported, assert_reported
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
@@ -20,55 +20,57 @@ CANCELLED = {("cancelled", ""): 1}
 
 TABLE = {
     "shapes": {
-        "some_fail": Told("failed success success", 3, {("failure", "ValueError"): 1, ("success", ""): 2}, retries=2),
-        "chain_1": Told("upstream_failed", 1, SKIPPED),
-        "chain_2": Told("upstream_failed", 1, SKIPPED),
-        "on_one_failed": Told("success", 1, SUCCESS),
-        "on_all_done": Told("success", 1, SUCCESS),
-        "on_all_failed": Told("skipped", 1, SKIPPED),
-        "each.read": Told("skipped success", 2, {("success", ""): 1, ("skipped", ""): 1}),
-        "each.mark": Told("skipped success", 2, {("success", ""): 1, ("skipped", ""): 1}),
-        "gives_up": Told("failed", 1, {("failure", "AirflowFailException"): 1}),
-        "terminated": Told("success", 1, SUCCESS),
-        "pokes_twice": Told("success", 1, SUCCESS),
-        "prepare": Told("success", 1, SUCCESS),
-        "fails": Told("failed", 1, {("failure", "RuntimeError"): 1}),
-        "tidy_up": Told("success", 1, SUCCESS),
-        "bad_template": Told("failed", 1, {("failure", "UndefinedError"): 1}),
+        "some_fail": Reported(
+            "failed success success", 3, {("failure", "ValueError"): 1, ("success", ""): 2}, retries=2
+        ),
+        "chain_1": Reported("upstream_failed", 1, SKIPPED),
+        "chain_2": Reported("upstream_failed", 1, SKIPPED),
+        "on_one_failed": Reported("success", 1, SUCCESS),
+        "on_all_done": Reported("success", 1, SUCCESS),
+        "on_all_failed": Reported("skipped", 1, SKIPPED),
+        "each.read": Reported("skipped success", 2, {("success", ""): 1, ("skipped", ""): 1}),
+        "each.mark": Reported("skipped success", 2, {("success", ""): 1, ("skipped", ""): 1}),
+        "gives_up": Reported("failed", 1, {("failure", "AirflowFailException"): 1}),
+        "terminated": Reported("success", 1, SUCCESS),
+        "pokes_twice": Reported("success", 1, SUCCESS),
+        "prepare": Reported("success", 1, SUCCESS),
+        "fails": Reported("failed", 1, {("failure", "RuntimeError"): 1}),
+        "tidy_up": Reported("success", 1, SUCCESS),
+        "bad_template": Reported("failed", 1, {("failure", "UndefinedError"): 1}),
     },
-    "all_skipped": {"nothing_new": Told("skipped", 1, SKIPPED), "after": Told("skipped", 1, SKIPPED)},
-    "refused": {"never_begins": Told("failed", 1, {("lost", ""): 1}, retries=1)},
+    "all_skipped": {"nothing_new": Reported("skipped", 1, SKIPPED), "after": Reported("skipped", 1, SKIPPED)},
+    "refused": {"never_begins": Reported("failed", 1, {("lost", ""): 1}, retries=1)},
     "fails_fast": {
-        "goes_on": Told("failed", 1, CANCELLED),
-        "fails_beside_it": Told("failed", 1, {("failure", "ValueError"): 1}),
+        "goes_on": Reported("failed", 1, CANCELLED),
+        "fails_beside_it": Reported("failed", 1, {("failure", "ValueError"): 1}),
     },
     "timed_out": {
-        "runs": Told("skipped", 1, CANCELLED),
-        "waits_for_retry": Told("skipped", 1, SKIPPED),
-        "waits_for_poke": Told("skipped", 1, SKIPPED),
-        "deferred": Told("skipped", 1, SKIPPED),
-        "never_began": Told("skipped", 1, SKIPPED),
+        "runs": Reported("skipped", 1, CANCELLED),
+        "waits_for_retry": Reported("skipped", 1, SKIPPED),
+        "waits_for_poke": Reported("skipped", 1, SKIPPED),
+        "deferred": Reported("skipped", 1, SKIPPED),
+        "never_began": Reported("skipped", 1, SKIPPED),
     },
     "ended_by_hand": {
-        "runs": Told("failed", 1, CANCELLED),
-        "waits_for_retry": Told("skipped", 1, SKIPPED),
-        "waits_for_poke": Told("failed", 1, {("failure", "unknown"): 1}),
-        "deferred": Told("failed", 1, {("failure", "unknown"): 1}),
-        "never_began": Told("skipped", 1, SKIPPED),
+        "runs": Reported("failed", 1, CANCELLED),
+        "waits_for_retry": Reported("skipped", 1, SKIPPED),
+        "waits_for_poke": Reported("failed", 1, {("failure", "unknown"): 1}),
+        "deferred": Reported("failed", 1, {("failure", "unknown"): 1}),
+        "never_began": Reported("skipped", 1, SKIPPED),
     },
     "set_by_hand": {
-        "runs": Told("success", 1, CANCELLED),
-        "waits_for_retry": Told("skipped", 1, SKIPPED),
-        "deferred": Told("failed", 1, {("failure", "unknown"): 1}),
-        "never_began": Told("success", 1, SUCCESS),
-        "fails": Told("success", 1, {("failure", "ValueError"): 1}),
-        "cleared": Told("success", 2, CANCELLED | SUCCESS),
+        "runs": Reported("success", 1, CANCELLED),
+        "waits_for_retry": Reported("skipped", 1, SKIPPED),
+        "deferred": Reported("failed", 1, {("failure", "unknown"): 1}),
+        "never_began": Reported("success", 1, SUCCESS),
+        "fails": Reported("success", 1, {("failure", "ValueError"): 1}),
+        "cleared": Reported("success", 2, CANCELLED | SUCCESS),
     },
     "cleared": {
-        "once": Told("success", 2, {("success", ""): 2}),
-        "empty_once": Told("success", 2, {("success", ""): 2}),
-        "second_time": Told("success", 2, {("failure", "ConnectionError"): 1} | SUCCESS),
-        "behind": Told("success", 2, SKIPPED | SUCCESS),
+        "once": Reported("success", 2, {("success", ""): 2}),
+        "empty_once": Reported("success", 2, {("success", ""): 2}),
+        "second_time": Reported("success", 2, {("failure", "ConnectionError"): 1} | SUCCESS),
+        "behind": Reported("success", 2, SKIPPED | SUCCESS),
     },
 }
 """What becomes of the tasks of each DAG on Airflow 3.3; the states of mapped ones in a row."""
@@ -77,24 +79,24 @@ NOT_ON_2 = {"refused", "fails_fast", "ended_by_hand", "set_by_hand"}
 """DAGs that Airflow 2 does not have, for what they show cannot happen there."""
 
 ON_2 = {
-    ("shapes", "terminated"): Told("failed", 1, CANCELLED, retries=1),
-    ("timed_out", "runs"): Told("skipped", 1, CANCELLED),
-    ("timed_out", "never_began"): Told("None", 0, {}),
+    ("shapes", "terminated"): Reported("failed", 1, CANCELLED, retries=1),
+    ("timed_out", "runs"): Reported("skipped", 1, CANCELLED),
+    ("timed_out", "never_began"): Reported("None", 0, {}),
 }
 ON_3_1 = {
-    ("timed_out", "never_began"): Told("None", 0, {}),
-    ("ended_by_hand", "runs"): Told("success", 1, CANCELLED),
-    ("ended_by_hand", "waits_for_retry"): Told("success", 1, {}),
-    ("ended_by_hand", "waits_for_poke"): Told("success", 1, {}),
-    ("ended_by_hand", "deferred"): Told("success", 1, {}),
-    ("ended_by_hand", "never_began"): Told("success", 0, {}),
-    ("set_by_hand", "waits_for_retry"): Told("skipped", 1, {}),
+    ("timed_out", "never_began"): Reported("None", 0, {}),
+    ("ended_by_hand", "runs"): Reported("success", 1, CANCELLED),
+    ("ended_by_hand", "waits_for_retry"): Reported("success", 1, {}),
+    ("ended_by_hand", "waits_for_poke"): Reported("success", 1, {}),
+    ("ended_by_hand", "deferred"): Reported("success", 1, {}),
+    ("ended_by_hand", "never_began"): Reported("success", 0, {}),
+    ("set_by_hand", "waits_for_retry"): Reported("skipped", 1, {}),
 }
 OTHERWISE = {"2.10": ON_2, "2.11": ON_2, "3.1": ON_3_1}
 """What other versions do otherwise, and what they call no hook for; see docs/airflow-reference.md."""
 
 UNTOLD_ON_2 = {"waits_for_retry", "waits_for_poke", "deferred"}
-"""Tasks that the scheduler of Airflow 2 may not tell of when their run has timed out; see docs/airflow-reference.md."""
+"""Tasks that the scheduler of Airflow 2 may not report when their run has timed out; see docs/airflow-reference.md."""
 
 CASES = [(dag_id, task_id) for dag_id, tasks in TABLE.items() for task_id in tasks]
 
@@ -105,7 +107,7 @@ def _skip_without(acted: Played, dag_id: str) -> None:
         pytest.skip(f"Airflow 2 has no DAG {dag_id}")
 
 
-def _expected(acted: Played, dag_id: str) -> dict[str, Told]:
+def _expected(acted: Played, dag_id: str) -> dict[str, Reported]:
     """Return what becomes of the tasks of a DAG; skip the test where there is none."""
     _skip_without(acted, dag_id)
     differs = OTHERWISE.get(acted.version, {})
@@ -114,11 +116,11 @@ def _expected(acted: Played, dag_id: str) -> dict[str, Told]:
 
 @pytest.mark.parametrize("dag_id", TABLE)
 def test_the_states_are_airflows(acted: Played, dag_id: str) -> None:
-    """Airflow ended each task as the table says: what follows is about the right outcomes."""
-    told: dict[str, list[str]] = {}
+    """Airflow ended each task as in the table: what follows is about the right outcomes."""
+    found: dict[str, list[str]] = {}
     for task_id, _, state, _ in acted.airflow.tasks(dag_id):
-        told.setdefault(task_id, []).append(str(state))
-    states = {task_id: " ".join(sorted(found)) for task_id, found in told.items()}
+        found.setdefault(task_id, []).append(str(state))
+    states = {task_id: " ".join(sorted(found)) for task_id, found in found.items()}
     assert states == {task_id: row.state for task_id, row in _expected(acted, dag_id).items()}
 
 
@@ -127,8 +129,8 @@ def test_each_outcome(acted: Played, dag_id: str, task_id: str) -> None:
     """A task has started once, has completed once as it ended, and has the retries that it had."""
     row = _expected(acted, dag_id)[task_id]
     if dag_id == "timed_out" and task_id in UNTOLD_ON_2 and not isinstance(acted.airflow, Airflow3):
-        pytest.skip(f"Airflow 2 may not tell of {task_id}")
-    assert_told(acted.witness, dag_id, task_id, row)
+        pytest.skip(f"Airflow 2 may not report {task_id}")
+    assert_reported(acted.witness, dag_id, task_id, row)
 
 
 RUNS = {
@@ -152,7 +154,7 @@ def test_how_a_run_ends(acted: Played, dag_id: str) -> None:
 
 
 def test_kinds_of_runs(acted: Played) -> None:
-    """Spans and events tell what started a run; what a backfill makes up for was due long ago, and is not measured."""
+    """Spans and events have what started a run; what a backfill makes up for was due long ago, and is not measured."""
     rows = acted.airflow.rows("SELECT run_type FROM dag_run WHERE dag_id = 'many_times'")
     kinds, witness = Counter(run_type for (run_type,) in rows), acted.witness
     assert kinds["backfill"] == 1

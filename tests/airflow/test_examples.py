@@ -23,7 +23,7 @@ def test_each_is_run_and_has_what_a_dag_needs() -> None:
         (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef))
         (decorator,) = function.decorator_list
         assert isinstance(decorator, ast.Call)
-        given = {word.arg: ast.unparse(word.value) for word in decorator.keywords}
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in decorator.keywords}
         assert function.name == file.stem
         assert given["tags"] == "['example']"
         assert f"'retries': {0 if file.stem == 'race' else 2}" in given["default_args"]
@@ -78,5 +78,5 @@ def test_mapped_etl(played: Played) -> None:
     witness.wait_added("batch.job.records.processed", "mapped_etl", 195)
     spans = witness.spans("mapped_etl", "batch_job.mapped_etl")
     mapped = [span.attributes for span in spans if span.name == "batch_step.transform"]
-    told = {row["airflow.task_instance.map_index"]: row["batch.records.transformed"] for row in mapped}
-    assert told == {0: 117, 1: 78, 2: 0}
+    found = {row["airflow.task_instance.map_index"]: row["batch.records.transformed"] for row in mapped}
+    assert found == {0: 117, 1: 78, 2: 0}

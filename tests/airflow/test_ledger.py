@@ -9,15 +9,15 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from tests.airflow.acts import ENDED_BEFORE, TOLD_BEFORE
+from tests.airflow.acts import ENDED_BEFORE, REPORTED_BEFORE
 from tests.airflow.conftest import Played
-from tests.airflow.ledger import TOLD, Key, Ledger
+from tests.airflow.ledger import REPORTED, Key, Ledger
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1500)]
 
 SECONDS: Final = 60.0
-"""How long the last words may take into a store; those of runs that ended before have arrived."""
+"""How long the last reports may need into a store; those of runs that ended before have arrived."""
 
 Counted = TypeVar("Counted", bound=Hashable)
 
@@ -37,17 +37,17 @@ def _compare(what: str, expected: Counter[Counted], look: Callable[[], Counter[C
 def _counts(played: Played, metric: str, dag_ids: set[str], *labels: str) -> Counter[tuple[str, ...]]:
     """Return what the tasks or runs of DAGs have added to a counter, by labels; job() in a task is none of them."""
     counts = Counter[tuple[str, ...]]()
-    for told, count in played.witness.added_by(metric, *labels).items():
-        if told[0] in dag_ids:
-            counts[tuple(TOLD.get(text, text) for text in told)] += count
+    for step, count in played.witness.added_by(metric, *labels).items():
+        if step[0] in dag_ids:
+            counts[tuple(REPORTED.get(text, text) for text in step)] += count
     return counts
 
 
 @pytest.fixture
 def ledger(acted: Played) -> Ledger:
-    """All tries of all tasks, where Airflow has written down what their processes said."""
+    """All tries of all tasks, where Airflow has written down what their processes reported."""
     if acted.version == "3.1":
-        pytest.skip("Airflow 3.1 writes no word of a task's process into its audit log")
+        pytest.skip("Airflow 3.1 writes nothing of a task's process into its audit log")
     return Ledger(acted.airflow)
 
 
@@ -66,7 +66,7 @@ def test_steps_completed(acted: Played, ledger: Ledger) -> None:
 def _ends(played: Played) -> list[tuple[str, str]]:
     """Return DAG id and state of every end that a DAG run has had."""
     rows = played.airflow.rows("SELECT dag_id, state FROM dag_run")
-    return [(dag_id, TOLD_BEFORE.get(dag_id, state)) for dag_id, state in rows] + ENDED_BEFORE
+    return [(dag_id, REPORTED_BEFORE.get(dag_id, state)) for dag_id, state in rows] + ENDED_BEFORE
 
 
 @pytest.mark.compatible(
@@ -98,7 +98,7 @@ def _key(fields: Mapping[str, Any]) -> Key:
 
 
 def test_events(acted: Played, ledger: Ledger) -> None:
-    """The store of logs has one event for each completion, known by DAG, run, task, map index and try."""
+    """The store of logs has one event for each completion, found by DAG, run, task, map index and try."""
 
     def look() -> Counter[Key]:
         found = acted.witness.all_events("batch.step.finished")
@@ -120,6 +120,6 @@ def test_spans(acted: Played, ledger: Ledger) -> None:
     def look() -> Counter[Key]:
         spans = [span for *_, trace_id in named for span in acted.witness.trace(trace_id)]
         steps = [span.attributes for span in spans if span.name.startswith("batch_step.")]
-        return Counter(_key(told) for told in steps if told["batch.job.name"] in ledger.dag_ids)
+        return Counter(_key(step) for step in steps if step["batch.job.name"] in ledger.dag_ids)
 
     _compare("spans of attempts", ledger.spans(), look)

@@ -1,4 +1,4 @@
-"""DAGs that tell of themselves by callbacks, where the plugin is switched off."""
+"""DAGs that report by callbacks, where the plugin is switched off."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDS = {
     "killed": {("lost", ""): 1},
     "empty": {},
 }
-"""Task -> how it is told to have ended; of a task without a process no callback tells."""
+"""Task -> its reported end; for a task without a process no callback is called."""
 
 NOTED = {
     "execute observed succeeds": 1,
@@ -52,22 +52,22 @@ def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """Airflow without a listener, which has run the DAGs of `observed` once."""
     folder = tmp_path_factory.mktemp("observed")
     with Stack.running(folder / "stack", Ports.free(), cadence="1s") as stack:
-        told = {
+        variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http,
             "OTEL_SERVICE_NAME": SERVICE,
             "BATCHTEL_AIRFLOW_DISABLED": "true",
         }
         witness = Witness(stack, SERVICE)
-        with lines.running(request.param, folder / "home", HERE / "observed", told) as airflow:
+        with lines.running(request.param, folder / "home", HERE / "observed", variables) as airflow:
             airflow.wait("observed", "observed_good", "unobserved")
             yield Played(request.param, airflow, witness, Prometheus(stack.prometheus))
 
 
 @pytest.mark.parametrize("task_id", ENDS)
 def test_each_end(observed: Played, task_id: str) -> None:
-    """A task has started and completed as often as callbacks can tell."""
+    """A task has started and completed as often as callbacks can report."""
     witness, step = observed.witness, {"step_name": task_id}
-    # Airflow 3 calls no callback for a killed process whose supervisor lives.
+    # Airflow 3 calls no callback for a killed process whose supervisor goes on.
     ends = ENDS[task_id] if task_id != "killed" or isinstance(observed.airflow, lines.Airflow2) else {}
     for (status, error_type), count in ends.items():
         labels = step | {"status": status} | ({"error_type": error_type} if error_type else {})
@@ -80,7 +80,7 @@ def test_each_end(observed: Played, task_id: str) -> None:
 
 
 def test_runs(observed: Played) -> None:
-    """A DAG run is told when it has ended: its start, its end, and the root span of its trace."""
+    """A DAG run is reported when it has ended: its start, its end, and the root span of its trace."""
     witness = observed.witness
     witness.wait_added("batch.job.completions", "observed", 1, status="failure", error_type="task_failure")
     witness.wait_added("batch.job.completions", "observed_good", 1, status="success")
@@ -106,7 +106,7 @@ def test_callbacks_of_the_dag_are_called(observed: Played) -> None:
 
 
 def test_plain_calls_without_any_of_it(observed: Played) -> None:
-    """In a task that nobody tells of, records are counted, and a job is in the trace of its DAG run."""
+    """In a task that is not reported, records are counted, and a job is in the trace of its DAG run."""
     witness = observed.witness
     witness.wait_added("batch.step.records.read", "unobserved", 5, step_name="plain")
     witness.wait_added("batch.job.completions", "unobserved_own", 1, status="success")

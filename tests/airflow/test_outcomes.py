@@ -12,7 +12,7 @@ from tests.support.witness import Witness
 pytestmark = pytest.mark.airflow
 
 
-class Told(NamedTuple):
+class Reported(NamedTuple):
     """What is to be in Prometheus of one task, and the state that Airflow gave it."""
 
     state: str
@@ -24,34 +24,34 @@ class Told(NamedTuple):
 SUCCESS = {("success", ""): 1}
 
 TABLE = {
-    "retried": Told("success", 1, SUCCESS, retries=1),
-    "used_up": Told("failed", 1, {("failure", "KeyError"): 1}, retries=1),
-    "skips_itself": Told("skipped", 1, {("skipped", ""): 1}),
-    "too_long": Told("failed", 1, {("timeout", "AirflowTaskTimeout"): 1}),
-    "exits": Told("failed", 1, {("failure", "SystemExit"): 1}),
-    "killed": Told("failed", 1, {("lost", ""): 1}),
-    "killed_once": Told("success", 1, SUCCESS, retries=1),
-    "leaves": Told("failed", 1, {("lost", ""): 1}),
-    "leaves_twice": Told("failed", 1, {("lost", ""): 1}, retries=1),
-    "pokes": Told("success", 1, SUCCESS),
-    "defers": Told("success", 1, SUCCESS),
-    "starts_deferred": Told("success", 1, SUCCESS),
-    "branch": Told("success", 1, SUCCESS),
-    "taken": Told("success", 1, SUCCESS),
-    "not_taken": Told("skipped", 1, {("skipped", ""): 1}),
-    "after_failure": Told("upstream_failed", 1, {("skipped", ""): 1}),
-    "bash": Told("success", 1, SUCCESS),
+    "retried": Reported("success", 1, SUCCESS, retries=1),
+    "used_up": Reported("failed", 1, {("failure", "KeyError"): 1}, retries=1),
+    "skips_itself": Reported("skipped", 1, {("skipped", ""): 1}),
+    "too_long": Reported("failed", 1, {("timeout", "AirflowTaskTimeout"): 1}),
+    "exits": Reported("failed", 1, {("failure", "SystemExit"): 1}),
+    "killed": Reported("failed", 1, {("lost", ""): 1}),
+    "killed_once": Reported("success", 1, SUCCESS, retries=1),
+    "leaves": Reported("failed", 1, {("lost", ""): 1}),
+    "leaves_twice": Reported("failed", 1, {("lost", ""): 1}, retries=1),
+    "pokes": Reported("success", 1, SUCCESS),
+    "defers": Reported("success", 1, SUCCESS),
+    "starts_deferred": Reported("success", 1, SUCCESS),
+    "branch": Reported("success", 1, SUCCESS),
+    "chosen": Reported("success", 1, SUCCESS),
+    "not_chosen": Reported("skipped", 1, {("skipped", ""): 1}),
+    "after_failure": Reported("upstream_failed", 1, {("skipped", ""): 1}),
+    "bash": Reported("success", 1, SUCCESS),
 }
 
 
 def test_the_states_are_airflows(played: Played) -> None:
-    """Airflow ended each task as the table says: what follows is about the right outcomes."""
-    told = {task_id: state for task_id, _, state, _ in played.airflow.tasks("outcomes")}
-    assert told == {task_id: row.state for task_id, row in TABLE.items()}
+    """Airflow ended each task as in the table: what follows is about the right outcomes."""
+    found = {task_id: state for task_id, _, state, _ in played.airflow.tasks("outcomes")}
+    assert found == {task_id: row.state for task_id, row in TABLE.items()}
 
 
-def assert_told(witness: Witness, dag_id: str, task_id: str, row: Told) -> None:
-    """Assert that Prometheus has of a task what `row` says, and no more; or has it soon."""
+def assert_reported(witness: Witness, dag_id: str, task_id: str, row: Reported) -> None:
+    """Assert that Prometheus has of a task what `row` has, and no more; or has it soon."""
     step = {"step_name": task_id}
     for (status, error_type), count in row.completions.items():
         labels = step | {"status": status} | ({"error_type": error_type} if error_type else {})
@@ -70,7 +70,7 @@ def assert_told(witness: Witness, dag_id: str, task_id: str, row: Told) -> None:
 )
 def test_each_outcome(played: Played, task_id: str) -> None:
     """A task has started once, has completed once as it ended, and has the retries that it had."""
-    assert_told(played.witness, "outcomes", task_id, TABLE[task_id])
+    assert_reported(played.witness, "outcomes", task_id, TABLE[task_id])
 
 
 def test_attempts_in_the_trace(played: Played) -> None:

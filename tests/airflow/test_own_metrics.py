@@ -19,7 +19,7 @@ from tests.support.polling import until
 pytestmark = pytest.mark.airflow
 
 SECONDS: Final = 60.0
-"""How long a metric may take into Prometheus: an export, a cadence and a scrape, each of a second."""
+"""How long a metric may need into Prometheus: an export, a cadence and a scrape, each of a second."""
 
 LOSES: Final = "3.1"
 """Its task processes cannot have a provider of their own after the fork, as they log; once 9 counts of 10 arrived.
@@ -81,8 +81,8 @@ def _wait(played: Played, query: str, amount: float) -> None:
     until(f"{amount:g} of {query} in Prometheus", look, SECONDS, lambda: f"last seen: {seen}")
 
 
-def test_what_an_airflow_says_of_itself(played: Played) -> None:
-    """Its scheduler, triggerer, parsing, pools and executor slots, as gauges and counters that know the Airflow."""
+def test_what_an_airflow_reports_of_itself(played: Played) -> None:
+    """Its scheduler, triggerer, parsing, pools and executor slots, as gauges and counters that name the Airflow."""
     for family in ("scheduler_heartbeat", "triggerer_heartbeat", "ti_successes", "dag_processing_total_parse_time"):
         assert _value(played, f'af_agg_{family}{{airflow_id="airflow"}}') > 0
     assert _value(played, 'af_agg_pool_open_slots{pool_name="default_pool"}') <= 128
@@ -102,7 +102,7 @@ def test_its_tasks_are_counted(played: Played) -> None:
 
 
 def test_its_timers(played: Played) -> None:
-    """Durations of tasks, DAGs and parsing are histograms in seconds; 3.0 to 3.2 tell the last only, and have none."""
+    """Durations of tasks, DAGs and parsing are histograms in seconds; 3.0 to 3.2 report the last only and have none."""
     if played.version == "3.1":
         timers = airflow_metrics.families("timer")
         assert played.prometheus.series(f'{{__name__=~"({"|".join(timers)}).*"}}') == []
@@ -115,7 +115,7 @@ def test_its_timers(played: Played) -> None:
 
 
 def test_series_do_not_grow_with_runs(played: Played) -> None:
-    """Several runs of a DAG are in one series each, with the labels of the table, and no label tells of a run."""
+    """Several runs of a DAG are in one series each, with the labels of the table, and no label names a run."""
     played.airflow.wait("daily", runs=RUNS)
     finished = 'af_agg_ti_finish{dag_id="daily",state="success"}'
     if played.version != LOSES:

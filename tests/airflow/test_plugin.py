@@ -48,15 +48,15 @@ def programs(request: pytest.FixtureRequest) -> Path:
     return install(request.param)
 
 
-def _environment(folder: Path, told: Mapping[str, str]) -> dict[str, str]:
+def _environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
     bare = {name: text for name, text in os.environ.items() if not name.startswith(("OTEL_", "BATCHTEL_"))}
-    return {**bare, "PYTHONPATH": str(ROOT), "AIRFLOW_HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **told}
+    return {**bare, "PYTHONPATH": str(ROOT), "AIRFLOW_HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **variables}
 
 
-def _listeners(programs: Path, folder: Path, told: Mapping[str, str]) -> Any:
+def _listeners(programs: Path, folder: Path, variables: Mapping[str, str]) -> Any:
     """Return the names of the plugin's listeners, and the modules of batchtel that it has loaded."""
     python: list[str | Path] = [programs / "python", "-c", LOADED]
-    done = subprocess.run(python, env=_environment(folder, told), capture_output=True, text=True, check=True)
+    done = subprocess.run(python, env=_environment(folder, variables), capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -69,12 +69,12 @@ def test_airflow_finds_the_plugin(programs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [{}, ON | {"BATCHTEL_AIRFLOW_DISABLED": "true"}, ON | {"OTEL_SDK_DISABLED": "true"}], ids=str
+    "variables", [{}, ON | {"BATCHTEL_AIRFLOW_DISABLED": "true"}, ON | {"OTEL_SDK_DISABLED": "true"}], ids=str
 )
-def test_off(programs: Path, tmp_path: Path, told: dict[str, str]) -> None:
+def test_off(programs: Path, tmp_path: Path, variables: dict[str, str]) -> None:
     """Without an endpoint, or where it is switched off, there is no listener, and next to nothing is loaded."""
     assert _listeners(programs, tmp_path, ON)[0] == ["Listener"]
-    listeners, modules = _listeners(programs, tmp_path, told)
+    listeners, modules = _listeners(programs, tmp_path, variables)
     assert listeners == []
     assert modules == [
         "batchtel",
@@ -92,10 +92,10 @@ def test_off(programs: Path, tmp_path: Path, told: dict[str, str]) -> None:
     ]
 
 
-def _warnings(programs: Path, folder: Path, program: str, told: Mapping[str, str]) -> list[str]:
+def _warnings(programs: Path, folder: Path, program: str, variables: Mapping[str, str]) -> list[str]:
     """Return what batchtel warns of in a program of Airflow that starts."""
     python: list[str | Path] = [programs / "python", "-c", STARTED, program]
-    done = subprocess.run(python, env=_environment(folder, told), capture_output=True, text=True, check=True)
+    done = subprocess.run(python, env=_environment(folder, variables), capture_output=True, text=True, check=True)
     return [str(text) for text in json.loads(done.stdout.splitlines()[-1])]
 
 
@@ -109,14 +109,14 @@ def test_a_missing_endpoint_is_warned_of_once(programs: Path, tmp_path: Path) ->
     """The scheduler warns of a plugin that records nothing, unless it is switched off; no other program does."""
     (warning,) = _warnings(programs, tmp_path, "scheduler", {})
     assert "set OTEL_EXPORTER_OTLP_ENDPOINT for all processes of Airflow" in warning
-    for program, told in (
+    for program, variables in (
         ("triggerer", {}),
         ("tasks", {}),
         ("scheduler", ON),
         ("scheduler", {"BATCHTEL_AIRFLOW_DISABLED": "true"}),
         ("scheduler", {"OTEL_SDK_DISABLED": "true"}),
     ):
-        assert _warnings(programs, tmp_path, program, told) == []
+        assert _warnings(programs, tmp_path, program, variables) == []
 
 
 def test_spans_that_are_sent_by_grpc_to_a_port_of_http_are_warned_of_once(programs: Path, tmp_path: Path) -> None:
@@ -130,13 +130,13 @@ def test_spans_that_are_sent_by_grpc_to_a_port_of_http_are_warned_of_once(progra
         "Airflow sends its own spans by gRPC to 127.0.0.1:4318, where HTTP is expected, and all of them are lost: set "
         "OTEL_TRACES_EXPORTER=otlp_proto_http for all processes of Airflow"
     )
-    for program, told in (
+    for program, variables in (
         ("triggerer", traced),
         ("scheduler", ON),
         ("scheduler", traced | {"OTEL_TRACES_EXPORTER": "otlp_proto_http"}),
         ("scheduler", traced | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}),
     ):
-        assert _warnings(programs, tmp_path, program, told) == []
+        assert _warnings(programs, tmp_path, program, variables) == []
 
 
 def test_the_dags_load_without_any_environment(programs: Path, tmp_path: Path) -> None:

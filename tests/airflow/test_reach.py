@@ -45,14 +45,14 @@ def test_children_count_for_their_task(played: Played) -> None:
 
 def test_a_thread_of_a_task(played: Played) -> None:
     """Code in a thread that inherited no context counts for the task."""
-    played.witness.wait_added("batch.step.records.read", "told_once", 2, step_name="work")
+    played.witness.wait_added("batch.step.records.read", "reported_once", 2, step_name="work")
 
 
 def test_callbacks_beside_the_plugin(played: Played) -> None:
-    """A DAG that is observed is told once where there is a plugin, and its own callbacks are called."""
+    """A DAG that is observed is reported once where there is a plugin, and its own callbacks are called."""
     witness = played.witness
-    witness.wait_added("batch.job.completions", "told_once", 1, status="success")
-    witness.wait_added("batch.step.completions", "told_once", 1, status="success")
-    witness.wait_added("batch.step.records.failed", "told_once", 1)
-    witness.wait_added("batch.job.runs.started", "told_once", 1)
-    witness.wait_added("batch.step.runs.started", "told_once", 1)
+    witness.wait_added("batch.job.completions", "reported_once", 1, status="success")
+    witness.wait_added("batch.step.completions", "reported_once", 1, status="success")
+    witness.wait_added("batch.step.records.failed", "reported_once", 1)
+    witness.wait_added("batch.job.runs.started", "reported_once", 1)
+    witness.wait_added("batch.step.runs.started", "reported_once", 1)

@@ -56,13 +56,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("unseen")
     (folder / "jobs.toml").write_text(CATALOGUE, encoding="utf-8")
     with sinks.running() as sink:
-        told = {
+        variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
             "BATCHTEL_CATALOGUE": str(folder / "jobs.toml"),
             "AIRFLOW__CORE__PARALLELISM": "16",
             **SECONDS,
         }
-        with lines.running("3.3", folder / "home", HERE / "unseen", told) as airflow:
+        with lines.running("3.3", folder / "home", HERE / "unseen", variables) as airflow:
             airflow.command("pools", "set", "narrow", "1", "for one task at a time")
             for dag_id in DAGS:
                 airflow.wait_for_dag(dag_id)
@@ -94,7 +94,7 @@ def _name(event: Any) -> str:
     "LocalExecutor, 3.3: `os._exit`, exec, and a supervisor that is killed",
     "one loss",
 )
-def test_an_end_that_nobody_sees_is_one(seen: Seen, task_id: str) -> None:
+def test_an_end_that_no_hook_sees_is_one(seen: Seen, task_id: str) -> None:
     """A task that ends by exit code 0 or without its supervisor has failed in Airflow, and is lost once."""
     assert seen.states[task_id] == "failed"
     completions: dict[str, float] = {}
@@ -130,12 +130,12 @@ def test_only_what_was_judged_is_met(seen: Seen, dag_id: str, met: bool | None) 
 
 def test_what_waits_has_a_state(seen: Seen) -> None:
     """A task that waits for its pool is scheduled after the other one has started to run."""
-    told = {
+    states = {
         point.attributes["state"]: point.value
         for point in seen.sink.points("batch.step.state.timestamp")
         if point.attributes["job_name"] == "waits"
     }
-    assert {"scheduled", "running", "success"} <= set(told)
+    assert {"scheduled", "running", "success"} <= set(states)
 
 
 def test_execution_is_recorded_for_every_run(seen: Seen) -> None:

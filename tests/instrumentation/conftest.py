@@ -19,7 +19,7 @@ def sink() -> Iterator[sinks.Sink]:
 
 @pytest.fixture
 def refused(free_ports: Callable[[int], list[int]]) -> str:
-    """An endpoint where nobody listens."""
+    """An endpoint where nothing listens."""
     return f"http://127.0.0.1:{free_ports(1)[0]}"
 
 

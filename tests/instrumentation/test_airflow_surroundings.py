@@ -1,4 +1,4 @@
-"""Code in a task of Airflow that no hook has told of: plain calls find the task by the variables that Airflow sets."""
+"""Code in a task of Airflow that no hook has reported: plain calls find the task by the variables that Airflow sets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_plain_calls(sink: Sink) -> None:
 
 
 def test_what_starts_within_is_in_the_trace_of_the_dag_run(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job, and a step outside of any, belong to the trace that every process of the DAG run knows."""
+    """A job, and a step outside of any, belong to the trace that every process of the DAG run computes."""
     succeed(
         """
         import batchtel
@@ -119,5 +119,5 @@ def test_who_is_no_task() -> None:
     assert run_environment.airflow_task(TASK) == task
     without = {name: text for name, text in TASK.items() if not name.endswith("TRY_NUMBER")}
     assert run_environment.airflow_task(without) == task._replace(try_number=1)
-    told = {"AIRFLOW_CTX_DAG_OWNER": "ada", "AIRFLOW_CTX_TEAM_NAME": "risk"}
-    assert run_environment.airflow_task(TASK | told) == task._replace(owner="ada", team="risk")
+    variables = {"AIRFLOW_CTX_DAG_OWNER": "ada", "AIRFLOW_CTX_TEAM_NAME": "risk"}
+    assert run_environment.airflow_task(TASK | variables) == task._replace(owner="ada", team="risk")

@@ -1,4 +1,4 @@
-"""The command `batchtel` itself: its tree of commands, and what it answers to words that are not there."""
+"""The command `batchtel` itself: its tree of commands, and its errors for names that are not there."""
 
 from __future__ import annotations
 

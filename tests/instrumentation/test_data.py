@@ -1,4 +1,4 @@
-"""What a run tells of its data: whether there were records, how new it is, where it came from and went to."""
+"""What a run reports of its data: whether there were records, how new it is, where it came from and went to."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ pytest_plugins = ["batchtel.testing.fixture"]
 
 OUTCOMES = {
     # processed, failed, minimum of the catalogue: outcome, and what the record shows as processed and failed
-    "never said": (None, None, None, "unknown", None, None),
-    "only failures said": (None, 3, None, "unknown", None, 3),
+    "never reported": (None, None, None, "unknown", None, None),
+    "only failures reported": (None, 3, None, "unknown", None, 3),
     "no number": (-1, "many", None, "unknown", None, None),
     "no number among numbers": (2, float("nan"), None, "sufficient", 2, 0),
     "none": (0, None, None, "zero", 0, 0),
@@ -37,7 +37,7 @@ OUTCOMES = {
 
 @pytest.mark.parametrize("case", OUTCOMES)
 def test_whether_there_were_records(case: str) -> None:
-    """Zero, too few, and never said are three facts, each with a word of its own."""
+    """Zero, too few, and never reported are three facts, each with a value of its own."""
     processed, failed, minimum, outcome, shown_processed, shown_failed = OUTCOMES[case]
     data = Data()
     data.minimum = minimum
@@ -48,8 +48,8 @@ def test_whether_there_were_records(case: str) -> None:
     assert attributes.get("batch.records.failed") == shown_failed
 
 
-def test_a_green_tick_is_told_apart(captured: Captured) -> None:
-    """Of three runs that end as success, span and audit record say which one had no records and which never said."""
+def test_green_runs_differ(captured: Captured) -> None:
+    """Of three runs that end as success, span and audit record show which had no records and which reported none."""
     with batchtel.job("green_zero") as job:
         job.records(processed=0)
     with batchtel.job("green_silent"):
@@ -57,19 +57,19 @@ def test_a_green_tick_is_told_apart(captured: Captured) -> None:
     with batchtel.job("good") as job:
         job.records(processed=2)
         job.records(processed=0, failed=1)
-    told = {event["batch.job.name"]: event for event in captured.events("batch.run.finished")}
-    assert {event["batch.status"] for event in told.values()} == {"success"}
-    outcomes = {name: event["batch.records.outcome"] for name, event in told.items()}
+    found = {event["batch.job.name"]: event for event in captured.events("batch.run.finished")}
+    assert {event["batch.status"] for event in found.values()} == {"success"}
+    outcomes = {name: event["batch.records.outcome"] for name, event in found.items()}
     assert outcomes == {"green_zero": "zero", "green_silent": "unknown", "good": "sufficient"}
     for name, outcome in outcomes.items():
         attributes = captured.span(f"batch_job.{name}").attributes or {}
         assert attributes["batch.records.outcome"] == outcome
-    assert told["good"]["batch.records.failed"] == 1
-    assert "batch.records.processed" not in told["green_silent"]
+    assert found["good"]["batch.records.failed"] == 1
+    assert "batch.records.processed" not in found["green_silent"]
 
 
-def test_a_step_shows_what_it_was_told(captured: Captured) -> None:
-    """A step that never said what it wrote shows nothing of it, and one that wrote none shows 0."""
+def test_a_step_shows_what_it_was_given(captured: Captured) -> None:
+    """A step that never reported what it wrote shows nothing of it, and one that wrote none shows 0."""
     with batchtel.job("partly"):
         with batchtel.step("first") as step:
             step.records(read=3)
@@ -96,38 +96,38 @@ def test_too_few_by_the_catalogue(captured: Captured, tmp_path: Path, monkeypatc
 
 PART = """
 import os, subprocess, sys, batchtel
-told = sys.argv[1]
+code = sys.argv[1]
 with batchtel.job("parts") as job:
-    exec(told)
+    exec(code)
 """
 
 WHOLE = """
     import os, subprocess, sys, batchtel
-    part, told = sys.argv[1:]
+    part, code = sys.argv[1:]
     with batchtel.job("parts"):
-        subprocess.run([sys.executable, part, told], check=True)
+        subprocess.run([sys.executable, part, code], check=True)
     with batchtel.job("parts") as job:
         if (child := os.fork()) == 0:
-            exec(told)
+            exec(code)
             os._exit(0)
         os.waitpid(child, 0)
     command = [sys.executable, "-c", "from batchtel.cli.main import main; main()"]
-    subprocess.run([*command, "run", "--job", "parts", "--", sys.executable, part, told], check=True)
+    subprocess.run([*command, "run", "--job", "parts", "--", sys.executable, part, code], check=True)
     """
 
 
 @pytest.mark.parametrize(
-    ("told", "outcome"),
+    ("code", "outcome"),
     [("job.records(processed=2)", "sufficient"), ("job.records(processed=0)", "zero"), ("pass", "unknown")],
 )
-def test_other_processes_of_a_run_have_a_say(sink: Sink, tmp_path: Path, told: str, outcome: str) -> None:
-    """What a joining program, a forked child and the code below `batchtel run` tell decides how their run counts."""
+def test_other_processes_of_a_run_add_records(sink: Sink, tmp_path: Path, code: str, outcome: str) -> None:
+    """What a joining program, a forked child and the code below `batchtel run` report decides how their run counts."""
     part = tmp_path / "part.py"
     part.write_text(PART)
-    succeed(WHOLE, sink, str(part), told)
+    succeed(WHOLE, sink, str(part), code)
     finished = sink.events("batch.run.finished")
     assert [event.attributes["batch.records.outcome"] for event in finished] == [outcome] * 3
-    assert not any("batch.records.processed" in event.attributes for event in finished), "each count is told once"
+    assert not any("batch.records.processed" in event.attributes for event in finished), "each count is reported once"
     spans = [span for span in sink.spans() if span.name == "batch_job.parts"]
     assert [span.attributes["batch.records.outcome"] for span in spans] == [outcome] * 3
 
@@ -156,7 +156,7 @@ def test_the_newest_data(captured: Captured, form: str) -> None:
 
 
 def test_the_newest_data_of_several_runs(captured: Captured) -> None:
-    """A run over older data, as a backfill is, does not take back how new the data of the job is."""
+    """A run over older data, as a backfill is, does not lower how new the data of the job is."""
     for moment in (1700000000, 1600000000):
         with batchtel.job("refilled") as job:
             job.watermark(moment)
@@ -165,8 +165,8 @@ def test_the_newest_data_of_several_runs(captured: Captured) -> None:
     assert first["batch.data.timestamp"] > second["batch.data.timestamp"]
 
 
-def test_a_run_that_tells_no_watermark(captured: Captured) -> None:
-    """Where nothing was told of the data's age there is no attribute and no series."""
+def test_a_run_without_a_watermark(captured: Captured) -> None:
+    """Where nothing was reported of the data's age there is no attribute and no series."""
     with batchtel.job("undated") as job:
         assert job.newest_data is None
     assert "batch.data.timestamp" not in captured.event("batch.run.finished")
@@ -178,7 +178,7 @@ NO_TIMES = {
     "before 1970": (datetime(1969, 1, 1, tzinfo=UTC), "watermark 1969-01-01 00:00:00+00:00 is before 1970"),
     "the end of time": (datetime(9999, 12, 31, tzinfo=UTC), "after tomorrow; it is not recorded"),
     "milliseconds": (1772404200000, "watermark=1772404200000 is not a time"),
-    "a word": ("yesterday", "watermark=yesterday is not a time"),
+    "text": ("yesterday", "watermark=yesterday is not a time"),
     "an object": (object(), "is not a time"),
 }
 
@@ -187,9 +187,9 @@ NO_TIMES = {
 def test_no_time(
     captured: Captured, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """What is no time of data is left out with one warning, and what was told before stays."""
+    """What is no time of data is left out with one warning, and what was reported before stays."""
     monkeypatch.setattr("batchtel.base.guard._reported", set())
-    given, words = NO_TIMES[kind]
+    given, message = NO_TIMES[kind]
     now = time.time()
     with caplog.at_level(logging.WARNING, "batchtel"), batchtel.job("odd") as job:
         job.watermark(now)
@@ -198,7 +198,7 @@ def test_no_time(
         assert job.newest_data == now
     messages = [record.getMessage() for record in caplog.records if "watermark" in record.getMessage()]
     assert len(messages) == 1
-    assert words in messages[0]
+    assert message in messages[0]
 
 
 def test_where_the_data_came_from_and_went_to(captured: Captured) -> None:
@@ -249,18 +249,18 @@ def test_names_are_bounded(sink: Sink) -> None:
 
 
 def test_steps_of_an_etl_bear_the_names_of_the_trade(captured: Captured) -> None:
-    """The steps extract, transform and load tell their counts under those names too; other steps do not."""
+    """The steps extract, transform and load report their counts under those names too; other steps do not."""
     with batchtel.job("etl") as job:
         for name in ("extract", "transform", "load", "check"):
             with batchtel.step(name) as step:
                 step.records(read=5, written=3, failed=2)
         job.records(processed=3)
     counts = {"batch.records.read": 5, "batch.records.written": 3, "batch.records.failed": 2}
-    told = {
+    reported = {
         str(event["batch.step.name"]): {key: value for key, value in event.items() if key.startswith("batch.records.")}
         for event in captured.events("batch.step.finished")
     }
-    assert told == {
+    assert reported == {
         "extract": counts | {"batch.records.extracted": 5},
         "transform": counts | {"batch.records.transformed": 3, "batch.records.transform_errors": 2},
         "load": counts | {"batch.records.loaded": 3},

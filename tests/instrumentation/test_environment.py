@@ -78,7 +78,7 @@ def test_a_change_of_the_environment_changes_nothing(sink: Sink, change: str, pr
 
 @pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
 def test_none_switches_a_signal_off(sink: Sink, signal: str) -> None:
-    """`none` for one signal sends nothing of it, says nothing, and leaves the others."""
+    """`none` for one signal sends nothing of it, logs nothing, and leaves the others."""
     script = """
         import logging, batchtel
         with batchtel.job("partly"), batchtel.step("inner"):

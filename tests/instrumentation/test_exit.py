@@ -38,8 +38,8 @@ def _exit_seconds(finished: Finished) -> float:
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_nobody_listens(refused: str, protocol: str) -> None:
-    """A refused connection costs at most the deadline; output and exit code stay, and one line says it for all."""
+def test_nothing_listens(refused: str, protocol: str) -> None:
+    """A refused connection costs at most the deadline; output and exit code stay, and one line reports it for all."""
     finished = run(JOB, None, **_endpoint(refused, OTEL_EXPORTER_OTLP_PROTOCOL=protocol))
     assert _exit_seconds(finished) < LONGEST_EXIT
     # Nothing more, where the deadline ends before the exporters give up.
@@ -82,7 +82,7 @@ def test_the_deadline_is_the_smaller_setting(sink: Sink, variables: dict[str, st
 
 
 def test_the_signals_leave_at_the_same_time(sink: Sink) -> None:
-    """One hanging signal does not take the time of the others: all three requests are on their way."""
+    """One hanging signal does not use the time of the others: all three requests are on their way."""
     sink.mode = "hang"
     run(JOB, sink)
     assert len(sink.headers) >= 3

@@ -91,7 +91,7 @@ def test_decorators_keep_what_the_function_is(sink: Sink) -> None:
     )
 
 
-def test_generators_take_sent_values_and_errors(sink: Sink) -> None:
+def test_generators_receive_sent_values_and_errors(sink: Sink) -> None:
     """send, throw and close reach a decorated generator, and the run ends as the generator does."""
     succeed(
         """
@@ -144,7 +144,7 @@ def test_generators_take_sent_values_and_errors(sink: Sink) -> None:
     assert sink.total("batch.job.completions", job_name="broken", status="failure", error_type="ValueError") == 1
 
 
-def test_asynchronous_generators_take_sent_values_and_errors(sink: Sink) -> None:
+def test_asynchronous_generators_receive_sent_values_and_errors(sink: Sink) -> None:
     """asend, athrow and aclose reach a decorated generator, which may be a context manager; runs end as it does."""
     succeed(
         """
@@ -360,7 +360,7 @@ def test_counts_from_many_threads_add_up(sink: Sink) -> None:
 
 
 def test_limits_of_a_run_hold_for_all_its_threads(sink: Sink) -> None:
-    """Of the records that 8 threads log or report as failed the first are sent, and one event each tells of more."""
+    """Of the records that 8 threads log or report as failed the first are sent, and one event each reports more."""
     succeed(
         """
         import logging, sys, threading, batchtel
@@ -395,7 +395,7 @@ def test_limits_of_a_run_hold_for_all_its_threads(sink: Sink) -> None:
 
 
 def test_steps_outside_of_a_job_do_their_work(sink: Sink) -> None:
-    """A step outside of any job records nothing and says so once."""
+    """A step outside of any job records nothing and warns once."""
     finished = run(
         """
         import batchtel

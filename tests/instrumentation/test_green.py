@@ -79,7 +79,7 @@ def _run(sink: Sink, library: str, moment: str, *more: str) -> tuple[int, list[s
 
 @pytest.mark.parametrize(
     ("library", "moment"),
-    # Not eventlet after a run: it takes `select.poll` away, which a urllib3 that has been used goes on calling.
+    # Not eventlet after a run: it removes `select.poll`, which a urllib3 that has been used goes on calling.
     [
         (library, moment)
         for library in LIBRARIES

@@ -64,8 +64,8 @@ def test_a_broken_part_does_not_reach_the_job(sink: Sink, part: str) -> None:
     assert "inside telemetry" in finished.stderr or finished.stderr == ""
 
 
-def test_a_flush_that_cannot_export_says_so(sink: Sink) -> None:
-    """Where no exporter can be made nothing is delivered, and flush() tells."""
+def test_a_flush_that_cannot_export_returns_false(sink: Sink) -> None:
+    """Where no exporter can be made nothing is delivered, and flush() returns False."""
     finished = run(
         """
         import batchtel
@@ -183,8 +183,8 @@ def test_ctrl_c_ends_the_job_as_ever(sink: Sink) -> None:
     assert sink.total("batch.job.completions", status="cancelled") == 1
 
 
-def test_mistakes_in_a_loop_are_told_once(sink: Sink) -> None:
-    """A user's mistake in a loop is told once, not once a turn."""
+def test_mistakes_in_a_loop_are_reported_once(sink: Sink) -> None:
+    """A user's mistake in a loop is reported once, not once a turn."""
     finished = run(
         """
         import batchtel

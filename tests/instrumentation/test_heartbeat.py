@@ -1,4 +1,4 @@
-"""A live run beats with each collection of metrics, and tells how far it has come."""
+"""A live run beats with each collection of metrics, and reports how far it has come."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def _sum(sink: Sink, metric: str, job: str = "") -> float:
     return sum(point.value for point in sink.points(metric) if job in ("", point.attributes["job_name"]))
 
 
-def _wait_for_life(sink: Sink, metric: str, seconds: float, job: str = "") -> None:
+def _wait_for_beat(sink: Sink, metric: str, seconds: float, job: str = "") -> None:
     until(f"{seconds:g} s of {metric}", lambda: _sum(sink, metric, job) > seconds or None, timeout=20)
 
 
 def test_a_run_beats_while_its_main_thread_hangs(sink: Sink) -> None:
-    """Beats go on without progress: what tells a hung loop from a dead process and from a busy one."""
+    """Beats go on without progress: a hung loop looks different from a dead process and from a busy one."""
     process = start(HUNG, sink, OTEL_METRIC_EXPORT_INTERVAL="100")
     try:
-        _wait_for_life(sink, "batch.job.alive.time", 1.0)
-        _wait_for_life(sink, "batch.step.alive.time", 1.0)
+        _wait_for_beat(sink, "batch.job.alive.time", 1.0)
+        _wait_for_beat(sink, "batch.step.alive.time", 1.0)
         assert _sum(sink, "batch.job.progress") == 4
         assert _sum(sink, "batch.job.completions") == 0
     finally:
@@ -71,12 +71,12 @@ def test_a_run_beats_while_its_main_thread_hangs(sink: Sink) -> None:
 def test_a_killed_run_stops_beating(sink: Sink) -> None:
     """After SIGKILL nothing is added any more, so the rate goes to 0 by itself."""
     process = start(HUNG, sink, OTEL_METRIC_EXPORT_INTERVAL="100")
-    _wait_for_life(sink, "batch.job.alive.time", 0.3)
+    _wait_for_beat(sink, "batch.job.alive.time", 0.3)
     process.kill()
     process.communicate(timeout=30)
     before = _sum(sink, "batch.job.alive.time", "hung")
     other = start(HUNG.replace('"hung"', '"other"'), sink, OTEL_METRIC_EXPORT_INTERVAL="100")
-    _wait_for_life(sink, "batch.job.alive.time", 1.0, "other")  # ten of its intervals
+    _wait_for_beat(sink, "batch.job.alive.time", 1.0, "other")  # ten of its intervals
     _, errors = other.communicate("", timeout=30)
     assert (other.returncode, errors) == (0, "")
     assert _sum(sink, "batch.job.alive.time", "hung") == before
@@ -96,7 +96,7 @@ def test_a_forked_child_does_not_beat_for_its_parent(sink: Sink) -> None:
 
 
 def test_progress_counts_what_was_added(captured: Captured, caplog: pytest.LogCaptureFixture) -> None:
-    """Progress is told as a total and counted as increments; one that goes back is reported once and not counted."""
+    """Progress is reported as a total and counted as increments; a lower one is reported once and not counted."""
     with batchtel.job("load") as job:
         job.progress(10, total=100)
         job.progress(25)

@@ -78,7 +78,7 @@ def test_a_clock_that_is_ahead_enters_no_state(captured: Captured, ahead: float,
 
 
 ENDINGS: Final[dict[str, tuple[str, BaseException | None, str, str | None, str | None]]] = {
-    # what was said, what leaves the block: status, reason, error_type
+    # method that is called, what leaves the block: status, reason, error_type
     "skipped": ("skipped", None, "skipped", "why", None),
     "skipped, but failed": ("skipped", ValueError("no"), "failure", None, "ValueError"),
     "skipped, with exit code 0": ("skipped", SystemExit(0), "skipped", "why", None),
@@ -89,17 +89,17 @@ ENDINGS: Final[dict[str, tuple[str, BaseException | None, str, str | None, str |
 
 
 @pytest.mark.parametrize("case", ENDINGS)
-def test_how_it_ends_as_it_was_said(captured: Captured, case: str) -> None:
+def test_how_it_ends_as_it_was_described(captured: Captured, case: str) -> None:
     """skipped() and timed_out() decide how a run and a step end, but a failure is never called skipped."""
-    said, leaving, status, reason, error_type = ENDINGS[case]
+    method, leaving, status, reason, error_type = ENDINGS[case]
     with (
         contextlib.suppress(*([] if leaving is None else [type(leaving)])),
         batchtel.job("ending") as job,
         batchtel.step("only") as step,
     ):
         for scope in (job, step):
-            if said:
-                getattr(scope, said)("why")
+            if method:
+                getattr(scope, method)("why")
         if leaving is not None:
             raise leaving
     for level, name in (("job", "run"), ("step", "step")):
@@ -132,7 +132,7 @@ def test_an_attempt_that_timed_out_is_tried_again(captured: Captured) -> None:
     ("command", "status"), [(["timeout", "0.2", "sleep", "20"], "timeout"), (["sh", "-c", "exit 124"], "failure")]
 )
 def test_a_command_under_timeout(sink: Sink, command: list[str], status: str) -> None:
-    """`timeout 30m CMD` tells by exit code 124 that the time was up; 124 of any other command is its own."""
+    """`timeout 30m CMD` exits with 124 when the time is up; 124 of any other command is its own."""
     script = "import sys; from batchtel.cli.main import main; main()"
     finished = run(script, sink, "run", "--job", "limited", "--", *command)
     assert finished.code == 124
@@ -142,7 +142,7 @@ def test_a_command_under_timeout(sink: Sink, command: list[str], status: str) ->
 
 
 def test_a_whole_program_skips(sink: Sink, tmp_path: Path) -> None:
-    """A program that is a run without a line of code can say that there was nothing to do, too."""
+    """A program that is a run without a line of code can report that there was nothing to do, too."""
     script = tmp_path / "nothing.py"
     script.write_text("import batchtel; batchtel.current_job().skipped('no files')")
     assert call(instrumented(str(script)), sink).returncode == 0
@@ -151,7 +151,7 @@ def test_a_whole_program_skips(sink: Sink, tmp_path: Path) -> None:
 
 
 def test_a_part_of_a_run_cannot_end_it(sink: Sink) -> None:
-    """skip() in a process that joined the run says so once, and the run ends as its opener sees it."""
+    """skip() in a process that joined the run warns once, and the run ends as its opener sees it."""
     script = f"""
         import subprocess, batchtel
         joins = "import batchtel\\nwith batchtel.job('outer') as job: job.skipped(); job.skipped()"

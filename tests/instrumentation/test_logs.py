@@ -108,7 +108,7 @@ def test_records_carry_their_run(sink: Sink) -> None:
     assert "raise ValueError" in records[2].attributes["exception.stacktrace"]
 
 
-def test_one_bad_record_takes_no_other_down(sink: Sink) -> None:
+def test_one_bad_record_loses_no_other(sink: Sink) -> None:
     """Text that is not UTF-8 and numbers beyond 64 bits are sent or dropped alone; the audit record arrives."""
     finished = run(
         """

@@ -43,7 +43,7 @@ def _row(point: Point) -> Metric:
     return next(row for row in METRICS if row.name == point.metric)
 
 
-def test_points_are_as_the_table_says(sink: Sink) -> None:
+def test_points_are_those_of_the_table(sink: Sink) -> None:
     """Names, kinds, units, bounds and attribute keys of all points are the table's; counters and histograms deltas."""
     succeed(JOB, sink)
     assert set(COUNTS) < {point.metric for point in sink.points()} <= {row.name for row in METRICS}

@@ -1,4 +1,4 @@
-"""Names, counts and scores of every kind: the job goes on, labels stay bounded, one line tells."""
+"""Names, counts and scores of every kind: the job goes on, labels stay bounded, one line reports it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NO_TYPE = {"''", "None"}
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name(sink: Sink, name: str) -> None:
-    """A job, type and step of any name run; labels have 1 to 120 bytes of printable text; each change is told once."""
+    """A job, type and step of any name run; labels have 1 to 120 printable bytes; each change is reported once."""
     finished = run(
         """
         import sys, batchtel
@@ -59,7 +59,7 @@ def test_any_name(sink: Sink, name: str) -> None:
     assert len(sink.spans()) == 4
 
 
-def test_a_changed_name_is_told_whole(sink: Sink) -> None:
+def test_a_changed_name_is_reported_whole(sink: Sink) -> None:
     """The line about a changed name shows what it was and what it is recorded as."""
     script = """
         import batchtel
@@ -121,8 +121,8 @@ NOT_COUNTS = ["-1", "float('nan')", "float('inf')", "2.5", "'7'", "None", "10**4
 
 
 @pytest.mark.parametrize("level", ["job", "step"])
-def test_what_is_no_count_is_told_and_not_counted(sink: Sink, level: str) -> None:
-    """Negative, fractional, huge and no numbers raise nothing and count nothing; one line a kind says so."""
+def test_what_is_no_count_is_reported_and_not_counted(sink: Sink, level: str) -> None:
+    """Negative, fractional, huge and no numbers raise nothing and count nothing; one line a kind reports it."""
     kinds = ["processed", "failed"] if level == "job" else ["read", "written", "failed"]
     finished = run(
         f"""
@@ -150,7 +150,7 @@ def test_what_is_no_count_is_told_and_not_counted(sink: Sink, level: str) -> Non
         assert sink.event(name).attributes[f"batch.records.{kind}"] == 10
 
 
-def test_what_is_no_score_is_told_and_not_recorded(sink: Sink) -> None:
+def test_what_is_no_score_is_reported_and_not_recorded(sink: Sink) -> None:
     """A score outside of 0 to 1, or of no number, is one line and no value; good ones are kept."""
     finished = run(
         """
@@ -196,7 +196,7 @@ def test_ids_and_attempts_of_other_types(sink: Sink, given: str, run_id: str) ->
     "given", ["datetime.max", "datetime.max.replace(tzinfo=timezone(-timedelta(hours=9)))", "Odd()"]
 )
 def test_what_is_no_time_of_the_scheduler(sink: Sink, given: str) -> None:
-    """A time that nobody can write down, or an object that has no text, is left out with one line; the job works."""
+    """A time outside the range of datetime, or an object without text, is left out with one line; the job works."""
     finished = run(
         f"""
         from datetime import datetime, timedelta, timezone

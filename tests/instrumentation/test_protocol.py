@@ -1,4 +1,4 @@
-"""Which protocol is spoken where, and what is said when it is the wrong one; against the real collector."""
+"""Which protocol is spoken where, and the warning where it is the wrong one; against the real collector."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_headers_reach_the_collector(sink: Sink) -> None:
 
 
 def test_the_diagnosis_of_a_silent_port() -> None:
-    """A port that accepts and says nothing explains nothing, and the question does not take longer than its limit."""
+    """A port that accepts and sends nothing explains nothing, and the question does not last longer than its limit."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings = read({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{listener.getsockname()[1]}"})
         endpoint = Endpoint.of("traces", settings)

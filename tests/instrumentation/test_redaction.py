@@ -53,7 +53,7 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("shape", SECRETS)
-def test_takes_the_secret_and_leaves_the_rest(shape: str) -> None:
+def test_redacts_the_secret_and_leaves_the_rest(shape: str) -> None:
     """What stood around the secret is still there."""
     clean = Redaction().text(SECRETS[shape].format("s3cr3tW0rd"))
     assert "s3cr3tW0rd" not in clean
@@ -64,14 +64,14 @@ def test_takes_the_secret_and_leaves_the_rest(shape: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TOKENS)
-def test_knows_tokens_by_their_shape(kind: str) -> None:
+def test_recognises_tokens_by_their_shape(kind: str) -> None:
     """A token needs no name beside it."""
     assert Redaction().text(f"got {TOKENS[kind]} there") == f"got {REDACTED} there"
 
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_leaves_plain_text_alone(text: str) -> None:
-    """Words that only sound like secrets stay."""
+    """Text that only sounds like a secret stays."""
     assert Redaction().text(text) == text
 
 
@@ -113,7 +113,7 @@ ARGUMENTS = [
 
 
 @pytest.mark.parametrize(("arguments", "clean"), ARGUMENTS)
-def test_takes_what_follows_its_flag(arguments: list[object], clean: list[object]) -> None:
+def test_redacts_what_follows_its_flag(arguments: list[object], clean: list[object]) -> None:
     """In a list, as sys.argv is, the secret is another item than its name."""
     assert Redaction().value("process.command_args", arguments) == clean
 
@@ -141,8 +141,8 @@ KEYS = {
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_knows_secrets_by_their_key(key: str) -> None:
-    """A key that ends in the name of a secret, as a word of its own, hides the whole value."""
+def test_recognises_secrets_by_their_key(key: str) -> None:
+    """A key that ends in the name of a secret, as a part of its own, hides the whole value."""
     assert Redaction().value(key, "plain") == (REDACTED if KEYS[key] else "plain")
 
 
@@ -173,7 +173,7 @@ def test_looks_into_everything_that_a_log_record_can_hold(value: object, clean: 
 
 LENGTH = 64 * 1024
 BOUND = 1.0
-"""CPU seconds for 64 KiB. The slowest takes 0.1 s; what is quadratic takes minutes."""
+"""CPU seconds for 64 KiB. The slowest needs 0.1 s; what is quadratic needs minutes."""
 
 FRAGMENTS = [
     *("-", "--a", "--pass", "--password ", "-a-", "eyJ-", "eyJ", "eyJ.", "eyJaaaaaaaa.", ".", "a.", "_", "a"),
@@ -198,7 +198,7 @@ def _seconds(text: str) -> float:
 
 @pytest.mark.parametrize("fragment", FRAGMENTS)
 def test_no_pattern_backtracks(fragment: str) -> None:
-    """64 KiB of what a pattern begins with, or goes on with, are looked through in the time that their length takes."""
+    """64 KiB of what a pattern begins with, or goes on with, are searched in a time that is linear in their length."""
     repeated = fragment * (LENGTH // len(fragment))
     slow = {
         text[:40]: seconds
@@ -236,7 +236,7 @@ loaded 3 rows
 done""".splitlines()
 
 
-def test_takes_a_key_that_comes_line_by_line() -> None:
+def test_redacts_a_key_that_comes_line_by_line() -> None:
     """Between its first and its last line nothing of it is left, and what follows is."""
     key_lines, redaction = KeyLines(), Redaction()
     clean = [redaction.text(key_lines.line(line)) for line in KEY]
@@ -267,7 +267,7 @@ def test_half_a_secret_is_one(kind: str, limit: int) -> None:
     assert [part for part in ("hunter", "unter2", "ter2hun") if part in clean] == []
 
 
-def test_takes_patterns_of_the_user() -> None:
+def test_redacts_patterns_of_the_user() -> None:
     """The first group is what is replaced; without a group all of the match is."""
     assert Redaction(r"card (\d{4}-\d{4})").text("card 1234-5678 ok") == f"card {REDACTED} ok"
     assert Redaction(r"\d{4}-\d{4}").text("card 1234-5678 ok") == f"card {REDACTED} ok"

@@ -14,8 +14,8 @@ pytest_plugins = ["batchtel.testing.fixture"]
 
 
 @pytest.mark.parametrize("attempts_needed", [1, 3])
-def test_tells_one_run_with_its_attempts(captured: Captured, attempts_needed: int) -> None:
-    """Of several attempts only the last one completes the run; the others are told as failed attempts."""
+def test_reports_one_run_with_its_attempts(captured: Captured, attempts_needed: int) -> None:
+    """Of several attempts only the last one completes the run; the others are reported as failed attempts."""
     calls = []
 
     @batchtel.retry(attempts=3, delay=0)
@@ -56,7 +56,7 @@ def test_attempts_used_up_are_a_dead_letter(captured: Captured) -> None:
     assert captured.maximum("batch.job.state.timestamp", state="dead_letter") is not None
 
 
-def test_retries_only_what_it_is_told_to(captured: Captured) -> None:
+def test_retries_only_what_it_is_given(captured: Captured) -> None:
     """An exception that is not worth another attempt ends the run at the first one."""
 
     @batchtel.retry(attempts=3, delay=0, on=OSError)
@@ -109,7 +109,7 @@ def test_retries_a_step_within_one_run(captured: Captured) -> None:
     [(120.0, 20.0, 1, 1), (None, None, 0, 0), (-3600.0, -3600.0, 0, 0)],
     ids=["given", "not given", "a clock that is ahead"],
 )
-def test_measures_waiting_where_its_times_are_known(
+def test_measures_waiting_where_its_times_are_set(
     captured: Captured, scheduled: float | None, queued: float | None, waits: int, totals: int
 ) -> None:
     """Queue wait and total time exist only where the scheduler's times do, and never below 0."""

@@ -37,7 +37,7 @@ def test_no_endpoint_is_one_warning() -> None:
 
 
 def test_disabled_is_silent(sink: Sink) -> None:
-    """OTEL_SDK_DISABLED=true says nothing at all, whatever else is wrong, and sends nothing."""
+    """OTEL_SDK_DISABLED=true logs nothing at all, whatever else is wrong, and sends nothing."""
     succeed(JOB, None, OTEL_SDK_DISABLED="true")
     succeed(JOB, None, OTEL_SDK_DISABLED="TRUE", BATCHTEL_EXIT_TIMEOUT="soon")
     complaints = """
@@ -91,7 +91,7 @@ def test_nothing_stays(sink: Sink, tmp_path: Path) -> None:
 
 
 def test_no_environment_name_is_one_warning(sink: Sink) -> None:
-    """deployment.environment.name is never guessed: unset, one line says how to set it."""
+    """deployment.environment.name is never guessed: unset, one line names the variable to set."""
     finished = run(
         """
         import batchtel

@@ -103,7 +103,7 @@ def test_the_parent_process_hands_the_trace_over(sink: Sink) -> None:
 
 
 def test_an_open_span_of_the_job_is_the_parent(sink: Sink) -> None:
-    """A run inside the job's own span is that span's child, whatever TRACEPARENT says."""
+    """A run inside the job's own span is that span's child, whatever TRACEPARENT is."""
     succeed(
         """
         import batchtel

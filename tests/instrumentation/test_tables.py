@@ -183,8 +183,8 @@ def _trees() -> Iterator[tuple[str, ast.Module]]:
 
 def test_variables_that_are_read_are_in_the_table() -> None:
     """No module names a variable of OpenTelemetry's or ours that the table lacks; the exceptions are real ones."""
-    known = {variable for row in SETTINGS.values() for variable in row.variables}
-    assert not known & set(NO_SETTINGS)
+    documented = {variable for row in SETTINGS.values() for variable in row.variables}
+    assert not documented & set(NO_SETTINGS)
     named: dict[str, str] = {}
     for name, tree in _trees():
         for node in ast.walk(tree):
@@ -192,7 +192,7 @@ def test_variables_that_are_read_are_in_the_table() -> None:
                 text = node.value
                 if text.isidentifier() and not text.endswith("_") and text.startswith(("OTEL_", "BATCHTEL_")):
                     named[text] = name
-    unknown = {variable: name for variable, name in named.items() if variable not in known}
+    unknown = {variable: name for variable, name in named.items() if variable not in documented}
     assert set(unknown) == set(NO_SETTINGS), unknown
 
 
@@ -289,7 +289,7 @@ def test_wrong_values_are_named_and_replaced(sink: Sink) -> None:
 
 
 @pytest.mark.parametrize("variable", ["BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT"])
-def test_what_a_scheduler_says_about_the_run(sink: Sink, variable: str) -> None:
+def test_what_a_scheduler_sets_for_the_run(sink: Sink, variable: str) -> None:
     """BATCHTEL_RUN_ID is the run's id, BATCHTEL_ATTEMPT above 1 a retry."""
     script = """
         import batchtel

@@ -39,7 +39,7 @@ def test_shows_every_signal_of_a_run(captured: Captured) -> None:
 
 
 def test_begins_with_nothing(captured: Captured) -> None:
-    """A capture knows nothing of the one before it, and a name that is not there says what is."""
+    """A capture has nothing of the one before it, and the error for a missing name lists those that are there."""
     with batchtel.job("other"):
         pass
     assert [span.name for span in captured.spans] == ["batch_job.other"]

@@ -39,9 +39,9 @@ def table(spent: Mapping[str, float], allowed: Mapping[str, float]) -> list[str]
 
 
 class Durations:
-    """A plugin of pytest that adds up what the tests of each suite have taken, with their fixtures.
+    """A plugin of pytest that adds up how long the tests of each suite have run, with their fixtures.
 
-    With several workers the seconds of all are added, so they are more than the run has taken.
+    With several workers the seconds of all are added, so they are more than the run has lasted.
     """
 
     def __init__(self) -> None:

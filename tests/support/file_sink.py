@@ -1,4 +1,4 @@
-"""Where logs and spans end on the bench: a second collector that takes Loki's and Tempo's place and writes files."""
+"""Where logs and spans end on the bench: a second collector that stands in for Loki and Tempo and writes files."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
 
 INVALID_UTF8: Final = "INVALID-UTF8"
-"""Stands for bytes that are no UTF-8; only protobuf can carry them, so a case says `encoding: protobuf`."""
+"""Stands for bytes that are no UTF-8; only protobuf can carry them, so a case has `encoding: protobuf`."""
 
 _TIME: Final = re.compile(r"\{now([+-]\d+)?\}")
 _CLOCK: Final = re.compile(r"\{clock([+-]\d+)\}")
@@ -85,7 +85,7 @@ def request(resource: Mapping[str, Any], scope: Mapping[str, Any], signal: str, 
 
 
 def path(body: Mapping[str, Any]) -> str:
-    """Return the URL path that takes `body`."""
+    """Return the URL path for `body`."""
     return {"resourceMetrics": "/v1/metrics", "resourceLogs": "/v1/logs", "resourceSpans": "/v1/traces"}[
         next(iter(body))
     ]
@@ -106,7 +106,7 @@ class Sender:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
     def send(self, where: str, body: bytes, encoding: str = JSON) -> tuple[int, str]:
-        """Send one request; return status and body of the answer. OSError when nobody answers."""
+        """Send one request; return status and body of the answer. OSError when there is no answer."""
         self._connection.request("POST", where, body, {"content-type": encoding})
         response = self._connection.getresponse()
         return response.status, response.read().decode(errors="replace")

@@ -43,4 +43,4 @@ TOKENS: Final = {
     "vault": "hvs." + "CAESI" * 6,
     "hugging face": "hf_" + "aBcDeFgH" * 4,
 }
-"""Kind -> a token that tells by its shape what it is."""
+"""Kind -> a token that is recognised by its shape."""

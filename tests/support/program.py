@@ -16,7 +16,7 @@ from tests.support.polling import until
 
 
 def fetch(url: str) -> str:
-    """Return the body of an HTTP GET on loopback; OSError when nobody answers, or not with 200."""
+    """Return the body of an HTTP GET on loopback; OSError when there is no answer, or not one of 200."""
     address = urlsplit(url)
     with closing(http.client.HTTPConnection(address.netloc, timeout=10)) as connection:
         connection.request("GET", address.path + ("?" + address.query if address.query else ""))
@@ -62,7 +62,7 @@ class Program:
 
     @property
     def exit_code(self) -> int | None:
-        """Exit code, or None while the process lives."""
+        """Exit code, or None while the process runs."""
         assert self._process is not None, "not started"
         return self._process.poll()
 

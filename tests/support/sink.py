@@ -79,7 +79,7 @@ class Point:
 class Sink:
     """What has arrived so far; `mode` may be changed at any time.
 
-    `hang` never answers; `late` takes the request and answers when `release` is set; `swallow` keeps the request and
+    `hang` never answers; `late` reads the request and answers when `release` is set; `swallow` keeps the request and
     closes the connection without a reply; `partial` replies that it left 2 items out.
     """
 

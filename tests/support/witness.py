@@ -11,7 +11,7 @@ from batchtel_stack.stack import Stack
 from tests.support.polling import until
 
 SECONDS = 60.0
-"""How long a signal may take from a job into a store; it takes about 3 s here."""
+"""How long a signal may need from a job into a store; it needs about 3 s here."""
 
 
 class Witness:

@@ -112,7 +112,7 @@ class ReportedRun(JobRun):
         return dag_run_ids.unrecorded(self._ids)
 
     def _hand_over(self) -> None:
-        """Nothing: the helper starts no processes."""
+        """Do nothing: the helper starts no processes."""
 
     def _announce(self, process: Telemetry, at: float) -> None:
         if self._reports_start:

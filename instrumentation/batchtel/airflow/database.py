@@ -1,4 +1,4 @@
-"""What the helper of a scheduler asks Airflow's database, in a connection of its own: what waits, and which runs last.
+"""Queries of the scheduler's helper to Airflow's database, in its own connection: what waits, which runs were last.
 
 No hook comes here. SQLAlchemy is Airflow's; Airflow itself is not imported, which would need the memory of a scheduler.
 """

@@ -1,4 +1,4 @@
-"""How another process has ended that is no child of this one: by a descriptor of it, and what the kernel reports.
+"""The exit of another process that is not a child of this one, by its descriptor and what the kernel reports.
 
 Linux reports the exit code of a process by its descriptor from 6.15 on: PIDFD_GET_INFO of linux/pidfd.h.
 """

@@ -1,4 +1,4 @@
-"""The facts of a task and of a DAG run in Airflow's objects, read without a query to Airflow's database.
+"""Facts of a task and of a DAG run, read from Airflow's objects without a query to its database.
 
 A lazy attribute of an ORM object may ask the database in the middle of the scheduler's transaction, and a session that
 is closed there ends the scheduler. So of ORM objects only loaded columns are read: those in `__dict__`.

@@ -1,4 +1,4 @@
-"""From a hook in the scheduler to the helper process: a message is put into a bounded socket, or dropped and counted.
+"""Messages of hooks in the scheduler to the helper process: put into a bounded socket, or dropped and counted.
 
 The scheduler's loop waits for nothing, opens no connection and starts no thread, which a fork of it would deadlock on
 (apache/airflow#71707). The helper reports and exports.

@@ -1,4 +1,4 @@
-"""The DAG runs that are open, in the helper of a scheduler: their limits of time, and what of them waits.
+"""The open DAG runs in the helper of a scheduler: their limits of time, and what is pending of them.
 
 Runs may end by another scheduler, of which this helper gets no message. So before a passed limit is reported, Airflow's
 database is asked whether the run still lasts.

@@ -1,4 +1,4 @@
-"""What a task process will need, imported in the process that it is forked from, once for all tasks.
+"""Imports for task processes, made in the process that they are forked from, once for all tasks.
 
 Ten tasks that start and fail at once on two cores would all import at the same time, and not be done with it when their
 last flush ends. Imports only: no thread, no connection and no provider is made before a fork.

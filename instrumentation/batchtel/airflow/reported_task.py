@@ -1,4 +1,4 @@
-"""A try of a task that another process than its own reports: it had none, or has it no longer."""
+"""A try of a task that another process reports, because its own has gone or never existed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ReportedTask(TaskStep):
         self.part.close(Outcome("success"))
 
     def beat(self) -> None:
-        """Nothing."""
+        """Do nothing: the attempt runs elsewhere."""
 
     def _announce(self, process: Telemetry, at: float) -> None:
         if not self._was_started:

@@ -1,4 +1,4 @@
-"""Row counts out of what a task returns, where its DAG asks for it."""
+"""Row counts from the return value of a task, where its DAG asks for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the hooks in the scheduler and the API server hand over: DAG runs, and tasks that have no process."""
+"""Hooks in the scheduler and the API server: they hand over DAG runs, and tasks that have no process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a sensor that is rescheduled between its pokes has poked before: Airflow 2 has that in its database only.
+"""Earlier pokes of a sensor that is rescheduled between them: Airflow 2 has those in its database only.
 
 Asked in the task's process, where sensors ask the same table themselves, and of reschedule-mode sensors only. The
 connection is one of its own: no session and no object of the task's is touched.

@@ -1,4 +1,4 @@
-"""What the tasks of a DAG run have reported of its data, for the one process that judges the run: a file a task.
+"""The record counts of a DAG run's tasks, for the one process that judges the run: a file a task.
 
 They are in a folder of the user's own in the host's temporary folder, and written only for jobs whose catalogue entry
 has a rule of records or data. Tasks on other hosts, or of other users, are missed: then the run is not judged by them.

@@ -1,4 +1,4 @@
-"""What Airflow 3 logs by structlog, past the standard library: `ti.log`, and `self.log` of operators and hooks.
+"""Log records that Airflow 3 makes by structlog, past the standard library: `ti.log`, `self.log` of operators.
 
 structlog hands every event through a list of processors, which loggers that exist already share. Ours stands first in
 it and gives the event back as it was, so Airflow's own log is what it is without.

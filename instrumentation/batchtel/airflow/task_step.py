@@ -47,10 +47,10 @@ class DagRunPart(JoinedRun):
         return trace.set_span_in_context(span)
 
     def _hand_over(self) -> None:
-        """Nothing: the attempt hands over, so that what a child does nests under its span."""
+        """Do nothing: the attempt hands over, so that what a child does nests under its span."""
 
     def _run_ended(self) -> None:
-        """Nothing: the attempt flushes, for as long as its end may last."""
+        """Do nothing: the attempt flushes, for as long as its end may last."""
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         data = self.data

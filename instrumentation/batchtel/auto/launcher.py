@@ -1,4 +1,4 @@
-"""Programs in front of a job that are no job themselves, where the image and its operator both instrument."""
+"""Launchers: programs that start a job and are not a job themselves, such as `opentelemetry-instrument`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program of this process: what it is called, what runs it, and how it ended.
+"""The program of this process: its name, what runs it, and how it ended.
 
 An exit handler receives neither an exit status nor an exception. An uncaught exception is in `sys.last_value`, whatever
 has replaced `sys.excepthook`; the exit status is noted where the interpreter reads it.

@@ -1,1 +1,1 @@
-"""What every part of a job process may use: bounded, silent and harmless by itself."""
+"""Basic parts of a job process, used by every other package: bounded, silent and harmless."""

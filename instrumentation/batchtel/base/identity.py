@@ -23,7 +23,7 @@ UNKNOWN = "unknown"
 
 
 class Name(NamedTuple):
-    """What a job, step or type is called: `whole` on spans and events, `label` on metrics, where it is bounded."""
+    """The name of a job, step or type: `whole` on spans and events, `label` on metrics, where it is bounded."""
 
     whole: str
     label: str

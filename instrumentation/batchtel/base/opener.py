@@ -1,4 +1,4 @@
-"""Who has opened a run, as the mark in the environment names it, and whether the run still is open."""
+"""The owner process of a run, as the environment names it, and whether the run is still open."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
 
     @property
     def severity(self) -> str:
-        """How severe it is, for the event that reports it: INFO, WARN or ERROR."""
+        """Severity of the event that reports it: INFO, WARN or ERROR."""
         return _SEVERITY.get(self.status, "ERROR")
 
     def labels(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a run hands to the processes it starts, in their environment, and what a process finds there.
+"""The variables by which a run is found in the processes that it starts: written, read and restored.
 
 A run is counted once, by the outermost batchtel that records it. That one marks it open: a `job()` of the same name
 further in joins the run, and an auto-instrumented child is not a run of its own.

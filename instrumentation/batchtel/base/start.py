@@ -1,4 +1,4 @@
-"""A start that lies before telemetry was there."""
+"""A start before telemetry was loaded: its time and its ids."""
 
 from __future__ import annotations
 

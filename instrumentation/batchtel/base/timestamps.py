@@ -1,4 +1,4 @@
-"""Points in time that a scheduler hands over."""
+"""Timestamps of a scheduler, parsed and written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def parse(value: object) -> float:
     A time without a zone is local time.
 
     Raises:
-        ValueError: It is no point in time, or one that `iso` cannot write; the text goes on after the value.
+        ValueError: It is not a time, or one that `iso` cannot write; the message continues a sentence after the value.
     """
     try:
         time = _seconds(value)
@@ -37,7 +37,7 @@ def _seconds(value: object) -> float:
 
 
 def unix_time(value: object, what: str) -> float | None:
-    """Return what `parse` does; None where nothing was given and, reported once, for what is no point in time."""
+    """Return what `parse` does; None where nothing was given and, reported once, for what is not a time."""
     if not is_given(value):
         return None
     try:

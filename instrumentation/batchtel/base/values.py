@@ -1,4 +1,4 @@
-"""What users hand in - counts, attribute values, exceptions - made fit to be sent.
+"""Values of users - counts, attributes, exceptions - converted to what can be exported.
 
 One value that the encoder rejects (an int beyond 64 bits, text with a lone surrogate, as in file names that are not
 UTF-8) would lose its whole batch of spans or log records.

@@ -1,4 +1,4 @@
-"""Cron expressions: when a schedule was due for the last time.
+"""Cron expressions: the last time at which a schedule was due.
 
 Five fields as in crontab(5), names, ranges, steps and lists; the macros `@daily` and the like. Where clocks change the
 rules are Debian's (cron(8)): a fixed time that is left out is due at the change and one that comes twice is due once,

@@ -28,7 +28,7 @@ class WrongValueError(ValueError):
 
 
 class Kind(NamedTuple):
-    """How a value is written: `read` converts it or raises WrongValueError; `schema` is the same in JSON Schema."""
+    """A kind of value: `read` converts it or raises WrongValueError; `schema` is the same in JSON Schema."""
 
     name: str
     read: Callable[[Any], Any]
@@ -53,7 +53,7 @@ class Schedule(NamedTuple):
 
 
 class Sla(NamedTuple):
-    """What each run owes; None is not asked for. Durations and ages in seconds, a rate from 0 to 1."""
+    """The rules for each run; None is no rule. Durations and ages in seconds, a rate from 0 to 1."""
 
     max_duration: float | None = None
     must_complete_by: Deadline | None = None

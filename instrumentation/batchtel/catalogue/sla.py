@@ -1,4 +1,4 @@
-"""SLA rules: what one run owes by the catalogue, and which of it the run has violated.
+"""SLA rules: the limits of one run by the catalogue, and which of them the run has violated.
 
 Comparisons are strict: what equals its limit is no violation.
 """
@@ -74,7 +74,7 @@ def asks_for_data(sla: Sla | None) -> bool:
 
 
 class RunSla:
-    """What one run owes, over all its attempts; each rule is violated once at most.
+    """The SLA of one run, over all its attempts; each rule is violated once at most.
 
     Args:
         sla: The rules.

@@ -38,7 +38,7 @@ _CHUNK: Final = 65536
 
 
 class Output:
-    """What a command writes to stdout and stderr, as far as those are open."""
+    """The stdout and stderr of a command, as far as those are open."""
 
     def __init__(self) -> None:
         """Make the pipes, and what reads them; OSError or RuntimeError where none, or no thread, can be made."""

@@ -28,7 +28,7 @@ _OURS: Final = {signal.SIGCHLD, signal.SIGXCPU}
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the child ended: its exit code, or the number of the signal that killed it; CPU in seconds, memory in bytes.
+    """The end of the child: its exit code, or the number of the signal that killed it; CPU in seconds, memory in bytes.
 
     `peak_memory` is at least ours at the start of the child, about 20 MB: until a spawned process has its own program,
     the kernel counts the memory that it shares with us.

@@ -1,4 +1,4 @@
-"""How the collector of one signal is reached: what the stock exporters would read from the environment, read once.
+"""The connection to the collector of one signal: the settings of the stock exporters, read once from the environment.
 
 They read it when they are built, which is after the job has begun, and requests reads its proxies again for each
 request. A job that clears or changes its environment meanwhile would lose its telemetry, or send it elsewhere.
@@ -20,7 +20,7 @@ _PROVIDER: Final = "_CREDENTIAL_PROVIDER"
 
 
 class Connection(NamedTuple):
-    """What one signal's requests need beside their content; text is empty where a variable is not set.
+    """The settings of one signal's requests; text is empty where a variable is not set.
 
     `url` is the whole address over HTTP. `headers` is as the variable has it. `proxies` has the address of the proxy
     by scheme, and under `no` the hosts that need none. `bundles` are files

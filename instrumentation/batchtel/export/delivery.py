@@ -1,4 +1,4 @@
-"""What became of each request: the stock exporters, each call one attempt, and the collector's own answer.
+"""Delivery of requests by the stock exporters: one attempt a call, with the collector's own reply.
 
 The stock exporters return success or failure, count a redirect as success, resend by themselves where a reply was lost,
 and do not look at `partial_success` (opentelemetry-python 1.40 to 1.45). Here a listener sits where they hand over
@@ -28,7 +28,7 @@ _TEXT_LIMIT = 200
 
 
 class Reply(NamedTuple):
-    """What became of one request; `retry_after` is how many seconds the collector asks to wait, 0 if it asks for none.
+    """The result of one request; `retry_after` is how many seconds the collector asks to wait, 0 if it asks for none.
 
     `refused` is for good: the same request would be refused again; `is_unsent` means that it never left the process,
     for it cannot be encoded or is too large; `is_misdirected` that it was refused for its address or its credentials,

@@ -1,4 +1,4 @@
-"""Where a signal goes and in which protocol, and what is wrong when it does not arrive there."""
+"""The endpoint of a signal: address and protocol, and a diagnosis where exports fail."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _importing = native.Lock()
 
 
 class Endpoint(NamedTuple):
-    """Where one signal goes: the address as the variable gives it, and the protocol to speak there.
+    """The endpoint of one signal: the address as in its variable, and the protocol.
 
     `problem` is why nothing can be sent there at all.
     """
@@ -46,7 +46,7 @@ class Endpoint(NamedTuple):
     protocol: str
     problem: str = ""
     environ: Mapping[str, str] = os.environ
-    """What is read of the environment, as it was when the settings were read."""
+    """The settings of the connection, as they were when the settings were read."""
 
     @classmethod
     def of(cls, signal: Signal, settings: Settings) -> Endpoint | None:
@@ -150,7 +150,7 @@ class Endpoint(NamedTuple):
 
     @property
     def connection(self) -> Connection:
-        """What the exporter would read from the environment."""
+        """The settings that the exporter would read from the environment."""
         return Connection.of(self.signal, self.url, self.environ)
 
     @property

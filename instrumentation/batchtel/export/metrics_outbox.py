@@ -1,4 +1,4 @@
-"""What waits to be sent of the metrics: collections, which are kept until the collector has them."""
+"""The queue of metrics: collections, which are kept until the collector has accepted them."""
 
 from __future__ import annotations
 

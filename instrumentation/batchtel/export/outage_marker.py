@@ -1,4 +1,4 @@
-"""A mark that a collector did not answer a moment ago, so that the next processes do not wait for it at their end.
+"""A mark on the host that a collector did not reply a moment ago, so that other processes do not wait for it at exit.
 
 A file in a folder of the user's own in the host's temporary folder, with the time since when; its own time is that of
 the last failure. Nothing is written while all is well, and the process that gets a reply removes it.

@@ -1,4 +1,4 @@
-"""What waits to be sent, per signal: bounded queues that a worker empties through a stock exporter."""
+"""The queue of one signal: bounded, and emptied by a worker through a stock exporter."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Outbox:
         self.delivered: Callable[[], None] = lambda: None
         """Called after each request that the collector has acknowledged."""
         self.undelivered = Undelivered(endpoint.signal)
-        """What became of what was not delivered."""
+        """The items that were not delivered."""
         if endpoint.problem:
             self.is_short_circuited = True
             _reported_outages.add(endpoint.shown)
@@ -137,7 +137,7 @@ class Outbox:
             warn_once("spool:late", "%d %s could not be spooled in time", len(self._items), self._endpoint.signal)
 
     def ended(self) -> Undelivered:
-        """Return what became of what was not delivered, now that the process ends: what still waits is lost."""
+        """Return the items that were not delivered, now that the process ends: what still waits is lost."""
         with self._lock:
             in_flight = self._in_flight if self._in_flight_file is None else None
             left = len(self._items) + len(in_flight or ())

@@ -1,4 +1,4 @@
-"""The outboxes of one process: they are flushed together, and the process waits for all of them as long as for one."""
+"""The queues of one process: they are flushed at the same time, within one deadline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batchtel.export.worker import Worker
 from batchtel.export.worker import flush as flush_workers
 
 START_DELAY: Final = 0.2
-"""Seconds until a start is sent: a shorter job sends all it has in one request a signal."""
+"""Seconds until a start is exported: a shorter job sends all it has in one request a signal."""
 
 FLUSH_TIMEOUT_IN_OUTAGE: Final = 0.5
 """Seconds that the last flush may last where another process had no reply from the collector less than 30 s ago."""

@@ -26,7 +26,7 @@ class Kept(NamedTuple):
 
 
 class Round(NamedTuple):
-    """What one look through the folder came to: requests sent, by signal, and what stays with the reason."""
+    """The result of one pass through the folder: requests sent, by signal, and what stays, with the reason."""
 
     sent: Counter[Signal]
     kept: tuple[Kept, ...]
@@ -51,7 +51,7 @@ class SpoolSender:
 
     @property
     def addresses(self) -> list[str]:
-        """Where it sends to, without credentials."""
+        """The addresses that it sends to, without credentials."""
         return sorted({sender.endpoint.shown for sender in self._senders})
 
     def send(self, stopped: Callable[[], bool]) -> Round:

@@ -1,4 +1,4 @@
-"""What became of the data that was not delivered: spooled, or lost, and how much of it."""
+"""The data that was not delivered: how much of it is spooled, and how much is lost."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Undelivered:
 
 
 def sentence(reports: list[Undelivered], folder: str, seconds: float) -> str:
-    """Return what became of the data of all signals; empty where nothing was ever in doubt."""
+    """Return one sentence on the undelivered data of all signals; empty text where there was none."""
     reports = sorted(reports, key=lambda report: list(_UNITS).index(report.signal))
     spooled = _counted((report.signal, _there(report)) for report in reports)
     lost = _counted((report.signal, report.lost + report.left) for report in reports)

@@ -1,4 +1,4 @@
-"""How long the processes of one job have waited in vain for the collector: one sum for all of them.
+"""The time that all processes of one job have waited in vain for the collector: one sum with one limit.
 
 Thirty workers that end one after the other would wait thirty times. The sum is in the memory that the processes of a
 run share (`batchtel.base.shared_counts`), or in this process alone; it returns to 0 when the collector replies.

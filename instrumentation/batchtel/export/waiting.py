@@ -1,4 +1,4 @@
-"""What waits to be sent of one signal: batchtel's own spans and events go first, however much a job logs."""
+"""The pending items of one signal: batchtel's own spans and events go first, however much a job logs."""
 
 from __future__ import annotations
 

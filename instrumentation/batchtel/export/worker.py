@@ -1,4 +1,4 @@
-"""One background thread that exports one signal, and can be asked to be done by a deadline.
+"""One background thread that exports one signal, and flushes it within a deadline.
 
 The SDK's batch processors and metric reader start a thread to flush, join for 30 s, and wait for locks that a hanging
 export holds (opentelemetry-python #4568, #3307); since CPython 3.12 no thread can be started at interpreter exit.

@@ -1,1 +1,1 @@
-"""What is hidden before anything leaves the process."""
+"""Redaction of secrets before anything leaves the process."""

@@ -52,10 +52,10 @@ class TaskFromEnvironment(StepRun):
         return {}
 
     def _announce(self, process: Telemetry, at: float) -> None:
-        """Nothing: it was started elsewhere."""
+        """Do nothing: it was started elsewhere."""
 
     def beat(self) -> None:
-        """Nothing: the process that started it reports its heartbeat."""
+        """Do nothing: the process that started it reports its heartbeat."""
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         if result := self._result():
@@ -76,7 +76,7 @@ class RunFromEnvironment(JoinedRun):
         return None
 
     def _hand_over(self) -> None:
-        """Nothing: what there is to hand over was found in the environment."""
+        """Do nothing: what there is to hand over was found in the environment."""
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         if self.described() or len(self.data.attributes()) > 1:

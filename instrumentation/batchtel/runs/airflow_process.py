@@ -1,4 +1,4 @@
-"""What a process of Airflow shows of itself to whoever does not import Airflow."""
+"""Facts of an Airflow process that are read without importing Airflow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def makes_spans() -> bool:
 
 
 class _AtShutdown(logging.Handler):
-    """Is closed by `logging.shutdown`; `logging.config` does so, too, in the middle of a task."""
+    """A handler that `logging.shutdown` closes; `logging.config` does so, too, in the middle of a task."""
 
     def __init__(self, function: Callable[[], object]) -> None:
         super().__init__()

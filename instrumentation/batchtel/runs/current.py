@@ -1,4 +1,4 @@
-"""Which run or step the code that runs now belongs to."""
+"""The current run or step of the running code."""
 
 from __future__ import annotations
 

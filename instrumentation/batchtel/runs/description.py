@@ -15,9 +15,19 @@ from batchtel.schema.signals import ATTRIBUTE_LIMIT, ATTRIBUTES, SOURCE_LENGTH, 
 
 _OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
 
+_OF_BOTH: Final = ("failed_record", "inputs", "name", "outputs", "records", "set", "skipped", "timed_out", "trace_id")
+PUBLIC: Final = {
+    "job": (*_OF_BOTH, "attempt", "newest_data", "progress", "quality", "run_id", "watermark"),
+    "step": (*_OF_BOTH, "job"),
+}
+"""Level -> the attributes of a run or a step that a job's code may use; all others may change in any release."""
+
 
 class Description:
     """The description of a run or a step; all of it goes to its span and its finished event, none becomes a label."""
+
+    level: str
+    """`job` or `step`: the metric family, and the prefix of the span name."""
 
     def __init__(self) -> None:
         self._attributes: dict[str, AttributeValue] = {}
@@ -25,6 +35,10 @@ class Description:
         self._inputs: dict[str, None] = {}
         self._outputs: dict[str, None] = {}
         self._ending = ("", "")
+
+    def __dir__(self) -> list[str]:
+        """Return the names that a job's code may use, for completion: not those of the recording itself."""
+        return sorted(PUBLIC[self.level])
 
     @public(None, call='set(rows=3) or set({"my.rows": 3})')
     def set(self, attributes: Mapping[str, object] | None = None, /, **more: object) -> None:

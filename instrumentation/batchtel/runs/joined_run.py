@@ -38,20 +38,20 @@ class JoinedRun(JobRun):
         warn_once(f"joined:{status}", "the run was opened by another process; only that one can end it as %s", status)
 
     def _expect(self, started: float) -> None:
-        """Nothing: the process that opened the run watches its SLA, and reads the counts of this one."""
+        """Do nothing: the process that opened the run watches its SLA, and reads the counts of this one."""
         self._outer = run_environment.inherited()
         if self._outer is not None:
             self.data.join(self._outer.tally)
 
     def _hand_over(self) -> None:
-        """Nothing: what this process starts finds the mark that this process has found."""
+        """Do nothing: what this process starts finds the mark that this process has found."""
 
     def beat(self) -> None:
         """Ask how far this process has come; the heartbeat of the run is reported by the process that opened it."""
         self._ask_progress()
 
     def _announce(self, process: Telemetry, at: float) -> None:
-        """Nothing: the run was started elsewhere."""
+        """Do nothing: the run was started elsewhere."""
 
     def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
         self._ask_progress()

@@ -1,4 +1,4 @@
-"""The run that this process works for without opening it: that of a worker, or of a child program.
+"""The run of a worker or a child program, which another process has opened.
 
 Workers that are forked while a run is open inherit it. Others find it: by the environment, which a forkserver or a
 reused worker of loky has from an earlier time, and by what the processes above them announce now

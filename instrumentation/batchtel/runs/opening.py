@@ -1,4 +1,4 @@
-"""One opening of a job or step, from the start of its scope to the end of the work that the scope is for."""
+"""One opening of a job or step, from the start of its scope to the end of the scope's work."""
 
 from __future__ import annotations
 

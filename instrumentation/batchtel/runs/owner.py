@@ -1,4 +1,4 @@
-"""Whose a job is: attributes of spans and events, and labels of metrics where an environment lists the values."""
+"""Owner, team and tag of a job: attributes of spans and events, and labels where an environment lists the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run costs the machine."""
+"""CPU seconds and peak memory of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that this process has opened as another program, which has become this one by exec."""
+"""A run that this process opened before an exec, when it was another program."""
 
 from __future__ import annotations
 
@@ -47,4 +47,4 @@ class ResumedRun(JobRun):
         return trace.set_span_in_context(trace.NonRecordingSpan(above), Context())
 
     def _announce(self, process: Telemetry, at: float) -> None:
-        """Nothing: the program before has reported the start."""
+        """Do nothing: the program before has reported the start."""

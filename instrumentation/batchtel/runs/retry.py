@@ -69,7 +69,7 @@ def offered_attempt() -> Attempt | None:
 
 
 class Retry:
-    """How often and when to call a function again; a decorator for functions and coroutine functions."""
+    """The rule of retries: how often and when; a decorator for functions and coroutine functions."""
 
     def __init__(
         self, attempts: int, delay: float, factor: float, longest: float, on: tuple[type[BaseException], ...]

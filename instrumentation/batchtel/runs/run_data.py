@@ -1,4 +1,4 @@
-"""The data of a run: how many records, how good, how new."""
+"""The data of a run: number of records, quality, age."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Data:
 
     @property
     def place(self) -> str:
-        """Where other processes find the tally; empty if there is none."""
+        """The place of the tally, for other processes; empty if there is none."""
         return self._tally.place if self._tally is not None else ""
 
     @harmless(None)

@@ -1,4 +1,4 @@
-"""What a run and a step have in common: a span, a place in the context, a start and an end."""
+"""The common base of runs and steps: a span, a place in the context, a start and an end."""
 
 from __future__ import annotations
 
@@ -32,9 +32,6 @@ class Scope(Description, ABC):
 
     `identity` is what every log record of it carries; `labels` is what its metrics carry.
     """
-
-    level: str
-    """`job` or `step`: the metric family, and the prefix of the span name."""
 
     is_apart = False
     """Whether it is looked up each time instead of being the current one of a context."""

@@ -1,4 +1,4 @@
-"""What the job catalogue expects of one run, watched while the run is open: SLA violations are reported at once.
+"""The SLA of one run, watched while the run is open: violations are reported at once.
 
 Most jobs have no catalogue, so what reads and judges one is imported where there is one.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Expected:
-    """What the catalogue at `path`, which may be empty, expects of one run of a job.
+    """The catalogue entry for one run of a job, in the file `path`, which may be empty.
 
     `type`, `owner` and `team` are the job's there, empty if it has none. `makes_up` is whether the run makes up
     for the past, as all runs of the type `backfill` do. `code_reports` is whether the run's own code can report

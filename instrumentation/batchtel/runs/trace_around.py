@@ -1,4 +1,4 @@
-"""The trace that a run belongs to which starts in this process: that of the parent process, or of the DAG run."""
+"""The parent trace of a run that starts in this process: that of the parent process, or of the DAG run."""
 
 from __future__ import annotations
 

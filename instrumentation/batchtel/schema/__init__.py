@@ -1,1 +1,1 @@
-"""The tables of what is recorded and of what can be set: the source of truth of all other packages."""
+"""The tables of signals and settings: the source of truth of all other packages."""

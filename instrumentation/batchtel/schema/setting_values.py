@@ -1,4 +1,4 @@
-"""What a setting may be: the kinds of values, read from the text of a variable."""
+"""The types of settings, and the conversion of a variable's text to a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of signals: every metric and attribute that leaves a job; spans and events are in `detail`.
+"""The table of signals: every metric and attribute that leaves a job; spans and events are in `spans_and_events`.
 
 This table is the source of truth. The job side records nothing that is not here; the collector's label allow-list,
 units and bucket layouts are generated from it; tests compare the reference documentation and the recording rules with

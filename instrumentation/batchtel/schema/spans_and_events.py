@@ -1,4 +1,4 @@
-"""The table of signals, its spans and events: which attributes each of them can carry.
+"""The table of spans and events: which attributes each of them can carry.
 
 Apart from the metrics, because no job reads it: documentation is generated from it, and tests compare what leaves a job
 with it.

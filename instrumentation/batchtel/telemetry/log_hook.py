@@ -1,4 +1,4 @@
-"""The place where the standard library hands its log records to handlers, wrapped once for all processes of a program.
+"""A wrapper of `logging.Logger.callHandlers`, which copies the job's log records; one for all forks of a program.
 
 Forked children inherit the wrapper: a child that only logs has no other moment to begin recording, and another library
 that has wrapped it since (sentry-sdk does) keeps it where it is. A second one around that would copy each record twice.

@@ -1,4 +1,4 @@
-"""The standard library's log records made fit to be sent: every value is one that OTLP has, whatever the job logs.
+"""Log records of the standard library, converted to what OTLP can hold, whatever the job logs.
 
 The SDK drops a value of an unsupported type with a warning, a value that cannot be encoded loses its record,
 and a structure that contains itself ends in a RecursionError.

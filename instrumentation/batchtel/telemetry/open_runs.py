@@ -10,7 +10,7 @@ from batchtel.telemetry.run_log import RunLog
 
 
 class Data(Protocol):
-    """What a run has recorded of the processes that send log records of it."""
+    """The part of a run's data that lists the processes which send its log records."""
 
     def attend(self) -> None:
         """Report that this process sends its log records itself."""
@@ -24,7 +24,7 @@ class Scope(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What every log record of it carries."""
+        """Attributes of every log record of it."""
 
     @property
     def is_apart(self) -> bool:
@@ -62,11 +62,11 @@ class Run(Scope, Protocol):
 
     @property
     def data(self) -> Data:
-        """Who sends log records of it."""
+        """The processes that send log records of it."""
 
     @property
     def log(self) -> RunLog:
-        """Which of its log records are sent."""
+        """The limit of its log records."""
 
 
 class Source(Protocol):

@@ -1,4 +1,4 @@
-"""Everything that leaves one process: providers, instruments and the way out."""
+"""The telemetry of one process: providers, instruments and queues."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ NO_ENVIRONMENT: Final = (
 
 
 class WayOut(Protocol):
-    """Where the items of one signal go: an outbox, or in tests a list."""
+    """The queue of one signal: an outbox, or in tests a list."""
 
     @property
     def worker(self) -> Any:
-        """What can be woken to send them."""
+        """The worker that sends them, to be woken."""
 
     @property
     def has_room(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which of the job's own log records are sent with their run, where there are very many."""
+"""The limit of a run's log records: which are sent, where there are very many."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class _Kept:
         self.items.append(item)
 
     def wake(self, after: float = 0.0) -> None:
-        """Nothing: items are kept at once."""
+        """Do nothing: items are kept at once."""
 
 
 class Captured:

@@ -17,7 +17,7 @@ PLAIN = "import batchtel; batchtel.current_step().records(written=3)"
 def children() -> None:
     """One task for each way to start a child."""
     BashOperator(task_id="bash", bash_command=f"{sys.executable} -c '{PLAIN}' && echo $TRACEPARENT")
-    # Nothing is inherited here: the operator's field has what `child_environment` says, rendered.
+    # Nothing is inherited here: the operator's field has the templates of `child_environment`, rendered.
     BashOperator(
         task_id="bare",
         bash_command=f"{sys.executable} -c '{PLAIN}' && echo $TRACEPARENT",

@@ -1,4 +1,4 @@
-"""Two tasks that succeed, and tell of their records and of a job of their own by plain calls of batchtel."""
+"""Two tasks that succeed, and report their records and a job of their own by plain calls of batchtel."""
 
 from __future__ import annotations
 

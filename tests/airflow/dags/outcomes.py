@@ -77,9 +77,9 @@ def outcomes() -> None:
 
     @task.branch
     def branch() -> str:
-        return "taken"
+        return "chosen"
 
-    branch() >> [EmptyOperator(task_id="taken"), EmptyOperator(task_id="not_taken")]
+    branch() >> [EmptyOperator(task_id="chosen"), EmptyOperator(task_id="not_chosen")]
     used_up() >> EmptyOperator(task_id="after_failure")
     retried()
     skips_itself()

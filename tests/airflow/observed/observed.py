@@ -1,4 +1,4 @@
-"""DAGs that tell of themselves by callbacks, where no plugin does, and one that does not tell."""
+"""DAGs that report by callbacks, where no plugin does, and one that does not report."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def on_run(context: Any) -> None:
     on_failure_callback=[on_run],
 )
 def observed() -> None:
-    """A task for each end that a callback can tell."""
+    """A task for each end that a callback can report."""
 
     @task(on_execute_callback=on_execute, on_success_callback=[on_success])
     def succeeds() -> None:
@@ -122,7 +122,7 @@ def observed_good() -> None:
 
 @dag(schedule="@once", start_date=datetime(2026, 1, 1, tzinfo=UTC), tags=["batchtel"])
 def unobserved() -> None:
-    """A DAG that nobody tells of."""
+    """A DAG that is not reported."""
 
     @task
     def plain() -> None:

@@ -1,4 +1,4 @@
-"""A process whose host tells of its end ahead, as Airflow does: what its hook waits is not waited again at the exit."""
+"""A process whose host announces its end, as Airflow does: what its hook waits is not waited again at the exit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOB = """
     from batchtel.airflow.preload import preload
     from batchtel.telemetry.process import telemetry
 
-    preload()  # as the scheduler does before it forks: imports would take time from the collector
+    preload()  # as the scheduler does before it forks: imports would use time meant for the collector
 
     def hosted():
         # Registered first, so called last.
@@ -42,7 +42,7 @@ JOB = """
 
 @pytest.mark.parametrize("seconds", [2.0, 0.5])
 def test_a_hanging_collector(hanging: str, seconds: float) -> None:
-    """A fork waits for the collector once, at its end, at most as long as its hook was told, and says nothing of it."""
+    """A fork waits for the collector once, at its end, at most as long as its hook was given, and logs nothing."""
     finished = run(JOB.replace("SECONDS", str(seconds)), None, OTEL_EXPORTER_OTLP_ENDPOINT=hanging, **QUIET)
     assert finished.code == 0
     inner, whole = map(float, finished.stdout.splitlines())
@@ -62,7 +62,7 @@ def test_a_collector_that_has_been_away(hanging: str, tmp_path: Path, monkeypatc
     assert finished.stderr == ""
 
 
-def test_who_was_answered_knows_better(sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reply_overrides_the_mark(sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that has had an answer before its end waits for the next one, whatever other processes found."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     script = """

@@ -19,7 +19,7 @@ ROOM = 10_000
 
 
 HOW = {"reason": "", "started": False, "spanned": False, "lost": False}
-"""What a message tells of all its tasks."""
+"""What a message holds of all its tasks."""
 
 
 def _ended(number: int) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def _ended(number: int) -> dict[str, Any]:
 def test_a_helper_that_stands_still(
     sink: Sink, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A full pipe drops messages at once; the helper tells how many, and of each that was taken, once."""
+    """A full pipe drops messages at once; the helper reports how many, and each that was accepted, once."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
     messenger = Messenger()
     assert messenger.send(_ended(0))
@@ -38,7 +38,7 @@ def test_a_helper_that_stands_still(
     assert helper is not None
     os.kill(helper.pid, signal.SIGSTOP)
     try:
-        taken = next(number for number in range(1, ROOM) if not messenger.send(_ended(number)))
+        accepted = next(number for number in range(1, ROOM) if not messenger.send(_ended(number)))
         assert [messenger.send(_ended(number)) for number in range(ROOM, ROOM + 4)] == [False] * 4
     finally:
         os.kill(helper.pid, signal.SIGCONT)
@@ -49,11 +49,11 @@ def test_a_helper_that_stands_still(
     # What did not fit while the helper woke up counts, too.
     assert len(dropped) == 1
     assert int(dropped[0]) >= 5
-    assert sink.total("batch.job.completions", job_name="stalled") == taken + 1
+    assert sink.total("batch.job.completions", job_name="stalled") == accepted + 1
 
 
 def test_a_helper_whose_scheduler_ends_at_once(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its last message is told to a collector that takes nothing for longer than a task would wait."""
+    """Its last message reaches a collector that accepts nothing for longer than a task would wait."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
     monkeypatch.setenv("BATCHTEL_EXIT_TIMEOUT", "0.5")
     sink.mode = "unavailable"
@@ -70,7 +70,7 @@ def test_a_helper_whose_scheduler_ends_at_once(sink: Sink, monkeypatch: pytest.M
 
 
 def test_a_run_of_thousands_of_tasks(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message that the pipe has no room for goes as a file, also to a helper that is busy; each task is told once."""
+    """A message that the pipe has no room for goes as a file, also to a busy helper; each task is reported once."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
     task = Task("wide", "run", "waits", 0, 0, "upstream_failed", 1, 0, False, "Bash", "q", "pool", "manual", 1.7e9, "")
     tasks = [task._replace(map_index=number)._asdict() for number in range(2000)]

@@ -116,7 +116,7 @@ def test_a_run_older_than_the_helper_is_judged_at_its_end(captured: Captured) ->
 
 
 @pytest.mark.parametrize(
-    ("told", "met", "violated"),
+    ("counts", "met", "violated"),
     [
         (None, None, []),
         (RecordCounts(), None, []),
@@ -128,11 +128,11 @@ def test_a_run_older_than_the_helper_is_judged_at_its_end(captured: Captured) ->
     ],
 )
 def test_only_what_is_judged_is_met(
-    captured: Captured, told: RecordCounts | None, met: bool | None, violated: list[str]
+    captured: Captured, counts: RecordCounts | None, met: bool | None, violated: list[str]
 ) -> None:
     """A run with a rule that cannot be judged reports nothing, unless it violates another one."""
     run = _run("success", ago=1)
-    OpenRuns().ended(run).report_end(Outcome("success"), told)
+    OpenRuns().ended(run).report_end(Outcome("success"), counts)
     finished = captured.event("batch.run.finished")
     assert finished.get("batch.sla.met") == met
     assert list(finished.get("batch.sla.violations", [])) == violated
@@ -156,7 +156,7 @@ def _task(task_id: str, try_number: int = 1, map_index: int = -1) -> Task:
 
 
 def test_all_tasks_of_a_run_are_added_up() -> None:
-    """The last try of each task counts, with all its processes; where one is missing nothing is known."""
+    """The last try of each task counts, with all its processes; where one is missing there is no sum."""
     run = _run("success", ago=1)
     assert task_data.of_run(run, 0) == RecordCounts()
     assert task_data.of_run(run, 1) is None

@@ -18,14 +18,14 @@ QUEUED = datetime(2026, 11, 1, tzinfo=UTC)
 def _run(state: str, **changed: Any) -> SimpleNamespace:
     """Return a DAG run as the hooks read it."""
     minute = timedelta(minutes=1)
-    told = {"dag_id": "again", "run_id": "run-1", "run_type": "manual", "state": state, "queued_at": QUEUED}
+    columns = {"dag_id": "again", "run_id": "run-1", "run_type": "manual", "state": state, "queued_at": QUEUED}
     times = {"start_date": QUEUED, "end_date": None if state == "running" else QUEUED + minute}
-    return SimpleNamespace(**(told | times | changed))
+    return SimpleNamespace(**(columns | times | changed))
 
 
 @pytest.fixture
 def messenger(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Messenger:
-    """A way to a helper of its own, which tells the sink."""
+    """A way to a helper of its own, which exports to the sink."""
     own = Messenger()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
     monkeypatch.setattr(scheduler_hooks, "MESSENGER", own)
@@ -33,7 +33,7 @@ def messenger(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Messenger:
 
 
 def _end(messenger: Messenger) -> None:
-    """Wait until the helper has told everything."""
+    """Wait until the helper has reported everything."""
     helper = messenger._helper
     assert helper is not None
     messenger.forget()
@@ -55,7 +55,7 @@ def test_hooks_that_are_called_again(sink: Sink, messenger: Messenger) -> None:
 
 
 def test_a_run_that_has_timed_out(sink: Sink, messenger: Messenger) -> None:
-    """A run that fails beyond its `dagrun_timeout` has timed out, though Airflow, before 3.3, says nothing of it."""
+    """A run that fails beyond its `dagrun_timeout` has timed out, though Airflow, before 3.3, gives no reason."""
     for run_id, seconds in (("over", 60), ("within", 61)):
         dag = SimpleNamespace(dagrun_timeout=timedelta(seconds=seconds))
         scheduler_hooks.run_ended(_run("failed", dag_id="late", run_id=run_id, dag=dag), "")

@@ -26,8 +26,8 @@ KILLED = """
     """
 
 
-def test_the_loss_is_told_to_a_collector_that_is_away_for_a_moment(sink: Sink) -> None:
-    """A killed process is told as lost, though the collector takes nothing for longer than a task would wait."""
+def test_the_loss_reaches_a_collector_that_is_away_for_a_moment(sink: Sink) -> None:
+    """A killed process is reported as lost, though the collector accepts nothing for longer than a task would wait."""
     sink.mode = "unavailable"
     with start(KILLED, sink, BATCHTEL_EXIT_TIMEOUT="0.5") as process:
         process.wait(60)
@@ -35,11 +35,11 @@ def test_the_loss_is_told_to_a_collector_that_is_away_for_a_moment(sink: Sink) -
     sink.wait_refused("metrics", 6)
     sink.mode = "ok"
 
-    def told() -> bool | None:
-        told = [log.attributes for log in sink.events("batch.step.finished")]
-        return any(fields["batch.status"] == "lost" for fields in told) or None
+    def lost() -> bool | None:
+        reported = [log.attributes for log in sink.events("batch.step.finished")]
+        return any(fields["batch.status"] == "lost" for fields in reported) or None
 
-    until("the completion of the lost task", told, 60, lambda: str(sink.requests))
+    until("the completion of the lost task", lost, 60, lambda: str(sink.requests))
 
 
 WATCHED = """
@@ -83,8 +83,8 @@ LOST = {
     "if os.fork() == 0: os._exit(0)\nos.wait(); os._exit(3)": "old new",
 }
 CASES = [
-    (ending, kernel, told)
-    for told, endings in ((0, LEFT_TO_THE_SCHEDULER), (1, LOST))
+    (ending, kernel, reports)
+    for reports, endings in ((0, LEFT_TO_THE_SCHEDULER), (1, LOST))
     for ending, kernels in endings.items()
     for kernel in kernels.split()
 ]
@@ -102,13 +102,13 @@ def _is_watched(run_id: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("ending", "kernel", "told"), CASES)
-def test_an_end_is_reported_once(sink: Sink, ending: str, kernel: str, told: int) -> None:
+@pytest.mark.parametrize(("ending", "kernel", "reports"), CASES)
+def test_an_end_is_reported_once(sink: Sink, ending: str, kernel: str, reports: int) -> None:
     """The watch reports the ends that Airflow's scheduler calls no hook for, and no other."""
     if kernel == "new" and not exits.can_be_read():
         pytest.skip("this kernel does not report the exit codes of processes that are no children")
     finished = run(WATCHED, sink, ending, kernel)
     run_id = finished.stdout.split()[0]
     until("the end of the watch", lambda: None if _is_watched(run_id) else True, 60)
-    assert [log.attributes["batch.status"] for log in sink.events("batch.step.finished")] == ["lost"] * told
-    assert sum(point.value for point in sink.points("batch.step.completions")) == told
+    assert [log.attributes["batch.status"] for log in sink.events("batch.step.finished")] == ["lost"] * reports
+    assert sum(point.value for point in sink.points("batch.step.completions")) == reports

@@ -1,4 +1,4 @@
-"""A receiver of OTLP over gRPC that answers as it is told."""
+"""A receiver of OTLP over gRPC that answers as it is set to."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def work(name: str = f"{START}.{EXIT}") -> None:
 
 
 def leave() -> None:
-    """Leave the run as the cell says."""
+    """Leave the run as the cell describes."""
     if EXIT == "exception":
         raise ValueError("left")
     if EXIT == "sys.exit":

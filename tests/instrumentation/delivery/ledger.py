@@ -1,4 +1,4 @@
-"""What a job says it counted, in a file, and what a receiver has of it."""
+"""What a job writes that it counted, in a file, and what a receiver has of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def received(sink: Sink, *, repeated: bool = False) -> Counter[str]:
     A point is the same if the process, the metric, the attributes and both times are, as the exact aggregator has it.
     """
     total: Counter[str] = Counter()
-    known = set()
+    seen = set()
     for message in sink.of("metrics"):
         for resource in message.resource_metrics:
             process = resource.resource.SerializeToString(deterministic=True)
@@ -36,7 +36,7 @@ def received(sink: Sink, *, repeated: bool = False) -> Counter[str]:
                     for point in metric.sum.data_points:
                         job = next(pair.value.string_value for pair in point.attributes if pair.key == "job_name")
                         key = (process, job, point.start_time_unix_nano, point.time_unix_nano)
-                        if point.as_int and (repeated or key not in known):
+                        if point.as_int and (repeated or key not in seen):
                             total[job] += point.as_int
-                        known.add(key)
+                        seen.add(key)
     return total

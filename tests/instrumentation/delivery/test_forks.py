@@ -63,7 +63,7 @@ def test_fork_while_the_exporter_is_imported(sink: Sink) -> None:
         with batchtel.job("parent") as run:
             batchtel.telemetry.process.telemetry().send_soon()
             for _ in range(12):
-                # Spread over the import of requests, which takes 0.1 to 0.5 s and begins 0.2 s after the start.
+                # Spread over the import of requests, which lasts 0.1 to 0.5 s and begins 0.2 s after the start.
                 time.sleep(0.04)
                 child = os.fork()
                 if child == 0:

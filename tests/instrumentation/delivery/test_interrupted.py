@@ -58,8 +58,8 @@ def test_sigterm_within_a_flush_loses_nothing_and_does_not_wait(sink: Sink) -> N
     assert received(sink, repeated=True) == {"counts": children}
 
 
-def test_sigterm_tells_what_is_lost(sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a collector that hangs one line on stderr says so, as at any other end; the signal is what ends it."""
+def test_sigterm_reports_what_is_lost(sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a collector that hangs one line on stderr reports it, as at any other end; the signal is what ends it."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     sink.mode = "hang"
     script = """

@@ -27,7 +27,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_next_process_is_spared_the_wait(sink: Sink, host: Path) -> None:
     """After one process waited for a hanging collector the next, with 30 s to wait, ends long before; then it heals."""
     sink.mode = "hang"
-    # Longer than the imports of a busy machine take: only a request on its way sets the mark.
+    # Longer than the imports of a busy machine: only a request on its way sets the mark.
     run(JOB, sink, BATCHTEL_EXIT_TIMEOUT="5")
     marks = list(host.rglob("*.unreachable"))
     assert len(marks) == 1
@@ -59,7 +59,7 @@ def test_a_spared_process_does_not_renew_the_mark(sink: Sink, host: Path) -> Non
 
 
 def test_a_short_flush_sets_no_mark(sink: Sink, host: Path) -> None:
-    """Who has waited less than a process may at its end, as between two pokes of a sensor, knows of no outage."""
+    """A process that waited less than it may at its end, as between two pokes of a sensor, marks no outage."""
     sink.mode = "hang"
     script = """
         import os
@@ -74,7 +74,7 @@ def test_a_short_flush_sets_no_mark(sink: Sink, host: Path) -> None:
 
 
 def test_a_long_outage_loses_no_count(sink: Sink, host: Path) -> None:
-    """However often metrics are collected while the collector takes nothing, their sums arrive when it is back."""
+    """However often metrics are collected while the collector accepts nothing, their sums arrive when it is back."""
     sink.mode, sink.retry_after = "unavailable", "3600"
     script = """
         import sys, batchtel
@@ -101,7 +101,7 @@ def test_a_long_outage_loses_no_count(sink: Sink, host: Path) -> None:
     assert sink.total("batch.job.completions", status="success") == 1
 
 
-def test_what_is_lost_at_the_end_is_told(sink: Sink, host: Path) -> None:
+def test_what_is_lost_at_the_end_is_reported(sink: Sink, host: Path) -> None:
     """A collector that hangs costs one line on stderr, for all signals together."""
     sink.mode = "hang"
     _assert_lost(run(JOB, sink, BATCHTEL_EXIT_TIMEOUT="1").stderr, sink, 1)
@@ -133,7 +133,7 @@ def test_a_mark_ages_and_belongs_to_one_collector(host: Path) -> None:
 
 
 def test_an_outage_is_long_after_10_s(host: Path) -> None:
-    """It counts from its first mark on, unless nobody has renewed it for 30 s."""
+    """It counts from its first mark on, unless it was not renewed for 30 s."""
     outage = Outage(URL)
     outage.mark()
     assert not outage.is_long

@@ -14,7 +14,7 @@ JOB = """
 
 
 def test_a_redirect_is_a_failure(sink: Sink) -> None:
-    """A 302 is told once, with the host it leads to and nothing else of its address, and is not followed."""
+    """A 302 is reported once, with the host it leads to and nothing else of its address, and is not followed."""
     sink.mode = "redirect"
     finished = run(JOB, sink, "2", BATCHTEL_EXIT_TIMEOUT="0.3")
     assert (finished.code, finished.stdout) == (0, "False\n")
@@ -27,8 +27,8 @@ def test_a_redirect_is_a_failure(sink: Sink) -> None:
     assert len(sink.refused) >= 3
 
 
-def test_what_was_left_out_is_told(sink: Sink) -> None:
-    """A partial success is delivered, and one warning a signal says how many items were left out, and why."""
+def test_what_was_left_out_is_reported(sink: Sink) -> None:
+    """A partial success is delivered, and one warning a signal reports how many items were left out, and why."""
     sink.mode = "partial"
     finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20")
     assert (finished.code, finished.stdout) == (0, "True\n")
@@ -51,7 +51,7 @@ def test_what_is_refused_for_good_is_dropped(sink: Sink) -> None:
             run.records(processed=5)
         print(batchtel.flush(20), flush=True)
         sys.stdin.readline()
-        with batchtel.job("taken") as run:
+        with batchtel.job("accepted") as run:
             run.records(processed=7)
         print(batchtel.flush(20), flush=True)
         """
@@ -70,8 +70,8 @@ def test_what_is_refused_for_good_is_dropped(sink: Sink) -> None:
         for signal in ("logs", "metrics", "traces")
     ]
     assert 3 <= requests == len(sink.refused)
-    assert {point.attributes["job_name"] for point in sink.points("batch.job.records.processed")} >= {"taken"}
-    assert sink.total("batch.job.records.processed", job_name="taken") == 7
+    assert {point.attributes["job_name"] for point in sink.points("batch.job.records.processed")} >= {"accepted"}
+    assert sink.total("batch.job.records.processed", job_name="accepted") == 7
 
 
 def test_retry_after_is_waited_for_within_the_deadline(sink: Sink) -> None:
@@ -115,8 +115,8 @@ def test_retry_after_never_outlasts_the_deadline(sink: Sink) -> None:
     assert [path for path, _ in sink.refused].count("/v1/traces") == 2
 
 
-def test_stock_exporters_are_heard(refused: str) -> None:
-    """The places of the SDK that this relies on are there: a session is taken, a gRPC stub can be wrapped."""
+def test_replies_of_stock_exporters_are_read(refused: str) -> None:
+    """The places of the SDK that this relies on are there: a session is accepted, a gRPC stub can be wrapped."""
     succeed(
         """
         import logging, os

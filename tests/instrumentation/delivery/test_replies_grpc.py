@@ -23,8 +23,8 @@ def listening() -> Iterator[tuple[Sink, Answer]]:
         yield both
 
 
-def test_what_was_left_out_is_told(listening: tuple[Sink, Answer]) -> None:
-    """A partial success is delivered, and one warning a signal tells it."""
+def test_what_was_left_out_is_reported(listening: tuple[Sink, Answer]) -> None:
+    """A partial success is delivered, and one warning a signal reports it."""
     sink, answer = listening
     answer.leave_some_out()
     finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20", **GRPC)

@@ -60,7 +60,7 @@ def test_files_are_private(sink: Sink, tmp_path: Path, variables: dict[str, str]
     assert {file.read_text().count("\n") for file in files} == {1}
 
 
-def test_a_real_collector_takes_the_files(
+def test_a_real_collector_accepts_the_files(
     sink: Sink,
     tmp_path: Path,
     variables: dict[str, str],
@@ -76,11 +76,11 @@ def test_a_real_collector_takes_the_files(
     configuration.write_text(CONFIGURATION.format(grpc=grpc, http=http, health=health, sink=sink.url))
     program: list[str | Path] = [collector_program, "--config", configuration]
     with Program(program, tmp_path / "collector.log", f"http://127.0.0.1:{health}"):
-        told = {
+        variables = {
             "BATCHTEL_SPOOL_DIR": str(tmp_path / "spool"),
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{http}",
         }
-        assert spool(None, "send", **told).returncode == 0
+        assert spool(None, "send", **variables).returncode == 0
     assert sink.total("batch.job.records.processed") == 5
     job, step = sink.span("batch_job.spooled"), sink.span("batch_step.only")
     assert (step.trace_id, step.parent_id) == (job.trace_id, job.span_id)
@@ -103,7 +103,7 @@ def test_json_comes_back_as_it_was(sink: Sink) -> None:
             assert (len(span["traceId"]), len(span["spanId"])) == (32, 16)
 
 
-def test_the_last_line_says_where_the_data_is(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+def test_the_last_line_names_where_the_data_is(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
     """It names the run and the folder, and how much is in it, whatever came before."""
     sink.mode = "unavailable"
     before, fate = reported(run(JOB, sink, "5", **variables).stderr)
@@ -222,7 +222,7 @@ def test_spooled_is_not_carried(sink: Sink, tmp_path: Path, variables: dict[str,
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_a_late_reply_takes_the_file_away(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
+def test_a_late_reply_removes_the_file(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
     """What was on its way when a flush gave up is spooled; when its reply comes after all, the file goes."""
     sink.mode = "late"
     script = """
@@ -247,7 +247,7 @@ def test_a_late_reply_takes_the_file_away(sink: Sink, tmp_path: Path, variables:
 
 
 def test_the_oldest_make_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Beyond its size the spool drops its oldest files, of whichever signal, and says so once."""
+    """Beyond its size the spool drops its oldest files, of whichever signal, and warns once."""
     big = new_request("traces")
     big.resource_spans.add().resource.attributes.add(key="k").value.string_value = "x" * 400_000
     spans, logs = Spool(str(tmp_path), 2**20, "traces"), Spool(str(tmp_path), 2**20, "logs")
@@ -260,7 +260,7 @@ def test_the_oldest_make_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     ]
 
 
-def test_a_file_in_work_is_nobody_elses(tmp_path: Path) -> None:
+def test_a_file_in_work_is_locked(tmp_path: Path) -> None:
     """While one holds a file another does not get it; nor one that is no file, or a link."""
     spool = Spool(str(tmp_path), 2**20, "traces")
     first = spool.write(new_request("traces"))

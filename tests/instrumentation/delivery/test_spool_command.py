@@ -27,22 +27,22 @@ JOB = """
 def variables(sink: Sink, tmp_path: Path) -> dict[str, str]:
     """The variables of a host whose spool has the three requests of one run."""
     (tmp_path / "host").mkdir()
-    told = {
+    variables = {
         "BATCHTEL_SPOOL_DIR": str(tmp_path / "spool"),
         "BATCHTEL_EXIT_TIMEOUT": "2",
         "TMPDIR": str(tmp_path / "host"),
     }
     sink.mode = "unavailable"
-    run(JOB, sink, **told)
+    run(JOB, sink, **variables)
     assert len(list((tmp_path / "spool").iterdir())) == 3
-    return told
+    return variables
 
 
 COMMAND = [str(PROGRAMS / "batchtel"), "spool"]
 
 
 def spool(sink: Sink | None, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `batchtel spool` to its end; the collector is `sink`, unless the variables say another."""
+    """Run `batchtel spool` to its end; the collector is `sink`, unless the variables name another."""
     return subprocess.run(
         [*COMMAND, *arguments], env=environment(sink, variables), capture_output=True, text=True, check=False
     )
@@ -64,10 +64,10 @@ def _following(sink: Sink, **variables: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_what_waits_is_shown(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
-    """`list` counts the requests of each signal, for people and for programs, and takes nothing away."""
-    told = json.loads(spool(None, "list", "--json", **variables).stdout)
-    assert told["signals"] == {"traces": 1, "metrics": 1, "logs": 1}
-    assert told["bytes"] == sum(file.stat().st_size for file in (tmp_path / "spool").iterdir())
+    """`list` counts the requests of each signal, for people and for programs, and removes nothing."""
+    listed = json.loads(spool(None, "list", "--json", **variables).stdout)
+    assert listed["signals"] == {"traces": 1, "metrics": 1, "logs": 1}
+    assert listed["bytes"] == sum(file.stat().st_size for file in (tmp_path / "spool").iterdir())
     assert spool(None, "list", **variables).stdout.startswith("3 requests (1 traces, 1 metrics, 1 logs; ")
 
 
@@ -84,8 +84,10 @@ def test_it_is_sent_once(sink: Sink, tmp_path: Path, variables: dict[str, str]) 
 
 
 @pytest.mark.parametrize(("mode", "code"), [("unavailable", 3), ("unauthorized", 1), ("bad_request", 1)])
-def test_what_is_not_taken_stays(sink: Sink, tmp_path: Path, variables: dict[str, str], mode: str, code: int) -> None:
-    """A collector that is away or refuses costs nothing: each request stays, the reason and the exit code say why."""
+def test_what_is_not_accepted_stays(
+    sink: Sink, tmp_path: Path, variables: dict[str, str], mode: str, code: int
+) -> None:
+    """A collector that is away or refuses costs nothing: each request stays, the reason and the exit code show why."""
     sink.mode = mode  # type: ignore[assignment]  # three of its modes
     done = spool(sink, "send", **variables)
     assert done.returncode == code
@@ -95,10 +97,10 @@ def test_what_is_not_taken_stays(sink: Sink, tmp_path: Path, variables: dict[str
 
 
 def test_what_has_no_endpoint_stays(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
-    """What goes nowhere by these variables is told, and the rest is sent."""
+    """What goes nowhere by these variables is reported, and the rest is sent."""
     sink.mode = "ok"
-    told = variables | {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{sink.url}/v1/logs"}
-    done = spool(None, "send", **told)
+    changed = variables | {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{sink.url}/v1/logs"}
+    done = spool(None, "send", **changed)
     assert done.returncode == 1
     assert done.stdout.startswith("sent 1 requests (1 logs) from ")
     assert f"2 requests stay in {tmp_path / 'spool'}:" in done.stderr
@@ -138,7 +140,7 @@ def test_what_is_no_request_stays(sink: Sink, tmp_path: Path, variables: dict[st
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told", "error"),
+    ("arguments", "variables", "error"),
     [
         (["list"], {}, "BATCHTEL_SPOOL_DIR is not set"),
         (["send", "nowhere"], {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, "cannot read the spool"),
@@ -146,9 +148,9 @@ def test_what_is_no_request_stays(sink: Sink, tmp_path: Path, variables: dict[st
         (["send", "."], {"OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:4318"}, "has no scheme"),
     ],
 )
-def test_wrong_input(arguments: list[str], told: dict[str, str], error: str) -> None:
+def test_wrong_input(arguments: list[str], variables: dict[str, str], error: str) -> None:
     """What is missing is named, and the exit code is 2."""
-    done = spool(None, *arguments, **told)
+    done = spool(None, *arguments, **variables)
     assert done.returncode == 2
     assert error in done.stderr
     assert "Traceback" not in done.stderr

@@ -18,7 +18,7 @@ from tests.support.sink import Mode, Sink
 
 JOB = Path(__file__).parent / "job.py"
 WATCHDOG = 60
-"""Seconds after which a job counts as hung; the longest takes 5 on two busy cores."""
+"""Seconds after which a job counts as hung; the longest needs 5 on two busy cores."""
 
 EXITS = ["normal", "exception", "sys.exit", "SIGTERM", "SIGINT", "_exit", "_exit without flush", "SIGKILL"]
 CELLS = (
@@ -40,7 +40,7 @@ NOT_COVERED = {
 """Ways to end and to start that lose counts, whatever the collector does; they never make more of them."""
 
 REPEATED: set[Mode] = {"swallow"}
-"""States in which a request arrives more than once: the reply was lost, so nobody can know that it had arrived. It
+"""States in which a request arrives more than once: the reply was lost, so no sender can see that it had arrived. It
 comes with the same times and the same service.instance.id; `aggregation: exact` counts it once, `stock` each time."""
 
 
@@ -49,7 +49,7 @@ def _run(cell: tuple[str, str], ledger: Path, variables: dict[str, str]) -> None
     try:
         subprocess.run(command, env=environment(None, variables), capture_output=True, timeout=WATCHDOG, check=False)
     except subprocess.TimeoutExpired as hung:
-        raise AssertionError(f"{cell} has not ended within {WATCHDOG} s; it said {hung.stderr!r}") from hung
+        raise AssertionError(f"{cell} has not ended within {WATCHDOG} s; it wrote {hung.stderr!r}") from hung
 
 
 def _run_all(cells: list[tuple[str, str]], ledger: Path, variables: dict[str, str]) -> None:
@@ -76,7 +76,7 @@ def _check(sink: Sink, ledger: Path, cells: list[tuple[str, str]], *, repeated: 
 
 def test_while_the_collector_answers(sink: Sink, tmp_path: Path) -> None:
     """Without a spool every way to end and to start delivers everything once, and no file is written."""
-    # The machine may be busy; how long an exit may take is another test's matter.
+    # The machine may be busy; how long an exit may last is another test's matter.
     variables = _variables(sink.url, tmp_path) | {"BATCHTEL_EXIT_TIMEOUT": "20", "OTEL_EXPORTER_OTLP_TIMEOUT": "20"}
     # The socket of a forkserver is in there, whose path may have 107 bytes.
     with tempfile.TemporaryDirectory() as host:
@@ -87,7 +87,7 @@ def test_while_the_collector_answers(sink: Sink, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["unavailable", "hang", "redirect", "swallow"])
 def test_spooled_until_the_collector_is_back(sink: Sink, tmp_path: Path, mode: Mode) -> None:
-    """With a spool, what a collector did not take arrives once, by the next run after it is back."""
+    """With a spool, what a collector did not accept arrives once, by the next run after it is back."""
     sink.mode = mode
     variables = _variables(sink.url, tmp_path) | {
         "BATCHTEL_EXIT_TIMEOUT": "1",
@@ -100,7 +100,7 @@ def test_spooled_until_the_collector_is_back(sink: Sink, tmp_path: Path, mode: M
     _check(sink, tmp_path / "ledger", SOME, repeated=mode not in REPEATED)
 
 
-def test_spooled_while_nobody_listens(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> None:
+def test_spooled_while_nothing_listens(tmp_path: Path, free_ports: Callable[[int], list[int]]) -> None:
     """The same where the connection is refused."""
     port = free_ports(1)[0]
     variables = _variables(f"http://127.0.0.1:{port}", tmp_path) | {

@@ -18,7 +18,7 @@ OPTIONS: Final = {
 
 
 class Work(NamedTuple):
-    """`text` calls `part(name)` of the module `parts` in as many `workers`; `starts` says how their processes start."""
+    """`text` calls `part(name)` of the module `parts` in as many `workers`; `starts` is how their processes start."""
 
     text: str
     workers: int
@@ -158,7 +158,7 @@ if asyncio.run(program()):
 
 
 class Logging(NamedTuple):
-    """`text` sets logging up; `arrives` says whether a warning is a record of the run afterwards."""
+    """`text` sets logging up; `arrives` is whether a warning is a record of the run afterwards."""
 
     text: str
     arrives: bool = True

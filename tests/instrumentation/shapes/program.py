@@ -34,7 +34,7 @@ def job(*values, **named):
 
 step = current_job = flush = job
 """
-"""Takes the place of batchtel in a process that runs without it."""
+"""Replaces batchtel in a process that runs without it."""
 
 _PARTS = """
 import logging, os, sys
@@ -122,20 +122,20 @@ def command(shape: Shape, folder: Path, *, plain: bool) -> list[str]:
     """Return the arguments that start a shape, with batchtel in front of it or without."""
     python = [interpreter(shape.version), *OPTIONS[shape.options]]
     line = shlex.join([*python, "work.py"])
-    words = {
+    values = {
         "{text}": (folder / "work.py").read_text(),
         "{runpy}": "import runpy; runpy.run_path('work.py', run_name='__main__')",
         "{exec}": f"exec {line}",
         "{wait}": f"{line}; exit $?",
     }
-    arguments = [words.get(word, word) for word in STARTS[shape.start].split()]
+    arguments = [values.get(part, part) for part in STARTS[shape.start].split()]
     at = arguments.index("{python}") if "{python}" in arguments else len(arguments)
     arguments[at : at + 1] = python if at < len(arguments) else []
     fronts = {
         "instrument": [str(_PROGRAMS / "opentelemetry-instrument")],
         "run": [str(_PROGRAMS / "batchtel"), "run", "--job", "shape", "--"],
     }
-    front = [] if plain else [word for name in WAYS[shape.way].front for word in fronts[name]]
+    front = [] if plain else [part for name in WAYS[shape.way].front for part in fronts[name]]
     return [*front, *arguments]
 
 

@@ -1,4 +1,4 @@
-"""Process shapes: what a seed draws, and what is right for each."""
+"""Process shapes: what a seed draws, and what is expected of each."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STARTS: Final = {
     "nohup": "nohup {python} work.py",
     "timeout": "timeout 60 {python} work.py",
 }
-"""The command line; each word in braces is one argument, or those of the interpreter."""
+"""The command line; each name in braces is one argument, or those of the interpreter."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ class Shape:
 
 
 class Expected(NamedTuple):
-    """What is right for a shape.
+    """What is expected of a shape.
 
-    `status` is None where the run has started and nobody is left to report its end, `error` is None where it is not
-    compared, `processed` and `parts` are None where the process calls nothing, and `logs` where nobody can count on it.
+    `status` is None where the run has started and no process is left to report its end, `error` is None where it is not
+    compared, `processed` and `parts` are None where the process calls nothing, and `logs` where they may arrive or not.
     """
 
     code: int
@@ -93,13 +93,13 @@ class Expected(NamedTuple):
 def is_possible(shape: Shape) -> bool:
     """Whether a shape makes sense: what is left out does not work without batchtel, or has no one right result."""
     work, way, end = WORK[shape.work], WAYS[shape.way], ENDS[shape.end]
-    starts_anew = work.starts in ("spawn", "forkserver", "program")
+    starts_fresh = work.starts in ("spawn", "forkserver", "program")
     changes_environment = shape.hook in ("no environment", "another endpoint")
     return not (
         # A main module that multiprocessing cannot import again.
         (shape.start in ("stdin", "an archive", "runpy") and work.starts in ("spawn", "forkserver"))
         # What it starts has no other way to find the collector, and a run without one is another test.
-        or (changes_environment and (starts_anew or shape.end == "exec" or not shape.late))
+        or (changes_environment and (starts_fresh or shape.end == "exec" or not shape.late))
         # Python 3.12 and later warn of a fork beside threads, here as an error, without batchtel, too.
         or (shape.options == "warnings are errors" and work.starts == "thread fork")
         # A dump of all threads shows those of batchtel.
@@ -136,7 +136,7 @@ def generate(seed: int, count: int) -> list[Shape]:
 
 
 def expected(shape: Shape) -> Expected:
-    """Return what is right, by the documents alone."""
+    """Return what is expected, by the documents alone."""
     end, way, work = ENDS[shape.end], WAYS[shape.way], WORK[shape.work]
     code, status, error = end.code, end.status, end.error
     if shape.end == "SIGTERM" and shape.hook.startswith("SIGTERM"):
@@ -152,8 +152,8 @@ def expected(shape: Shape) -> Expected:
     logs: int | None = 0
     if way.calls or "instrument" in way.front:
         arrives = LOGGING[shape.logging].arrives
-        anew = arrives or work.starts in ("spawn", "forkserver", "program")
-        logs = arrives + work.workers * anew
+        fresh = arrives or work.starts in ("spawn", "forkserver", "program")
+        logs = arrives + work.workers * fresh
         if not way.calls and "_exit" in work.text:
             logs = None
     processed, parts = (10 + work.workers, work.workers) if way.calls else (None, None)

@@ -33,7 +33,7 @@ def problems(text: str) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in refused.value.problems]
 
 
-def test_everything_that_can_be_said_about_a_job() -> None:
+def test_every_key_of_a_job() -> None:
     """The catalogue of `init` becomes records: durations in seconds, days from Monday, the schedule's time zone."""
     jobs = read(START)
     assert list(jobs) == ["nightly_etl", "weekly_report", "hourly_aggregation"]
@@ -198,7 +198,7 @@ def test_windows_lines_and_a_byte_order_mark(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_toml(text: str, problem: tuple[int, str]) -> None:
-    """The parser's own words, with line and column."""
+    """The parser's own message, with line and column."""
     assert problems(text) == [problem]
 
 
@@ -212,7 +212,7 @@ def test_what_is_not_text(tmp_path: Path) -> None:
 
 
 def test_a_long_catalogue_finds_its_line() -> None:
-    """Lines are looked for by halves: 3,000 jobs take no longer to wait for."""
+    """Lines are looked for by halves: 3,000 jobs need no longer wait."""
     text = "".join(f'[jobs.job_{number}]\nteam = "a"\n\n' for number in range(3000))
     wrong = text.replace('[jobs.job_2500]\nteam = "a"', "[jobs.job_2500]\nteam = 1")
     assert problems(wrong) == [(7502, f"jobs.job_2500.team: 1 {NO_TEXT}")]
@@ -242,7 +242,7 @@ min_records = 10
 
 
 def test_a_wrong_entry_costs_its_own_job_the_sla() -> None:
-    """Every other job keeps its own; what is right of a wrong one but its SLA is used; an unused key costs nothing."""
+    """Every other job keeps its own; a wrong one keeps its valid keys but no SLA; an unused key costs nothing."""
     with pytest.raises(CatalogueError) as refused:
         parse(USABLE)
     jobs = refused.value.jobs
@@ -288,7 +288,7 @@ def test_a_section_that_is_not_toml_costs_no_other_job_its_sla(tmp_path: Path, b
         assert set(refused.value.of_jobs) <= {"bad"}
 
 
-def test_check_says_that_all_is_right(tmp_path: Path) -> None:
+def test_check_accepts_a_valid_catalogue(tmp_path: Path) -> None:
     """Exit code 0; the file is the one given, else that of BATCHTEL_CATALOGUE."""
     file = tmp_path / "mine.toml"
     file.write_text("[jobs.a]\n[jobs.b.sla]\nmin_records = 1\n")
@@ -325,7 +325,7 @@ def test_check_names_all_problems(tmp_path: Path) -> None:
 
 
 def test_check_needs_time_zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody can say whether a zone exists, the check has not passed; exit code 3. UTC is there always."""
+    """Where no zone can be looked up, the check has not passed; exit code 3. UTC is there always."""
     file = tmp_path / "mine.toml"
     monkeypatch.setattr("batchtel.catalogue.zones._lookup", lambda name: None)
     for where in (
@@ -344,7 +344,7 @@ def test_check_needs_time_zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_init_writes_a_catalogue_that_check_accepts(tmp_path: Path) -> None:
-    """It shows every key there is, and is never written over another file; without it `check` says how to begin."""
+    """It shows every key there is, and is never written over another file; without it `check` names the command."""
     file = tmp_path / "jobs.toml"
     missing = batchtel("jobs", "check", file)
     assert missing.exit_code == 2
@@ -355,8 +355,8 @@ def test_init_writes_a_catalogue_that_check_accepts(tmp_path: Path) -> None:
     assert (begun.exit_code, begun.stderr) == (0, "")
     assert begun.stdout == f"wrote {file}; jobs read it with BATCHTEL_CATALOGUE={file}\n"
     assert batchtel("jobs", "check", file).exit_code == 0
-    words = set(re.findall(r"\w+", file.read_text()))
-    assert set(_keys(JOB)) <= words
+    names = set(re.findall(r"\w+", file.read_text()))
+    assert set(_keys(JOB)) <= names
 
     again = batchtel("jobs", "init", file)
     assert again.exit_code == 2
@@ -372,11 +372,11 @@ def _keys(table: Table) -> list[str]:
 
 
 BEYOND_SCHEMA = ("Europe", "61 * * * *", "nan", "1e3")
-"""What the schema cannot know: which time zones there are, cron expressions, and how TOML writes a number."""
+"""What the schema cannot check: which time zones there are, cron expressions, and how TOML writes a number."""
 
 
-def test_the_schema_says_what_the_reader_says() -> None:
-    """It accepts what is right, and refuses every mistake but those that need knowledge of zones and cron."""
+def test_the_schema_agrees_with_the_reader() -> None:
+    """It accepts what is valid, and refuses every mistake but those that need knowledge of zones and cron."""
     shown = json.loads(batchtel("jobs", "schema").stdout)
     validator = Draft202012Validator(shown)
     validator.check_schema(shown)

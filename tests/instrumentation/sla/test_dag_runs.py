@@ -1,4 +1,4 @@
-"""A DAG run that Airflow's scheduler tells of, held against the deadline of its job."""
+"""A DAG run that Airflow's scheduler reports, compared with the deadline of its job."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ def test_a_backfill_trips_no_deadline() -> None:
         ("cron = '0 * * * *'", 3600, True),
     ],
 )
-def test_without_a_deadline_the_next_run_tells_a_late_one_from_one_that_makes_up(
+def test_without_a_deadline_the_next_run_separates_a_late_one_from_one_that_makes_up(
     schedule: str, started: float, makes_up: bool
 ) -> None:
     """Its data is then as old as it was when the run was due."""
@@ -225,9 +225,9 @@ def test_a_run_can_violate_all_at_once_and_each_once() -> None:
     assert owed.passed(3601.0, started + 3601) == []
     late = berlin("2026-01-14T07:00")
     assert [each.type for each in owed.passed(3700.0, late)] == ["deadline_missed"]
-    told = RecordCounts(10, 10, started - 86400)
-    assert [each.type for each in owed.ended(told, late)] == list(owed.types[2:])
-    assert owed.ended(told, late) == owed.passed(99999.0, late) == []
+    counts = RecordCounts(10, 10, started - 86400)
+    assert [each.type for each in owed.ended(counts, late)] == list(owed.types[2:])
+    assert owed.ended(counts, late) == owed.passed(99999.0, late) == []
     assert owed.violated == list(owed.types)
 
 
@@ -241,7 +241,7 @@ def test_nothing_is_new_after_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "types"),
+    ("counts", "types"),
     [
         (RecordCounts(None, None, None), []),
         (RecordCounts(0, None, None), ["insufficient_records"]),
@@ -249,10 +249,10 @@ def test_nothing_is_new_after_the_end() -> None:
         (RecordCounts(100, 0, None), []),
     ],
 )
-def test_what_was_not_told_is_not_judged(told: RecordCounts, types: list[str]) -> None:
-    """Not known is another thing than none."""
+def test_what_was_not_reported_is_not_judged(counts: RecordCounts, types: list[str]) -> None:
+    """A number that was not reported differs from 0."""
     started = berlin("2026-01-13T22:30")
-    assert [each.type for each in run_of(ALL, started).ended(told, started + 1)] == types
+    assert [each.type for each in run_of(ALL, started).ended(counts, started + 1)] == types
 
 
 @pytest.mark.parametrize("catalogue", ["[jobs.a]", "[jobs.a.sla]", "[jobs.a]\npaused = true\nsla.min_records = 1"])
@@ -263,7 +263,7 @@ def test_who_owes_nothing(catalogue: str) -> None:
 
 
 def test_a_machine_without_time_zones(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Deadlines in UTC hold; one of another zone is left out with a warning that says what is missing."""
+    """Deadlines in UTC hold; one of another zone is left out with a warning that names what is missing."""
     monkeypatch.setattr("batchtel.catalogue.zones._lookup", lambda name: None)
     monkeypatch.setattr("batchtel.base.guard._reported", set())
     started = unix("2026-01-14T01:00:00+00:00")

@@ -1,4 +1,4 @@
-"""One run in several processes owes its records once: what all of them told is judged by the one that opened it."""
+"""One run in several processes owes its records once: what all of them report is judged by the one that opened it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tallies() -> set[str]:
 
 @pytest.fixture
 def switching_often() -> Iterator[None]:
-    """Lets threads take turns after almost every instruction."""
+    """Lets threads switch after almost every instruction."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -51,7 +51,7 @@ def switching_often() -> Iterator[None]:
 
 
 def test_processes_add_to_one_tally() -> None:
-    """Records add up, the newest data counts; who was killed has told what it has told."""
+    """Records add up, the newest data counts; what a killed process has added stays."""
     tally = Tally.new()
     assert tally.total() == RecordCounts()
     assert len(tallies()) == 1
@@ -72,7 +72,7 @@ def test_processes_add_to_one_tally() -> None:
 
 
 def test_a_fork_has_a_record_of_its_own() -> None:
-    """Also where its parent has told before, and where a thread of the parent was telling at that moment."""
+    """Also where its parent has added before, and where a thread of the parent was adding at that moment."""
     tally = Tally.new()
     tally.add(RecordCounts(processed=1))
     run = JobRun("forked")
@@ -107,12 +107,12 @@ def test_threads_of_one_process_have_one_record(switching_often: None) -> None:
     tally = Tally.new()
     barrier = threading.Barrier(8)
 
-    def tell() -> None:
+    def add() -> None:
         barrier.wait(10)
         for _ in range(100):
             tally.add(RecordCounts(processed=1))
 
-    threads = [threading.Thread(target=tell) for _ in range(8)]
+    threads = [threading.Thread(target=add) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -156,7 +156,7 @@ def test_a_file_that_took_its_place_is_left_alone(tmp_path: Path) -> None:
         ([], {}),
     ],
 )
-def test_a_command_owes_what_the_code_within_it_tells(
+def test_a_command_owes_what_the_code_within_it_reports(
     sink: Sink, tmp_path: Path, parts: list[tuple[int, int, int]], expected: dict[str, int]
 ) -> None:
     """`batchtel run` of a script that starts jobs of the same name: together they are the run."""
@@ -177,7 +177,7 @@ def test_a_command_owes_what_the_code_within_it_tells(
 
 @pytest.mark.parametrize(("each", "expected"), [(25, {}), (24, {"insufficient_records": 1})])
 def test_workers_of_a_pool_count_for_the_run(sink: Sink, tmp_path: Path, each: int, expected: dict[str, int]) -> None:
-    """Forked workers tell the records of their parent's run; no file of it stays open there."""
+    """Forked workers report the records of their parent's run; no file of it stays open there."""
     succeed(
         f"""
         import multiprocessing, os, batchtel

@@ -87,7 +87,7 @@ def test_a_run_that_violates_all(captured: Captured, catalogue: Write) -> None:
 
 
 def test_a_run_that_keeps_all(captured: Captured, catalogue: Write) -> None:
-    """Its counters are 0 and there, and its record says that the SLA was met."""
+    """Its counters are 0 and there, and its record shows that the SLA was met."""
     catalogue(all_rules(late=False))
     nightly(datetime.now(UTC))
     assert captured.counter(VIOLATIONS) == 0
@@ -109,7 +109,7 @@ RECORDS = """
 def test_a_run_that_reports_records_in_its_steps_only_is_not_judged_by_them(
     captured: Captured, catalogue: Write, read: int
 ) -> None:
-    """What one step writes the next one reads: how many the run has processed is not known, and no rule is met."""
+    """What one step writes the next one reads: how many the run has processed is unknown, and no rule is met."""
     catalogue(RECORDS)
     with batchtel.job("nightly"):
         with batchtel.step("extract") as step:
@@ -182,7 +182,7 @@ def test_only_rules_that_there_are_have_series(captured: Captured, catalogue: Wr
 def test_a_loop_over_no_rows_is_too_few(
     captured: Captured, catalogue: Write, processed: int | None, violations: int, outcome: str
 ) -> None:
-    """A run whose code tells of no records at all has violated its minimum, though how many they were is not known."""
+    """A run whose code reports no records at all has violated its minimum, though how many they were is unknown."""
     catalogue("[jobs.loads.sla]\nmin_records = 5\n")
     with batchtel.job("loads") as job:
         if processed is not None:
@@ -236,7 +236,7 @@ def test_attempts_are_one_run(captured: Captured, catalogue: Write) -> None:
 def test_the_catalogue_names_the_type(
     captured: Captured, catalogue: Write, monkeypatch: pytest.MonkeyPatch, given: str, variable: str, expected: str
 ) -> None:
-    """What the code says comes first, then the catalogue, which knows the job, then BATCHTEL_JOB_TYPE."""
+    """The code comes first, then the catalogue, if it has the job, then BATCHTEL_JOB_TYPE."""
     catalogue("[jobs.typed]\ntype = 'report'\n")
     monkeypatch.setenv("BATCHTEL_JOB_TYPE", variable)
     with batchtel.job("typed", type=given):
@@ -306,7 +306,7 @@ def test_a_missing_catalogue_harms_nothing(
 
 
 def test_a_catalogue_that_changes_is_read_again(captured: Captured, catalogue: Write) -> None:
-    """A worker that lives for weeks takes up what was changed, with its next run."""
+    """A worker that runs for weeks reads what was changed, with its next run."""
     import os
 
     for number, minimum in enumerate((1, 2), start=1):

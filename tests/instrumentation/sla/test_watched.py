@@ -1,4 +1,4 @@
-"""A run is watched while it lives: limits of time count when they are passed, in real processes."""
+"""A run is watched while it is open: limits of time count when they are passed, in real processes."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_forked_child_leaves_the_run_to_its_parent(sink: Sink, tmp_path: Path)
 
 
 def test_a_command_is_watched_and_owes_no_records(sink: Sink, tmp_path: Path) -> None:
-    """A command has time limits like any run; nothing is known of its records, so none are owed."""
+    """A command has time limits like any run; it reports no records, so none are owed."""
     catalogue = write(
         tmp_path,
         "[jobs.dump]\ntype = 'report'\nsla = { max_duration = '0.01s', min_records = 5, max_failure_rate = 0 }\n",
@@ -119,8 +119,8 @@ def test_a_command_is_watched_and_owes_no_records(sink: Sink, tmp_path: Path) ->
     assert sink.total("batch.job.completions", job_name="dump", job_type="report") == 1
 
 
-def test_a_program_that_nobody_has_changed_owes_no_records(sink: Sink, tmp_path: Path) -> None:
-    """Unless it tells of some."""
+def test_an_unchanged_program_owes_no_records(sink: Sink, tmp_path: Path) -> None:
+    """Unless it reports some."""
     catalogue = write(tmp_path, "[jobs.plain.sla]\nmin_records = 5\n")
     for code, counted in (("pass", 0), ("import batchtel; batchtel.current_job().records(processed=1)", 1)):
         instrument = str(Path(sys.executable).parent / "opentelemetry-instrument")

@@ -21,7 +21,7 @@ OFTEN = {"BATCHTEL_EXIT_TIMEOUT": "20", "OTEL_BLRP_SCHEDULE_DELAY": "10", "OTEL_
     "`patch.dict(sys.modules)` of unittest.mock around a job or a step",
     "all spans, log records and counts",
 )
-def test_modules_that_are_taken_away(sink: Sink) -> None:
+def test_modules_that_are_removed(sink: Sink) -> None:
     """What was imported within the patch is gone after it, and everything for a moment at its end."""
     finished = run(
         """

@@ -1,4 +1,4 @@
-"""Libraries that change how a process logs, fails, waits or forks: the job notices nothing, and its run is right."""
+"""Libraries that change how a process logs, fails, waits or forks: the job notices nothing, and its run is correct."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNCAUGHT = "raise ValueError('no rows')"
 
 
 class Job(NamedTuple):
-    """A program, and what is right for it: its exit code, status, error type and number of log records."""
+    """A program, and what is expected of it: its exit code, status, error type and number of log records."""
 
     text: str
     code: int

@@ -106,7 +106,7 @@ def test_a_job_that_becomes_another_user(sink: Sink, tmp_path: Path, way: str) -
     """A program that root starts and that gives its rights up, as mail, backup and cron wrappers do."""
     python = "/usr/bin/python3"
     if os.getuid() != 0 or call(["setpriv", "--reuid", "65534", python, "-c", ""], None).returncode:
-        pytest.skip(f"nobody can run {python} here, or this is not root")
+        pytest.skip(f"no other user can run {python} here, or this is not root")
     block = "import batchtel\nwith batchtel.job('job') as job:" if way == "code" else "if True:"
     text = f"""
 import os

@@ -89,7 +89,7 @@ def test_an_image_and_its_operator_both_instrument(sink: Sink, tmp_path: Path, c
 
 
 def test_what_was_counted_before(sink: Sink, tmp_path: Path) -> None:
-    """Records that were told before the exec are counted once, and judged together with those after it."""
+    """Records that were reported before the exec are counted once, and judged together with those after it."""
     entry = """
         import os, sys, batchtel
         batchtel.current_job().records(processed=5)
@@ -152,7 +152,7 @@ def test_a_child_that_execs_is_a_child(sink: Sink, tmp_path: Path) -> None:
 
 
 def test_exec_with_a_dead_collector(refused: str, tmp_path: Path) -> None:
-    """The program starts all the same, after as long as an end may take."""
+    """The program starts all the same, after as long as an end may last."""
     text = "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'print(1); raise SystemExit(3)'])"
     finished = run(text, None, OTEL_EXPORTER_OTLP_ENDPOINT=refused)
     through = call(instrumented(script(tmp_path, "e.py", text)), None, {"OTEL_EXPORTER_OTLP_ENDPOINT": refused})

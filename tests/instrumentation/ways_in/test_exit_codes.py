@@ -128,7 +128,7 @@ def test_a_script_without_interpreter_line(sink: Sink, tmp_path: Path) -> None:
     assert direct.returncode == 4
 
 
-def test_wrong_options_are_told_and_nothing_runs(sink: Sink) -> None:
+def test_wrong_options_are_reported_and_nothing_runs(sink: Sink) -> None:
     """An unknown option, a wrong number, a pair without `=`, a wrong time and no command exit with 2."""
     wrong = {
         ("--jbo", "x", "--", "echo", "ran"): b"`batchtel run` has no option --jbo; did you mean --job?",

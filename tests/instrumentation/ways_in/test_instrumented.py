@@ -166,7 +166,7 @@ def test_name_rules(sink: Sink, tmp_path: Path, variables: dict[str, str], name:
 
 
 @pytest.mark.parametrize(("number", "reason"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "KeyboardInterrupt")])
-def test_a_script_that_is_told_to_end(sink: Sink, tmp_path: Path, number: signal.Signals, reason: str) -> None:
+def test_a_script_that_is_asked_to_end(sink: Sink, tmp_path: Path, number: signal.Signals, reason: str) -> None:
     """SIGTERM and SIGINT: the script dies by the signal, and its run is cancelled."""
     file = script(tmp_path, "import time; print('ready', flush=True); time.sleep(100)")
     with Talking(instrumented(file), sink, stderr=subprocess.DEVNULL) as talking:
@@ -306,7 +306,7 @@ def test_programs_that_follow_are_instrumented(monkeypatch: pytest.MonkeyPatch, 
     assert os.environ["PYTHONPATH"].split(os.pathsep) == expected
 
 
-def test_taking_the_instrumentation_off(sink: Sink, tmp_path: Path) -> None:
+def test_removing_the_instrumentation(sink: Sink, tmp_path: Path) -> None:
     """uninstrument() ends the run and leaves nothing behind: hooks, environment, logging."""
     text = """
         import atexit, logging, os, sys

@@ -84,7 +84,7 @@ def test_a_scheduler_that_a_run_has_restarted(sink: Sink, tmp_path: Path) -> Non
     assert {span.parent_id for span in runs} == {""}
 
 
-def test_a_run_in_code_whose_process_lives_on(sink: Sink) -> None:
+def test_a_run_in_code_whose_process_goes_on(sink: Sink) -> None:
     """It is the run that has to be open, not its process: a program that it left behind is a run of its own."""
     succeed(
         """

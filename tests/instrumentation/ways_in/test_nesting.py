@@ -15,7 +15,7 @@ JOB = """
     with batchtel.job(sys.argv[1]) as run, batchtel.step("load") as step:
         step.records(read=2)
         run.records(processed=5)
-        logging.getLogger("inner").warning("said within")
+        logging.getLogger("inner").warning("logged within")
     """
 
 RUNNER = """
@@ -26,7 +26,7 @@ RUNNER = """
 
 
 def runs(sink: Sink) -> dict[str, tuple[float, float]]:
-    """Return how often each job started and completed; fails where one of the two is told without the other."""
+    """Return how often each job started and completed; fails where one of the two is reported without the other."""
     jobs = {str(point.attributes["job_name"]) for point in sink.points("batch.job.runs.started") if point.value}
     ended = {str(point.attributes["job_name"]) for point in sink.points("batch.job.completions") if point.value}
     assert jobs == ended
@@ -40,11 +40,11 @@ def runs(sink: Sink) -> dict[str, tuple[float, float]]:
 
 
 def is_child(child: Span, parent: Span) -> bool:
-    """Whether `child` is right below `parent`."""
+    """Whether `parent` is the parent of `child`."""
     return (child.trace_id, child.parent_id) == (parent.trace_id, parent.span_id)
 
 
-def said(sink: Sink) -> Log:
+def logged(sink: Sink) -> Log:
     """Return the only record of the inner job's own log."""
     [record] = [log for log in sink.logs() if log.scope == "inner"]
     return record
@@ -105,15 +105,15 @@ def test_a_job_in_a_job(sink: Sink, inner: str) -> None:
 def test_a_job_in_a_run(sink: Sink, inner: str) -> None:
     """`batchtel run` around a program with job(): the same name joins; records and logs are the run's."""
     finished = call(wrapped(*python(JOB, inner), options=("--job", "same")), sink)
-    assert (finished.returncode, finished.stderr) == (0, b"said within\n")
+    assert (finished.returncode, finished.stderr) == (0, b"logged within\n")
     assert runs(sink) == dict.fromkeys({"same", inner}, (1, 1))
     outer = sink.span("batch_job.same")
     around = outer if inner == "same" else sink.span("batch_job.other")
     assert inner == "same" or is_child(around, outer)
     assert is_child(sink.span("batch_step.load"), around)
     assert sink.total("batch.job.records.processed", job_name=inner) == 5
-    assert said(sink).trace_id == outer.trace_id
-    assert said(sink).attributes["batch.run.id"] == around.attributes["batch.run.id"]
+    assert logged(sink).trace_id == outer.trace_id
+    assert logged(sink).attributes["batch.run.id"] == around.attributes["batch.run.id"]
     if inner == "same":
         reported = sink.event("batch.run.reported").attributes
         assert reported["batch.records.processed"] == 5
@@ -147,20 +147,20 @@ def script(tmp_path: Path, text: str) -> str:
 @pytest.mark.parametrize("outer", ["same", "other"])
 def test_an_instrumented_script_in_a_run(sink: Sink, tmp_path: Path, outer: str) -> None:
     """It is no run of its own, whatever its name: its logs and spans are those of the run that started it."""
-    text = 'import logging; logging.getLogger("inner").warning("said within")'
+    text = 'import logging; logging.getLogger("inner").warning("logged within")'
     finished = call(wrapped(*instrumented(script(tmp_path, text)), options=("--job", outer)), sink)
     assert finished.returncode == 0, finished.stderr
     assert runs(sink) == {outer: (1, 1)}
     run = sink.span(f"batch_job.{outer}")
-    assert (said(sink).trace_id, said(sink).span_id) == (run.trace_id, run.span_id)
-    assert said(sink).attributes["batch.run.id"] == run.attributes["batch.run.id"]
+    assert (logged(sink).trace_id, logged(sink).span_id) == (run.trace_id, run.span_id)
+    assert logged(sink).attributes["batch.run.id"] == run.attributes["batch.run.id"]
 
 
 @pytest.mark.parametrize("inner", ["same", "other"])
 def test_a_job_in_an_instrumented_script(sink: Sink, tmp_path: Path, inner: str) -> None:
     """job() in a script that is a run itself: the script's name joins, another one is a run below it."""
     finished = call(instrumented(script(tmp_path, JOB), inner), sink)
-    assert (finished.returncode, finished.stderr) == (0, b"said within\n")
+    assert (finished.returncode, finished.stderr) == (0, b"logged within\n")
     assert runs(sink) == dict.fromkeys({"same", inner}, (1, 1))
     around = sink.span(f"batch_job.{inner}")
     assert inner == "same" or is_child(around, sink.span("batch_job.same"))
@@ -170,11 +170,11 @@ def test_a_job_in_an_instrumented_script(sink: Sink, tmp_path: Path, inner: str)
 def test_a_run_in_an_instrumented_script(sink: Sink, tmp_path: Path) -> None:
     """`batchtel run` started by such a script is part of it, and so is an instrumented Python below."""
     text = "import subprocess, sys; subprocess.run(sys.argv[1:], check=True)"
-    inner = wrapped(*python('import logging; logging.getLogger("inner").warning("said within")'))
+    inner = wrapped(*python('import logging; logging.getLogger("inner").warning("logged within")'))
     finished = call(instrumented(script(tmp_path, text), *inner), sink)
     assert finished.returncode == 0, finished.stderr
     assert runs(sink) == {"same": (1, 1)}
-    assert said(sink).trace_id == sink.span("batch_job.same").trace_id
+    assert logged(sink).trace_id == sink.span("batch_job.same").trace_id
 
 
 def test_all_ways_in_at_once(sink: Sink, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_two_commands_of_one_run(sink: Sink) -> None:
 
 @pytest.mark.parametrize("way", ["run", "job", "script"])
 def test_a_scheduler_gives_run_id_attempt_and_trace(sink: Sink, tmp_path: Path, way: str) -> None:
-    """BATCHTEL_RUN_ID, BATCHTEL_ATTEMPT and TRACEPARENT of a scheduler are taken over; they mark no open run."""
+    """BATCHTEL_RUN_ID, BATCHTEL_ATTEMPT and TRACEPARENT of a scheduler are used; they mark no open run."""
     trace, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     variables = {
         "BATCHTEL_RUN_ID": "scheduled__2026-03-01",
@@ -267,7 +267,7 @@ def test_a_parent_that_is_nonsense(sink: Sink, parent: str) -> None:
 
 
 def test_a_joined_job_counts_under_the_type_of_the_run(sink: Sink) -> None:
-    """The outer process says what kind of job it is; one further in that says nothing does not split its series."""
+    """The outer process names the type of the job; one further in that names none does not split its series."""
     succeed(
         """
         import subprocess, sys, batchtel

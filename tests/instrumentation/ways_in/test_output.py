@@ -25,11 +25,11 @@ def test_lines_of_both_streams(sink: Sink) -> None:
     finished = call(wrapped("sh", "-c", script, options=CAPTURED), sink)
     assert (finished.returncode, finished.stdout, finished.stderr) == (3, b"one\nthree\r\n\nno end", b"two\n")
     run = sink.span("batch_job.captured")
-    said = {
+    recorded = {
         stream: [line.body for line in lines(sink) if line.attributes["log.iostream"] == stream]
         for stream in ("stdout", "stderr")
     }
-    assert said == {"stdout": ["one", "three", "", "no end"], "stderr": ["two"]}
+    assert recorded == {"stdout": ["one", "three", "", "no end"], "stderr": ["two"]}
     for line in lines(sink):
         assert (line.severity, line.trace_id, line.span_id) == ("INFO", run.trace_id, run.span_id)
         assert line.attributes["batch.run.id"] == run.attributes["batch.run.id"]

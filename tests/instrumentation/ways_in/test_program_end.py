@@ -164,7 +164,7 @@ def finish(end, process):
 
 atexit.register(finish, ProgramEnd(), os.getpid())
 """
-"""What the instrumentation does at the start and the end of a program, without an export, which takes a second."""
+"""What the instrumentation does at the start and the end of a program, without an export, which lasts a second."""
 
 
 @dataclass(frozen=True)
@@ -271,8 +271,8 @@ def test_failures_are_recorded(sink: Sink, files: Path, version: str) -> None:
         "module": ["-m", "exits"],
         "missing": ["missing.py"],
     }
-    for job, words in arguments.items():
-        command = [str(PROGRAMS / "opentelemetry-instrument"), interpreter(version), *words]
+    for job, parts in arguments.items():
+        command = [str(PROGRAMS / "opentelemetry-instrument"), interpreter(version), *parts]
         call(command, sink, {"PYTHONPATH": packages(), "BATCHTEL_JOB": job}, cwd=files)
     recorded = {
         event.attributes["batch.job.name"]: (

@@ -33,7 +33,7 @@ def limited(limit: int, value: int) -> Callable[[], None]:
     notices="one line, where output cannot be captured",
 )
 def test_descriptors_are_short(sink: Sink, descriptors: int, options: tuple[str, ...]) -> None:
-    """Output that cannot be captured goes where it would go without; what is said of it is one line."""
+    """Output that cannot be captured goes where it would go without; one line reports it."""
     # The shell itself needs descriptors beyond 10 for a redirection.
     command = wrapped("sh", "-c", "echo out; exit 3", options=("--job", "short", *options))
     finished = call(command, sink, preexec_fn=limited(resource.RLIMIT_NOFILE, descriptors))
@@ -74,7 +74,7 @@ def patched(name: str, error: str, *arguments: str) -> list[str]:
 
 
 def test_no_process_can_be_started(sink: Sink) -> None:
-    """The command takes the place of the wrapper, which says that it records nothing."""
+    """The command replaces the wrapper, which warns that it records nothing."""
     error = "BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))"
     finished = call(patched("os.posix_spawnp", error, "--", *COMMAND), sink)
     assert (finished.returncode, finished.stdout) == (3, b"out\n")

@@ -41,7 +41,7 @@ def prepare_much() -> None:
 
 
 def prepare_more() -> None:
-    """Ignore the ends of children, too, which takes another way to start the command."""
+    """Ignore the ends of children, too, which needs another way to start the command."""
     prepare_much()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
@@ -138,7 +138,7 @@ def test_environment_where_nothing_is_recorded() -> None:
 
 
 def test_arguments(sink: Sink) -> None:
-    """Spaces, nothing, umlauts, dashes, bytes that are no text, and options that batchtel knows, too."""
+    """Spaces, nothing, umlauts, dashes, bytes that are no text, and options that batchtel has, too."""
     arguments = [
         "a b",
         "",
@@ -183,7 +183,7 @@ def test_a_reader_that_goes_away(sink: Sink) -> None:
 
 
 def test_a_daemon_that_is_left_behind(sink: Sink) -> None:
-    """The wrapper ends with the command, and what the command has left in the background lives on."""
+    """The wrapper ends with the command, and what the command has left in the background goes on."""
     with Talking(wrapped("sh", "-c", "(sleep 100 </dev/null >/dev/null 2>&1 & echo $!); exit 3"), sink) as talking:
         daemon = int(talking.line("the daemon's process id"))
         assert talking.end() == 3
@@ -252,16 +252,16 @@ def test_collector_states(sink: Sink, refused: str, state: str) -> None:
         variables["OTEL_SDK_DISABLED"] = "true"
     finished = call(["bash", "-c", '"$@"; echo $?', "bash", *wrapped("sh", "-c", "echo out; exit 7")], None, variables)
     assert finished.stdout == b"out\n7\n"
-    told = finished.stderr.decode().splitlines()
+    lines = finished.stderr.decode().splitlines()
     if state == "none":
-        [line] = told
+        [line] = lines
         assert line.startswith("OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded;")
     elif state == "off":
-        assert told == []
+        assert lines == []
     elif state == "hang":
-        [line] = told
+        [line] = lines
         assert re.match(r"batchtel: run [0-9a-f-]{36} of sh: lost: 1 span, ", line), line
         assert f" not acknowledged by {sink.url} within 2 s; " in line
     else:
-        assert all(line.startswith(("cannot send ", "batchtel")) for line in told), told
+        assert all(line.startswith(("cannot send ", "batchtel")) for line in lines), lines
     assert sink.requests == []

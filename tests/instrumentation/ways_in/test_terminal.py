@@ -183,14 +183,14 @@ def test_a_command_that_ignores_the_stop_key(terminal: Terminal, tmp_path: Path,
 
 @pytest.mark.parametrize("way", ["direct", "wrapped"])
 def test_background_and_reading(terminal: Terminal, way: str) -> None:
-    """A command in the background that reads stops the way the shell knows, and goes on in the foreground."""
+    """A command in the background that reads stops as the shell expects, and goes on in the foreground."""
     command = ["sh", "-c", "read line; echo got:$line; exit 4"]
     terminal.type(shlex.join(command if way == "direct" else wrapped(*command)) + " & wait $!; echo code=$?.\n")
     terminal.shows(f"code={128 + signal.SIGTTIN}.")
     terminal.type("fg\n")
     terminal.shows("\n")
-    terminal.type("word\n")
-    terminal.shows("got:word")
+    terminal.type("text\n")
+    terminal.shows("got:text")
     terminal.type("echo code=$?.\n")
     terminal.shows("code=4.")
 

@@ -38,7 +38,9 @@ THREADS = """
         thread.join()
     """
 
-PROGRAM = "import logging; logging.root.handlers = [logging.NullHandler()]; logging.getLogger('inner').warning('said')"
+PROGRAM = (
+    "import logging; logging.root.handlers = [logging.NullHandler()]; logging.getLogger('inner').warning('logged')"
+)
 
 
 def program(folder: Path) -> list[str]:
@@ -48,7 +50,7 @@ def program(folder: Path) -> list[str]:
     return instrumented(str(file))
 
 
-def said(sink: Sink) -> list[str]:
+def logged(sink: Sink) -> list[str]:
     """Return the jobs that the programs belonged to; fails where a record is not in the trace of its run."""
     records = [log for log in sink.logs() if log.scope == "inner"]
     for record in records:
@@ -65,7 +67,7 @@ def said(sink: Sink) -> list[str]:
 def test_programs_of_two_threads(sink: Sink, tmp_path: Path, start: str) -> None:
     """Whichever way a thread starts a program, it is part of the run of that thread."""
     succeed(THREADS.format(start=STARTS[start]), sink, *program(tmp_path), BATCHTEL_EXIT_TIMEOUT="10")
-    assert said(sink) == ["first", "second"]
+    assert logged(sink) == ["first", "second"]
     ended = sorted(str(log.attributes["batch.job.name"]) for log in sink.events("batch.run.finished"))
     assert ended == ["first", "second"]
 
@@ -107,7 +109,7 @@ def test_a_run_in_a_run_and_tasks(sink: Sink, tmp_path: Path) -> None:
         BATCHTEL=str(PROGRAMS / "batchtel"),
         BATCHTEL_EXIT_TIMEOUT="10",
     )
-    assert said(sink) == ["inner", "named", "outer", "task-1", "task-2", "two"]
+    assert logged(sink) == ["inner", "named", "outer", "task-1", "task-2", "two"]
     named = sink.span("batch_job.named")
     assert named.parent_id == sink.span("batch_job.inner").span_id
     ended = sorted(str(log.attributes["batch.job.name"]) for log in sink.events("batch.run.finished"))

@@ -1,4 +1,4 @@
-"""Three tasks that write all that a task can into its log, and end in three ways: a guest must not change a word."""
+"""Three tasks that write all that a task can into its log, and end in three ways: the plugin must change none of it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tests.airflow.authoring import AirflowSkipException, dag, task
 
 
 @dag(schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), tags=["batchtel"], default_args={"retries": 0})
-def guest() -> None:
+def hosted() -> None:
     """Succeed, fail and skip."""
 
     @task
-    def says() -> dict[str, int]:
+    def writes() -> dict[str, int]:
         sys.stdout.write("a line of stdout\n")
         sys.stderr.write("a line of stderr\n")
         for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
-            logging.getLogger("guest.own").log(level, "a record of level %d", level)
+            logging.getLogger("hosted.own").log(level, "a record of level %d", level)
         warnings.warn("a warning of Python", stacklevel=1)
         try:
             raise KeyError("caught")
         except KeyError:
-            logging.getLogger("guest.own").exception("a record with a traceback")
+            logging.getLogger("hosted.own").exception("a record with a traceback")
         return {"rows": 7}
 
     @task
@@ -35,9 +35,9 @@ def guest() -> None:
     def skips() -> None:
         raise AirflowSkipException("nothing to do")
 
-    says()
+    writes()
     fails()
     skips()
 
 
-guest()
+hosted()

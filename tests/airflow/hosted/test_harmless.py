@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.airflow.guest.schedulers import Played
+from tests.airflow.hosted.schedulers import Played
 
 pytestmark = pytest.mark.airflow
 
 Run = Callable[[str], Played]
 
-STATES = {"says": "success", "fails": "failed", "skips": "skipped", "guest": "failed"}
+STATES = {"writes": "success", "fails": "failed", "skips": "skipped", "hosted": "failed"}
 
 COLLECTORS = ("up", "hangs", "down")
 
@@ -27,7 +27,7 @@ def test_the_states(run: Run, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", COLLECTORS)
-@pytest.mark.parametrize("task_id", ["says", "fails", "skips"])
+@pytest.mark.parametrize("task_id", ["writes", "fails", "skips"])
 def test_the_logs_of_tasks(run: Run, kind: str, task_id: str) -> None:
     """The log of a task has the same events with the same fields, in the same order of each of its channels."""
     without = _events(run("off"), task_id)
@@ -68,7 +68,7 @@ OVERRUN = 1.0
 
 @pytest.mark.parametrize("kind", ["hangs", "down"])
 def test_how_long_a_task_process_waits(run: Run, kind: str) -> None:
-    """From fork to exit a task process takes 2 s more at most where the collector takes nothing.
+    """From fork to exit a task process lasts 2 s more at most where the collector accepts nothing.
 
     The shortest of three: the others wait for the lock of Airflow's database, too, 5 s at a time.
     """
@@ -87,12 +87,12 @@ def test_threads(run: Run, kind: str) -> None:
 
 
 FAILING = r"[^\n]*cannot send telemetry to http://127\.0\.0\.1:\d+: "
-LOST = r"[^\n]*batchtel: run \S+ of guest: lost: [^\n]* by http://127\.0\.0\.1:\d+ within [^\n]*"
+LOST = r"[^\n]*batchtel: run \S+ of hosted: lost: [^\n]* by http://127\.0\.0\.1:\d+ within [^\n]*"
 
 WARNINGS = {
     "off": r"[^\n]*the plugin batchtel is installed, but nothing is recorded: set OTEL_EXPORTER_OTLP_ENDPOINT [^\n]*",
     "up": "",
-    # The former where the helper is there longer than an export may take.
+    # The former where the helper is there longer than an export may last.
     "hangs": rf"({FAILING}[^\n]*\n)?{LOST}",
     "down": rf"{FAILING}nothing answers[^\n]*\n{LOST}",
 }
@@ -108,7 +108,7 @@ def test_what_the_scheduler_writes(run: Run, kind: str) -> None:
 
 
 def test_files(run: Run) -> None:
-    """Nothing is left in the temporary folder but, where the collector takes nothing, the mark that says so."""
+    """Nothing is left in the temporary folder but, where the collector accepts nothing, the mark of the outage."""
     assert run("up").files == run("off").files
     for kind in ("hangs", "down"):
         (mark,) = run(kind).files - run("off").files
@@ -116,7 +116,7 @@ def test_files(run: Run) -> None:
 
 
 HOOKS = {
-    "says": ["on_task_instance_running", "on_task_instance_success", "before_stopping"],
+    "writes": ["on_task_instance_running", "on_task_instance_success", "before_stopping"],
     "fails": ["on_task_instance_running", "on_task_instance_failed", "before_stopping"],
     "skips": ["on_task_instance_running", "on_task_instance_skipped", "before_stopping"],
 }
@@ -129,13 +129,13 @@ def test_a_defect_in_every_hook(run: Run) -> None:
     for task_id, hooks in HOOKS.items():
         events = _events(defective, task_id)
         ours = [event for event in events if "this is a defect of batchtel" in event]
-        told = [hook for event in ours for hook in re.findall(r"batchtel failed in (\w+)", event)]
+        failed = [hook for event in ours for hook in re.findall(r"batchtel failed in (\w+)", event)]
         # Airflow 2 has no hook for skips, and calls the last hook in the supervisor of the task, too.
         in_airflow_2 = [hook for hook in hooks if not hook.endswith("skipped")] + hooks[-1:]
-        assert told in (hooks, in_airflow_2)
+        assert failed in (hooks, in_airflow_2)
         assert all("planted" in event for event in ours)
         assert [event for event in events if event not in ours] == _events(run("off"), task_id)
-    # What the scheduler has told before it forked, its task processes do not tell again.
+    # What the scheduler has warned of before it forked, its task processes do not repeat.
     for hook in ("on_starting", "on_dag_run_running", "on_dag_run_failed"):
         assert defective.output.count(f"batchtel failed in {hook} ") == 1
 

@@ -1,4 +1,4 @@
-"""What Airflow tells of a task that has ended already, as its scheduler does that has found it dead twice."""
+"""A hook call for a task that has ended already, as the scheduler makes that has found it dead twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.airflow.conftest import Played
 
 pytestmark = pytest.mark.airflow
 
-TELL = """
+CALL_HOOK = """
 import contextlib, sys
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
@@ -31,11 +31,11 @@ print("handed over:", MESSENGER._helper is not None)
 NOWHERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
 
 
-@pytest.mark.parametrize(("state", "told"), [("failed", False), ("up_for_retry", False), ("running", True)])
-def test_a_task_is_lost_once(played: Played, state: str, told: bool) -> None:
+@pytest.mark.parametrize(("state", "reported"), [("failed", False), ("up_for_retry", False), ("running", True)])
+def test_a_task_is_lost_once(played: Played, state: str, reported: bool) -> None:
     """A task that is found dead is handed over if it was in `state`, and not if it has ended before."""
     done = subprocess.run(
-        [played.airflow.programs / "python", "-c", TELL, state],
+        [played.airflow.programs / "python", "-c", CALL_HOOK, state],
         env={**played.airflow.environment, **NOWHERE},
         capture_output=True,
         text=True,
@@ -43,4 +43,4 @@ def test_a_task_is_lost_once(played: Played, state: str, told: bool) -> None:
     )
     assert done.returncode == 0, done.stderr
     # Not the last line: where Airflow sends metrics of its own, it logs to standard output at the end.
-    assert f"handed over: {told}" in done.stdout.splitlines()
+    assert f"handed over: {reported}" in done.stdout.splitlines()

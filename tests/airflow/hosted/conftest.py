@@ -1,4 +1,4 @@
-"""Runs of the DAG `guest`, each under a scheduler of its own: with batchtel, without, and with what may go wrong."""
+"""Runs of the DAG `hosted`, each under a scheduler of its own: with batchtel, without, and with what may go wrong."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from benchmarks import programs as addresses
 from tests.airflow import lines
-from tests.airflow.guest.schedulers import DAG_ID, Played, play
+from tests.airflow.hosted.schedulers import DAG_ID, Played, play
 from tests.airflow.installation import HERE
 from tests.support.witness import Witness
 
-SERVICE: Final = "airflow-guest"
-PLUGINS: Final = HERE / "guest" / "plugins"
+SERVICE: Final = "airflow-hosted"
+PLUGINS: Final = HERE / "hosted" / "plugins"
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that the runs send to whose collector works."""
-    with Stack.running(tmp_path_factory.mktemp("guest-stack"), Ports.free(), cadence="1s") as running:
+    with Stack.running(tmp_path_factory.mktemp("hosted-stack"), Ports.free(), cadence="1s") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def witness(stack: Stack) -> Witness:
-    """What the stores say of the runs."""
+    """What the stores have of the runs."""
     return Witness(stack, SERVICE)
 
 
@@ -57,13 +57,13 @@ def run(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[str], Played]]:
     """Return the run of one kind, which is played when it is first asked for."""
-    home, played = tmp_path_factory.mktemp("guest") / "home", dict[str, Played]()
+    home, played = tmp_path_factory.mktemp("hosted") / "home", dict[str, Played]()
     own = {"AIRFLOW__CORE__PARALLELISM": "3"}
-    with lines.running(request.param, home, HERE / "guest" / "dags", own, scheduler=False) as airflow:
+    with lines.running(request.param, home, HERE / "hosted" / "dags", own, scheduler=False) as airflow:
 
         def of(kind: str) -> Played:
             if kind not in played:
-                played[kind] = play(airflow, f"guest-{kind}", environments[kind])
+                played[kind] = play(airflow, f"hosted-{kind}", environments[kind])
             return played[kind]
 
         airflow.wait_for_dag(DAG_ID)

@@ -1,4 +1,4 @@
-"""One Airflow whose scheduler is started anew for each run of the DAG `guest`, in another environment each time.
+"""One Airflow whose scheduler is started again for each run of the DAG `hosted`, in another environment each time.
 
 Tasks are forked from the scheduler, so its environment decides whether batchtel is there; database, API server and DAG
 are the same for all, so that what differs between two runs comes from batchtel.
@@ -17,9 +17,9 @@ from typing import Final
 from tests.airflow.airflow import FINISHED, Airflow
 from tests.support.polling import until
 
-DAG_ID: Final = "guest"
+DAG_ID: Final = "hosted"
 SECONDS: Final = 120.0
-"""How long one run may take; it takes about 15 s alone on two cores."""
+"""How long one run may last; it lasts about 15 s alone on two cores."""
 
 
 @dataclass
@@ -52,13 +52,13 @@ class Played:
     @property
     def seconds(self) -> list[float]:
         """How long task processes were there: each, by its supervisor, or in Airflow 2 one, from its success on."""
-        told = [float(found) for found in re.findall(r"Workload finished.* duration=([\d.]+)", self.output)]
-        return told or [self._from_success_to_exit()]
+        variables = [float(found) for found in re.findall(r"Workload finished.* duration=([\d.]+)", self.output)]
+        return variables or [self._from_success_to_exit()]
 
     def _from_success_to_exit(self) -> float:
-        lines = self.log("says").splitlines()
+        lines = self.log("writes").splitlines()
         marked, exited = (
-            next(line for line in lines if word in line) for word in ("Marking task as SUCCESS", "Task exited with")
+            next(line for line in lines if text in line) for text in ("Marking task as SUCCESS", "Task exited with")
         )
         return (_time(exited) - _time(marked)).total_seconds()
 
@@ -67,8 +67,8 @@ def _time(line: str) -> datetime:
     return datetime.strptime(line[1 : line.index("]")], "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
-def play(airflow: Airflow, run_id: str, told: Mapping[str, str]) -> Played:
-    """Let a scheduler with the variables `told` run the DAG once, stop it, and wait for the end of all it has started.
+def play(airflow: Airflow, run_id: str, variables: Mapping[str, str]) -> Played:
+    """Let a scheduler with `variables` run the DAG once, stop it, and wait for the end of all it has started.
 
     Raises:
         TimeoutError: the run did not end, or a process outlives the scheduler by 25 s.
@@ -77,9 +77,9 @@ def play(airflow: Airflow, run_id: str, told: Mapping[str, str]) -> Played:
     temporary = airflow.folder / f"tmp-{run_id}"
     temporary.mkdir()
     mark = f"TMPDIR={temporary}"
-    with airflow.another_scheduler(f"scheduler-{run_id}", {**told, "TMPDIR": str(temporary)}) as process:
+    with airflow.another_scheduler(f"scheduler-{run_id}", {**variables, "TMPDIR": str(temporary)}) as process:
         # Whoever makes a run decides on its trace.
-        airflow.command("dags", "trigger", DAG_ID, "--run-id", run_id, told=told)
+        airflow.command("dags", "trigger", DAG_ID, "--run-id", run_id, variables=variables)
 
         def look() -> bool | None:
             _see(process.pid, played.threads)
@@ -130,11 +130,11 @@ def _children(parents: Iterable[int]) -> list[int]:
 
 def _title(pid: int) -> str:
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     except OSError:
         return "ended"
     kinds = ("worker -- LocalExecutor", "batchtel.airflow.helper")
-    return next((kind for kind in kinds if kind in words), words)
+    return next((kind for kind in kinds if kind in command), command)
 
 
 def _marked(mark: str) -> list[int]:

@@ -11,15 +11,15 @@ import pytest
 
 from batchtel_dashboards.stores import Span, Wanted
 from batchtel_stack.stack import Stack
-from tests.airflow.guest.conftest import SERVICE
-from tests.airflow.guest.schedulers import DAG_ID, Played
+from tests.airflow.hosted.conftest import SERVICE
+from tests.airflow.hosted.schedulers import DAG_ID, Played
 from tests.support.polling import until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.parametrize("run", ["3.3"], indirect=True)]
 
 Run = Callable[[str], Played]
 
-OURS = {"batch_job.guest", "batch_step.says", "batch_step.fails", "batch_step.skips"}
+OURS = {"batch_job.hosted", "batch_step.writes", "batch_step.fails", "batch_step.skips"}
 
 
 def _carried(played: Played) -> str:
@@ -70,16 +70,16 @@ def test_its_trace_is_used(stack: Stack, run: Run) -> None:
     ours = [span for span in spans if span.name.startswith("batch_")]
     assert sorted(span.name for span in ours) == sorted(OURS)
     assert {span.name: span.span_id for span in ours} == {
-        "batch_job.guest": _span_id("run", DAG_ID, "guest-traced"),
+        "batch_job.hosted": _span_id("run", DAG_ID, "hosted-traced"),
         **{
-            f"batch_step.{name}": _span_id("task", DAG_ID, "guest-traced", name, "-1", "1")
-            for name in ("says", "fails", "skips")
+            f"batch_step.{name}": _span_id("task", DAG_ID, "hosted-traced", name, "-1", "1")
+            for name in ("writes", "fails", "skips")
         },
     }
     parents = {span.span_id: span.name for span in spans}
     assert {span.name: parents[span.parent_id] for span in ours} == {
-        "batch_job.guest": "dag_run.guest",
-        "batch_step.says": "worker.says",
+        "batch_job.hosted": "dag_run.hosted",
+        "batch_step.writes": "worker.writes",
         "batch_step.fails": "worker.fails",
         "batch_step.skips": "worker.skips",
     }
@@ -97,7 +97,7 @@ def test_log_records_are_in_its_trace(stack: Stack, run: Run) -> None:
 
 
 def test_its_made_up_trace_is_not_used(stack: Stack, run: Run) -> None:
-    """With tracing off, the trace id that Airflow keeps, marked as not recorded, is nobody's: the trace is our own."""
+    """With tracing off, the trace id that Airflow keeps, marked as not recorded, is not used: the trace is our own."""
     played = run("up")
     (trace_id,) = {fields["trace_id"] for fields in _records(stack, played)}
     assert trace_id != _carried(played)

@@ -1,4 +1,4 @@
-"""A DAG that tells of itself by callbacks, where the plugin tells of it, too."""
+"""A DAG that reports by callbacks, where the plugin reports it, too."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from batchtel.airflow import observe
 from tests.airflow.authoring import dag, task
 
 
-def told(context: dict[str, Any]) -> None:
-    """Count a record: what a callback of the DAG's own tells belongs to the task."""
+def reported(context: dict[str, Any]) -> None:
+    """Count a record: what a callback of the DAG's own records belongs to the task."""
     batchtel.current_step().records(failed=1)
 
 
@@ -21,9 +21,9 @@ def told(context: dict[str, Any]) -> None:
     schedule="@once",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     tags=["batchtel"],
-    default_args={"retries": 2, "on_success_callback": told},
+    default_args={"retries": 2, "on_success_callback": reported},
 )
-def told_once() -> None:
+def reported_once() -> None:
     """One task, whose thread counts for it."""
 
     @task
@@ -35,4 +35,4 @@ def told_once() -> None:
     work()
 
 
-told_once()
+reported_once()

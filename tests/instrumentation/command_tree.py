@@ -19,7 +19,7 @@ def _below(group: click.Group, path: str) -> dict[str, click.Command]:
 
 
 ALL = _below(main, "")
-"""Words after `batchtel` -> the command or group."""
+"""What is typed after `batchtel` -> the command or group."""
 
 GROUPS = {path: command for path, command in ALL.items() if isinstance(command, click.Group)}
 LEAVES = {path: command for path, command in ALL.items() if path not in GROUPS}

@@ -12,8 +12,8 @@ from batchtel.cli.main import Group, main
 from batchtel.cli.usage import examples
 from tests.instrumentation.command_tree import ALL
 
-WORDS = re.compile(r"(?:-- )?\[?[A-Z]{2,}(?:[=|][A-Z]{2,})*\]?(?:\.\.\.)?(?: \[[A-Z]{2,}\]\.\.\.)?")
-"""Metavars: words of capital letters, such as NAME, NAME|FILE, KEY=VALUE, [PROGRAM]..., -- COMMAND [ARGUMENT]..."""
+METAVARS = re.compile(r"(?:-- )?\[?[A-Z]{2,}(?:[=|][A-Z]{2,})*\]?(?:\.\.\.)?(?: \[[A-Z]{2,}\]\.\.\.)?")
+"""Metavars: names in capital letters, such as NAME, NAME|FILE, KEY=VALUE, [PROGRAM]..., -- COMMAND [ARGUMENT]..."""
 
 OF_CLICK = {"TEXT", "INTEGER", "FLOAT", "BOOLEAN", "PATH", "DIRECTORY", "FILENAME", "UUID", "RANGE"}
 """What click writes for an option that has no metavar of its own."""
@@ -35,10 +35,10 @@ def test_has_an_example_of_itself(path: str) -> None:
     start = f"batchtel {path}".strip()
     assert any(re.search(rf"\b{start}\b", line) for line in found), found
     for line in found:
-        words = line.partition("batchtel ")[2].split()
-        assert words[0] in ALL or " ".join(words[:2]) in ALL, line
-        if words[0] in ALL and isinstance(ALL[words[0]], click.Group):
-            assert " ".join(words[:2]) in ALL, line
+        typed = line.partition("batchtel ")[2].split()
+        assert typed[0] in ALL or " ".join(typed[:2]) in ALL, line
+        if typed[0] in ALL and isinstance(ALL[typed[0]], click.Group):
+            assert " ".join(typed[:2]) in ALL, line
     assert all(line in help_of(path) for line in found)
 
 
@@ -50,8 +50,8 @@ def test_lists_its_exit_codes(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", EVERY)
-def test_metavars_are_words(path: str) -> None:
-    """Of options and arguments: a word for what is written there, or the choices; never a type of click's."""
+def test_metavars_are_names(path: str) -> None:
+    """Of options and arguments: a name of what is written there, or the choices; never a type of click's."""
     context = click.Context(EVERY[path])
     for parameter in EVERY[path].params:
         if isinstance(parameter, click.Option) and parameter.is_flag:
@@ -60,7 +60,7 @@ def test_metavars_are_words(path: str) -> None:
         if isinstance(parameter, click.Option) and isinstance(parameter.type, click.Choice):
             assert re.fullmatch(r"\[[\w|-]+\]", metavar), metavar
             continue
-        assert WORDS.fullmatch(metavar), metavar
+        assert METAVARS.fullmatch(metavar), metavar
         assert not OF_CLICK & set(re.findall("[A-Z]+", metavar)), metavar
 
 

@@ -147,7 +147,7 @@ def test_a_current_folder_that_is_gone(sink: Sink, tmp_path: Path, way: str) -> 
     finished = call([*in_gone, *program], sink, variables)
     assert finished.returncode == 3
     # With `-c` there, CPython 3.13.0 raises SystemError for each attribute that a module lacks, also in imports: the
-    # export fails once, and the report of it is right.
+    # export fails once, and the report of it is correct.
     is_faulty = way == "c" and call([*in_gone, sys.executable, "-c", "import http.client"], None).returncode != 0
     assert finished.stderr == b"" or (is_faulty and b"SystemError" in finished.stderr)
     assert sink.total("batch.job.completions", status="failure") == 1

@@ -11,7 +11,7 @@ RUN := $(UV) run --locked --quiet
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 30
 
-demo: $(UV) ## Set everything up, run the main job, show what arrived, stop
+demo: $(UV) ## Set everything up, run the jobs of the demo, show what arrived, stop
 	@$(RUN) batchtel demo
 
 test: $(UV) ## Run the tests, against the real programs
@@ -46,7 +46,7 @@ format: $(UV) ## Format the code and mend what lint can mend
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-generate: $(UV) ## Make every committed output anew: rendered configurations, rules, reference
+generate: $(UV) ## Write every committed output again: rendered configurations, rules, reference
 	$(RUN) python docs/generate.py
 
 bench: $(UV) ## Print what telemetry costs, side by side with its peers

@@ -100,7 +100,7 @@ class _Tree:
             waiting += self._below(waiting.pop())
 
     def _second_meta(self) -> tuple[int, int, int, int] | None:
-        # If the first one is damaged, the page size is not known; bbolt tries the same sizes.
+        # If the first one is damaged, the page size is missing; bbolt tries the same sizes.
         first = self._meta(0)
         sizes = [first[0]] if first is not None else [1024 << power for power in range(15)]
         return next((meta for size in sizes if (meta := self._meta(size)) is not None), None)

@@ -100,7 +100,7 @@ def test_wrong_input_is_reported_before_anything_is_built(
     assert used.stderr.startswith("error: a port cannot be opened, nothing was started:\n")
 
 
-def test_only_known_ports_on_loopback(batchtel: Batchtel, data: Path, ports: Ports) -> None:
+def test_only_ports_of_the_table_on_loopback(batchtel: Batchtel, data: Path, ports: Ports) -> None:
     """The four programs listen on exactly the ports of the table, all of them on 127.0.0.1."""
     assert batchtel("stack", "up", "--data", data, *options(ports)).returncode == 0
     found = {address for pid in processes(data) for address in _listening(pid)}

@@ -29,7 +29,7 @@ CASES = (
     Case("15 minutes without a sample, then 3 more", {TOTAL: "9x17 _x60 12x3"}, COUNTED, "20m", {"{}": 3}),
     Case("5 hours without a sample, then 3 more", {TOTAL: "9x17 _x1200 12x3"}, COUNTED, "305m", {"{}": 3}),
     Case(
-        "known limit: 7 hours without a sample, then 3 more: the whole total counts again",
+        "limit: 7 hours without a sample, then 3 more: the whole total counts again",
         {TOTAL: "9x17 _x1680 12x3"},
         COUNTED,
         "425m",
@@ -38,7 +38,7 @@ CASES = (
     Case("3 more, then it expires within the window", {TOTAL: "9x49 12x9 stale _x20"}, COUNTED, "20m", {"{}": 3}),
     Case("nothing happens: 0, not nothing", {TOTAL: "9x100"}, COUNTED, "20m", {"{}": 0}),
     Case(
-        "known limit: without a boot label a reset that overtakes 10 with 12 at once counts as 2 more",
+        "limit: without a boot label a reset that overtakes 10 with 12 at once counts as 2 more",
         {TOTAL: "10x59 12x20"},
         COUNTED,
         "20m",

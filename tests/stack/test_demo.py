@@ -183,6 +183,6 @@ def test_missing_data_set() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "error: `batchtel demo` works on the data of the package airportsdata, which is missing: "
+        "error: `batchtel demo` needs the data of the package airportsdata, which is missing: "
         "pip install 'batchtel[platform]'\n"
     )

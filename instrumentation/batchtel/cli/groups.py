@@ -11,7 +11,7 @@ from batchtel.cli.table import COMMANDS
 @click.command(
     cls=Group,
     entries=COMMANDS["jobs"],
-    epilog="Exit codes: 0 ok; 2 the catalogue has problems, or a file cannot be read or written; 3 no database of time zones.",
+    epilog="Exit codes: 0 ok; 2 the catalogue has problems, or a file cannot be read or written; 3 no time zones.",
 )
 def jobs() -> None:
     """Begin, check or describe the job catalogue, jobs.toml.

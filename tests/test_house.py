@@ -44,7 +44,7 @@ A module that lies beside them is above them all, unless it is named in BELOW_AL
 BELOW_ALL = {"batchtel.version"}
 """Modules beside sub-packages that each of them may import."""
 
-WITH_CIRCLES = {"batchtel.export", "batchtel.telemetry", "batchtel.runs"}
+WITH_CIRCLES = {"batchtel.runs"}
 """Sub-packages in which modules still import each other, lazily or for types."""
 
 OUTSIDE_OF_JOBS = {

@@ -18,7 +18,7 @@ BREAK = {
     "spans": "from opentelemetry.sdk.trace import Tracer as broken; broken.start_span = fail",
     "threads": "import threading as broken; broken.Thread.start = fail",
     "context": "import opentelemetry.context as broken; broken.attach = fail",
-    "exporters": "from batchtel.export.endpoint import Endpoint as broken; broken.exporter = fail",
+    "exporters": "import batchtel.export.exporter as broken; broken.build = fail",
 }
 
 
@@ -69,10 +69,10 @@ def test_a_flush_that_cannot_export_returns_false(sink: Sink) -> None:
     finished = run(
         """
         import batchtel
-        from batchtel.export.endpoint import Endpoint
+        from batchtel.export import exporter
         def fail(*args):
             raise RuntimeError("inside telemetry")
-        Endpoint.exporter = fail
+        exporter.build = fail
         with batchtel.job("unsent"):
             pass
         print(batchtel.flush(20))

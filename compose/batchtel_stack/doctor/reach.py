@@ -12,8 +12,9 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from batchtel.export.delivery import Delivery, Reply, nothing
+from batchtel.export.delivery import Delivery, nothing
 from batchtel.export.endpoint import GRPC, Endpoint
+from batchtel.export.reply import Reply
 from batchtel_stack.doctor.finding import Finding
 
 CHECK: Final = "endpoint"

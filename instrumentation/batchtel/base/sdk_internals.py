@@ -41,13 +41,13 @@ INTERNALS: Final = (
         "opentelemetry.exporter.otlp.proto.http",
         "_log_exporter",
         "the exporter of log records has no other module, for the same reason",
-        ("airflow.preload", "export.endpoint"),
+        ("airflow.preload", "export.exporter"),
     ),
     Internal(
         "opentelemetry.exporter.otlp.proto.grpc",
         "_log_exporter",
         "the exporter of log records has no other module, for the same reason",
-        ("export.endpoint",),
+        ("export.exporter",),
     ),
     Internal(
         "opentelemetry.context",

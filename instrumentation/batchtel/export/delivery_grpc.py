@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-from batchtel.export.delivery import Listener, Reply, Verdict, shown
+from batchtel.export.reply import Listener, Reply, Verdict, shown
 
 _FOR_GOOD: Final = {
     grpc.StatusCode.INVALID_ARGUMENT,

@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 from requests.utils import address_in_network, is_ipv4_address, is_valid_cidr
 
 from batchtel.export.connection import Connection
-from batchtel.export.delivery import Listener, Reply, shown
+from batchtel.export.reply import Listener, Reply, shown
 
 _MISDIRECTED: Final = (401, 403, 404, 405, 407)
 """Statuses of wrong credentials and wrong addresses: a setting cures them, and what was sent is fine."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from batchtel.export.delivery import Reply
 from batchtel.export.endpoint import Endpoint
 from batchtel.export.outbox import Outbox
+from batchtel.export.reply import Reply
 from batchtel.export.spool import Spool
 from batchtel.redact.patterns import Redaction
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 from batchtel.base import native
 from batchtel.base.guard import warn, warn_once
 from batchtel.export import wait_budget
-from batchtel.export.delivery import Delivery, Reply, encode, new_request
+from batchtel.export.delivery import Delivery, encode
 from batchtel.export.endpoint import Endpoint
 from batchtel.export.outage_marker import Outage
+from batchtel.export.reply import Reply, new_request
 from batchtel.export.spool import Spool, Spooled
 from batchtel.export.undelivered import Undelivered
 from batchtel.export.waiting import Waiting

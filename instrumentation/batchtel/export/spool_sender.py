@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from batchtel.export import otlp_json
-from batchtel.export.delivery import Delivery, new_request
+from batchtel.export.delivery import Delivery
 from batchtel.export.endpoint import SIGNALS, Endpoint, Signal
+from batchtel.export.reply import new_request
 from batchtel.export.spool import Spool, Spooled, files
 from batchtel.schema.settings import Settings
 

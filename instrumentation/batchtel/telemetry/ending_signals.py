@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from batchtel.base import native
 from batchtel.base.guard import harmless
+from batchtel.telemetry.process import at_build_in_child
 from batchtel.telemetry.sigterm import TERMINATION, Termination, open_pair
 
 _LAYOUT: Final = ("x86_64", "aarch64")
@@ -177,4 +178,5 @@ _OTHERS: Final = EndingSignals((signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM, s
 ENDINGS: Final = AllSignals(TERMINATION, _OTHERS)
 """The one of this process."""
 
+at_build_in_child(ENDINGS.install)
 os.register_at_fork(after_in_child=_OTHERS.forget)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from batchtel.base import native
 from batchtel.base.guard import harmless
 from batchtel.export.delivery import diverted
-from batchtel.telemetry import open_runs
+from batchtel.telemetry import lookup, open_runs
 
 _handled: Final[ContextVar[logging.LogRecord | None]] = ContextVar("batchtel_handled", default=None)
 """The record that a wrapper of ours is handing on; another one of ours within that leaves it alone."""
@@ -104,10 +104,8 @@ def _copy(record: logging.LogRecord) -> None:
         return
     if record.process not in (None, os.getpid()) and scope.job.data.has_sender(record.process):
         return
-    from batchtel.telemetry.process import telemetry
-
-    if (process := telemetry()) is not None:
-        process.copy(record)
+    if (telemetry := lookup.telemetry()) is not None:
+        telemetry.copy(record)
 
 
 HOOK: Final = LogHook(_attend, _copy, diverted)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from batchtel.base import kept_modules, native
@@ -19,7 +19,7 @@ from batchtel.base.process_exit import at_end, is_child_process
 from batchtel.base.values import number_of
 from batchtel.schema import settings as settings_table
 from batchtel.schema.settings import Settings
-from batchtel.telemetry import fork_warning, open_runs
+from batchtel.telemetry import fork_warning, lookup, open_runs
 from batchtel.telemetry.providers import Telemetry
 from batchtel.telemetry.sdk_metadata import without_disk
 
@@ -34,6 +34,7 @@ _telemetry: Telemetry | None = None
 _built = _building = False
 _is_replaced = False
 _settings: Settings | None = None
+_in_children: list[Callable[[], None]] = []
 
 
 def telemetry() -> Telemetry | None:
@@ -50,6 +51,11 @@ def telemetry() -> Telemetry | None:
                 finally:
                     _building = False
     return _telemetry
+
+
+def at_build_in_child(install: Callable[[], None]) -> None:
+    """Call `install` when the telemetry of a worker of multiprocessing is built, which may open no run of its own."""
+    _in_children.append(install)
 
 
 def is_off() -> bool:
@@ -110,9 +116,8 @@ def _build() -> Telemetry | None:
     at_end(_stop, os.getpid())
     if is_child_process():
         # A child may count for a run that its parent has opened, and open none itself.
-        from batchtel.telemetry.ending_signals import ENDINGS
-
-        ENDINGS.install()
+        for install in _in_children:
+            install()
     return built
 
 
@@ -173,4 +178,5 @@ def _forget() -> None:
     _telemetry, _built, _building, _lock = None, _is_replaced, False, native.RLock()
 
 
+lookup.provide(telemetry)
 os.register_at_fork(after_in_child=_forget)

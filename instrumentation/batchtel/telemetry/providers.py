@@ -100,7 +100,7 @@ class Telemetry:
             endpoint = Endpoint.of(signal, self.settings)
         except ValueError as error:
             warn_once(str(error), "%s", error)
-            # What a wrong variable keeps from the collector goes to the spool, until somebody mends it.
+            # What a wrong variable keeps from the collector goes to the spool, until it is corrected.
             endpoint = Endpoint(signal, "", "", str(error)) if self.settings.spool_folder else None
         if endpoint is None:
             return None

@@ -10,7 +10,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
-from batchtel.telemetry import process
+from batchtel.telemetry import lookup
 
 
 class QueueProcessor(SpanProcessor):
@@ -23,7 +23,7 @@ class QueueProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a sampled span."""
         if span.context is not None and span.context.trace_flags.sampled:
-            telemetry = process.telemetry()
+            telemetry = lookup.telemetry()
             if telemetry is not None:
                 telemetry.put_span(span)
 

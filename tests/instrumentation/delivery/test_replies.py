@@ -122,11 +122,12 @@ def test_replies_of_stock_exporters_are_read(refused: str) -> None:
         import logging, os
         from batchtel.export.delivery import nothing
         from batchtel.export.endpoint import Endpoint, SIGNALS
+        from batchtel.export.exporter import build
         logging.disable()
         for signal in SIGNALS:
             for protocol in ("http/protobuf", "grpc"):
                 endpoint = Endpoint(signal, os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"], protocol)
-                exporter, listener = endpoint.exporter(5)
+                exporter, listener = build(endpoint, 5)
                 assert listener is not None, (signal, protocol)
                 exporter.export(nothing(signal))
                 assert listener.reply.verdict == "retry", (signal, protocol, listener.reply)

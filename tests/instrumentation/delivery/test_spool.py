@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from batchtel.export import otlp_json
-from batchtel.export.delivery import new_request
+from batchtel.export.reply import new_request
 from batchtel.export.spool import Spool
 from tests.instrumentation.delivery.ledger import received
 from tests.instrumentation.delivery.test_spool_command import spool
@@ -288,7 +288,7 @@ def test_nothing_is_left_of_what_cannot_be_written(tmp_path: Path) -> None:
     """Where the disk is full, or a file may not become so large, no half of one stays behind."""
     script = """
         import resource, sys
-        from batchtel.export.delivery import new_request
+        from batchtel.export.reply import new_request
         from batchtel.export.spool import Spool
         request = new_request("traces")
         request.resource_spans.add().resource.attributes.add(key="k").value.string_value = "x" * 100_000

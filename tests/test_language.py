@@ -13,7 +13,12 @@ import pytest
 
 ROOT: Final = Path(__file__).parent.parent
 
-FOLDERS: Final = ("instrumentation/batchtel",)
+FOLDERS: Final = (
+    "instrumentation/batchtel",
+    "collector",
+    "docs/environments.md",
+    "tests/collector",
+)
 """Files and folders whose language is checked; a folder is added when its last finding is corrected."""
 
 PENDING: Final = (

@@ -61,7 +61,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
 
     Figures depend on the machine and on what else it does; ratios much less. Goals are printed, never enforced.
     """
-    # Installers compile what they install; without bytecode each start would compile batchtel anew, 20 ms.
+    # Installers compile what they install; without bytecode each start would compile batchtel again, 20 ms.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     console = Console(stderr=True, highlight=False)
     reports = [_measured(group, console) for group in dict.fromkeys(groups or BY_DEFAULT)]
@@ -84,12 +84,12 @@ def _measured(group: str, console: Console) -> Report:
         console.status(group) as status,
     ):
 
-        def say(text: str) -> None:
+        def progress(text: str) -> None:
             status.update(f"{group}: {text}")
             if not console.is_terminal:
                 console.print(f"{group}: {text}", soft_wrap=True, markup=False)
 
-        report = GROUPS[group](Path(folder), say)
+        report = GROUPS[group](Path(folder), progress)
     report.load = (before, os.getloadavg()[0])
     return report
 

@@ -36,7 +36,7 @@ GOAL: Final = 1.05
 """Wall time of the run with the plugin, as a multiple of that without."""
 
 LONGEST: Final = 900.0
-"""Seconds that one run may take; it takes about 80 on two cores."""
+"""Most seconds of one run; about 80 on two cores."""
 
 DAGS: Final = Path(__file__).parent / "dags"
 
@@ -63,8 +63,8 @@ class Run(Spent):
     helper_cpu: float
 
 
-def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS, tasks: int = TASKS) -> Report:
-    """Run the DAG once a round in each way; `folder` takes the home of Airflow."""
+def measure(folder: Path, progress: Callable[[str], None], rounds: int = ROUNDS, tasks: int = TASKS) -> Report:
+    """Run the DAG once a round in each way; `folder` holds the home of Airflow."""
     report = Report("airflow", f"A DAG of {tasks} tasks that do nothing (medians of {rounds} rounds)", _COLUMNS)
     own = {"TASKS": str(tasks), "AIRFLOW__CORE__PARALLELISM": str(AT_ONCE)}
     with (
@@ -72,7 +72,7 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS, task
         programs.hanging() as hanging,
         lines.running("3.3", folder / "home", DAGS, own, scheduler=False) as airflow,
     ):
-        told: dict[str, Mapping[str, str]] = {
+        environments: dict[str, Mapping[str, str]] = {
             _WITHOUT: {},
             "collector up": up.variables("http/protobuf"),
             "collector hangs": hanging.variables("http/protobuf"),
@@ -80,13 +80,13 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS, task
         }
         numbers = count()
         airflow.wait_for_dag(_DAG)
-        say("warm-up")
+        progress("warm-up")
         _run(airflow, {}, f"run-{next(numbers)}")
-        runs = {name: partial(_numbered, airflow, variables, numbers) for name, variables in told.items()}
-        runs[_LONG] = partial(_in_long_outage, runs[_LONG], told[_LONG])
-        measured = interleaved(runs, rounds, say, warm_up=False)
-    report.rows += [_row(name, measured, tasks) for name in told]
-    for name in list(told)[1:]:
+        runs = {name: partial(_numbered, airflow, variables, numbers) for name, variables in environments.items()}
+        runs[_LONG] = partial(_in_long_outage, runs[_LONG], environments[_LONG])
+        measured = interleaved(runs, rounds, progress, warm_up=False)
+    report.rows += [_row(name, measured, tasks) for name in environments]
+    for name in list(environments)[1:]:
         walls = ratio(measured[name], measured[_WITHOUT], "wall")
         report.goals.append(Goal(f"wall time of the run, {name} / without", walls, GOAL))
     report.notes += [
@@ -140,7 +140,7 @@ def _run(airflow: Airflow, variables: Mapping[str, str], run_id: str) -> Run:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with airflow.another_scheduler(run_id, variables) as scheduler:
         _wait(f"the end of {run_id}", lambda: _state(airflow, run_id) in FINISHED, LONGEST)
-        # Tasks whose state is known may still be on their way out.
+        # Processes of tasks that have a final state may still be about to exit.
         _wait("the end of its processes", lambda: not _busy(scheduler.pid), 60)
         own, helper = _cpu(scheduler.pid), sum(map(_cpu, _children(scheduler.pid, "batchtel.airflow.helper")))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -28,10 +28,10 @@ _COLUMNS: Final = (
 _ALL: Final = tuple(binary.name for binary in BINARIES)
 
 
-def measure(folder: Path, say: Callable[[str], None], names: Sequence[str] = _ALL) -> Report:
-    """Build the named programs from nothing; `folder` takes all caches, 4 GB for the four, and is emptied."""
+def measure(folder: Path, progress: Callable[[str], None], names: Sequence[str] = _ALL) -> Report:
+    """Build the named programs from nothing; `folder` holds all caches, 4 GB for the four, and is emptied."""
     report = Report("build", "First build, cold: nothing cached, downloads included", _COLUMNS)
-    say(f"building {', '.join(names)}; its own progress follows")
+    progress(f"building {', '.join(names)}; its own progress follows")
     caches = {name: str(folder / name) for name in ("XDG_CACHE_HOME", "GOCACHE", "GOMODCACHE")}
     with _emptied(folder):
         begun, before = time.monotonic(), os.times()

@@ -30,7 +30,7 @@ _COLUMNS: Final = (
 )
 
 
-def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> Report:
+def measure(folder: Path, progress: Callable[[str], None], rounds: int = ROUNDS) -> Report:
     """Run each tool with and without the calls, interleaved; the difference is theirs, export included."""
     report = Report("calls", f"CPU of one call (medians of {rounds} interleaved rounds)", _COLUMNS)
     report.notes.append("prometheus_client makes no span, no log record and sends nothing here.")
@@ -41,8 +41,8 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> R
                 for number in (0, calls):
                     variables = sink.variables("http/protobuf") | {"CALL": call, "CALLS": str(number)}
                     variants[f"{tool} {number}"] = partial(python, SCRIPTS / script, variables=variables)
-            say(f"{call}, {calls} times")
-            measured = interleaved(variants, rounds, say)
+            progress(f"{call}, {calls} times")
+            measured = interleaved(variants, rounds, progress)
             cost = {
                 tool: statistics.median(
                     (busy.cpu - idle.cpu) / calls

@@ -1,4 +1,4 @@
-"""Group `collector`: what the rendered pipeline takes for a data point, and whether its memory grows with runs.
+"""Group `collector`: CPU of the rendered pipeline for a data point, and whether its memory grows with runs.
 
 The whole stack runs, as `batchtel stack up` starts it; only the collector is measured. Every run sends what a real
 one-shot job has sent (see `recorded`): its metrics and, for the last rows of the runs, its spans and log records too.
@@ -31,7 +31,7 @@ SERIES: Final = (1_000, 10_000, 100_000)
 """Series in Prometheus, about; each size in a collector of its own."""
 
 DETAILED_RUNS: Final = 2_000
-"""Runs with spans and log records: each is written to disk before it is acknowledged, so they take 15 times as long."""
+"""Runs with spans and log records: each is written to disk before it is acknowledged, so they need 15 times as long."""
 
 JOBS: Final = 5
 RUNS_FOR_SERIES: Final = 10_000
@@ -58,7 +58,7 @@ _COLUMNS: Final = (
 
 def measure(
     folder: Path,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
     runs: tuple[int, ...] = RUNS,
     series: tuple[int, ...] = SERIES,
     detailed_runs: int = DETAILED_RUNS,
@@ -73,11 +73,11 @@ def measure(
         f"A run is one request with {metrics.points} data points, with spans and log records {len(recorded.requests)} "
         "requests. CPU: until Prometheus has the last run, with the writing of all series at every cadence."
     )
-    with _bench(folder / "runs", cadence, say) as bench:
+    with _bench(folder / "runs", cadence, progress) as bench:
         report.rows.extend(bench.grow(metrics, total, JOBS, f"{total:,} runs in all") for total in runs)
         report.rows.append(bench.grow(recorded, bench.runs + detailed_runs, JOBS, "with spans and log records"))
     for number in series:
-        with _bench(folder / f"series-{number}", cadence, say) as bench:
+        with _bench(folder / f"series-{number}", cadence, progress) as bench:
             jobs = max(1, round(number / SERIES_OF_A_JOB))
             report.rows.append(bench.grow(metrics, max(jobs, runs_for_series), jobs, f"about {number:,} series"))
     first, last = report.rows[0], report.rows[len(runs) - 1]
@@ -91,12 +91,12 @@ def measure(
 class _Bench:
     stack: Stack
     collector: Watched
-    say: Callable[[str], None]
+    progress: Callable[[str], None]
     runs: int = 0
 
     def grow(self, recorded: Recorded, total: int, jobs: int, what: str) -> dict[str, Any]:
         """Send runs until there are `total`, wait until Prometheus has them, and return the row of this stretch."""
-        self.collector.take_memory()
+        self.collector.pop_memory()
         before, begun = self.collector.cpu(), time.monotonic()
         load.send(recorded, self.stack.otlp_http, range(self.runs, total), jobs, self._sent)
         sent = time.monotonic() - begun
@@ -112,15 +112,15 @@ class _Bench:
             "cpu_per_run_s": cpu / new,
             "runs_per_s": new / sent,
             "memory_bytes": at_rest,
-            "memory_peak_bytes": self.collector.take_memory()[1],
+            "memory_peak_bytes": self.collector.pop_memory()[1],
         }
 
     def _sent(self, number: int) -> None:
         if number % 5_000 == 4_999:
-            self.say(f"{number + 1:,} runs sent")
+            self.progress(f"{number + 1:,} runs sent")
 
     def _arrive(self, total: int) -> None:
-        self.say(f"waiting until Prometheus has {total:,} runs")
+        self.progress(f"waiting until Prometheus has {total:,} runs")
         begun = time.monotonic()
         while (seen := self._ask("sum(batch_job_runs_started_total)")) != total:
             if time.monotonic() - begun > ARRIVAL_SECONDS:
@@ -135,9 +135,9 @@ class _Bench:
 
 
 @contextmanager
-def _bench(folder: Path, cadence: str, say: Callable[[str], None]) -> Iterator[_Bench]:
-    with Stack.running(folder, Ports.free(), cadence=cadence, notify=say) as stack:
+def _bench(folder: Path, cadence: str, progress: Callable[[str], None]) -> Iterator[_Bench]:
+    with Stack.running(folder, Ports.free(), cadence=cadence, notify=progress) as stack:
         pid = next(status.pid for status in stack.status() if status.name == "collector")
         assert pid is not None
         with Watched(pid) as collector:
-            yield _Bench(stack, collector, say)
+            yield _Bench(stack, collector, progress)

@@ -22,7 +22,7 @@ ROUNDS: Final = 20
 START_GOAL: Final = 0.060
 """Seconds by which a command may start later than without the wrapper."""
 
-_SAYS_WHEN: Final = ("date", "+%s%N")
+_PRINTS_TIME: Final = ("date", "+%s%N")
 _COLUMNS: Final = (
     Column("what", "what", "text"),
     Column("wall_s", "wall", "ms"),
@@ -32,15 +32,15 @@ _COLUMNS: Final = (
 )
 
 
-def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> Report:
-    """Start a command that says when it runs, directly and below `batchtel run`; then jobs with telemetry off."""
+def measure(folder: Path, progress: Callable[[str], None], rounds: int = ROUNDS) -> Report:
+    """Start a command that prints the time, directly and below `batchtel run`; then jobs with telemetry off."""
     report = Report("command", f"Starting a command, and a job turned off (medians of {rounds} rounds)", _COLUMNS)
     with programs.sink(folder) as sink:
         variables = sink.variables("http/protobuf")
         wrapper = (str(Path(sys.executable).with_name("batchtel")), "run", "--")
         variants = {
-            "exec": partial(_start, _SAYS_WHEN, variables),
-            "batchtel run": partial(_start, (*wrapper, *_SAYS_WHEN), variables),
+            "exec": partial(_start, _PRINTS_TIME, variables),
+            "batchtel run": partial(_start, (*wrapper, *_PRINTS_TIME), variables),
         }
         if importlib.util.find_spec("typer") is not None:
             variants["typer hello"] = partial(
@@ -48,7 +48,7 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> R
             )
         else:
             report.notes.append("Left out: typer hello: typer is not installed; start it with `make bench`.")
-        started = interleaved(variants, rounds, say)
+        started = interleaved(variants, rounds, progress)
     later = {name: median(started[name], "wall") - median(started["exec"], "wall") for name in started}
     for name in started:
         row = {"what": f"until it runs: {name}", "wall_s": median(started[name], "wall"), "later_s": later[name]}
@@ -57,15 +57,17 @@ def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> R
     if "typer hello" in later:
         share = later["batchtel run"] / later["typer hello"]
         report.goals.append(Goal("start below batchtel run / typer hello", share, 1.0))
-    report.rows.extend(_turned_off(say, rounds))
+    report.rows.extend(_turned_off(progress, rounds))
     return report
 
 
-def _turned_off(say: Callable[[str], None], rounds: int) -> list[dict[str, Any]]:
+def _turned_off(progress: Callable[[str], None], rounds: int) -> list[dict[str, Any]]:
     variables = {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
     jobs = {"plain SDK": "plain_sdk_job.py", "batchtel": "batchtel_job.py"}
     measured: Measured = interleaved(
-        {name: partial(python, SCRIPTS / script, variables=variables) for name, script in jobs.items()}, rounds, say
+        {name: partial(python, SCRIPTS / script, variables=variables) for name, script in jobs.items()},
+        rounds,
+        progress,
     )
     rows: list[dict[str, Any]] = []
     for name in jobs:

@@ -17,7 +17,7 @@ _PATIENCE = 300.0
 
 
 def affordable(writers: int) -> bool:
-    """Raise the limit of open files as far as it goes, and tell whether so many connections fit."""
+    """Raise the limit of open files as far as it goes, and return whether so many connections fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = writers + _SPARE
     if soft < wanted and (hard == resource.RLIM_INFINITY or hard >= wanted):

@@ -36,12 +36,12 @@ _COLUMNS: Final = (
 _FIGURES: Final = {"wall_s": "wall", "cpu_s": "cpu", "peak_memory_bytes": "peak_memory"}
 
 
-def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> Report:
-    """Run every kind of job `rounds` times, interleaved; `folder` takes logs."""
+def measure(folder: Path, progress: Callable[[str], None], rounds: int = ROUNDS) -> Report:
+    """Run every kind of job `rounds` times, interleaved; `folder` holds logs."""
     report = Report("jobs", f"A short job with three signals (medians of {rounds} interleaved rounds)", _COLUMNS)
     report.notes.append("Ratios: the median of the pairs' own, against the plain SDK with the same protocol.")
     with programs.sink(folder) as sink, _variants(folder, sink, report.notes) as variants:
-        measured = interleaved(variants, rounds, say)
+        measured = interleaved(variants, rounds, progress)
         # Each job makes one span, and has run once more, unmeasured.
         sink.require_spans((rounds + 1) * len(PROTOCOLS) * 2)
     report.rows.extend(_row(name, measured) for name in measured)

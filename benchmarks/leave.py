@@ -16,7 +16,7 @@ from benchmarks.report import Column, Goal, Report
 from benchmarks.spent import SCRIPTS, python
 
 ROUNDS: Final = 3
-"""A round takes a minute, nearly all of it the stock SDK's waiting; the spread is far below the difference."""
+"""A round lasts a minute, nearly all of it the stock SDK's waiting; the spread is far below the difference."""
 
 GOAL: Final = 2.2
 """Seconds."""
@@ -31,11 +31,11 @@ _COLUMNS: Final = (
 )
 
 
-def measure(folder: Path, say: Callable[[str], None], rounds: int = ROUNDS) -> Report:
-    """Run a job against a collector that works, one that refuses and one that hangs; `folder` takes logs."""
+def measure(folder: Path, progress: Callable[[str], None], rounds: int = ROUNDS) -> Report:
+    """Run a job against a collector that works, one that is down and one that hangs; `folder` holds logs."""
     report = Report("exit", f"Delay at exit: wall time beyond a working collector's (medians of {rounds})", _COLUMNS)
     with _variants(folder) as variants:
-        measured = interleaved(variants, rounds, say, warm_up=False)
+        measured = interleaved(variants, rounds, progress, warm_up=False)
     for collector in ("refuses", "hangs"):
         for protocol in PROTOCOLS.values():
             ours, theirs = (delay(measured, tool, protocol, collector) for tool in ("batchtel", "plain SDK"))

@@ -21,12 +21,12 @@ _HEADERS: Final = {"content-type": "application/x-protobuf"}
 
 
 def send(recorded: Recorded, url: str, numbers: Iterable[int], jobs: int, sent: Callable[[int], None]) -> None:
-    """Send a run for each of `numbers`, dealt to `jobs` job names in turn; `sent` is told each number.
+    """Send a run for each of `numbers`, dealt to `jobs` job names in turn; `sent` is called with each number.
 
     Raises:
-        Failure: a request was not taken whole; the text has the answer.
+        Failure: a request was not accepted whole; the text has the answer.
     """
-    # Each thread takes the next number when it is ready: next() of one iterator is atomic for a range.
+    # Each thread gets the next number when it is ready: next() of one iterator is atomic for a range.
     waiting = iter(numbers)
 
     def work() -> None:

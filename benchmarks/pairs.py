@@ -14,14 +14,14 @@ Measured = Mapping[str, Sequence[Spent]]
 """Name -> one figure a round, so that equal positions are a pair."""
 
 
-def interleaved(variants: Variants, rounds: int, say: Callable[[str], None], warm_up: bool = True) -> Measured:
+def interleaved(variants: Variants, rounds: int, progress: Callable[[str], None], warm_up: bool = True) -> Measured:
     """Run all variants `rounds` times, every other round backwards; `warm_up` runs each once before, unmeasured."""
     measured: dict[str, list[Spent]] = {name: [] for name in variants}
     if warm_up:
         for run in variants.values():
             run()
     for number in range(rounds):
-        say(f"round {number + 1} of {rounds}")
+        progress(f"round {number + 1} of {rounds}")
         # What runs second finds warmer caches and a collector that still works on what the first one sent.
         for name in list(variants)[:: -1 if number % 2 else 1]:
             measured[name].append(variants[name]())

@@ -63,16 +63,16 @@ class Sink(Endpoints):
     metrics: str
 
     def require_spans(self, number: int) -> None:
-        """Do nothing if the sink has taken `number` spans: a job that lost its own did less than is measured.
+        """Do nothing if the sink has accepted `number` spans: a job that lost its own did less than is measured.
 
         Raises:
-            Failure: it has taken another number (exit code 1).
+            Failure: it has accepted another number (exit code 1).
         """
         with OPENER.open(self.metrics, timeout=10) as answer:
             lines = answer.read().decode().splitlines()
-        taken = sum(float(line.split()[-1]) for line in lines if line.startswith("otelcol_receiver_accepted_spans"))
-        if taken != number:
-            raise Failure(f"{taken:.0f} of {number} spans have arrived, so the jobs did not do what is measured", 1)
+        accepted = sum(float(line.split()[-1]) for line in lines if line.startswith("otelcol_receiver_accepted_spans"))
+        if accepted != number:
+            raise Failure(f"{accepted:.0f} of {number} spans have arrived, so the jobs did not do what is measured", 1)
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _await(name: str, child: subprocess.Popen[bytes], ready: str, log: Path) -> 
 
 @contextmanager
 def sink(folder: Path) -> Iterator[Sink]:
-    """Run the collector as a sink for the length of the block: it takes all signals and drops them."""
+    """Run the collector as a sink for the length of the block: it accepts all signals and drops them."""
     binary = ensure([COLLECTOR])["collector"]
     ports = Ports.free()
     configuration = folder / "sink.yaml"
@@ -138,7 +138,7 @@ def refused() -> Endpoints:
 
 @contextmanager
 def hanging() -> Iterator[Endpoints]:
-    """Listen for the length of the block, and never answer: the kernel takes the connections, nobody reads them."""
+    """Listen for the length of the block, and never answer: the kernel accepts the connections, no process reads."""
     with socket.create_server((HOST, 0), backlog=512) as listener:
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         yield Endpoints(url, url)

@@ -15,11 +15,11 @@ from batchtel_stack.ports import HOST, Ports
 from benchmarks.programs import program
 
 PACKAGE: Final = "prometheus-pushgateway"
-INSTALL: Final = f"install it (Debian: apt install {PACKAGE}) or let apt know its packages (apt update)"
+INSTALL: Final = f"install it (Debian: apt install {PACKAGE}) or update the list of packages (apt update)"
 
 
 class MissingError(Exception):
-    """There is no Pushgateway; the text says why and what to do."""
+    """There is no Pushgateway; the text has the reason and what to do."""
 
 
 def find() -> Path:

@@ -22,26 +22,28 @@ _COLUMNS = (
 )
 
 
-def measure(folder: Path, say: Callable[[str], None], run: Callable[[Target, Path], object] | None = None) -> Report:
+def measure(
+    folder: Path, progress: Callable[[str], None], run: Callable[[Target, Path], object] | None = None
+) -> Report:
     """Read the resident memory of each program, twice a second; the last row is the sum of all.
 
     `run` is what happens meanwhile: the whole demo unless it is given.
     """
     report = Report("stack", "Memory of the local stack", _COLUMNS)
     with Stack.running(folder / "stack", Ports.free(), cadence=f"{CADENCE}s") as stack, ExitStack() as watching:
-        known = state.read(stack.data)
-        assert known is not None
-        watched = {process.name: Watched(process.pid) for process in known.processes}
+        recorded = state.read(stack.data)
+        assert recorded is not None
+        watched = {process.name: Watched(process.pid) for process in recorded.processes}
         idle = {name: program.memory() for name, program in watched.items()}
         for program in watched.values():
             watching.enter_context(program)
         target = Target.own(stack, CADENCE)
         if run is None:
-            play(target, folder, say)
+            play(target, folder, progress)
         else:
             run(target, folder)
         for name, program in watched.items():
-            median, highest = program.take_memory()
+            median, highest = program.pop_memory()
             report.rows.append(_row(name, idle[name], median, highest))
     totals = (sum(row[key] for row in report.rows) for key in ("idle_bytes", "median_bytes", "highest_bytes"))
     report.rows.append(_row("all", *totals))

@@ -1,4 +1,4 @@
-"""Group `tiers`: what an agent and a gateway take for a data point, a span and a log record, and from how many writers.
+"""Group `tiers`: CPU of an agent and a gateway for a data point, a span and a log record, and from how many writers.
 
 The whole stack runs with a gateway as its collector, and one agent before it. Each run sends what a real one-shot job
 has sent (see `recorded`), one signal after the other.
@@ -63,26 +63,26 @@ _COLUMNS: Final = (
 
 def measure(
     folder: Path,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
     runs: int = RUNS,
     writers: tuple[int, ...] = WRITERS,
 ) -> Report:
     """Send each signal through agent and gateway, then data points from more and more writers at once."""
     report = Report("tiers", "Agent and gateway, by signal and by writers at the same moment", _COLUMNS)
     recorded = record()
-    with _bench(folder, say) as bench:
+    with _bench(folder, progress) as bench:
         for what, path, number in (
             ("data points", METRICS, runs),
             ("spans", TRACES, max(1, runs // 5)),
             ("log records", LOGS, max(1, runs // 5)),
         ):
-            say(f"{what} of {number:,} runs")
+            progress(f"{what} of {number:,} runs")
             report.rows.extend(bench.signal(what, path, recorded, number))
         for count in writers:
             if not crowd.affordable(count):
                 report.notes.append(f"{count:,} writers need more open files than this machine allows (ulimit -Hn).")
                 continue
-            say(f"{count:,} writers")
+            progress(f"{count:,} writers")
             report.rows.extend(bench.writers(recorded.metrics_only(), count))
     report.notes.append(
         "CPU: until the gateway has added up or delivered the last item. Every request is written to the agent's disk "
@@ -98,7 +98,7 @@ class _Tier:
     queue: Path
 
     def row(self, what: str, items: int, cpu: float, seconds: float) -> dict[str, Any]:
-        median, peak = self.process.take_memory()
+        median, peak = self.process.pop_memory()
         return {
             "what": f"{what}: {self.name}",
             "items": items,
@@ -143,7 +143,7 @@ class _Bench:
     def _measured(self, what: str, path: str, items: int, send: Callable[[], None]) -> list[dict[str, Any]]:
         tiers = (self.agent, self.gateway)
         for tier in tiers:
-            tier.process.take_memory()
+            tier.process.pop_memory()
         expected = self._arrived(path) + items
         before, begun = [tier.process.cpu() for tier in tiers], time.monotonic()
         send()
@@ -175,9 +175,9 @@ def _items(recorded: Recorded, path: str) -> int:
 
 
 @contextmanager
-def _bench(folder: Path, say: Callable[[str], None]) -> Iterator[_Bench]:
+def _bench(folder: Path, progress: Callable[[str], None]) -> Iterator[_Bench]:
     ports, overrides = Ports.free(), {"role": "gateway"}
-    with Stack.running(folder / "stack", ports, cadence="15s", overrides=overrides, notify=say) as stack:
+    with Stack.running(folder / "stack", ports, cadence="15s", overrides=overrides, notify=progress) as stack:
         pid = next(status.pid for status in stack.status() if status.name == "collector")
         assert pid is not None
         with (
@@ -228,6 +228,6 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         except OSError as error:
             if process.poll() is not None or time.monotonic() - begun > 60:
                 raise Failure(
-                    f"the agent does not answer at {url}: {error}; it says {log.read_text()[-500:]}", 3
+                    f"the agent does not answer at {url}: {error}; its log ends with {log.read_text()[-500:]}", 3
                 ) from None
             time.sleep(0.1)

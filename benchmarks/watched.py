@@ -41,10 +41,10 @@ class Watched:
         """Return the bytes that are resident now."""
         return int((self._folder / "statm").read_text().split()[1]) * _PAGE
 
-    def take_memory(self) -> tuple[int, int]:
+    def pop_memory(self) -> tuple[int, int]:
         """Return median and maximum of the resident bytes since the last call."""
-        taken, self._memory = [*self._memory, self.memory()], []
-        return int(statistics.median(taken)), max(taken)
+        values, self._memory = [*self._memory, self.memory()], []
+        return int(statistics.median(values)), max(values)
 
     def _watch(self) -> None:
         while not self._ended.wait(0.5):

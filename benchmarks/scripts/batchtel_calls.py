@@ -1,4 +1,4 @@
-"""A job that calls batchtel CALLS times: `records` or `step`, as CALL says."""
+"""A job that calls batchtel CALLS times: `records` or `step`, as named by CALL."""
 
 import os
 

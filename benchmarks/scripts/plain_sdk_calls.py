@@ -1,6 +1,6 @@
 """The same with plain SDK calls: one counter for `records`; a span, two counters and a histogram for `step`.
 
-A batchtel step tells more: a state, an event, the seconds it was alive.
+A batchtel step reports more: a state, an event, the seconds it was alive.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The smallest command that typer makes; says when it gets to work, as Unix time in ns."""
+"""The smallest command that typer makes; prints when it begins its work, as Unix time in ns."""
 
 import time
 
@@ -9,7 +9,7 @@ app = typer.Typer()
 
 @app.command()  # type: ignore[untyped-decorator, unused-ignore]
 def hello(name: str) -> None:
-    """Say when."""
+    """Print the time."""
     print(time.time_ns())
 
 

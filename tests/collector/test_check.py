@@ -30,25 +30,25 @@ def batchtel(*arguments: str | Path) -> Result:
 
 
 @pytest.mark.parametrize("variant", variants(), ids=lambda variant: variant.stem)
-def test_shipped_environments_are_right(variant: Variant, collector_program: Path) -> None:
+def test_shipped_environments_are_valid(variant: Variant, collector_program: Path) -> None:
     """The real collector would start with each of them in each role; exit code 0."""
     result = batchtel(
         "config", "check", "--env", variant.name, "--role", variant.role, "--collector", collector_program
     )
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith(
-        f"{variant.stem} is right: {collector_program} (batchtel-collector version 0.159.0) accepts its configuration"
+        f"{variant.stem}: OK; {collector_program} (batchtel-collector version 0.159.0) accepts its configuration"
     )
 
 
 def test_without_arguments_every_shipped_environment_is_checked(collector_program: Path) -> None:
-    """One line each, roles told apart."""
+    """One line for each environment and role."""
     result = batchtel("config", "check", "--collector", collector_program)
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.stdout.splitlines()] == [variant.stem for variant in variants()]
+    assert [line.partition(":")[0] for line in result.stdout.splitlines()] == [variant.stem for variant in variants()]
 
 
-def test_json_says_the_same(collector_program: Path) -> None:
+def test_json_has_the_same(collector_program: Path) -> None:
     """One document on standard output, and nothing else there; figures are those of the text."""
     result = batchtel("config", "check", "--env", "production", "--collector", collector_program, "--json")
     assert result.exit_code == 0
@@ -77,7 +77,7 @@ def test_json_says_the_same(collector_program: Path) -> None:
         "config", "check", "--env", "production", "--role", "gateway", "--collector", collector_program
     ).stdout
     assert text.endswith(
-        f"; a job takes up to {series.sums} of 50000 sums and {series.series} series (5 steps of up to "
+        f"; a job has up to {series.sums} of 50000 sums and {series.series} series (5 steps of up to "
         f"{series.sums_of_step}), "
         f"so there is room for {series.room} jobs\n"
     )
@@ -85,15 +85,15 @@ def test_json_says_the_same(collector_program: Path) -> None:
 
 @pytest.mark.parametrize("role", ["standalone", "gateway"])
 @pytest.mark.parametrize("missing", [*combinations(STORES, 1), *combinations(STORES, 2), STORES], ids="-".join)
-def test_a_vendor_takes_the_place_of_any_store(missing: tuple[str, ...], role: str, collector_program: Path) -> None:
+def test_a_vendor_replaces_any_store(missing: tuple[str, ...], role: str, collector_program: Path) -> None:
     """Whichever stores there are beside it, what is rendered is a configuration."""
     changes: dict[str, object] = dict.fromkeys(missing)
     vendor = {"vendor": {"endpoint": "https://otlp.example.com"}}
     assert problems.problems_of(load("local", changes | vendor, role=role), collector_program) == []
 
 
-def test_more_jobs_than_the_limit_has_room_for_are_told(collector_program: Path, tmp_path: Path) -> None:
-    """The known jobs times the sums that one can have; exit code 1."""
+def test_more_jobs_than_the_limit_has_room_for_are_reported(collector_program: Path, tmp_path: Path) -> None:
+    """The expected jobs times the sums that one can have; exit code 1."""
     mine = tmp_path / "mine.yaml"
     named = "unknown_jobs: other\ncatalogue: ./jobs.toml\n"
     mine.write_text(f"base: local\nname: mine\n{named}series_limit: 300\n", encoding="utf-8")
@@ -102,7 +102,7 @@ def test_more_jobs_than_the_limit_has_room_for_are_told(collector_program: Path,
     sums, step = budget(load("local")).sums, budget(load("local")).sums_of_step
     assert (result.exit_code, result.stderr) == (
         1,
-        f"error: the configuration of mine is wrong, says this check with {collector_program}\n"
+        f"error: the configuration of mine is not valid (checked with {collector_program}):\n"
         f"  series_limit: 3 jobs of up to {sums} sums (5 steps of up to {step}) need {3 * sums}, more than 300; "
         f"write series_limit: {3 * sums}, or fewer jobs\n",
     )
@@ -157,7 +157,7 @@ SECRETS = {
 
 
 @pytest.mark.parametrize("place", SECRETS)
-def test_a_secret_in_the_overrides_is_told_and_not_repeated(
+def test_a_secret_in_the_overrides_is_reported_and_not_repeated(
     place: str, collector_program: Path, tmp_path: Path
 ) -> None:
     """By the name of the setting or by its shape; the message has neither."""
@@ -187,7 +187,7 @@ def test_what_the_collector_refuses_is_traced_to_the_environment(collector_progr
     result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     folder = f"{tmp_path}/file/state/batchtel/queue"
     assert result.stderr == (
-        f"error: the configuration of local is wrong, says this check with {collector_program}\n"
+        f"error: the configuration of local is not valid (checked with {collector_program}):\n"
         f"  extensions::file_storage/queue: problem accessing configured directory: {folder}, "
         f"err: stat {folder}: not a directory; the environment decides this by queue.folder\n"
     )
@@ -203,8 +203,8 @@ def test_a_wrong_file_has_not_passed_the_check(tmp_path: Path) -> None:
     """The problems carry their places, in JSON too; exit code 2, and no collector is needed."""
     mine = tmp_path / "mine.yaml"
     mine.write_text(LOCAL.replace("name: local", "name: NO"), encoding="utf-8")
-    told = batchtel("config", "check", "--env", mine)
-    assert (told.exit_code, told.stderr) == (
+    result = batchtel("config", "check", "--env", mine)
+    assert (result.exit_code, result.stderr) == (
         2,
         f"error: 1 problem in the environment {mine}\n"
         f'  {mine}:5:7: name: NO is read as false in YAML; write "NO" in quotes for text, or true or false\n',
@@ -233,7 +233,7 @@ def test_a_wrong_file_has_not_passed_the_check(tmp_path: Path) -> None:
 
 
 def test_every_role_is_checked_though_one_is_wrong(tmp_path: Path) -> None:
-    """What is wrong in each role is told at once, and what is wrong in all of them only once."""
+    """What is wrong in each role is reported at once, and what is wrong in all of them only once."""
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: production\nname: mine\nexport_interval: 5\n", encoding="utf-8")
     both = batchtel("config", "check", "--env", mine)
@@ -257,9 +257,9 @@ def test_overrides_that_cannot_be_read_are_a_problem_of_the_environment(
     """The check has not passed, exit code 2, and the file is named in JSON too."""
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: local\nname: mine\noverrides: ./none.yaml\n", encoding="utf-8")
-    told = batchtel("config", "check", "--env", mine, "--collector", collector_program)
+    result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     overrides = tmp_path / "none.yaml"
-    assert (told.exit_code, told.stderr) == (
+    assert (result.exit_code, result.stderr) == (
         2,
         f"error: 1 problem in the overrides {overrides}\n  {overrides}: cannot be read: No such file or directory\n",
     )
@@ -272,24 +272,24 @@ def test_overrides_that_cannot_be_read_are_a_problem_of_the_environment(
 
 @pytest.mark.parametrize(
     ("name", "answer"),
-    [("true", "accepts"), ("grep", "says \"{path}: unrecognized option '--config'\" of")],
+    [("true", "accepts"), ("grep", "answers \"{path}: unrecognized option '--config'\" to")],
 )
-def test_a_program_that_is_no_collector_is_not_believed(name: str, answer: str) -> None:
-    """It is asked about a configuration that every collector refuses, by the name of what is wrong; exit code 3."""
+def test_a_program_that_is_not_a_collector_is_rejected(name: str, answer: str) -> None:
+    """It has to reject an invalid configuration, with the name of what is wrong; exit code 3."""
     path = shutil.which(name)
     result = batchtel("config", "check", "--env", "local", "--collector", str(path))
     assert (result.exit_code, result.stdout, result.stderr) == (
         3,
         "",
-        f"error: {path} {answer.format(path=path)} a configuration that every collector refuses, so what it says of "
-        "others tells nothing; name a collector with --collector FILE\n",
+        f"error: {path} {answer.format(path=path)} a configuration that every collector rejects, so its other answers "
+        "have no meaning; name a collector with --collector FILE\n",
     )
 
 
 def test_a_collector_without_a_component_is_named_with_its_version(
     collector_program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first unknown component of each section is told, with the version that is needed."""
+    """The first unknown component of each section is reported, with the version that is needed."""
 
     def older(environment: object) -> str:
         return (
@@ -309,7 +309,7 @@ def test_a_collector_without_a_component_is_named_with_its_version(
 
 
 def test_a_collector_that_cannot_be_run_is_named(tmp_path: Path) -> None:
-    """A wrong path is told with the option that mends it; exit code 3."""
+    """A wrong path is reported with the option that corrects it; exit code 3."""
     result = batchtel("config", "check", "--env", "local", "--collector", tmp_path / "none")
     assert (result.exit_code, result.stderr) == (
         3,
@@ -318,7 +318,7 @@ def test_a_collector_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_no_collector_anywhere_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_collector_anywhere_is_reported_with_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither built nor on PATH; exit code 3."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -344,7 +344,7 @@ def test_the_built_collector_comes_before_one_on_path(tmp_path: Path, monkeypatc
 
 
 def test_render_writes_the_same_to_a_file(tmp_path: Path) -> None:
-    """-o writes what would be printed, and says where."""
+    """-o writes what would be printed, and reports where."""
     output = tmp_path / "collector.yaml"
     result = batchtel("config", "render", "--env", "local", "-o", output)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"wrote {output}\n")
@@ -352,7 +352,7 @@ def test_render_writes_the_same_to_a_file(tmp_path: Path) -> None:
 
 
 def test_render_into_a_folder_gives_each_role_its_file(tmp_path: Path) -> None:
-    """The names are those of the committed files; a role that an environment is not made for takes nobody's name."""
+    """The names are those of the committed files; a role without a committed file has a name of its own."""
     for role in ("agent", "gateway"):
         assert batchtel("config", "render", "--env", "production", "--role", role, "-o", tmp_path).exit_code == 0
     assert batchtel("config", "render", "--env", "local", "--role", "gateway", "-o", tmp_path).exit_code == 0
@@ -366,7 +366,7 @@ def test_render_into_a_folder_gives_each_role_its_file(tmp_path: Path) -> None:
 
 
 def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
-    """--check says whether a file is current, --diff also what would change; neither writes. Exit codes 0 and 1."""
+    """--check reports whether a file is current, --diff also what would change; neither writes. Exit codes 0 and 1."""
     output = tmp_path / "collector.yaml"
     batchtel("config", "render", "--env", "local", "-o", output)
     assert batchtel("config", "render", "--env", "local", "-o", output, "--check").exit_code == 0
@@ -376,7 +376,7 @@ def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
     result = batchtel("config", "render", "--env", "local", "-o", output, "--check")
     assert (result.exit_code, result.output) == (
         1,
-        f"error: {output} is not what is rendered; write it anew: leave out --check and --diff\n",
+        f"error: {output} is out of date; to write it, leave out --check and --diff\n",
     )
     result = batchtel("config", "render", "--env", "local", "-o", output, "--diff")
     assert result.exit_code == 1
@@ -385,12 +385,12 @@ def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
 
 
 def test_render_makes_the_folder_that_a_slash_names(tmp_path: Path) -> None:
-    """`-o deploy/` writes into a new folder, says which file, and `--check` says where none is."""
+    """`-o deploy/` writes into a new folder and reports the file, and `--check` reports where none is."""
     missing = batchtel("config", "render", "--env", "local", "-o", f"{tmp_path}/deploy/", "--check")
     file = tmp_path / "deploy" / "local.yaml"
     assert (missing.exit_code, missing.stderr) == (
         1,
-        f"error: {file} is not there; write it anew: leave out --check and --diff\n",
+        f"error: {file} does not exist; to write it, leave out --check and --diff\n",
     )
     assert not file.parent.exists()
     written = batchtel("config", "render", "--env", "local", "-o", f"{tmp_path}/deploy/")

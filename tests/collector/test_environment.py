@@ -1,4 +1,4 @@
-"""Environment files: what is accepted, and what each mistake is told, word by word."""
+"""Environment files: what is accepted, and the whole message about each mistake."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_key_of_a_shipped_file_is_described(name: str) -> None:
 
 
 def test_local_shows_every_key_there_is() -> None:
-    """Whoever reads one file knows all keys."""
+    """One file has all keys."""
     keys = {line.split(":")[0] for line in LOCAL.splitlines() if re.match(r"[a-z_]+:", line)}
     assert keys == set(Environment.model_fields)
 
@@ -194,22 +194,22 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_gets_one_error_with_its_place(mistake: str) -> None:
-    """Each mistake is told once: line, column, the value given, and what to write instead."""
+    """Each mistake is reported once: line, column, the value given, and what to write instead."""
     key, line, column, message = MISTAKES[mistake]
     text, number = changed(key, line)
-    told = refusal(text)
-    lines = told.splitlines()[1:]
+    output = refusal(text)
+    lines = output.splitlines()[1:]
     about = [one for one in lines if one.endswith(message)]
-    assert len(about) == 1, told
+    assert len(about) == 1, output
     if column is not None:
         assert about == [f"  mine.yaml:{number}:{column}: {message}"]
     # Renaming or repeating a key leaves its old name missing, which is a second true problem.
     others = [one for one in lines if one not in about]
-    assert all("is missing; write" in one for one in others), told
+    assert all("is missing; write" in one for one in others), output
 
 
 def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
-    """Nobody mends a file in as many rounds as it has mistakes."""
+    """All mistakes are reported at once, not one after the other."""
     text = LOCAL.replace("role: standalone", "role: agnt").replace("expiry: 35d", "expiry: fast")
     text = text.replace("instance: standalone-0\n", "").replace("tags: []", "tags: [yes]")
     assert refusal(text) == (
@@ -222,7 +222,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
     )
 
 
-def test_a_text_in_place_of_a_group_is_told_what_a_group_looks_like() -> None:
+def test_a_text_in_place_of_a_group_is_reported_with_an_example_of_a_group() -> None:
     """The example is one that can be pasted."""
     text = LOCAL.replace("jaeger:\n  endpoint:", "jaeger:")
     assert refusal(text) == (
@@ -286,7 +286,7 @@ CONTRADICTIONS = {
     ),
     "little memory": (
         {"memory_limit: 1GiB": "memory_limit: 64MiB"},
-        "95:15: memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more",
+        "95:15: memory_limit is less than 128MiB, so every request would be rejected; write 128MiB or more",
     ),
     "a short expiry": (
         {"expiry: 35d": "expiry: 30m"},
@@ -323,7 +323,7 @@ CONTRADICTIONS = {
     ),
     "nowhere to send": (
         {"prometheus:\n  endpoint: http://127.0.0.1:9090/api/v1/write": "prometheus: null"},
-        "5:1: metrics have nowhere to go; write prometheus: {endpoint: ...}, or vendor",
+        "5:1: metrics have no destination; write prometheus: {endpoint: ...}, or vendor",
     ),
     "a literal secret": (
         {"\ntoken: null": "\ntoken: hunter2"},
@@ -344,12 +344,12 @@ CONTRADICTIONS = {
     ),
     "a run id as label": (
         {"\nlabels: []": "\nlabels: [run_id]"},
-        '80:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make series '
-        "without end; take it out",
+        '80:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make an '
+        "unbounded number of series; remove it",
     ),
     "a rule for a metric of ours": (
         {"metrics: {}": "metrics: {batch.job.duration: {labels: [region]}}"},
-        "83:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; take it out",
+        "83:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; remove it",
     ),
     "values of a label that is not kept": (
         {"metrics: {}": "metrics: {shop.orders: {values: {region: [eu]}}}"},
@@ -364,12 +364,12 @@ CONTRADICTIONS = {
 
 @pytest.mark.parametrize("contradiction", CONTRADICTIONS)
 def test_a_contradiction_has_its_place(contradiction: str) -> None:
-    """What is wrong only beside another key is told with the line of the one to change, and no secret is repeated."""
+    """What is wrong only beside another key is reported with the line to change, and no secret is repeated."""
     replaced, message = CONTRADICTIONS[contradiction]
     text = LOCAL
     for old, new in replaced.items():
         assert old in text
         text = text.replace(old, new)
-    told = refusal(text)
-    assert told == f"1 problem in the environment mine.yaml\n  mine.yaml:{message}"
-    assert "hunter2" not in told
+    output = refusal(text)
+    assert output == f"1 problem in the environment mine.yaml\n  mine.yaml:{message}"
+    assert "hunter2" not in output

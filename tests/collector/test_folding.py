@@ -11,8 +11,8 @@ import yaml
 from batchtel_collector.render.configuration import RENDERED
 from batchtel_collector.render.folding import WIDTH, folded
 
-WORDS = ", ".join(f'"name {number}"' for number in range(30))
-LONG = f"set(x, 1) where ContainsValue([{WORDS}], y) and z"
+VALUES = ", ".join(f'"name {number}"' for number in range(30))
+LONG = f"set(x, 1) where ContainsValue([{VALUES}], y) and z"
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ LONG = f"set(x, 1) where ContainsValue([{WORDS}], y) and z"
         f"a:\n  - >-\n    {LONG}\n    and more\n  - b\n",
         f"a: ['{LONG}', b]\nc: d\n",
         f"a:\n  b: {LONG}\n  c: d\n",
-        f"a: [{WORDS}]\n",
+        f"a: [{VALUES}]\n",
         f"a:\n  - b: {LONG}\n    c: d\n",
     ],
     ids=["plain", "block", "quoted", "value", "flow", "item"],
@@ -40,9 +40,9 @@ def test_values_stay(text: str) -> None:
     [
         f"a: |\n  {LONG}\nb: c\n",
         f"a: {'x' * 200}\n",
-        f"# {'word ' * 60}\n",
-        f"a: b # {'word ' * 60}\n",
-        'a: "' + "word " * 60 + '"\n',
+        f"# {'text ' * 60}\n",
+        f"a: b # {'text ' * 60}\n",
+        'a: "' + "text " * 60 + '"\n',
         'a:\n  - b: "' + "x" * 200 + '"\n    c: d\n',
     ],
     ids=["literal", "no space", "comment", "behind a comment", "string", "item"],

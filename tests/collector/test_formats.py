@@ -59,7 +59,7 @@ def configuration(variant: Variant) -> str:
 
 
 @pytest.mark.parametrize("version", [OLDEST_KUBERNETES, NEWEST_KUBERNETES])
-def test_manifests_are_what_kubernetes_knows(variant: Variant, version: str) -> None:
+def test_manifests_are_valid_for_kubernetes(variant: Variant, version: str) -> None:
     """Each manifest follows the schema of its kind, strictly: no key that Kubernetes would drop in silence."""
     found = manifests(variant)
     assert set(found) == {"ConfigMap", "Service", "DaemonSet" if variant.role == "agent" else "StatefulSet"}
@@ -75,7 +75,7 @@ def test_pods_have_the_whole_configuration(variant: Variant) -> None:
     text = configuration(variant)
     assert manifests(variant)["ConfigMap"]["data"]["collector.yaml"] == text
     assert values(variant)["alternateConfig"] == yaml.safe_load(text)
-    # The chart would take it for a template of its own.
+    # The chart would read it as a template of its own.
     assert "{{" not in text
 
 
@@ -164,12 +164,12 @@ def test_files_of_overrides_are_mounted(tmp_path: Path) -> None:
 
 
 def test_a_volume_needs_a_place() -> None:
-    """A folder that only the running collector knows cannot be mounted."""
+    """A folder that depends on the environment of the running collector cannot be mounted."""
     environment = load("vendor", {"queue": {"folder": "${env:SOMEWHERE}/queue"}})
     with pytest.raises(FormatError) as refused:
         formatted(environment, "kubernetes", "vendor")
     assert str(refused.value) == (
-        "queue.folder of vendor refers to SOMEWHERE, and where kubernetes puts the volume has to be known beforehand; "
+        "queue.folder of vendor refers to SOMEWHERE, and kubernetes needs a fixed path for its volume; "
         'write a folder, such as "/var/lib/batchtel/queue"'
     )
 
@@ -206,7 +206,7 @@ def test_agents_find_each_gateway_by_its_name() -> None:
 
 
 def test_jobs_find_the_agent_of_their_node() -> None:
-    """What `batchtel config variables` tells them is the agent's service, which stays on the node."""
+    """The endpoint in `batchtel config variables` is the agent's service, which stays on the node."""
     (agent,) = variants("production", "agent")
     service = manifests(agent)["Service"]
     assert load("production").jobs.endpoint == f"https://{service['metadata']['name']}:4318"
@@ -247,7 +247,7 @@ def test_no_format_has_a_secret(one: Variant) -> None:
 
 
 def test_what_no_pod_reaches_is_not_rendered() -> None:
-    """A loopback listener within a pod would take nothing; exit code 2."""
+    """A loopback listener within a pod would receive nothing; exit code 2."""
     result = CliRunner().invoke(main, ["config", "render", "--env", "local", "--format", "kubernetes"])
     assert (result.exit_code, result.stderr) == (
         2,

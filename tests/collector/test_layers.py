@@ -61,21 +61,21 @@ def test_a_file_changes_single_keys_of_its_base(mine: Path) -> None:
 
 
 def test_a_role_has_what_differs_for_it(mine: Path) -> None:
-    """The part of the chosen role is put over the rest, overrides over that, and the other part has no say."""
+    """The part of the chosen role is put over the rest, overrides over that, and the other part does not count."""
     agent = load(str(mine), role="agent")
     assert (agent.role, agent.memory_limit, agent.instance) == ("agent", 256 * 2**20, "agent-0")
     gateway = load(str(mine), {"instance": "gateway-7"}, role="gateway")
     assert (gateway.role, gateway.memory_limit, gateway.instance) == ("gateway", 2 * 2**30, "gateway-7")
 
 
-def test_null_takes_away_what_the_base_has(tmp_path: Path) -> None:
+def test_null_removes_what_the_base_has(tmp_path: Path) -> None:
     """A vendor instead of a store: the store of the base is gone."""
     file = tmp_path / "mine.yaml"
     file.write_text("base: local\nname: mine\nvictorialogs: null\nvendor: {endpoint: https://otlp.example.com}\n")
     assert list(load(str(file)).destinations) == ["prometheus", "jaeger", "vendor"]
 
 
-def test_null_takes_away_the_roles_of_the_base(tmp_path: Path) -> None:
+def test_null_removes_the_roles_of_the_base(tmp_path: Path) -> None:
     """One collector instead of agents and gateways: no part of the base's is left to choose or to check."""
     file = tmp_path / "mine.yaml"
     file.write_text("base: production\nname: mine\nrole: standalone\nroles: null\n")
@@ -97,8 +97,8 @@ def test_origin_is_file_and_line(mine: Path) -> None:
     assert any(line.split() == ["memory_limit", '"256MiB"', f"{mine}:7"] for line in plain.splitlines())
 
 
-def test_a_mistake_is_told_in_its_own_file(mine: Path) -> None:
-    """The base is right; the line is that of the file with the mistake, whose part for a role counts too."""
+def test_a_mistake_is_reported_in_its_own_file(mine: Path) -> None:
+    """The base is valid; the line is that of the file with the mistake, whose part for a role counts too."""
     mine.write_text(MINE.replace("256MiB", "256MB"), encoding="utf-8")
     load(str(mine))
     with pytest.raises(InvalidEnvironmentError) as refused:
@@ -110,16 +110,16 @@ def test_a_mistake_is_told_in_its_own_file(mine: Path) -> None:
     )
 
 
-def test_an_unknown_base_is_told_with_its_line(tmp_path: Path) -> None:
+def test_an_unknown_base_is_reported_with_its_line(tmp_path: Path) -> None:
     """A slip in the base's name has file, line and column as any other, and hides no other problem."""
     file = tmp_path / "mine.yaml"
     file.write_text("name: mine\nbase: locl\nexprot_interval: 15s\n", encoding="utf-8")
-    told = refusal(file)
-    assert f"{file}:2:7: base: unknown environment 'locl' (did you mean local?); shipped: " in told
-    assert f"{file}:3:1: exprot_interval is not a key of an environment (did you mean export_interval?)" in told
+    message = refusal(file)
+    assert f"{file}:2:7: base: unknown environment 'locl' (did you mean local?); shipped: " in message
+    assert f"{file}:3:1: exprot_interval is not a key of an environment (did you mean export_interval?)" in message
 
 
-def test_a_base_that_cannot_be_read_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_base_that_cannot_be_read_is_reported_with_its_line(tmp_path: Path) -> None:
     """As a slip in a name is, it hides no other problem."""
     file = tmp_path / "mine.yaml"
     file.write_text("name: mine\nbase: ./none.yaml\nexprot_interval: 15s\n", encoding="utf-8")
@@ -131,7 +131,7 @@ def test_a_base_that_cannot_be_read_is_told_with_its_line(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("role", [None, "agnet"])
-def test_a_slip_in_the_role_is_told_with_its_line(role: str | None, tmp_path: Path) -> None:
+def test_a_slip_in_the_role_is_reported_with_its_line(role: str | None, tmp_path: Path) -> None:
     """Also where the role is asked for by the name that the file gives it, as a check of all roles does."""
     file = tmp_path / "mine.yaml"
     file.write_text("base: local\nname: mine\nrole: agnet\n", encoding="utf-8")
@@ -142,7 +142,7 @@ def test_a_slip_in_the_role_is_told_with_its_line(role: str | None, tmp_path: Pa
 
 @pytest.mark.parametrize("given", ["[agent]", "{agent: 1}", "5"])
 def test_a_role_is_text(given: str, tmp_path: Path) -> None:
-    """Anything else is told as any other wrong value, also in a check, which reads the role to know what to load."""
+    """Anything else is reported as any other wrong value, also in a check, which reads the role first."""
     file = tmp_path / "mine.yaml"
     file.write_text(f"base: production\nname: mine\nrole: {given}\n", encoding="utf-8")
     assert refusal(file).startswith(f"1 problem in the environment {file}\n  {file}:3:7: role: ")
@@ -182,8 +182,8 @@ def test_a_base_has_no_base(mine: Path, tmp_path: Path) -> None:
     )
 
 
-def test_an_unknown_role_is_told(mine: Path) -> None:
-    """A part that no role ever takes would be read as if it counted."""
+def test_an_unknown_role_is_reported(mine: Path) -> None:
+    """A part that no role uses would look as if it counted."""
     mine.write_text(MINE.replace("  gateway:", "  gatway:"), encoding="utf-8")
     assert refusal(mine) == (
         f"1 problem in the environment {mine}\n"
@@ -214,8 +214,8 @@ def test_published_schema_is_current() -> None:
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_the_schema_takes_what_the_model_takes(name: str) -> None:
-    """Every shipped file is right by the schema, and editors mark a slip in a key, a unit, a role and a group."""
+def test_the_schema_accepts_what_the_model_accepts(name: str) -> None:
+    """Every shipped file is valid by the schema, and editors mark a slip in a key, a unit, a role and a group."""
     text = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
     validator = Draft202012Validator(schema.schema())
     assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []

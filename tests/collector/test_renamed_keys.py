@@ -81,8 +81,8 @@ def test_an_old_key_in_the_base_is_reported_with_its_file(tmp_path: Path) -> Non
     shown = CliRunner().invoke(main, ["config", "environments", "local"]).stdout
     base.write_text(shown.replace("\nexport_interval:", "\ncadence:"), encoding="utf-8")
     line = shown.splitlines().index("export_interval: 15s") + 1
-    told = refusal("base: ./base.yaml\nname: mine\ncadence: 5s\n", tmp_path)
-    assert told.splitlines()[1:] == [
+    message = refusal("base: ./base.yaml\nname: mine\ncadence: 5s\n", tmp_path)
+    assert message.splitlines()[1:] == [
         "  3:1: cadence is now export_interval",
         f"  {base}:{line}:1: cadence is now export_interval",
     ]
@@ -90,8 +90,8 @@ def test_an_old_key_in_the_base_is_reported_with_its_file(tmp_path: Path) -> Non
 
 def test_old_and_new_key_together(tmp_path: Path) -> None:
     """The new one counts, and the old one is to be removed."""
-    told = refusal("base: local\nname: mine\ncadence: 5\nexport_interval: 15s\n", tmp_path)
-    assert told.splitlines()[1:] == ["  3:1: cadence is now export_interval"]
+    message = refusal("base: local\nname: mine\ncadence: 5\nexport_interval: 15s\n", tmp_path)
+    assert message.splitlines()[1:] == ["  3:1: cadence is now export_interval"]
 
 
 def test_an_old_key_of_a_caller_has_no_place() -> None:
@@ -102,8 +102,8 @@ def test_an_old_key_of_a_caller_has_no_place() -> None:
 
 def test_the_old_variable_of_the_instance(tmp_path: Path) -> None:
     """The manifests set another one now, so the collectors would have no name."""
-    told = refusal("base: production\nname: mine\ninstance: ${env:BATCHTEL_SHARD}\n", tmp_path)
-    assert told.splitlines()[1:] == [
+    message = refusal("base: production\nname: mine\ninstance: ${env:BATCHTEL_SHARD}\n", tmp_path)
+    assert message.splitlines()[1:] == [
         "  3:11: instance: BATCHTEL_SHARD is now BATCHTEL_INSTANCE, which the manifests set; "
         "write ${env:BATCHTEL_INSTANCE}"
     ]

@@ -41,7 +41,7 @@ MODULES = {
     "forward": "forwardconnector",
     "file": "fileexporter",
 }
-"""Component (or its type) -> the last word of the Go module that has it in contrib 0.159."""
+"""Component (or its type) -> the last part of the Go module that has it in contrib 0.159."""
 
 SECTIONS = ("extensions", "receivers", "processors", "connectors", "exporters")
 
@@ -118,7 +118,7 @@ def test_every_component_is_in_the_distribution(configuration: Any) -> None:
 
 
 def test_no_open_listener_without_tls_and_token(configuration: Any) -> None:
-    """Whoever is on another machine needs the token, and is encrypted; the health page says nothing."""
+    """Whoever is on another machine needs the token, and is encrypted; the health page has no content."""
     protocols = configuration["receivers"]["otlp"]["protocols"]
     open_ones = [part for part in protocols.values() if not is_loopback(part["endpoint"])]
     for part in open_ones:
@@ -131,7 +131,7 @@ def test_no_open_listener_without_tls_and_token(configuration: Any) -> None:
 
 
 def _is_private(name: str, exporter: Any) -> bool:
-    """Tell whether an exporter writes a file, goes to loopback or speaks TLS; one of another kind does none of them."""
+    """Return whether an exporter writes a file, goes to loopback or uses TLS; one of another kind does none of them."""
     if name.partition("/")[0] == "file":
         return True
     address = exporter.get("http", exporter).get("endpoint")
@@ -201,7 +201,7 @@ def test_every_metric_of_the_table_has_its_shape(adding: Any) -> None:
 
 
 def test_unknown_jobs_become_other_only_when_asked(tmp_path: Path) -> None:
-    """With unknown_jobs: other the list of known names is part of the configuration."""
+    """With unknown_jobs: other the list of names is part of the configuration."""
     rule = 'set(datapoint.attributes["job_name"], "other")'
     assert rule not in render(load("local"))
     catalogue = tmp_path / "jobs.toml"

@@ -45,7 +45,7 @@ def test_only_those_who_add_up_have_series() -> None:
 
 
 def test_a_gateway_that_drains_gets_nothing_new_and_keeps_its_queue() -> None:
-    """Its exporter has the name by which its queue is known; its pipelines let nothing in."""
+    """Its exporter has the name of its queue; its pipelines let nothing in."""
     rendered = configuration("local", "agent", OVERRIDES)
     assert [name for name in rendered["exporters"] if name.startswith("otlp_grpc/")] == [
         "otlp_grpc/gateway_0",
@@ -139,7 +139,7 @@ def test_more_receivers_and_exporters_join_their_pipelines() -> None:
 
 
 def test_overrides_are_merged_last(tmp_path: Any) -> None:
-    """Mappings key by key, lists and values whole, null takes away; the header says so."""
+    """Mappings key by key, lists and values whole, null removes a key; the header has the rule."""
     (tmp_path / "overrides.yaml").write_text(
         "extensions: {zpages: {endpoint: '127.0.0.1:55679'}, health_check: null}\n"
         "service: {extensions: [file_storage/queue, zpages]}\n"
@@ -152,8 +152,7 @@ def test_overrides_are_merged_last(tmp_path: Any) -> None:
     assert rendered["service"]["extensions"] == ["file_storage/queue", "zpages"]
     assert rendered["service"]["pipelines"] == configuration("local", "standalone")["service"]["pipelines"]
     assert (
-        "# overrides.yaml is merged over it: mappings key by key, lists and values whole; null takes a key away.\n"
-        in text
+        "# overrides.yaml is merged over it: mappings key by key, lists and values whole; null removes a key.\n" in text
     )
 
 

@@ -1,7 +1,7 @@
 """The bench: one real collector with a rendered configuration, cases sent through it, and what came out of each.
 
 All cases that share a configuration go through one process: each sends under a service.namespace of its own, so that
-its series can be told from the others'. Requests are sent one after the other, and the collector's own counters are
+its series are distinct. Requests are sent one after the other, and the collector's own counters are
 read before and after each case: everything up to the batch processor works before the request is answered.
 """
 
@@ -47,7 +47,7 @@ class Listen:
 
 @dataclass
 class Outcome:
-    """What came of one case: failed answers, data points taken away, and everything that left the collector."""
+    """What came of one case: failed answers, data points dropped, and everything that left the collector."""
 
     now: int
     answers: list[str] = field(default_factory=list)

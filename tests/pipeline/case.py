@@ -94,7 +94,7 @@ class Case(_Strict):
             is a file beside the case.
         alone: the case gets a collector of its own, because it is about names that the whole collector shares.
         neighbours: put good points before and behind what is sent, and expect every one of them.
-        send: requests; the word `settle` waits until everything before it has come out.
+        send: requests; the text `settle` waits until everything before it has come out.
         series: every series of the case, as exposition.lines() writes them; job is service.name. `1..5` as a value
             stands for anything between, ends included.
         refused: processor -> data points it took away.

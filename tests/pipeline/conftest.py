@@ -46,7 +46,7 @@ class Prometheus:
 def prometheus(
     prometheus_program: Path, tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], list[int]]
 ) -> Iterator[Prometheus]:
-    """A real Prometheus for all collectors of the bench; the label instance tells them apart."""
+    """A real Prometheus for all collectors of the bench; the label instance distinguishes them."""
     folder = tmp_path_factory.mktemp("prometheus")
     (folder / "prometheus.yaml").write_text("{}")
     address = f"127.0.0.1:{free_ports(1)[0]}"

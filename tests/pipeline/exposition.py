@@ -2,7 +2,7 @@
 
 A line is `name{label="value",...} value`, labels sorted by name, without the label `job`'s namespace where asked. All
 series of one histogram become one line: `name{...} count=3 sum=12.5 1:2 5:3`, where `bound:n` are the cumulative counts
-at which the count changes. A histogram whose bounds are not those of the table of signals says `bounds=[...]`.
+at which the count changes. A histogram whose bounds are not those of the table of signals has `bounds=[...]`.
 """
 
 from __future__ import annotations

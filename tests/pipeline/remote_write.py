@@ -1,4 +1,4 @@
-"""A real HTTP server that stands before Prometheus and can be told to fail in the ways that remote write knows."""
+"""A real HTTP server that stands before Prometheus and can fail in each way of remote write."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Door:
         self.refused = 0
         self.url = ""
 
-    def take(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Return the status and the text that a request gets."""
         self.sizes.append(len(body))
         if self.status:
             self.refused += 1
-            return self.status, b"told to fail\n"
+            return self.status, b"configured to fail\n"
         with closing(http.client.HTTPConnection(urlsplit(self._prometheus).netloc, timeout=30)) as connection:
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
@@ -51,7 +51,7 @@ def door(prometheus: str) -> Iterator[Door]:
             """Pass a request on."""
             body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
-                status, text = one.take(self.path, dict(self.headers), body)
+                status, text = one.answer(self.path, dict(self.headers), body)
             except OSError:
                 status, text = 503, b"Prometheus does not answer\n"
             self.send_response(status)
@@ -60,7 +60,7 @@ def door(prometheus: str) -> Iterator[Door]:
             self.wfile.write(text)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""What a collector says about itself."""
+"""The own metrics of a collector."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Telemetry:
         self._pipeline = pipeline
         self._samples, _ = exposition.parse(fetch(f"http://127.0.0.1:{port}/metrics"))
 
-    def taken_away(self) -> Counter[str]:
+    def dropped(self) -> Counter[str]:
         """Return processor of the pipeline -> data points that went in and did not come out so far."""
         counts: Counter[str] = Counter()
         for sample in self._samples:
@@ -30,9 +30,9 @@ class Telemetry:
         return counts
 
     def refused(self) -> Counter[str]:
-        """Return what `taken_away` says of the processors that work before a request is answered."""
+        """Return the part of `dropped` of the processors that work before a request is answered."""
         at_once = list(takewhile(lambda name: not name.startswith("batch"), self._pipeline))
-        return Counter({name: count for name, count in self.taken_away().items() if name in at_once})
+        return Counter({name: count for name, count in self.dropped().items() if name in at_once})
 
     def errors(self) -> list[str]:
         """Return the metrics that count errors behind the batch and are not 0."""

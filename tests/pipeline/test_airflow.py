@@ -57,12 +57,12 @@ class Airflow:
 
     def dropped(self) -> int:
         """Return how many points were dropped as unmapped so far."""
-        return self.bench.telemetry().taken_away()["filter/airflow"]
+        return self.bench.telemetry().dropped()["filter/airflow"]
 
 
 @pytest.fixture(scope="module")
 def airflow(start: Start, free_ports: Callable[[int], list[int]]) -> Iterator[Airflow]:
-    """A collector that takes StatsD."""
+    """A collector that receives StatsD."""
     (port,) = free_ports(1)
     with start({"listen": {"statsd": f"127.0.0.1:{port}"}}) as bench:
         yield Airflow(bench, port, count())
@@ -169,11 +169,11 @@ def test_unknown_names_are_dropped_and_counted(airflow: Airflow) -> None:
 
 def test_the_wrong_kind_is_refused(airflow: Airflow) -> None:
     """A gauge for a counter, a counter for a timer and a counter that falls are refused; their neighbours not."""
-    before = airflow.bench.telemetry().taken_away()
+    before = airflow.bench.telemetry().dropped()
     airflow.send(["kinds.ti_failures:5|g", "kinds.dagrun.schedule_delay.etl:1|c", "kinds.ti_successes:-2|c"])
     airflow.send(["kinds.ti_successes:1|c"])
     assert airflow.lines("kinds") == [_series("af_agg_ti_successes_total{} 1")]
-    found = airflow.bench.telemetry().taken_away() - before
+    found = airflow.bench.telemetry().dropped() - before
     assert dict(found) == {"filter/airflow": 2, "filter/value": 1}
 
 
@@ -214,7 +214,7 @@ def test_tags_or_dots_are_counted_once(airflow: Airflow) -> None:
 
 
 def test_the_names_in_prometheus(airflow: Airflow, prometheus: Prometheus) -> None:
-    """In Prometheus a counter has the name that Airflow's dashboards know, without _total."""
+    """In Prometheus a counter has the name of Airflow's dashboards, without _total."""
     airflow.send(["shown.ti_failures:4|c", "shown.dagrun.schedule_delay.etl:500|ms"])
     chosen = f'{{airflow_id="shown",instance="{airflow.bench.shard}",__name__!~".*_bucket"}}'
 

@@ -46,7 +46,7 @@ def _temperature(options: CallbackOptions) -> Iterator[Observation]:
 
 
 def _by_sdk(bench: Bench, transport: str, temporality: str, namespace: str) -> None:
-    """Count with the stock SDK, which is told nothing of batchtel, and export once."""
+    """Count with the stock SDK, which has no setting of batchtel, and export once."""
     reader = PeriodicExportingMetricReader(_exporter(bench, transport, temporality), export_interval_millis=600_000)
     resource = Resource({"service.name": "shop", "service.namespace": namespace, "host.name": "h1"})
     provider = MeterProvider([reader], resource)

@@ -37,21 +37,21 @@ def outcomes(start: Start, request: pytest.FixtureRequest) -> dict[str, Outcome]
 
 
 def _check_whole(bench: Bench, cases: list[Named]) -> None:
-    """Check what no single case can: the collector lives, and nothing came out that belongs to no case."""
+    """Check what no single case can: the collector runs, and nothing came out that belongs to no case."""
     assert bench.program.exit_code is None, bench.program.tail()
     samples, _ = bench.page()
-    known = {named.name for named in cases} | {MARKER}
-    strays = {sample for sample in samples if sample.label("job").rpartition("/")[0] not in known}
+    named_all = {named.name for named in cases} | {MARKER}
+    strays = {sample for sample in samples if sample.label("job").rpartition("/")[0] not in named_all}
     assert not strays, f"series outside every case: {strays}"
     telemetry = bench.telemetry()
-    behind = telemetry.taken_away() - telemetry.refused()
+    behind = telemetry.dropped() - telemetry.refused()
     assert not +behind, f"lost behind the batch: {behind}"
     assert telemetry.errors() == []
 
 
 @pytest.mark.parametrize("named", CASES, ids=lambda named: named.name)
 def test_case(named: Named, outcomes: dict[str, Outcome]) -> None:
-    """All that comes out of a case is what its file says: answers, series, refusals, log records, spans."""
+    """All that comes out of a case is what its file expects: answers, series, refusals, log records, spans."""
     outcome = outcomes[named.name]
     assert outcome.answers == []
     expected = named.case.expected(outcome.now)

@@ -1,4 +1,4 @@
-"""A damaged queue file: it is set aside, and the collector starts, and takes what comes."""
+"""A damaged queue file: it is set aside, and the collector starts, and accepts new data."""
 
 from __future__ import annotations
 

@@ -35,12 +35,12 @@ def test_every_run_is_counted_once(start: Start) -> None:
             f"batch_job_duration_seconds{{{_LABELS}}} count={total} sum={total * 2} 5:{total}",
         ]
         telemetry = bench.telemetry()
-        assert not +telemetry.taken_away()
+        assert not +telemetry.dropped()
         assert telemetry.errors() == []
 
 
 def test_one_request_of_many_points(start: Start) -> None:
-    """All points of two resources in one request are added, though each takes longer than a clock's tick to order."""
+    """All points of two resources in one request are added, though each needs longer than a clock's tick to order."""
     with start() as bench:
         sender = otlp.Sender(bench.listen.otlp_http)
         with closing(sender):
@@ -97,7 +97,7 @@ def _obvious(collector: Collector) -> str:
 
 
 def test_the_obvious_pipeline_loses_runs(start: Start) -> None:
-    """The obvious pipeline counts less than half of the runs that ours counts exactly, and tells no sender."""
+    """The obvious pipeline counts less than half of the runs that ours counts exactly, and no sender gets an error."""
     with start(configuration=_obvious) as bench:
         failures = writers.flood(bench.listen.otlp_http, "flood", jobs=100)
         assert failures == []
@@ -107,7 +107,7 @@ def test_the_obvious_pipeline_loses_runs(start: Start) -> None:
 
 
 def _without_sums(collector: Collector) -> str:
-    """Return the obvious configuration that leaves adding up to the prometheus exporter, which takes deltas."""
+    """Return the obvious configuration that leaves the aggregation to the prometheus exporter, which accepts deltas."""
     text = _obvious(collector)
     return text.replace("  delta_to_cumulative: {}", "  batch: {timeout: 1ms}").replace(
         "[transform, delta_to_cumulative]", "[transform, batch]"

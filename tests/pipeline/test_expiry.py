@@ -1,4 +1,4 @@
-"""A series that really expires: it leaves the collector and Prometheus, and what comes later is counted anew."""
+"""A series that really expires: it leaves the collector and Prometheus, and what comes later is counted from 0."""
 
 from __future__ import annotations
 

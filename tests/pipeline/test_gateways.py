@@ -42,7 +42,7 @@ def tiers(
 
 
 class Ledger:
-    """What the jobs of one test have done, and what the stores say of it."""
+    """What the jobs of one test have done, and what the stores have of it."""
 
     def __init__(self, tiers: Tiers, prometheus: Prometheus, namespace: str) -> None:
         self._tiers = tiers
@@ -149,14 +149,14 @@ def test_growing_to_three_gateways_and_back(tiers: Tiers, prometheus: Prometheus
 
 
 def test_a_gateway_that_is_killed(tiers: Tiers, prometheus: Prometheus) -> None:
-    """What it had delivered stays, what comes meanwhile waits at the agent, and its new life adds to the old one's."""
+    """What it had delivered stays, what arrives meanwhile is queued at the agent, and both totals are added."""
     ledger = Ledger(tiers, prometheus, "killed-gateway")
     names = ["gateway-0", "gateway-1"]
     with tiers.gateway("gateway-0"), tiers.agent(names) as agent:
         with tiers.gateway("gateway-1") as gateway:
             ledger.run(3)
             ledger.wait("the runs before the kill", agent.tail)
-            # A kill leaves what is in flight in its queue, and the next life delivers it again: test_kills has that.
+            # A kill leaves what is in flight in its queue, and the next start delivers it again: test_kills has that.
             ledger.wait_for_detail(agent.tail)
             until("empty queues", lambda: tiers.are_queues_empty("agent", "gateway-1") or None, 60, gateway.tail)
             _kill(gateway)
@@ -167,7 +167,7 @@ def test_a_gateway_that_is_killed(tiers: Tiers, prometheus: Prometheus) -> None:
 
 
 def test_an_agent_that_is_killed_with_a_full_queue(tiers: Tiers, prometheus: Prometheus) -> None:
-    """What it had acknowledged while no gateway was there is delivered once by its next life."""
+    """What it had acknowledged while no gateway was there is delivered once after its next start."""
     ledger = Ledger(tiers, prometheus, "killed-agent")
     names = ["gateway-0", "gateway-1"]
     with tiers.agent(names) as agent:

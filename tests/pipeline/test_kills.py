@@ -29,7 +29,7 @@ def _send(bench: Bench, signal_name: str, item: dict[str, Any]) -> None:
 def test_what_waited_on_disk(
     collector_program: Path, tmp_path: Path, free_ports: Callable[[int], list[int]], prometheus: Prometheus
 ) -> None:
-    """Loki and Tempo are away, the collector is killed: its next life delivers each record and each span once."""
+    """Loki and Tempo are away, the collector is killed: its next start delivers each record and each span once."""
     grpc, http, health = free_ports(3)
     folder = tmp_path / "sink"
     later = file_sink.Sink(

@@ -1,4 +1,4 @@
-"""Known limits of the stock engine, each as it is; those that one collector can show are cases below cases/limits."""
+"""Limits of the stock engine; those that one collector can show are cases below cases/limits."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _completions(job: str, count: int) -> dict[str, Any]:
 
 
 def test_series_beyond_the_limit(start: Start) -> None:
-    """At series_limit new series are dropped and counted while the sender is told OK; those that are there go on."""
+    """At series_limit new series are dropped and counted while the sender gets OK; those that are there go on."""
     with start({"series_limit": 4}) as bench:
-        assert bench.send(_completions("known", 1))[0] == 200
+        assert bench.send(_completions("present", 1))[0] == 200
         bench.settle()  # two markers, so three of four
         for number in range(10):
             assert bench.send(_completions(f"flood-{number}", 1)) == (200, '{"partialSuccess":{}}')
-        assert bench.send(_completions("known", 1))[0] == 200
+        assert bench.send(_completions("present", 1))[0] == 200
         dropped = ['otelcol_deltatocumulative_datapoints{error="limit"} 9']
         until(
             f"{dropped} in the collector's metrics",
@@ -38,11 +38,11 @@ def test_series_beyond_the_limit(start: Start) -> None:
         )
         samples, _ = bench.page()
         found = {sample.label("job_name"): sample.value for sample in of_namespace(samples, NAMESPACE)}
-        assert found == {"known": 2, "flood-0": 1}
+        assert found == {"present": 2, "flood-0": 1}
 
 
 def test_a_graceful_restart(start: Start, prometheus: Prometheus) -> None:
-    """A graceful restart of the collector loses nothing in Prometheus, but totals start anew under another `boot`."""
+    """A graceful restart of the collector loses nothing in Prometheus, but totals start again under another `boot`."""
     selector = f'{{job="{NAMESPACE}/etl",job_name="restarted"}}'
     with start(boot="100") as bench:
         assert bench.send(_completions("restarted", 2))[0] == 200

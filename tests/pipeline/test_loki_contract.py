@@ -22,7 +22,7 @@ from tests.support.polling import until
 
 NAMESPACE: Final = "loki"
 STREAM: Final = {"service.name", "deployment.environment.name", "batch.job.name"}
-"""What Loki makes labels of, with service.namespace, which the reader of the sink takes off."""
+"""What Loki makes labels of, with service.namespace, which the reader of the sink removes."""
 
 ENTRIES, METADATA, LINE = 128, 64 * 1024, 256 * 1024
 """Most entries and bytes of structured metadata, and of a line."""
@@ -63,7 +63,7 @@ def _assert_accepted(records: list[dict[str, Any]]) -> None:
     for record in records:
         assert set(record["resource"]) <= STREAM
         entries = [*record["attributes"].items(), *((key, record[key]) for key in ("trace",) if key in record)]
-        assert all(isinstance(text, str) for _, text in entries), "Loki takes maps and lists apart, each part an entry"
+        assert all(isinstance(text, str) for _, text in entries), "Loki flattens maps and lists, each part an entry"
         # Loki adds severity_text, severity_number, span_id, trace_id, scope_name, scope_version, observed_timestamp,
         # detected_level and flags of its own.
         assert len(entries) + 9 <= ENTRIES

@@ -1,4 +1,4 @@
-"""One item that is larger than a queue takes: it is cut and marked, and of its request nothing else is lost.
+"""One item that is larger than a queue accepts: it is cut and marked, and of its request nothing else is lost.
 
 A queue that splits by bytes drops the rest of an acknowledged request with such an item, and counts nothing.
 """
@@ -101,7 +101,7 @@ def _records(bench: Bench, namespace: str, count: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", SPANS)
 def test_a_span(bench: Bench, kind: str) -> None:
-    """It arrives with all that is beside it, and says that it was cut: the attributes of links are not."""
+    """It arrives with all that is beside it, and has the mark of a cut: the attributes of links are not."""
     namespace = f"span {kind}"
     items = [_span(number) for number in range(22)]
     items[11] |= SPANS[kind]
@@ -136,7 +136,7 @@ def test_a_span_of_very_many_links(bench: Bench) -> None:
 
 @pytest.mark.parametrize("kind", RECORDS)
 def test_a_log_record(bench: Bench, kind: str) -> None:
-    """It arrives with all that is beside it, in whole characters, and says that it was cut."""
+    """It arrives with all that is beside it, in whole characters, and has the mark of a cut."""
     namespace = f"record {kind}"
     items: list[dict[str, Any]] = [{"body": {"stringValue": f"line {number}"}} for number in range(22)]
     items[11] |= RECORDS[kind]

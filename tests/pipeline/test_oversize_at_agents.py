@@ -1,4 +1,4 @@
-"""A metric that is larger than an agent's queue takes: its request loses nothing else, and it arrives or is counted."""
+"""A metric larger than an agent's queue accepts: its request loses nothing else, and it arrives or is counted."""
 
 from __future__ import annotations
 
@@ -101,5 +101,5 @@ def test_it_costs_no_neighbour(tiers: Tiers) -> None:
         samples, _ = exposition.parse(fetch(page))
         named = [sample.name for sample in of_namespace(samples, "a name") if sample.name != "shop_rows_total"]
         assert [len(name) for name in named] == [255 + len("_total")]
-        taken = Telemetry(tiers.listen("agent").metrics, [name for _, name in OTHERS.values()]).taken_away()
-        assert taken == {"filter/value": 1, "filter/buckets": 1}
+        dropped = Telemetry(tiers.listen("agent").metrics, [name for _, name in OTHERS.values()]).dropped()
+        assert dropped == {"filter/value": 1, "filter/buckets": 1}

@@ -44,7 +44,7 @@ def _series(bench: Bench) -> str:
 
 
 def test_the_whole_label_set(bench: Bench, prometheus: Prometheus) -> None:
-    """A series has exactly these labels in Prometheus; what else the job says about itself is in none of them."""
+    """A series has exactly these labels in Prometheus; what else the job reports about itself is in none of them."""
     assert bench.send(_completions("failure"))[0] == 200
     until("a series of the job in Prometheus", lambda: prometheus.query(_series(bench)) or None, 30, bench.program.tail)
     found = json.loads(fetch(f"{prometheus.url}/api/v1/series?{urlencode({'match[]': _series(bench)})}"))["data"]
@@ -64,7 +64,7 @@ def test_the_whole_label_set(bench: Bench, prometheus: Prometheus) -> None:
 
 
 def test_an_idle_series_stays_fresh(bench: Bench, prometheus: Prometheus) -> None:
-    """A series that nobody adds to is repeated at every cadence, long after Prometheus would call it stale."""
+    """A series without new values is repeated at every cadence, long after Prometheus would call it stale."""
     assert bench.send(_completions("success"))[0] == 200
     selector = f'batch_job_completions_total{{instance="{bench.shard}",status="success"}}'
     old = f"min_over_time(timestamp({selector})[1h:1s])"

@@ -1,4 +1,4 @@
-"""A stop of the collector while no store answers: how long it takes, and what is delivered afterwards."""
+"""A stop of the collector while no store answers: its duration, and what is delivered afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GRACE = 90
 def test_a_stop_with_every_store_away(
     start: Start, free_ports: Callable[[int], list[int]], tmp_path: Path, how: str
 ) -> None:
-    """It ends within its grace, and what it acknowledged of spans and log records is delivered by its next life.
+    """It ends within its grace, and what it acknowledged of spans and log records is delivered after its next start.
 
     Metrics since the last delivery are lost with this engine, as the page on operations has it.
     """

@@ -22,7 +22,7 @@ from tests.support.polling import until
 
 NAMESPACE: Final = "tempo"
 ATTRIBUTE: Final = 16_384
-"""Bytes of an attribute's text: what docs/environments.md says to set `max_attribute_bytes` to."""
+"""Bytes of an attribute's text: the value for `max_attribute_bytes` in docs/environments.md."""
 
 REQUEST: Final = 4 * 2**20
 """Bytes of a gRPC message that Tempo accepts unless it is configured otherwise."""

@@ -1,4 +1,4 @@
-"""What a collector tells about itself, asked of the real Prometheus: one question for each figure."""
+"""The own metrics of a collector in the real Prometheus: one query for each figure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import otlp
 from tests.support.polling import until
 
 QUEUE = 2**24
-"""Bytes of the queue of spans, which nobody takes."""
+"""Bytes of the queue of spans, which no store receives."""
 
 
 def _metrics(*names: str, monotonic: bool = True) -> dict[str, Any]:
@@ -88,13 +88,13 @@ def _figure(
 
 
 def test_accepted(bench: Bench, prometheus: Prometheus) -> None:
-    """How much was taken, by receiver."""
+    """How much was accepted, by receiver."""
     found = _figure(bench, prometheus, queries.accepted("metric_points", "1h"), "receiver", lambda seen: bool(seen))
     assert found == {"otlp": 9}
 
 
 def test_refused(bench: Bench, prometheus: Prometheus) -> None:
-    """How much the sender was told to send again."""
+    """How much was rejected for the sender to retry."""
     assert _figure(bench, prometheus, queries.refused("spans", "1h"), "receiver", lambda seen: seen.get("otlp", 0) >= 4)
 
 
@@ -139,7 +139,7 @@ def test_a_full_queue(bench: Bench, prometheus: Prometheus) -> None:
 
 
 def test_the_age_of_a_queue(bench: Bench, prometheus: Prometheus) -> None:
-    """A queue that nobody takes from grows older, one that is empty does not; the query looks every 15 s."""
+    """A queue that is not emptied grows older, one that is empty does not; the query looks every 15 s."""
     found = _figure(
         bench,
         prometheus,

@@ -29,7 +29,7 @@ class Tiers:
     Attributes:
         program: the collector.
         folder: everything that they write.
-        free_ports: returns ports that nobody listens on.
+        free_ports: returns ports without a listener.
         sink: where log records and spans end.
         prometheus: remote-write address of a real Prometheus.
     """
@@ -52,7 +52,7 @@ class Tiers:
         return self._listen[name]
 
     def gateway(self, name: str, boot: str = "1") -> Program:
-        """Return a gateway, to be started; `boot` tells its lives apart."""
+        """Return a gateway, to be started; `boot` distinguishes its starts."""
         return self._collector(
             name,
             "gateway",

@@ -37,7 +37,7 @@ _BOUNDS: Final = signals.metric("batch.job.duration").bounds
 def flood(port: int, namespace: str, writers: int = WRITERS, jobs: int = JOBS) -> list[str]:
     """Let `writers` threads, each with a clock and a connection of its own, run `jobs` jobs; return failed answers.
 
-    Every second writer sends cumulative values, as an SDK does that nobody has told otherwise.
+    Every second writer sends cumulative values, as an SDK does by default.
     """
     with ThreadPoolExecutor(writers) as pool:
         results = pool.map(lambda number: _write(port, namespace, number, writers, jobs), range(writers))

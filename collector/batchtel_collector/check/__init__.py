@@ -1,1 +1,1 @@
-"""Whether a rendered configuration is one that a real collector starts with."""
+"""Validation of environments and of their rendered configurations."""

@@ -1,4 +1,4 @@
-"""The collector program: where it is, and what it says about a configuration."""
+"""The collector program: where it is, and the validation of a configuration by it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST: Final = 60.0
 
 
 class CollectorUnavailableError(Exception):
-    """There is no collector, or it cannot be asked; the message says how to name another one."""
+    """There is no collector, or it cannot be run; the message has the option that names another one."""
 
 
 def find() -> Path:
@@ -46,8 +46,8 @@ def find() -> Path:
     )
 
 
-def complaints(collector: Path, configuration: Path, variables: Mapping[str, str] | None = None) -> list[str]:
-    """Return the lines with which `collector validate` refuses a configuration; none means that it is accepted.
+def validation_errors(collector: Path, configuration: Path, variables: Mapping[str, str] | None = None) -> list[str]:
+    """Return the lines with which `collector validate` rejects a configuration; none means that it is accepted.
 
     `variables` are added to the environment of the process. Nothing is opened and nothing is started. Raises
     CollectorUnavailableError when the program cannot be run.
@@ -60,25 +60,25 @@ def complaints(collector: Path, configuration: Path, variables: Mapping[str, str
 
 
 def require(collector: Path) -> None:
-    """Do nothing when the program checks configurations as a collector does.
+    """Do nothing when the program validates configurations as a collector does.
 
-    Whatever ends with 0 accepts all of them, so it is asked about one that none accepts. Raises
-    CollectorUnavailableError.
+    A program that always ends with 0 accepts all of them, so it has to reject an invalid one. Raises
+    CollectorUnavailableError otherwise.
     """
     with tempfile.TemporaryDirectory(prefix="batchtel-check-") as folder:
         nonsense = Path(folder) / "nonsense.yaml"
         nonsense.write_text(f"receivers: {{{_NONSENSE}: {{}}}}\n", encoding="utf-8")
-        said = complaints(collector, nonsense)
-    if not any(_NONSENSE in line for line in said):
-        answer = f"says {said[0]!r} of" if said else "accepts"
+        errors = validation_errors(collector, nonsense)
+    if not any(_NONSENSE in line for line in errors):
+        answer = f"answers {errors[0]!r} to" if errors else "accepts"
         raise CollectorUnavailableError(
-            f"{collector} {answer} a configuration that every collector refuses, so what it says of others tells "
-            "nothing; name a collector with --collector FILE"
+            f"{collector} {answer} a configuration that every collector rejects, so its other answers have no "
+            "meaning; name a collector with --collector FILE"
         )
 
 
 def version(collector: Path) -> str:
-    """Return what the program says about itself, for example `otelcol-contrib version 0.159.0`."""
+    """Return the version that the program reports, for example `otelcol-contrib version 0.159.0`."""
     return _run(collector, "--version").stdout.strip() or "of unknown version"
 
 

@@ -1,4 +1,4 @@
-"""Checks that a rendered configuration is one that a real collector starts with."""
+"""Validation of a rendered configuration, with a real collector."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ KEYS: Final = {
 
 
 def problems_of(environment: Environment, collector: Path) -> list[str]:
-    """Render `environment` and return what is wrong with the result, one message per problem; none is good.
+    """Render `environment` and return what is wrong with the result, one message per problem.
 
-    Secrets are looked for, the known jobs are compared with the limit of series, and `collector` is asked whether it
-    would start. A variable that the configuration refers to and that is not set here stands as a placeholder.
+    Secrets are looked for, the expected jobs are compared with the limit of series, and `collector` validates the
+    text. A variable that the configuration refers to and that is not set here stands as a placeholder.
 
     Raises CollectorUnavailableError when the collector cannot be run.
     """
     text = render(environment)
     if problems := secrets_in(text):
-        # The collector's own words could repeat them.
+        # The collector's own messages could repeat them.
         return problems
     if environment.role != "agent" and (problem := budget(environment).problem):
         problems.append(problem)
     with tempfile.TemporaryDirectory(prefix="batchtel-check-") as folder:
         configuration = Path(folder) / f"{environment.name}.yaml"
         configuration.write_text(text, encoding="utf-8")
-        lines = collector_binary.complaints(collector, configuration, _placeholders(text))
+        lines = collector_binary.validation_errors(collector, configuration, _placeholders(text))
     return problems + [_explained(line, collector) for line in _problems(lines)]
 
 

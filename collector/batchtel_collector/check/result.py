@@ -1,4 +1,4 @@
-"""What `batchtel config check` finds of an environment in one role, for people and for programs."""
+"""The result of `batchtel config check` for an environment in one role, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class CheckResult:
 
     Attributes:
         variant: the environment in one role.
-        problems: what is wrong; nothing if it is right.
-        text: the same for people, or that it is right.
+        problems: what is wrong; empty if nothing is.
+        text: the same as text, or that the configuration is valid.
         file: the file that `problems` without a place belong to; None where the rendered configuration is wrong.
         budget: None for an agent, which makes no series, and where a file cannot be used.
     """
@@ -45,16 +45,16 @@ class CheckResult:
         series = None if environment.role == "agent" else budget(environment)
         if problems:
             lines = "".join(f"\n  {problem.message}" for problem in problems)
-            text = f"the configuration of {variant.stem} is wrong, says this check with {collector}{lines}"
+            text = f"the configuration of {variant.stem} is not valid (checked with {collector}):{lines}"
         else:
             room = f"; {series.text}" if series else ""
             by = f"{collector} ({collector_binary.version(collector)})"
-            text = f"{variant.stem} is right: {by} accepts its configuration{room}"
+            text = f"{variant.stem}: OK; {by} accepts its configuration{room}"
         return cls(variant, problems, text, budget=series)
 
     @classmethod
     def of_file(cls, variant: Variant, wrong: InvalidDocumentError) -> CheckResult:
-        """Take over what is wrong with the environment's file or its overrides."""
+        """Return the result for a file or overrides that cannot be used."""
         return cls(variant, wrong.problems, str(wrong), wrong.name)
 
     @property

@@ -1,4 +1,4 @@
-"""How many series an environment allows: what one job takes at most, and whether the known jobs have room."""
+"""The series of an environment: the most that one job can have, and whether the expected jobs fit below the limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AIRFLOW_STATES: Final = 14
 """States of a task that Airflow counts: those of TaskInstanceState, and None."""
 
 OPEN_VALUES: Final = 10
-"""Values that a label without a list of them is reckoned with, such as error_type."""
+"""Values that a label without a list of them counts with, such as error_type."""
 
 _SUFFIXES: Final = 3
 """Series of a histogram beside those of its bounds: the bucket +Inf, count and sum."""
@@ -23,15 +23,15 @@ _SUFFIXES: Final = 3
 
 @dataclass(frozen=True)
 class Budget:
-    """What the series of an environment come to.
+    """The number of series of an environment.
 
     Attributes:
         sums: counters and histograms that one job has at most; each counts once against `series_limit`.
         series: what they and the maxima are in Prometheus, where each bucket is a series.
-        steps: steps of a job that these are reckoned with.
+        steps: steps of a job in this computation.
         sums_of_step: sums that each of them has at most.
         airflow: whether Airflow's own metrics are among them.
-        jobs: jobs that metrics tell apart, with `other`; None where any name is kept.
+        jobs: jobs that metrics distinguish, with `other`; None where any name is kept.
         others: sums of the user's own metrics, and of Airflow's, that do not carry the name of a job.
         limit: `series_limit`.
     """
@@ -52,7 +52,7 @@ class Budget:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong, when the known jobs do not fit."""
+        """The message that the expected jobs do not fit, None if they do."""
         if self.jobs is None or self.jobs <= self.room:
             return None
         needed = self.jobs * self.sums + self.others
@@ -63,9 +63,9 @@ class Budget:
 
     @property
     def text(self) -> str:
-        """What a job takes and for how many there is room, in words."""
+        """The most series of a job and the number of jobs that fit, as text."""
         return (
-            f"a job takes up to {self.sums} of {self.limit} sums and {self.series} series {self._with}, "
+            f"a job has up to {self.sums} of {self.limit} sums and {self.series} series {self._with}, "
             f"so there is room for {self.room} jobs"
         )
 
@@ -87,7 +87,7 @@ class Budget:
 
 
 def budget(environment: Environment) -> Budget:
-    """Reckon up the series of an environment from the tables of signals and of Airflow's metrics and its own rules."""
+    """Compute the series of an environment from the tables of signals and of Airflow's metrics and its own rules."""
     expected = environment.expected
     own = [(_own(rule.labels, rule.values), "job_name" in rule.labels) for rule in environment.metrics.values()]
     parts = [_Part.of(metric, expected.steps) for metric in signals.METRICS]
@@ -97,14 +97,14 @@ def budget(environment: Environment) -> Budget:
             _Part.of_airflow(family, expected.steps) for family in airflow_metrics.families("counter", "level", "timer")
         ]
     of_steps = [_Part.of(metric, 1) for metric in signals.METRICS if "step_name" in metric.attributes]
-    known = len(environment.job_names) + 1 if environment.unknown_jobs == "other" else None
+    listed = len(environment.job_names) + 1 if environment.unknown_jobs == "other" else None
     return Budget(
         sums=sum(part.count for part in parts if part.is_sum and part.by_job),
         series=sum(part.count * part.series for part in parts if part.by_job),
         steps=expected.steps,
         sums_of_step=sum(part.count for part in of_steps if part.is_sum),
         airflow=expected.airflow,
-        jobs=expected.jobs or known,
+        jobs=expected.jobs or listed,
         others=sum(part.count for part in parts if part.is_sum and not part.by_job),
         limit=environment.series_limit,
     )
@@ -128,14 +128,14 @@ class _Part:
     def of_airflow(cls, family: str, steps: int) -> _Part:
         bounds = airflow_metrics.bounds(family) if family in airflow_metrics.families("timer") else ()
         labels = [label for label in airflow_metrics.labels(family) if label != airflow_metrics.ID]
-        known = {"dag_id": 1, "task_id": steps, "state": AIRFLOW_STATES}
-        count = math.prod(known.get(label, OPEN_VALUES) for label in labels)
+        values = {"dag_id": 1, "task_id": steps, "state": AIRFLOW_STATES}
+        count = math.prod(values.get(label, OPEN_VALUES) for label in labels)
         return cls(count, len(bounds) + _SUFFIXES if bounds else 1, True, "dag_id" in labels)
 
 
 def _combinations(metric: Metric, steps: int) -> int:
     """Return the label sets that one job, of one type, can have of a metric."""
-    known = {
+    values = {
         "job_name": 1,
         "job_type": 1,
         "step_name": steps,
@@ -143,8 +143,8 @@ def _combinations(metric: Metric, steps: int) -> int:
     }
     if "error_type" in metric.attributes:
         # Only failures have one, and they are one of the statuses.
-        known |= {"status": len(signals.STATUSES) - 1 + OPEN_VALUES, "error_type": 1}
-    return math.prod(known.get(label, OPEN_VALUES) for label in metric.attributes)
+        values |= {"status": len(signals.STATUSES) - 1 + OPEN_VALUES, "error_type": 1}
+    return math.prod(values.get(label, OPEN_VALUES) for label in metric.attributes)
 
 
 def _own(labels: list[str], values: dict[str, list[str]]) -> int:

@@ -31,11 +31,11 @@ from batchtel_collector.environment.role_variants import variants
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @as_failures()
 def check(environment: str | None, role: str | None, collector: Path | None, as_json: bool) -> None:
-    """Check environments and their rendered configurations, in every role that they are made for.
+    """Check environments and their rendered configurations, in each of their roles.
 
-    The file is read strictly, the configuration is rendered, no secret may be in it, the expected jobs have to fit
-    below the limit of series, and a real collector validates it. Without --collector that is the one built by `batchtel
-    stack build`, else otelcol-batchtel, otelcol-contrib or otelcol on PATH. Nothing is started.
+    The file is validated, and the configuration is rendered. It must hold no secret. The expected jobs have to fit
+    below the limit of series. A real collector validates the configuration. Without --collector that is the one
+    built by `batchtel stack build`, else otelcol-batchtel, otelcol-contrib or otelcol on PATH. Nothing is started.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def _collector(named: Path | None) -> Path:
 
 
 def _show(result: CheckResult) -> None:
-    """Print the text: on standard output if all is right, else as an error."""
+    """Print the text: on standard output if nothing is wrong, else as an error."""
     if result.ok:
         click.echo(result.text)
     else:

@@ -38,7 +38,7 @@ def environments(environment: str | None, role: str | None, origin: bool, as_jso
         _show(environment, role, origin, as_json)
     elif role is not None or origin:
         unused = "--role" if role is not None else "--origin"
-        raise Failure(f"{unused} is of one environment; type: batchtel config environments NAME {unused}", WRONG_INPUT)
+        raise Failure(f"{unused} needs an environment; write: batchtel config environments NAME {unused}", WRONG_INPUT)
     else:
         _list(as_json)
 
@@ -66,7 +66,7 @@ def _list(as_json: bool) -> None:
 
 def _show(environment: str, role: str | None, origin: bool, as_json: bool) -> None:
     read = load.read(environment)
-    read.environment(role)  # nothing is shown of a wrong one
+    read.environment(role)  # nothing is printed of an invalid one
     merged = read.settled(role)
     if as_json:
         click.echo(json.dumps(_origins(merged) if origin else merged.data, indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""From the errors of the collector side to those of the command line, which have an exit code."""
+"""Errors of the collector side, raised again as errors of the command line with an exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WRONG_INPUT: Final = 2
 """Exit code of a command whose environment, file or choice cannot be used."""
 
 UNAVAILABLE: Final = 3
-"""Exit code of a command that has no collector to ask."""
+"""Exit code of a command that finds no collector to run."""
 
 
 @contextmanager

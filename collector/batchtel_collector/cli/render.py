@@ -32,11 +32,11 @@ from batchtel_collector.render.formats import FORMATS, file_name, formatted
     "-o",
     "--output",
     metavar="FILE|FOLDER",
-    type=click.Path(),  # as text: a Path forgets the slash that makes it a folder
+    type=click.Path(),  # as text: a Path loses the slash that makes it a folder
     help="Write to this file, or into this folder under a name of its own, instead of standard output. "
-    "A folder that is not there yet ends in a slash.",
+    "A folder that does not exist yet ends in a slash.",
 )
-@click.option("--check", "compare", is_flag=True, help="Write nothing; exit with 1 if --output is not what would be.")
+@click.option("--check", "compare", is_flag=True, help="Write nothing; exit with 1 if --output is out of date.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change in --output.")
 @as_failures()
 def render(environment: str, role: str | None, form: str, output: str | None, compare: bool, diff: bool) -> None:
@@ -75,11 +75,11 @@ def render(environment: str, role: str | None, form: str, output: str | None, co
 
 def _compare(file: Path, text: str, diff: bool) -> None:
     """Exit with 1 when the file has another text; with `diff` print the lines first."""
-    state = "is not what is rendered"
+    state = "is out of date"
     try:
         there = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        there, state = "", "is not there"
+        there, state = "", "does not exist"
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}", 2) from None
     if diff:
@@ -88,4 +88,4 @@ def _compare(file: Path, text: str, diff: bool) -> None:
         )
         click.echo("".join(lines), nl=False)
     if there != text:
-        raise Failure(f"{file} {state}; write it anew: leave out --check and --diff", 1)
+        raise Failure(f"{file} {state}; to write it, leave out --check and --diff", 1)

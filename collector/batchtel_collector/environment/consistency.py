@@ -1,4 +1,4 @@
-"""What is wrong in an environment though each of its values is right by itself."""
+"""Validation of values of an environment against each other."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _NOT_OTLP: Final = ("/v1/logs", "/v1/traces", "/v1/metrics", "/loki/api/v1/push"
 """Ends of addresses that are for other clients, or that the exporter adds by itself."""
 
 _LONGEST_INTERVAL: Final = timedelta(minutes=2)
-"""Prometheus forgets a series 5 minutes after its last sample; two of them have to fit in."""
+"""Prometheus marks a series stale 5 minutes after its last sample; two intervals have to fit in."""
 
 _SHORTEST_EXPIRY: Final = timedelta(hours=1)
 _LEAST_MEMORY: Final = 128 * 2**20
-"""A collector with few series takes 80 MiB (`make bench`, group `collector`).
+"""A collector with few series uses 80 MiB (`make bench`, group `collector`).
 
-With too little above that it refuses everything.
+With too little above that it rejects everything.
 """
 
 _SIGNALS: Final = (
@@ -31,11 +31,11 @@ _SIGNALS: Final = (
     ("logs", "log records", ("loki", "victorialogs")),
     ("traces", "spans", ("tempo", "jaeger")),
 )
-"""A signal, what messages call it, and the keys of the stores that it can go to."""
+"""A signal, its name in messages, and the keys of the stores that it can go to."""
 
 
 def inconsistencies(environment: Environment) -> Iterator[tuple[Path, str]]:
-    """Yield the path and the message of everything that cannot be as it is."""
+    """Yield the path and the message of each contradiction."""
     yield from _quantities(environment)
     yield from _listeners(environment)
     yield from _destinations(environment)
@@ -48,7 +48,7 @@ def _quantities(environment: Environment) -> Iterator[tuple[Path, str]]:
     if environment.export_interval > _LONGEST_INTERVAL:
         yield ("export_interval",), "export_interval is longer than 2m, so series would have gaps; write 2m or less"
     if environment.memory_limit < _LEAST_MEMORY:
-        message = "memory_limit is less than 128MiB, so every job would be refused; write 128MiB or more"
+        message = "memory_limit is less than 128MiB, so every request would be rejected; write 128MiB or more"
         yield ("memory_limit",), message
     if environment.queue.size < _LEAST_QUEUE:
         yield ("queue", "size"), "queue.size is less than 8MiB, which a few requests fill; write 8MiB or more"
@@ -62,7 +62,7 @@ _LEAST_QUEUE: Final = 8 * 2**20
 
 def _listeners(environment: Environment) -> Iterator[tuple[Path, str]]:
     if environment.listen.statsd is not None and environment.role == "agent":
-        message = "listen.statsd: an agent does not take StatsD; write null, and open it at one gateway"
+        message = "listen.statsd: an agent does not receive StatsD; write null, and open it at one gateway"
         yield ("listen", "statsd"), message
     authenticated = environment.token is not None or (environment.tls is not None and environment.tls.client_ca)
     for key in ("otlp_grpc", "otlp_http"):
@@ -83,9 +83,9 @@ def _destinations(environment: Environment) -> Iterator[tuple[Path, str]]:
         if environment.gateways is None:
             yield (), "gateways is missing, which an agent sends to; write gateways: {endpoints: [...]}"
     else:
-        for signal, words, keys in _SIGNALS:
+        for signal, name, keys in _SIGNALS:
             if not environment.storing(signal):
-                yield (), f"{words} have nowhere to go; write {' or '.join(keys)}: {{endpoint: ...}}, or vendor"
+                yield (), f"{name} have no destination; write {' or '.join(keys)}: {{endpoint: ...}}, or vendor"
     for key, destination in environment.destinations.items():
         for address in destination.addresses:
             if address.startswith("http://") and not is_loopback(address) and not destination.plaintext:
@@ -116,10 +116,10 @@ def _path(key: str, destination: Destination) -> str:
 
 
 def _metrics(environment: Environment) -> Iterator[tuple[Path, str]]:
-    known = {metric.name for metric in signals.METRICS}
+    own = {metric.name for metric in signals.METRICS}
     for name, rule in environment.metrics.items():
-        if name in known:
-            yield ("metrics", name), f"metrics.{name}: the labels of batchtel's own metrics are fixed; take it out"
+        if name in own:
+            yield ("metrics", name), f"metrics.{name}: the labels of batchtel's own metrics are fixed; remove it"
         for label in set(rule.values) - {*rule.labels, *signals.labels()}:
             path = ("metrics", name, "values", label)
             yield path, f"metrics.{name}.values.{label}: {label} is not among its labels; write labels: [{label}]"

@@ -1,4 +1,4 @@
-"""Where a collector sends: the stores, a vendor, the gateways; and what each of them wants to see first."""
+"""Where a collector sends: the stores, a vendor, the gateways; and the credentials of each."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Destination(Section):
 
     @property
     def encrypted(self) -> bool:
-        """Whether TLS is spoken: as the scheme says; with host:port whenever a CA is given or it leaves the machine."""
+        """Whether requests use TLS: by the scheme; with host:port if a CA is given or the host is another machine."""
         if any("://" in address for address in self.addresses):
             return all(address.startswith("https://") for address in self.addresses)
         on_this_machine = self.ca is None and all(is_loopback(address) for address in self.addresses)
@@ -169,7 +169,7 @@ class Jaeger(OtlpStore):
 
 
 class Vendor(Destination):
-    """Any service that takes OTLP over HTTP, for all three signals."""
+    """Any service that receives OTLP over HTTP, for all three signals."""
 
     endpoint: WebAddress = Field(
         examples=["https://otlp.example.com"], description="OTLP address, without /v1/traces and the like"
@@ -188,10 +188,10 @@ class Gateways(Destination):
     draining: list[Address] = Field(
         default=[],
         examples=['["gateway-1:4317"]'],
-        description="gateways taken off the end of `endpoints`, which get what waits for them and nothing new",
+        description="gateways moved here from the end of `endpoints`; they get only the data that is queued for them",
     )
 
     @property
     def addresses(self) -> list[str]:
-        """The gateways that take new data, then those that only get what waits."""
+        """The gateways that receive new data, then those that only receive queued data."""
         return [*self.endpoints, *self.draining]

@@ -16,7 +16,7 @@ BYTES: Final = {"MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
 def parse_duration(text: object) -> timedelta:
-    """Read a whole number and one unit of `SECONDS`; ValueError says what to write instead."""
+    """Parse a whole number and one unit of `SECONDS`; ValueError has what to write instead."""
     if isinstance(text, timedelta):
         return text
     number, unit = _split(
@@ -26,7 +26,7 @@ def parse_duration(text: object) -> timedelta:
 
 
 def parse_size(text: object) -> int:
-    """Read a whole number and one unit of `BYTES` and return bytes; ValueError says what to write instead."""
+    """Parse a whole number and one unit of `BYTES` and return bytes; ValueError has what to write instead."""
     number, unit = _split(text, BYTES, 'a size; write a whole number and a unit, such as "512MiB" or "1GiB"')
     return number * BYTES[unit]
 

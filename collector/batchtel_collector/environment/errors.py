@@ -1,10 +1,10 @@
-"""What is raised where a name, a file or a choice of the user's cannot be used."""
+"""Errors about a name, a file or a choice of the user's that cannot be used."""
 
 from __future__ import annotations
 
 
 class InputError(Exception):
-    """The input is wrong; the message says what, where, and what to write instead."""
+    """The input is wrong; the message has what is wrong, where, and what to write instead."""
 
 
 class UnknownEnvironmentError(InputError):

@@ -1,7 +1,7 @@
 """The layers of an environment: its base, its own file, what differs for one role, and overrides of the caller's.
 
-Each is put over the one before by `merging`, so an empty value (`null`) takes away what the base has. A base has none
-itself: whoever reads a file reads one more and knows everything.
+Each is put over the one before by `merging`, so an empty value (`null`) removes what the base has. A base has none
+itself: a reader of a file has to read one more at most.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def read(path: Path, content: str, name: str | None = None) -> Document:
     Args:
         path: the file; what it names is looked for beside it.
         content: its text.
-        name: what messages call it.
+        name: its name in messages.
     """
     own = _read(content, name or shown(path), path.parent)
     if not isinstance(own.data, dict):
@@ -124,12 +124,12 @@ def settle(merged: Document, role: str | None, overrides: Mapping[str, object]) 
     if role is not None and role != merged.data.get("role"):
         overrides = {**overrides, "role": role}
     above = Document(copy.deepcopy(dict(overrides)))
-    renamed_keys.refuse(above)
+    renamed_keys.report(above)
     overlay(merged, above)
 
 
 def shown(path: Path) -> str:
-    """Return how messages call a file: a shipped one by its name alone."""
+    """Return the name of a file in messages: of a shipped one the name alone."""
     return path.name if path.parent == SHIPPED else str(path)
 
 
@@ -140,7 +140,7 @@ def _place(merged: Document, key: str = "base") -> document.Place | None:
 def _read(content: str, name: str, folder: Path) -> Document:
     """Read one file; a file that it names is looked for beside it, whatever the current folder is."""
     own = document.read(content, name)
-    renamed_keys.refuse(own)
+    renamed_keys.report(own)
     if isinstance(own.data, dict):
         roles = own.data.get("roles")
         for part in (own.data, *(roles.values() if isinstance(roles, dict) else ())):

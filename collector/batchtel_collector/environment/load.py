@@ -1,4 +1,4 @@
-"""From the files of an environment to the environment that they describe, or to everything that is wrong with them."""
+"""Reading and validation of the files of an environment."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EnvironmentFile:
 
     Attributes:
         name: the shipped name or the path, as it was given.
-        shown: what messages call it.
+        shown: its name in messages.
         text: the text of the file itself.
         document: file and base as one document, in which `roles` is still a key.
     """
@@ -84,7 +84,7 @@ def load(name_or_path: str, overrides: Mapping[str, object] | None = None, role:
     Args:
         name_or_path: `production`, or `./production.yaml`.
         overrides: put over the file, nested like it.
-        role: `standalone`, `agent` or `gateway`; None takes the file's own.
+        role: `standalone`, `agent` or `gateway`; None is the file's own.
 
     Raises:
         InvalidEnvironmentError: with all problems at once.
@@ -104,14 +104,14 @@ def _validated(merged: Document, name: str) -> Environment:
     problems = list(merged.problems)
     if isinstance(merged.data, dict):
         data = _with_catalogue(merged, problems)
-        known = {problem.path for problem in problems}
+        reported = {problem.path for problem in problems}
         try:
             environment = Environment.model_validate(data)
         except ValidationError as error:
-            # Without its base most of the file is missing, and the base is what to mend.
-            details = [one for one in error.errors() if one["type"] != "missing" or ("base",) not in known]
+            # Without its base most keys are missing, and the base is what to correct.
+            details = [one for one in error.errors() if one["type"] != "missing" or ("base",) not in reported]
             found = [_problem(detail, merged) for detail in details]
-            problems += [problem for problem in found if problem.path not in known]
+            problems += [problem for problem in found if problem.path not in reported]
         else:
             problems += [Problem(text, path, merged.values.get(path)) for path, text in inconsistencies(environment)]
             if not problems:

@@ -1,4 +1,4 @@
-"""How two layers of keys and values become one, wherever one is put over another."""
+"""Merging of one layer of keys and values over another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from batchtel_collector.environment.document import Document, Path
 
 Replaced = Callable[[dict[str, object], Path], None]
-"""Called with a mapping and the path of a key in it, whose value is now the upper layer's."""
+"""Called with a mapping and the path of a key in it, whose value is now that of the upper layer."""
 
 
 def merge(
@@ -38,9 +38,9 @@ def overlay(below: Document, above: Document) -> None:
 
     def move(_: dict[str, object], path: Path) -> None:
         for places, new in ((below.values, above.values), (below.keys, above.keys)):
-            for replaced in [known for known in places if known[: len(path)] == path]:
+            for replaced in [at for at in places if at[: len(path)] == path]:
                 del places[replaced]
-            places.update({known: place for known, place in new.items() if known[: len(path)] == path})
+            places.update({at: place for at, place in new.items() if at[: len(path)] == path})
 
     if isinstance(below.data, dict) and isinstance(above.data, dict):
         merge(below.data, above.data, move)
@@ -48,7 +48,7 @@ def overlay(below: Document, above: Document) -> None:
 
 
 def lift(document: Document, path: Path) -> None:
-    """Take the mapping at `path` out of the document and put it over the whole, with its places."""
+    """Merge the mapping at `path` of the document over the whole document, with its places."""
     part = Document(file=document.file)
     inner = document.data
     for key in path:
@@ -56,5 +56,5 @@ def lift(document: Document, path: Path) -> None:
         inner = inner[str(key)]
     part.data = inner
     for places, lifted in ((document.values, part.values), (document.keys, part.keys)):
-        lifted |= {known[len(path) :]: place for known, place in places.items() if known[: len(path)] == path}
+        lifted |= {at[len(path) :]: place for at, place in places.items() if at[: len(path)] == path}
     overlay(document, part)

@@ -1,4 +1,4 @@
-"""The message about a value that does not fit: what is wrong, what was given, what to write."""
+"""Validation messages: what is wrong, what was given, what to write."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _expected(kind: str, detail: Any) -> str:
         "model_type": "a group of keys",
         "model_attributes_type": "a group of keys",
         "dict_type": "a group of keys",
-    }.get(kind, f"right ({detail['msg']})")
+    }.get(kind, f"valid ({detail['msg']})")
 
 
 def _shown(value: object) -> str:
@@ -72,9 +72,9 @@ def _shown(value: object) -> str:
 
 
 def _near(key: str, section: type[BaseModel]) -> str:
-    known = list(section.model_fields)
-    near = nearest(key, known)
-    return f" (did you mean {near}?)" if near else f"; known here: {', '.join(known)}"
+    keys = list(section.model_fields)
+    near = nearest(key, keys)
+    return f" (did you mean {near}?)" if near else f"; keys here: {', '.join(keys)}"
 
 
 def _section(model: type[BaseModel], path: Path) -> type[BaseModel]:
@@ -87,7 +87,7 @@ def _section(model: type[BaseModel], path: Path) -> type[BaseModel]:
 
 
 def _inside(annotation: Any) -> Any:
-    """Take the None out of `Section | None`."""
+    """Return `Section` of `Section | None`."""
     choices = [choice for choice in typing.get_args(annotation) if choice is not type(None)]
     is_optional = type(None) in typing.get_args(annotation)
     return choices[0] if is_optional else annotation

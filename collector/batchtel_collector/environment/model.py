@@ -1,4 +1,4 @@
-"""One environment: everything about a collector that differs between a laptop and a cluster."""
+"""The model of an environment: the settings of a collector that differ between a laptop and a cluster."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Environment(Section):
     name: Name = Field(examples=["local"], description="its name, deployment.environment.name of what its jobs send")
     role: Literal["standalone", "agent", "gateway"] = Field(
         examples=["standalone"],
-        description="standalone: receives, adds up and delivers; agent: receives, queues and forwards to gateways; "
-        "gateway: adds up and delivers what agents send",
+        description="standalone: receives, aggregates and delivers; agent: receives, queues and forwards to gateways; "
+        "gateway: aggregates and delivers what agents send",
     )
     listen: Listen = Field(
         examples=['{otlp_grpc: "127.0.0.1:4317", ...}'], description="what the collector opens, as host:port"
@@ -47,7 +47,7 @@ class Environment(Section):
     tls: Tls | None = Field(
         default=None,
         examples=["{certificate: /etc/batchtel/tls/tls.crt, key: /etc/batchtel/tls/tls.key}"],
-        description="certificate of the OTLP listeners; null: they speak plaintext, and listen on loopback only",
+        description="certificate of the OTLP listeners; null: plaintext, on loopback only",
     )
     token: Secret | None = Field(
         default=None,
@@ -85,12 +85,12 @@ class Environment(Section):
         description="X-Scope-OrgID of Prometheus, Loki and Tempo, x-tenant of Jaeger; null: none is sent",
     )
     export_interval: Duration = Field(examples=["15s"], description="how often every series is written, changed or not")
-    expiry: Duration = Field(examples=["35d"], description="how long a series lives without a new run")
+    expiry: Duration = Field(examples=["35d"], description="time without a new run after which a series expires")
     series_limit: int = Field(
         ge=1, examples=[50000], description="most counter and histogram series; further ones are dropped and counted"
     )
     job_types: list[LabelValue] = Field(
-        examples=["[batch, etl]"], description="kinds of jobs that metrics tell apart; others become `other`"
+        examples=["[batch, etl]"], description="kinds of jobs that metrics distinguish; others become `other`"
     )
     unknown_jobs: Literal["keep", "other"] = Field(
         examples=["keep"], description="other: job names outside `catalogue` become `other` in metrics"
@@ -98,7 +98,7 @@ class Environment(Section):
     catalogue: CatalogueFile | None = Field(
         default=None,
         examples=["./jobs.toml"],
-        description="job catalogue, beside this file: names of jobs, and the values of the labels `owner` and `team`",
+        description="job catalogue, relative to this file: names of jobs, and values of the labels `owner` and `team`",
     )
     tags: list[LabelValue] = Field(
         default=[],
@@ -116,9 +116,11 @@ class Environment(Section):
     )
     queue: Queue = Field(
         examples=['{folder: "/var/lib/batchtel/queue", size: 1GiB}'],
-        description="where data waits on disk while its destination is away",
+        description="where data is queued on disk while its destination is unavailable",
     )
-    memory_limit: Size = Field(examples=["1GiB"], description="memory at which senders are told to try again later")
+    memory_limit: Size = Field(
+        examples=["1GiB"], description="memory above which the collector rejects data, for senders to retry"
+    )
     retention: Retention = Field(
         examples=["{metrics: 35d, detail: 90d}"],
         description="how long the stores of `batchtel stack up` keep what they have",

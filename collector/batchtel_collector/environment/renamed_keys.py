@@ -29,7 +29,7 @@ LABELS: Final = (
 """Message about `job_labels`."""
 
 
-def refuse(document: Document) -> None:
+def report(document: Document) -> None:
     """Report each old key in `problems`, and move its value to the new key, in place, so that it is validated too."""
     data = document.data
     roles = data.get("roles") if isinstance(data, dict) else None

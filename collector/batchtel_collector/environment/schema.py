@@ -1,4 +1,4 @@
-"""The JSON schema of environment files, for editors: completion, and a red line under what the model would refuse."""
+"""The JSON schema of environment files, for editors: completion, and a red line under what the model rejects."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def schema() -> dict[str, Any]:
 
 
 def _section(section: dict[str, Any]) -> dict[str, Any]:
-    # Half a section is right where a base has the other half; the model sees the whole.
+    # Half a section is valid where a base has the other half; the model validates the whole.
     return {key: value for key, value in section.items() if key != "required"}

@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """No unknown key, no number where text belongs; the examples are what an error tells to write."""
+    """No unknown key, no number where text belongs; the examples are part of the error messages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -49,7 +49,7 @@ class Listen(Section):
 
 
 class Tls(Section):
-    """What the collector shows to those who send, and wants to see of them."""
+    """The certificate of the OTLP listeners, and the CA of the certificates of senders."""
 
     certificate: File = Field(examples=["/etc/batchtel/tls/tls.crt"], description="its certificate, PEM")
     key: File = Field(examples=["/etc/batchtel/tls/tls.key"], description="private key of the certificate, PEM")
@@ -59,7 +59,7 @@ class Tls(Section):
 
 
 class Queue(Section):
-    """Where data waits on disk for who takes it next."""
+    """Where data is queued on disk until its destination accepts it."""
 
     folder: Folder = Field(examples=["/var/lib/batchtel/queue"], description="absolute folder of the queues")
     size: Size = Field(examples=["1GiB"], description="most bytes that wait for one destination")
@@ -94,10 +94,10 @@ class JobVariables(Section):
     token: Variable | None = Field(
         default=None,
         examples=['"${env:BATCHTEL_TOKEN}"'],
-        description="variable with the token that jobs show, encoded as in URLs",
+        description="variable with the token that jobs send, encoded as in URLs",
     )
     ca: File | None = Field(
-        default=None, examples=["/etc/batchtel/tls/ca.crt"], description="CA of the endpoint, in the jobs' eyes"
+        default=None, examples=["/etc/batchtel/tls/ca.crt"], description="CA with which jobs verify the endpoint"
     )
     spool: Folder | None = Field(
         default=None, examples=["/var/spool/batchtel"], description="folder for what cannot be delivered at exit"
@@ -105,9 +105,11 @@ class JobVariables(Section):
 
 
 class MetricRule(Section):
-    """What is kept of one metric that is not on batchtel's table."""
+    """The labels that are kept of one metric that is not on batchtel's table."""
 
-    labels: list[LabelName] = Field(default=[], examples=["[region]"], description="the labels it keeps, all others go")
+    labels: list[LabelName] = Field(
+        default=[], examples=["[region]"], description="the labels it keeps; all others are removed"
+    )
     values: dict[LabelName, list[LabelValue]] = Field(
         default={}, examples=["{region: [eu, us]}"], description="per label the values it keeps; others become `other`"
     )

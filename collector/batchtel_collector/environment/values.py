@@ -1,6 +1,6 @@
 """The texts that an environment file is made of: addresses, names, folders, references to secrets.
 
-Each type checks its text and tells what to write instead; its JSON schema is what editors show.
+Each type validates its text; the message has what to write instead. Its JSON schema is what editors show.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NEVER_LABELS: Final = {
     **dict.fromkeys(("job", "instance", "boot", "le", "quantile", "bucket_layout"), "belongs to the pipeline"),
     **dict.fromkeys(
         ("run_id", "dag_run_id", "trace_id", "span_id", "attempt", "pod", "host", "hostname", "pid"),
-        "is another one for each run, and would make series without end",
+        "is another one for each run, and would make an unbounded number of series",
     ),
 }
 """Names that no label of a user's may have, and why."""
@@ -32,13 +32,13 @@ _SENSITIVE: Final = re.compile(r"authorization|token|secret|password|passwd|api.
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether `host:port` or a web address can be reached from this machine only."""
+    """Return whether `host:port` or a web address can be reached from this machine only."""
     host = urlsplit(address).hostname if "://" in address else address.rpartition(":")[0].strip("[]")
     return host in LOOPBACK
 
 
 def has_reference(text: str) -> bool:
-    """Tell whether the text has a `${env:NAME}` in it."""
+    """Return whether the text has a `${env:NAME}` in it."""
     return REFERENCE.search(text) is not None
 
 
@@ -48,12 +48,12 @@ def required_variables(text: str) -> list[str]:
 
 
 def is_sensitive(key: str) -> bool:
-    """Tell whether a header or setting of this name holds a credential."""
+    """Return whether a header or setting of this name holds a credential."""
     return _SENSITIVE.search(key) is not None
 
 
 def host_and_port(text: str) -> str:
-    """Return `text` if it is `host:port` (IPv6 in brackets); ValueError says what to write instead."""
+    """Return `text` if it is `host:port` (IPv6 in brackets); ValueError has what to write instead."""
     found = re.fullmatch(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})", text)
     if found is None or not 1 <= int(found[2]) <= 65535:
         raise ValueError('is not host:port; write for example "127.0.0.1:4317" with a port from 1 to 65535')
@@ -76,7 +76,7 @@ def _web_address(text: str) -> str:
     if not valid or not re.fullmatch(r"[!-~]+", text) or "$" in text:
         raise ValueError('is not a web address; write for example "http://127.0.0.1:9090/api/v1/write"')
     if parts.username is not None:
-        raise ValueError("has a password in it, which would be printed with the configuration; take it out")
+        raise ValueError("has a password in it, which would be printed with the configuration; remove it")
     return text
 
 
@@ -102,7 +102,7 @@ def _label_name(text: str) -> str:
     if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]*", text) or len(text) > NAME_LIMIT:
         raise ValueError('is not the name of a label; write letters, digits and _, such as "region"')
     if reason := NEVER_LABELS.get(text):
-        raise ValueError(f"cannot be a label, because it {reason}; take it out")
+        raise ValueError(f"cannot be a label, because it {reason}; remove it")
     return text
 
 

@@ -1,4 +1,4 @@
-"""What the templates need of the table of Airflow's metrics, as OTTL conditions and lists."""
+"""Parts of the templates from the table of Airflow's metrics, as OTTL conditions and lists."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def is_level() -> str:
 
 
 def sources(statsd: bool) -> list[str]:
-    """Return the conditions that a point is Airflow's own, with StatsD where the collector takes it."""
+    """Return the conditions that a point is Airflow's own, with StatsD where the collector receives it."""
     return [FROM_OTLP, FROM_STATSD] if statsd else [FROM_OTLP]
 
 
@@ -114,7 +114,7 @@ def matcher(bounds: Sequence[float]) -> str:
     rows = [row for row in MAPPED if row.kind == "timer" and airflow_metrics.bounds(row.prometheus_name) == bounds]
     names = [row.pattern.strip("^$") or row.name.replace(".", "[.]") for row in rows]
     names += [row.tagged.replace(".", "[.]") for row in rows if row.tagged]
-    # RE2 takes a group's name once, so the groups lose theirs.
+    # RE2 allows a group's name once, so the groups lose theirs.
     return "^[^.]+[.](" + "|".join(re.sub(r"\(\?P<\w+>", "(", name) for name in names) + ")(,.*)?$"
 
 

@@ -53,7 +53,7 @@ class Mapped:
     Attributes:
         name: Airflow's name without its prefix; `{variable}` where plain StatsD writes an id into it.
         family: the name in Prometheus without af_agg_.
-        tagged: the name of the same metric when it carries the ids as tags. Airflow sends both, so one is taken: the
+        tagged: the name of the same metric when it carries the ids as tags. Airflow sends both, so one is kept: the
             dotted one when points have no tags (plain StatsD), this one when they have (DogStatsD, Influx, OTLP).
     """
 
@@ -81,8 +81,8 @@ class Mapped:
     def pattern(self) -> str:
         """A regular expression (RE2) for the name, one named group per variable; "" when the name has none.
 
-        Ids may contain dots, and nothing in a dotted name tells where one ends: the first takes up to the first dot,
-        the last takes the rest. So the ids of a TaskGroup's task are right, those of a DAG with dots in its name not.
+        Ids may contain dots, and nothing in a dotted name marks where one ends: the first is the text up to the first
+        dot, the last is the rest. So the ids of a TaskGroup's task are correct, those of a DAG with dots are not.
         """
         if not self.variables:
             return ""
@@ -104,7 +104,7 @@ class Dropped:
 
 _HOST: Final = "an unbounded name of a host or worker"
 _TWICE: Final = "the older name of dag_processing.processor_timeouts, which is sent as well"
-_MANY: Final = "one series for each task and queue; batch_step_* tells it"
+_MANY: Final = "one series for each task and queue; batch_step_* has it"
 _INSIDE: Final = "about Airflow's insides; read it where it is needed from Airflow itself"
 _ENGINE: Final = "belongs to one executor or provider"
 

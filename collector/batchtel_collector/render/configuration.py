@@ -140,7 +140,7 @@ def _one_of_several(environment: Environment) -> list[tuple[str, dict[str, str]]
 
 
 def _closed_labels(environment: Environment) -> list[tuple[str, list[str]]]:
-    """Return the labels whose values are known beforehand; any other value becomes `other`."""
+    """Return the labels whose values are listed; any other value becomes `other`."""
     closed = [
         ("job_type", [*environment.job_types, "other"]),
         *((row.key, list(row.values)) for row in signals.ATTRIBUTES if row.label and row.values),

@@ -1,4 +1,4 @@
-"""What a rendered configuration is put into for the platform that runs the collector."""
+"""Manifests for the platform that runs the collector, with a rendered configuration in them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
 
     Raises:
         FormatError: the listeners are on loopback and the platform's other pods could not reach them, or the
-            folder of the queues is known to the running collector only.
+            folder of the queues depends on the environment of the running collector.
     """
     configuration = render(environment)
     if form == "collector":
@@ -52,8 +52,8 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
     needs = platform_needs.needs(environment, configuration)
     if unknown := required_variables(needs.queue):
         raise FormatError(
-            f"queue.folder of {environment.name} refers to {', '.join(unknown)}, and where {form} puts the volume has "
-            'to be known beforehand; write a folder, such as "/var/lib/batchtel/queue"'
+            f"queue.folder of {environment.name} refers to {', '.join(unknown)}, and {form} needs "
+            'a fixed path for its volume; write a folder, such as "/var/lib/batchtel/queue"'
         )
     found = templates()
     found.loader = FileSystemLoader(FOLDER)

@@ -1,7 +1,7 @@
-"""The variables of a job's environment: where it sends, what it shows there, and how they are written down.
+"""The environment variables of jobs: endpoint, credentials and attributes, in several formats.
 
-A value may refer to other variables, which hold secrets: `${env:NAME}`. Each way of writing has its own way of
-referring, and where it has none, the whole variable has to come from elsewhere, and a comment says how.
+A value may refer to other variables, which hold secrets: `${env:NAME}`. Each format has its own syntax of
+references. Where it has none, the whole variable has to come from elsewhere, and a comment has an example.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SECRET: Final = "batchtel"
 """Name of the Kubernetes secret whose keys are the variables that are referred to."""
 
 SYSTEMD_FILE: Final = "/etc/batchtel/secrets.env"
-"""File from which systemd takes what it may not print."""
+"""File from which systemd reads the secrets."""
 
 
 def variables(environment: Environment) -> dict[str, str]:
@@ -45,7 +45,7 @@ def variables(environment: Environment) -> dict[str, str]:
 
 
 def airflow_variables(environment: Environment) -> dict[str, str]:
-    """Return the variables by which Airflow sends its own metrics: over OpenTelemetry, or StatsD where it is taken."""
+    """Return the variables by which Airflow sends its own metrics: over OpenTelemetry, or StatsD if it is open."""
     if environment.listen.statsd is None:
         return {
             "AIRFLOW__METRICS__OTEL_ON": "True",
@@ -69,7 +69,7 @@ def older_airflow_variables(environment: Environment) -> dict[str, str]:
     """Return what Airflow 3.0 and 3.1 need for their metrics over OpenTelemetry, as those do not read OTEL_*.
 
     From 3.2 on these would only make every process warn that both are set. Airflow 2 has them too, but its protobuf is
-    called JSON, with the exporters that batchtel needs, and every collector refuses that.
+    called JSON, with the exporters that batchtel needs, and every collector rejects that.
     """
     endpoint = urlsplit(environment.jobs.endpoint)
     return {
@@ -110,7 +110,7 @@ def _docker(environment: Environment) -> Iterator[str]:
     yield f"# Use: docker run --env-file {environment.name}.env"
     for name, value in variables(environment).items():
         if REFERENCE.search(value):
-            yield "# Docker expands nothing in this file; a name alone takes its value from where docker is called:"
+            yield "# Docker expands nothing in this file; the value of a name alone comes from where docker is called:"
             yield f'#   export {name}="{_as_in_a_shell(value)}"'
             yield name
         else:
@@ -161,7 +161,6 @@ FORMATS: Final[dict[str, Callable[[Environment], Iterator[str]]]] = {
 
 def text(environment: Environment, form: str) -> str:
     """Return the variables of an environment's jobs in one of `FORMATS`."""
-    head = (
-        f"# {environment.name}: what jobs are told. batchtel config variables --env {environment.name} --format {form}"
-    )
+    command = f"batchtel config variables --env {environment.name} --format {form}"
+    head = f"# {environment.name}: environment variables for jobs. {command}"
     return "\n".join([head, *FORMATS[form](environment)]) + "\n"

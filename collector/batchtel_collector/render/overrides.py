@@ -11,8 +11,8 @@ from batchtel_collector.environment import document
 from batchtel_collector.environment.document import InvalidDocumentError, Problem
 from batchtel_collector.environment.merging import merge
 
-RULE: Final = "mappings key by key, lists and values whole; null takes a key away"
-"""How two configurations become one; the header of the result says it."""
+RULE: Final = "mappings key by key, lists and values whole; null removes a key"
+"""How two configurations are merged; the header of the result has it."""
 
 
 def merged(text: str, path: Path) -> str:
@@ -30,12 +30,12 @@ def merged(text: str, path: Path) -> str:
         raise InvalidDocumentError("overrides", str(path), read.problems or [not_a_mapping])
     header = "".join(line + "\n" for line in text.splitlines()[:2])
     whole = yaml.safe_load(text)
-    merge(whole, read.data, _take_away)
+    merge(whole, read.data, _remove_null)
     body = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)
     return f"{header}# {path.name} is merged over it: {RULE}.\n{body}"
 
 
-def _take_away(data: dict[str, object], path: document.Path) -> None:
-    """Leave no null where one was put: to the collector it would be a key with defaults."""
+def _remove_null(data: dict[str, object], path: document.Path) -> None:
+    """Remove a key whose value is null: for the collector it would be a key with defaults."""
     if data[str(path[-1])] is None:
         del data[str(path[-1])]

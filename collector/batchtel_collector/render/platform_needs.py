@@ -1,4 +1,4 @@
-"""What a platform has to give a collector: its variables, its files, its volume, its ports and its memory."""
+"""What a collector needs of a platform: its variables, its files, its volume, its ports and its memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMAGE: Final = "otel/opentelemetry-collector-contrib:0.159.0"
 """The official image that has every component of a rendered configuration."""
 
 FROM_THE_POD: Final = {"BATCHTEL_INSTANCE": "metadata.name", "BATCHTEL_BOOT": "metadata.uid"}
-"""Variables that no secret holds -> the field of the pod that they are taken from. A pod is one life of a collector."""
+"""Variables that no secret holds -> the field of the pod that has their values. A pod is one run of a collector."""
 
 HOME: Final = "/var/lib/batchtel"
 """What HOME is in a container, where the image sets none."""
@@ -40,7 +40,7 @@ class Needs:
         folders: folders with certificates and tokens, in order, and the name of the secret that is mounted there.
         queue: folder of the queues.
         disk_mebibytes: room for every queue, full, with the pages of its file, and for late log records.
-        memory_mebibytes: what the container may take: a quarter above the limit at which senders are told to wait.
+        memory_mebibytes: memory of the container: a quarter above the limit at which the collector rejects data.
         replicas: gateways that there are, those that drain with them; 1 of anything else.
     """
 
@@ -82,7 +82,7 @@ def _queues(environment: Environment) -> int:
 
 
 def _late_mebibytes(environment: Environment) -> int:
-    """Return what the files of late log records can take: ten old ones and the one that is written, of 100 MiB each."""
+    """Return the room for the files of late log records: ten old ones and the one that is written, of 100 MiB each."""
     return 11 * 100 if environment.role == "gateway" and environment.loki else 0
 
 
@@ -94,7 +94,7 @@ def _in_a_container(reference: re.Match[str]) -> str:
 
 
 def reachable(environment: Environment) -> bool:
-    """Tell whether other pods or containers reach the OTLP listeners and the probe reaches the health page."""
+    """Return whether other pods or containers reach the OTLP listeners and the probe reaches the health page."""
     listen = environment.listen
     return not any(is_loopback(address) for address in (listen.otlp_grpc, listen.otlp_http, listen.health))
 

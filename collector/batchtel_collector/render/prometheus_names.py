@@ -1,7 +1,9 @@
 """How Prometheus writes the names and units of metrics, and which parts of a service's name are no part of a label.
 
-The pipeline writes names as the collector's prometheus exporter would, before it adds up: two metrics that get one name
-there are one series, and two that get different names are two. Source: github.com/prometheus/otlptranslator, v1.0.0.
+The pipeline writes names as the collector's prometheus exporter would, before it aggregates: two metrics that get one
+name there are one series, and two that get different names are two.
+
+Source: github.com/prometheus/otlptranslator, v1.0.0.
 """
 
 from __future__ import annotations
@@ -58,8 +60,8 @@ ODD_NAME: Final = r"[^A-Za-z0-9:._/ -]"
 NAME_LIMIT: Final = 255
 """Longest name of an instrument: opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax."""
 
-_NO_WORD: Final = "[^A-Za-z0-9:]"
-_TOTALS: Final = f"{_NO_WORD}*(total{_NO_WORD}+)*"
+_SEPARATOR: Final = "[^A-Za-z0-9:]"
+_TOTALS: Final = f"{_SEPARATOR}*(total{_SEPARATOR}+)*"
 
 _DAY: Final = "(0[1-9]|[12][0-9]|3[01])"
 _MONTH: Final = "(0[1-9]|1[0-2])"
@@ -80,9 +82,9 @@ UNBOUNDED: Final = (
 CronJob of Kubernetes appends 8 digits) and ids of containers."""
 
 
-def named_like(*words: str) -> str:
-    """Return the regular expression of names that begin with `words` as Prometheus writes them, and go on or end.
+def named_like(*parts: str) -> str:
+    """Return the regular expression of names that begin with `parts` as Prometheus writes them, and go on or end.
 
-    Each word is a regular expression itself. The exporter removes `total` from a counter's name wherever it is.
+    Each part is a regular expression itself. The exporter removes `total` from a counter's name wherever it is.
     """
-    return "^" + f"{_NO_WORD}+".join(f"{_TOTALS}{word}" for word in words) + f"({_NO_WORD}|$)"
+    return "^" + f"{_SEPARATOR}+".join(f"{_TOTALS}{part}" for part in parts) + f"({_SEPARATOR}|$)"

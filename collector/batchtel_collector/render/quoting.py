@@ -1,4 +1,4 @@
-"""How values get into a configuration without changing what it says: the filters of the templates."""
+"""The filters of the templates: values written so that the configuration keeps its meaning."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def go_list(bounds: Iterable[float]) -> str:
 
 
 def compact(text: str) -> str:
-    """Take out the empty lines that parts without content have left."""
+    """Remove the empty lines that parts without content have left."""
     return "\n".join(line for line in text.splitlines() if line.strip())
 
 
@@ -76,7 +76,7 @@ def port(address: str) -> int:
 
 
 def _json(text: str) -> str:
-    """Write a JSON string in which only printable characters are left bare, since YAML refuses the others."""
+    """Write a JSON string in which only printable characters are left bare, since YAML rejects the others."""
     escaped = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in escaped)
 

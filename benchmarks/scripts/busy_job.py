@@ -1,6 +1,6 @@
-"""A busy job: reads, checks and sums up BATCHES files of 5,000 orders, each told of by one log record.
+"""A busy job: reads, checks and sums BATCHES files of 5,000 orders, each with one log record.
 
-Files of ten are a step; one order in 5,000 is bad and told of by its id. GUEST says which batchtel it has:
+Files of ten are a step; one order in 5,000 is bad and logged with its id. VARIANT is how it uses batchtel:
 `whole`; `bare`, without heartbeat and redaction; `timed`, whole, and writing to the file SPENT what CPU seconds
 each of the two has used, on the clocks of the threads that they ran in.
 """
@@ -75,7 +75,7 @@ def main() -> None:
             database.close()
 
 
-def take_away() -> None:
+def leave_out() -> None:
     """Leave out heartbeat and redaction."""
     Scope.beat = JobRun.beat = lambda self: None  # type: ignore[method-assign,assignment]
     Redaction.text = lambda self, text: text  # type: ignore[method-assign]
@@ -84,7 +84,7 @@ def take_away() -> None:
 
 
 class Clock:
-    """Adds up the CPU seconds of the outermost calls of some functions."""
+    """Sums the CPU seconds of the outermost calls of some functions."""
 
     def __init__(self) -> None:
         self.seconds, self.calls = 0.0, 0
@@ -107,10 +107,10 @@ class Clock:
         return timed
 
 
-if os.environ["GUEST"] == "bare":
-    take_away()
+if os.environ["VARIANT"] == "bare":
+    leave_out()
 heartbeat, redaction = Clock(), Clock()
-if os.environ["GUEST"] == "timed":
+if os.environ["VARIANT"] == "timed":
     Scope.beat = heartbeat.around(Scope.beat)  # type: ignore[method-assign]
     JobRun.beat = heartbeat.around(JobRun.beat)  # type: ignore[method-assign]
     for name in ("spans", "log_records", "resource"):
@@ -118,6 +118,6 @@ if os.environ["GUEST"] == "timed":
     Redaction.attributes = redaction.around(Redaction.attributes)  # type: ignore[method-assign]
 main()
 batchtel.flush()
-if os.environ["GUEST"] == "timed":
+if os.environ["VARIANT"] == "timed":
     with open(os.environ["SPENT"], "w") as spent:
         json.dump({"heartbeat": heartbeat.seconds, "beats": heartbeat.calls, "redaction": redaction.seconds}, spent)

@@ -1,4 +1,4 @@
-"""Fixtures that every room uses: where the real programs are, and ports that nobody listens on."""
+"""Fixtures that every suite uses: the real programs, and ports on which no process listens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ports.CANDIDATES = ports.CANDIDATES[_worker * len(ports.CANDIDATES) // WORKERS :
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Print what each suite has taken at the end of the run; workers of pytest-xdist leave it to the main process."""
+    """Print the seconds of each suite at the end of the run; workers of pytest-xdist leave it to the main process."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Durations(), "durations")
 

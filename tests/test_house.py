@@ -1,4 +1,4 @@
-"""The house: who may import whom, how long a module may be, and which names are public."""
+"""The structure of the code: who may import whom, how long a module may be, and which names are public."""
 
 from __future__ import annotations
 
@@ -95,16 +95,16 @@ def _names(package: str) -> dict[Path, str]:
     return {folder.parent / file: ".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files}
 
 
-def _imported_modules(tree: ast.AST, known: Collection[str]) -> set[str]:
-    """Return which of the `known` modules the code imports anywhere: in functions and for types only, too."""
+def _imported_modules(tree: ast.AST, modules: Collection[str]) -> set[str]:
+    """Return which of `modules` the code imports anywhere: in functions and for types only, too."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             parts = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= (parts & set(known)) or {str(node.module)}
-    return found & set(known)
+            found |= (parts & set(modules)) or {str(node.module)}
+    return found & set(modules)
 
 
 def _imports(package: str) -> dict[str, set[str]]:
@@ -175,7 +175,7 @@ def test_a_job_process_loads_little() -> None:
 
 
 def test_errors_of_the_command_line_are_made_by_commands() -> None:
-    """On the collector side only `cli` knows click; everything else raises errors of its own, which `cli` maps."""
+    """On the collector side only `cli` imports click; everything else raises errors of its own, which `cli` maps."""
     commands = PACKAGES["batchtel_collector"] / "cli"
     foreign = {"click", "batchtel.cli.main"}
     wrong = {
@@ -196,7 +196,7 @@ def test_rooms_are_small(package: str) -> None:
 def test_public_names_are_what_is_there() -> None:
     """`__all__` is sorted, each name in it is imported where it is used, and none is the name of a submodule.
 
-    A submodule of the same name would take the place of the function as soon as anybody imported it.
+    A submodule of the same name would replace the function as soon as anybody imported it.
     """
     assert batchtel.__all__ == sorted(batchtel.__all__) == dir(batchtel)
     assert [name for name in batchtel.__all__ if getattr(batchtel, name, None) is None] == []

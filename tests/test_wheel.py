@@ -1,4 +1,4 @@
-"""The wheel alone is the job side: it runs jobs without the extras, and says what to install for the rest."""
+"""The wheel alone is the job side: it runs jobs without the extras, and names what to install for the rest."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_runs_a_job_without_extras(installed: Path, sink: Sink) -> None:
 
 
 @pytest.mark.parametrize("command", ["stack up", "config render", "demo"])
-def test_says_what_to_install(installed: Path, command: str) -> None:
+def test_names_what_to_install(installed: Path, command: str) -> None:
     """A command that needs an extra names it, with the line to type."""
     ended = _call(installed / "batchtel", *command.split())
     assert (ended.returncode, ended.stdout) == (2, "")

@@ -21,7 +21,7 @@ except ImportError:  # Airflow 2
 def long_sensor() -> None:
     """A sensor that orders an export and waits for it, and a task that reads it."""
 
-    # Longer than a task takes to end: Airflow fails a sensor whose next look is due before the last one is over.
+    # Longer than the end of a task lasts: Airflow fails a sensor whose next look is due before the last one is over.
     @task.sensor(poke_interval=15, timeout=600, mode="reschedule")
     def exported() -> bool:
         export = Path(os.environ.get("AIRFLOW_HOME", "."), "long_sensor.export")

@@ -1,4 +1,4 @@
-"""Extract, transform one task a file, load: rows are counted by what the tasks return, and by what they tell."""
+"""Extract, transform one task a file, load: rows are counted by what the tasks return, and by what they report."""
 
 from __future__ import annotations
 

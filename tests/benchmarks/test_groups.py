@@ -19,7 +19,7 @@ from benchmarks.spent import Spent, python
 
 
 def silent(text: str) -> None:
-    """Take a line of progress."""
+    """Accept a line of progress."""
 
 
 def assert_complete(report: Report) -> None:
@@ -71,7 +71,7 @@ def test_the_delay_at_exit_is_what_a_working_collector_does_not_cost() -> None:
 
 
 def test_collector_counts_every_run_that_was_sent(tmp_path: Path, collector_program: Path) -> None:
-    """A few runs arrive in Prometheus through the rendered pipeline, and the rows say how many."""
+    """A few runs arrive in Prometheus through the rendered pipeline, and the rows state how many."""
     report = collector.measure(tmp_path, silent, (20,), (), detailed_runs=2, cadence="1s")
     assert_complete(report)
     assert [row["runs"] for row in report.rows] == [20, 2]
@@ -91,7 +91,7 @@ def test_tiers_count_every_item_at_both(tmp_path: Path, collector_program: Path)
     assert [row["items"] for row in report.rows][0::2] == [row["items"] for row in report.rows][1::2]
 
 
-def test_guest_measures_what_it_takes_away(tmp_path: Path, collector_program: Path) -> None:
+def test_guest_measures_what_it_subtracts(tmp_path: Path, collector_program: Path) -> None:
     """A small job is run whole, bare and timed; heartbeat and redaction have used some of its CPU, not all."""
     report = guest.measure(tmp_path, silent, rounds=1, batches=12)
     assert_complete(report)
@@ -122,7 +122,7 @@ def test_stack_has_a_row_for_each_program(tmp_path: Path) -> None:
     assert report.rows[-1]["idle_bytes"] == sum(row["idle_bytes"] for row in report.rows[:-1])
 
 
-def test_build_tells_when_a_build_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_reports_a_build_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without modules to be had a build ends, with the exit code of the builder, and its caches are gone."""
     monkeypatch.setenv("GOPROXY", "off")
     with pytest.raises(Failure, match="the build ended with 3"):
@@ -134,5 +134,5 @@ def test_the_command_names_its_groups() -> None:
     """A group that does not exist is an error of input that lists those that do."""
     outcome = subprocess.run([sys.executable, "-m", "benchmarks", "speed"], capture_output=True, text=True, check=False)
     assert outcome.returncode == 2
-    known = "'jobs', 'exit', 'calls', 'command', 'guest', 'collector', 'tiers', 'stack', 'airflow', 'build'"
-    assert f"'speed' is not one of {known}" in outcome.stderr
+    groups = "'jobs', 'exit', 'calls', 'command', 'guest', 'collector', 'tiers', 'stack', 'airflow', 'build'"
+    assert f"'speed' is not one of {groups}" in outcome.stderr

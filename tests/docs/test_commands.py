@@ -18,7 +18,7 @@ OF_FORMER_COMMANDS = {
 }
 """Files whose subject they are. The changelog has them in the rows of a table."""
 
-_FORMER = re.compile(rf"(?:^|[`$\"'(:] ?)batchtel ({'|'.join({words[0] for words in RENAMED})})\b")
+_FORMER = re.compile(rf"(?:^|[`$\"'(:] ?)batchtel ({'|'.join({former[0] for former in RENAMED})})\b")
 
 
 def _texts() -> dict[str, str]:
@@ -47,7 +47,7 @@ def _code(page: str) -> list[str]:
 
 
 def test_the_pages_name_commands_that_exist() -> None:
-    """In code of README, contributor's guide and pages, the words after `batchtel` are a command."""
+    """In code of README, contributor's guide and pages, what follows `batchtel` is a command."""
     found, wrong = 0, []
     for name, text in _texts().items():
         if not name.endswith(".md") or name == "CHANGELOG.md":

@@ -38,7 +38,7 @@ def environment(**more: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: re.sub(r"\W+", "_", code)[-30:])
 def test_python_runs(code: str) -> None:
-    """Each block is a program of its own; without a collector it says so, once, and works."""
+    """Each block is a program of its own; without a collector it reports that once, and works."""
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], env=environment(), capture_output=True, text=True, timeout=60
     )
@@ -69,7 +69,7 @@ def test_the_cronjob_is_one() -> None:
 
 
 def test_the_catalogue_is_one(tmp_path: Path) -> None:
-    """The catalogue parses, holds every rule that the page explains, and is read by a job as the page says."""
+    """The catalogue parses, holds every rule that the page explains, and is read by a job as the page describes."""
     (text,) = blocks("toml")
     file = tmp_path / "jobs.toml"
     file.write_text(text)

@@ -97,7 +97,7 @@ def _run(
         )
     except subprocess.TimeoutExpired:
         raise CollectorUnavailableError(
-            f"{collector} {arguments[0]} did not end in {_LONGEST:.0f} s; is it a collector?"
+            f"{collector} {arguments[0]} did not exit within {_LONGEST:.0f} s; is it a collector?"
         ) from None
     except OSError as error:
         raise CollectorUnavailableError(

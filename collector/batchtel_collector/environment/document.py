@@ -1,6 +1,6 @@
 """Strict YAML: one document of plain mappings, lists and scalars, each with its place in the file.
 
-PyYAML follows YAML 1.1, in which `NO` is false, `22:22` is 1342 and `0777` is 511. Such scalars are refused, not read.
+PyYAML follows YAML 1.1, in which `NO` is false, `22:22` is 1342 and `0777` is 511. Such scalars are rejected.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: what to change, and where if it is in a file."""
+    """One thing that is wrong: the message with what to change, and the place if it is in a file."""
 
     message: str
     path: Path = ()
@@ -104,7 +104,7 @@ class _Reader:
         place = _place(node.start_mark, self._document.file)
         self._document.values[path] = place
         if id(node) in self._seen:
-            self._refuse("an alias (*name) is not allowed; write the value out", path, place)
+            self._reject("an alias (*name) is not allowed; write the value out", path, place)
             return None
         self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
@@ -119,13 +119,13 @@ class _Reader:
         for key_node, value_node in node.value:
             place = _place(key_node.start_mark, self._document.file)
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-                self._refuse("a key must be plain text", path, place)
+                self._reject("a key must be plain text", path, place)
                 continue
             key = str(key_node.value)
             below = (*path, key)
             if key in data:
                 first = self._document.keys[below]
-                self._refuse(f"{key} is given twice, first in line {first.line}; remove one", below, place)
+                self._reject(f"{key} is given twice, first in line {first.line}; remove one", below, place)
                 continue
             self._document.keys[below] = place
             data[key] = self.value(value_node, below)
@@ -144,10 +144,10 @@ class _Reader:
             return text
         surprise = _SURPRISES.get(kind, "something that is not plain text").format(value=_reading(node))
         advice = f'write "{text}" in quotes for text{_OTHERWISE.get(kind, "")}'
-        self._refuse(f"{dotted(path)}: {text} is read as {surprise}; {advice}", path, place)
+        self._reject(f"{dotted(path)}: {text} is read as {surprise}; {advice}", path, place)
         return None
 
-    def _refuse(self, message: str, path: Path, place: Place) -> None:
+    def _reject(self, message: str, path: Path, place: Place) -> None:
         self._document.problems.append(Problem(message, path, place))
 
 
@@ -171,7 +171,7 @@ def _place(mark: yaml.Mark, file: str) -> Place:
     return Place(mark.line + 1, mark.column + 1, file)
 
 
-# What means the same in YAML 1.1, YAML 1.2 and JSON; every other reading surprises somebody.
+# Scalars with the same meaning in YAML 1.1, YAML 1.2 and JSON; all others are rejected.
 _PLAIN: Final = {
     "bool": re.compile("true|false"),
     "int": re.compile("-?(0|[1-9][0-9]*)"),

@@ -131,7 +131,7 @@ _COUNTERS: Final = (
     Mapped("dag.callback_exceptions", "dag_callback_exceptions", "counter"),
     Mapped("celery.task_timeout_error", "celery_task_timeout_error", "counter"),
     Mapped("dag_processing.processor_timeouts", "dag_processing_processor_timeouts", "counter"),
-    # Beyond the 46: what 3.x sends and somebody on call asks for.
+    # Beyond the 46: metrics of 3.x that are useful on call.
     Mapped("dag_processing.manager_stalls", "dag_processing_manager_stalls", "counter"),
     Mapped("dag_file_refresh_error", "dag_file_refresh_error", "counter"),
     Mapped("previously_succeeded", "previously_succeeded", "counter"),

@@ -16,7 +16,7 @@ from batchtel_collector.render import platform_needs
 from batchtel_collector.render.configuration import render, templates
 
 FORMATS: Final = ("collector", "helm", "kubernetes", "compose")
-"""The names of the formats: the configuration alone, or within what a platform wants to have."""
+"""The names of the formats: the configuration alone, or within the files of a platform."""
 
 IN_PODS: Final = ("helm", "kubernetes")
 """The formats in which each collector has a network address of its own."""

@@ -101,7 +101,7 @@ def test_refused(bench: Bench, prometheus: Prometheus) -> None:
 def test_dropped_by_reason(bench: Bench, prometheus: Prometheus) -> None:
     """What was dropped for good, each reason by its name, the others at 0."""
     found = _figure(bench, prometheus, queries.dropped("1h"), "reason", lambda seen: seen.get("kind") == 1)
-    assert found == {"kind": 1, "value": 0, "buckets": 0, "airflow": 0}
+    assert found == {"kind": 1, "value": 0, "buckets": 0, "airflow": 0, "labels": 0}
 
 
 def test_other_bounds(bench: Bench, prometheus: Prometheus) -> None:

@@ -172,15 +172,13 @@ MISTAKES = {
         "folder",
         "  folder: queue",
         11,
-        'queue.folder: "queue" is not an absolute folder; write for example "/var/lib/batchtel/queue" '
-        'or "${env:HOME}/queue"',
+        'queue.folder: "queue" is not an absolute folder; write for example "/var/lib/batchtel/queue"',
     ),
     "another variable": (
         "folder",
         "  folder: ${file:/etc/passwd}",
         11,
-        'queue.folder: "${file:/etc/passwd}" is not an absolute folder; write for example "/var/lib/batchtel/queue" '
-        'or "${env:HOME}/queue"',
+        'queue.folder: "${file:/etc/passwd}" is not an absolute folder; write for example "/var/lib/batchtel/queue"',
     ),
     "an alias": ("tags", "tags: &a [*a]", 7, "an alias (*name) is not allowed; write the value out"),
     "not YAML": (
@@ -235,7 +233,7 @@ def test_a_text_in_place_of_a_group_is_reported_with_an_example_of_a_group() -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "mine.yaml:1:1: the file is empty"),
+        ("", "mine.yaml:1:1: the file is empty; write keys and values"),
         ("- a\n", "mine.yaml:1:1: must be keys and values, such as `export_interval: 15s`"),
         ("a: \x07\n", "mine.yaml:1:4: not YAML: character U+0007 is not allowed"),
         ("a: 1\n---\nb: 1\n", "mine.yaml:2:1: not YAML: expected a single document in the stream, "),
@@ -373,3 +371,40 @@ def test_a_contradiction_has_its_place(contradiction: str) -> None:
     output = refusal(text)
     assert output == f"1 problem in the environment mine.yaml\n  mine.yaml:{message}"
     assert "hunter2" not in output
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'prometheus: {endpoint: "https://u:hunter2@prom.example/api"}',
+            'prometheus.endpoint: "https://[redacted]@prom.example/api" has a password in it, which would be printed '
+            "with the configuration; remove it",
+        ),
+        (
+            'jaeger: {endpoint: "u:hunter2@h:4317"}',
+            'jaeger.endpoint: "[redacted]@h:4317" is not host:port; write for example "127.0.0.1:4317" with a port '
+            "from 1 to 65535",
+        ),
+        (
+            'loki: {endpoint: "https://prom.example/api?api_key=hunter2hunter2"}',
+            'loki.endpoint: "https://prom.example/api?api_key=[redacted]" has a query, which no destination can have; '
+            "remove it",
+        ),
+        (
+            "jobs: {endpoint: x}",
+            'jobs.endpoint: "x" is not a web address; write for example "http://127.0.0.1:4318"',
+        ),
+        (
+            'vendor: {endpoint: "https://o.example", headers: {"bad key": "${env:A}"}}',
+            'vendor.headers: "bad key" is not the name of a header; write letters, digits and -, '
+            'such as "X-Scope-OrgID"',
+        ),
+        ("metrics: {a: {<<: {drop: true}}}", "a merge key (<<) is not allowed; write the keys out"),
+        ("\ttags: [a]", "not YAML: a tab; indent with spaces"),
+    ],
+)
+def test_a_mistake_has_its_own_example_and_no_password(line: str, message: str) -> None:
+    """The example is that of the key, and what could be a credential in the value is not repeated."""
+    text = refusal(f"base: local\nname: mine\n{line}\n")
+    assert text.partition("mine.yaml:3:")[2].partition(": ")[2] == message

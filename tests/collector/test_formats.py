@@ -242,7 +242,8 @@ def test_no_format_has_a_secret(one: Variant) -> None:
             document.pop("data", None)  # the configuration, which is checked as such
             found = secrets_in(yaml.safe_dump(document))
             # The name of a secret is none, nor is a variable that Compose asks for.
-            named = [line for line in found if "secretName" not in line and ".environment." not in line]
+            lines = [problem.message for problem in found]
+            named = [line for line in lines if "secretName" not in line and ".environment." not in line]
             assert named == []
 
 

@@ -11,8 +11,10 @@ from typing import Final
 from batchtel_collector.check import collector_binary
 from batchtel_collector.check.secrets import secrets_in
 from batchtel_collector.check.series_budget import budget
+from batchtel_collector.environment.document import InvalidDocumentError
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.values import required_variables
+from batchtel_collector.render import overrides
 from batchtel_collector.render.configuration import render
 
 KEYS: Final = {
@@ -41,12 +43,17 @@ def problems_of(environment: Environment, collector: Path) -> list[str]:
     Secrets are looked for, the expected jobs are compared with the limit of series, and `collector` validates the
     text. A variable that the configuration refers to and that is not set here stands as a placeholder.
 
-    Raises CollectorUnavailableError when the collector cannot be run.
+    Raises:
+        CollectorUnavailableError: the collector cannot be run.
+        InvalidDocumentError: the overrides cannot be read, or hold a secret.
     """
     text = render(environment)
-    if problems := secrets_in(text):
+    if secrets := secrets_in(text):
+        if environment.overrides and (located := overrides.located(secrets, Path(environment.overrides))):
+            raise InvalidDocumentError("overrides", environment.overrides, located)
         # The collector's own messages could repeat them.
-        return problems
+        return [secret.message for secret in secrets]
+    problems: list[str] = []
     if environment.role != "agent" and (problem := budget(environment).problem):
         problems.append(problem)
     with tempfile.TemporaryDirectory(prefix="batchtel-check-") as folder:

@@ -7,17 +7,17 @@ from typing import Final
 import yaml
 
 from batchtel.redact.patterns import Redaction
-from batchtel_collector.environment.document import Path, dotted
+from batchtel_collector.environment.document import Path, Problem, dotted
 from batchtel_collector.environment.values import REFERENCE, is_sensitive
 from batchtel_collector.render.parsed_texts import texts
 
 _REDACTION: Final = Redaction()
 
 
-def secrets_in(text: str) -> list[str]:
-    """Return a message for each setting that holds a secret, by its name or by its shape; none repeats the secret."""
+def secrets_in(text: str) -> list[Problem]:
+    """Return a problem for each setting that holds a secret, by its name or by its shape; none repeats the secret."""
     return [
-        f'{dotted(path)} holds what looks like a secret; write "${{env:NAME}}" in its place'
+        Problem(f'{dotted(path)} holds what looks like a secret; write "${{env:NAME}}" in its place', path)
         for path, value in texts(yaml.safe_load(text))
         if _is_secret(path, REFERENCE.sub("", value), value)
     ]

@@ -12,6 +12,7 @@ from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.cli.options import environment_option, role_option
 from batchtel_collector.environment import load
 from batchtel_collector.environment.role_variants import Variant
+from batchtel_collector.render.configuration import GENERATED
 from batchtel_collector.render.formats import FORMATS, file_name, formatted
 
 
@@ -53,7 +54,7 @@ def render(environment: str, role: str | None, form: str, output: str | None, co
     read = load.read(environment)
     settings = read.environment(role)
     title = Variant(read, settings.role).stem
-    text = formatted(settings, form, title)
+    text = formatted(settings, form, title, read.typed)
     if output is None:
         if compare or diff:
             raise Failure("--check and --diff compare with a file; name it with --output", 2)
@@ -64,6 +65,7 @@ def render(environment: str, role: str | None, form: str, output: str | None, co
     if compare or diff:
         _compare(file, text, diff)
         return
+    _require_generated(file)
     try:
         if is_folder:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +73,17 @@ def render(environment: str, role: str | None, form: str, output: str | None, co
     except OSError as error:
         raise Failure(f"cannot write {file}: {error.strerror}", 2) from None
     click.echo(f"wrote {file}", err=True)
+
+
+def _require_generated(file: Path) -> None:
+    """Do nothing for a new file, a device, and a file that was rendered: of the user's own none is replaced."""
+    if file.is_file():
+        try:
+            head = file.read_bytes()[:1000]
+        except OSError as error:
+            raise Failure(f"cannot read {file}: {error.strerror}", 2) from None
+        if head.strip() and GENERATED.encode() not in head:
+            raise Failure(f"{file} exists and was not written by this command; name another file, or remove it", 2)
 
 
 def _compare(file: Path, text: str, diff: bool) -> None:

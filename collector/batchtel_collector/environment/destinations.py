@@ -7,7 +7,15 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field
 
 from batchtel_collector.environment.section import Section
-from batchtel_collector.environment.values import Address, File, HeaderValue, Secret, WebAddress, is_loopback
+from batchtel_collector.environment.values import (
+    Address,
+    File,
+    HeaderName,
+    HeaderValue,
+    Secret,
+    WebAddress,
+    is_loopback,
+)
 
 TENANT: Final = "X-Scope-OrgID"
 """Header by which Mimir, Loki and Tempo distinguish tenants."""
@@ -19,7 +27,7 @@ STREAM_FIELDS: Final = ("service.name", "service.namespace", "deployment.environ
 class Destination(Section):
     """What all of them have in common: credentials by reference, and the certificates of TLS."""
 
-    headers: dict[str, HeaderValue] = Field(
+    headers: dict[HeaderName, HeaderValue] = Field(
         default={}, examples=['{X-Scope-OrgID: "batch"}'], description="headers of every request, secrets by reference"
     )
     token: Secret | None = Field(

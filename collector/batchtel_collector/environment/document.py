@@ -79,6 +79,8 @@ def read(text: str, file: str = "") -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = ", ".join(part for part in (error.context, error.problem) if part)
+        if "'\\t'" in message:
+            message = "a tab; indent with spaces"
         document.problems.append(Problem(f"not YAML: {message}", place=_place(mark, file) if mark else None))
         return document
     except yaml.reader.ReaderError as error:
@@ -87,7 +89,7 @@ def read(text: str, file: str = "") -> Document:
         document.problems.append(Problem(f"not YAML: character U+{error.character:04X} is not allowed", place=place))
         return document
     if root is None:
-        document.problems.append(Problem("the file is empty", place=Place(1, 1, file)))
+        document.problems.append(Problem("the file is empty; write keys and values", place=Place(1, 1, file)))
         return document
     document.data = _Reader(document).value(root, ())
     return document
@@ -119,7 +121,9 @@ class _Reader:
         for key_node, value_node in node.value:
             place = _place(key_node.start_mark, self._document.file)
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-                self._reject("a key must be plain text", path, place)
+                is_merge = key_node.tag == "tag:yaml.org,2002:merge"
+                what = "a merge key (<<) is not allowed; write the keys out"
+                self._reject(what if is_merge else "a key must be plain text", path, place)
                 continue
             key = str(key_node.value)
             below = (*path, key)

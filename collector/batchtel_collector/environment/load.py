@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,12 @@ class EnvironmentFile:
         """Its key `name`; what was given if there is none."""
         data = self.document.data
         return str(data.get("name", self.name)) if isinstance(data, dict) else self.name
+
+    @property
+    def typed(self) -> str:
+        """What to write behind `--env` in the folder of the file; empty for what is no file, such as a pipe."""
+        path = layers.find(self.name)
+        return self.name if path.parent == layers.SHIPPED else shlex.quote(f"./{path.name}") if path.is_file() else ""
 
     def settled(self, role: str | None = None, overrides: Mapping[str, object] | None = None) -> Document:
         """Return the document of one role, its own if it is None, with the overrides put over it."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from batchtel.base.nearest import nearest
+from batchtel.redact.patterns import Redaction
 from batchtel_collector.environment.document import Path, dotted
 from batchtel_collector.environment.values import is_sensitive
+
+_REDACTION: Final = Redaction()
 
 
 def message(detail: Any, model: type[BaseModel]) -> str:
@@ -29,6 +33,8 @@ def message(detail: Any, model: type[BaseModel]) -> str:
     if kind == "value_error":
         reason = str(detail["ctx"]["error"])
         about_parts = isinstance(detail["input"], dict)
+        if not about_parts and "write " not in reason and "remove it" not in reason:
+            reason = f'{reason}; write for example "{_example(model, path)}"'
         return (f"{name}: {reason}" if name else reason) if about_parts else f"{name}: {given} {reason}"
     if kind == "literal_error":
         choices = _choices(_field(model, path).annotation)
@@ -68,6 +74,7 @@ def _shown(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except TypeError:
         text = repr(value)
+    text = _REDACTION.text(re.sub(r"[^\s/@\"]+@", "[redacted]@", text))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

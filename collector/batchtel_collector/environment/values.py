@@ -68,13 +68,13 @@ def _loopback(text: str) -> str:
 
 
 def _web_address(text: str) -> str:
-    parts = urlsplit(text)
+    parts, query = urlsplit(text), urlsplit(text).query
     try:
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not query
     except ValueError:
         valid = False
     if not valid or not re.fullmatch(r"[!-~]+", text) or "$" in text:
-        raise ValueError('is not a web address; write for example "http://127.0.0.1:9090/api/v1/write"')
+        raise ValueError("has a query, which no destination can have; remove it" if query else "is not a web address")
     if parts.username is not None:
         raise ValueError("has a password in it, which would be printed with the configuration; remove it")
     return text
@@ -123,16 +123,14 @@ def _folder(text: str) -> str:
     try:
         return _path(text)
     except ValueError:
-        raise ValueError(
-            'is not an absolute folder; write for example "/var/lib/batchtel/queue" or "${env:HOME}/queue"'
-        ) from None
+        raise ValueError("is not an absolute folder") from None
 
 
 def _file(text: str) -> str:
     try:
         return _path(text)
     except ValueError:
-        raise ValueError('is not the absolute path of a file; write for example "/etc/batchtel/tls/ca.crt"') from None
+        raise ValueError("is not the absolute path of a file") from None
 
 
 def _secret(text: str) -> str:
@@ -146,6 +144,13 @@ def _variable(text: str) -> str:
     if re.fullmatch(r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}", text):
         return text
     raise ValueError('is not a reference to a variable; write "${env:NAME}"')
+
+
+def _header_name(text: str) -> str:
+    # RFC 9110, section 5.1: a field name is a token.
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", text) or "$" in text:
+        raise ValueError('is not the name of a header; write letters, digits and -, such as "X-Scope-OrgID"')
+    return text
 
 
 def _header_value(text: str) -> str:
@@ -176,4 +181,5 @@ Secret = Annotated[
     str, AfterValidator(_secret), _described("${env:NAME}, or the path of a file with the secret", r"^(/|\$\{env:)")
 ]
 Variable = Annotated[str, AfterValidator(_variable), _described("${env:NAME}", r"^\$\{env:[A-Za-z_][A-Za-z0-9_]*\}$")]
+HeaderName = Annotated[str, AfterValidator(_header_name), _described("name of a header", "^[^ :]+$")]
 HeaderValue = Annotated[str, AfterValidator(_header_value), _described("text; secrets as ${env:NAME}")]

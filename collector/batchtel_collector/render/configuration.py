@@ -29,6 +29,9 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 RENDERED: Final = Path(batchtel_collector.__file__).parent / "rendered"
 """Folder of the configurations of the shipped environments, as rendered by this version."""
 
+GENERATED: Final = "# Generated, do not edit: batchtel "
+"""The beginning of the second line of each rendered file; the command follows."""
+
 ENVIRONMENT_LABELS: Final = ("deployment_environment_name",)
 """Labels that the pipeline itself copies from the resource."""
 
@@ -42,8 +45,8 @@ KEPT_ON_RECORDS: Final = (
 """Attributes of a log record that stay when it has more than its store accepts."""
 
 
-def render(environment: Environment) -> str:
-    """Return the collector's configuration as YAML text.
+def render(environment: Environment, typed: str = "") -> str:
+    """Return the collector's configuration as YAML text, with `typed` as its --env in the header if it has no name.
 
     Raises InvalidDocumentError when the file that `overrides` names cannot be merged over it.
     """
@@ -56,7 +59,7 @@ def render(environment: Environment) -> str:
         .render(
             environment=environment,
             title=environment.name if environment.role == "standalone" else f"{environment.name}, {environment.role}",
-            command=f"batchtel config render --env {environment.name} --role {environment.role}",
+            command=f"batchtel config render --env {typed or environment.name} --role {environment.role}",
             version=__version__,
             tokens=tokens(environment),
             five_minutes=timedelta(minutes=5),

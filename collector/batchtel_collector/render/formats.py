@@ -29,19 +29,20 @@ class FormatError(InputError):
     """An environment cannot be rendered in a format."""
 
 
-def formatted(environment: Environment, form: str, stem: str) -> str:
+def formatted(environment: Environment, form: str, stem: str, typed: str = "") -> str:
     """Return the text of one format.
 
     Args:
         environment: what is rendered.
         form: one of FORMATS.
         stem: name of the file of the configuration, without its ending.
+        typed: what --env is in the command of the header; the environment's name if not given.
 
     Raises:
         FormatError: the listeners are on loopback and the platform's other pods could not reach them, or the
             folder of the queues depends on the environment of the running collector.
     """
-    configuration = render(environment)
+    configuration = render(environment, typed)
     if form == "collector":
         return configuration
     if form not in forms(environment):
@@ -63,7 +64,9 @@ def formatted(environment: Environment, form: str, stem: str) -> str:
             is_agent=environment.role == "agent",
             title=stem,
             version=__version__,
-            command=f"batchtel config render --env {environment.name} --role {environment.role} --format {form}",
+            command=(
+                f"batchtel config render --env {typed or environment.name} --role {environment.role} --format {form}"
+            ),
             configuration=configuration.rstrip(),
             digest=hashlib.sha256(configuration.encode()).hexdigest()[:16],
             file=file_name(stem, "collector"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,22 @@ def merged(text: str, path: Path) -> str:
 
     Raises InvalidDocumentError when the file cannot be read or is not strict YAML.
     """
+    read = _read(path)
+    header = "".join(line + "\n" for line in text.splitlines()[:2])
+    whole = yaml.safe_load(text)
+    assert isinstance(read.data, dict)
+    merge(whole, read.data, _remove_null)
+    body = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)
+    return f"{header}# {path.name} is merged over it: {RULE}.\n{body}"
+
+
+def located(problems: Sequence[Problem], path: Path) -> list[Problem]:
+    """Return the problems of the merged configuration whose path is in the file at `path`, with their places in it."""
+    places = _read(path).values
+    return [replace(problem, place=places[problem.path]) for problem in problems if problem.path in places]
+
+
+def _read(path: Path) -> document.Document:
     try:
         read = document.read(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -28,11 +46,7 @@ def merged(text: str, path: Path) -> str:
     if read.problems or not isinstance(read.data, dict):
         not_a_mapping = Problem("must be keys and values", place=document.Place(1, 1))
         raise InvalidDocumentError("overrides", str(path), read.problems or [not_a_mapping])
-    header = "".join(line + "\n" for line in text.splitlines()[:2])
-    whole = yaml.safe_load(text)
-    merge(whole, read.data, _remove_null)
-    body = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)
-    return f"{header}# {path.name} is merged over it: {RULE}.\n{body}"
+    return read
 
 
 def _remove_null(data: dict[str, object], path: document.Path) -> None:

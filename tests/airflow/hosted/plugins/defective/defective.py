@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from batchtel.airflow import preload, server, task_process
+from batchtel.airflow import preload, scheduler_hooks, task_process
 
 
 class Defect(BaseException):
@@ -20,7 +20,7 @@ for name in ("running", "succeeded", "failed", "skipped", "stopping"):
     assert hasattr(task_process, name)
     setattr(task_process, name, defect)
 preload.preload = defect
-server.run_started = server.run_ended = defect
+scheduler_hooks.run_started = scheduler_hooks.run_ended = defect
 
 
 class Defective(AirflowPlugin):

@@ -20,6 +20,7 @@ from batchtel.base.timestamps import parse
 from batchtel.base.values import text_of
 from batchtel.cli.child_process import Child, Ended, end_like, oom_kills
 from batchtel.cli.spawn import become, original_environment
+from batchtel.cli.stdout import leave_unchecked
 from batchtel.schema import settings
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def run(
       batchtel run --attribute region=eu -- pg_dump -Fc shop
       batchtel run --capture-output -- make report
     """
+    leave_unchecked()
     recorder = _Recorder(
         job or "",
         type_ or "",

@@ -36,7 +36,7 @@ def test_a_full_output_is_an_error(typed: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("typed", PRINTING)
 def test_a_closed_output_is_an_error(typed: str, tmp_path: Path) -> None:
-    """It is not lost without a word."""
+    """It is not lost in silence."""
     ended = shell('"$@" >&-', *typed.split(), folder=tmp_path)
     assert (ended.returncode, ended.stderr) == (3, "error: cannot write standard output: Bad file descriptor\n")
 

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from batchtel.cli.main import Failure
+from batchtel.cli.parameters import Seconds
 from batchtel.export.endpoint import GRPC
 from batchtel.redact.addresses import shown
 from batchtel_collector.cli.errors import as_failures
@@ -53,7 +54,7 @@ def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> 
 @click.option(
     "--timeout",
     "seconds",
-    type=click.FloatRange(min=1),
+    type=Seconds(1),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

@@ -135,6 +135,7 @@ def test_wrong_options_are_reported_and_nothing_runs(sink: Sink) -> None:
         ("--attempt", "0", "--", "echo", "ran"): b"--attempt: 0 is not a whole number of 1 or more",
         ("--attribute", "region", "--", "echo", "ran"): b"'region' is not KEY=VALUE; write for example --attribute",
         ("--scheduled-at", "noon", "--", "echo", "ran"): b"'noon' is not a time; write ISO 8601 or Unix seconds, for",
+        ("--job", "", "--", "echo", "ran"): b"--job: '' is empty; leave --job out, or write a NAME",
         (): b"`batchtel run` needs -- COMMAND [ARGUMENT]...; for example: batchtel run -- ./nightly.sh",
     }
     for arguments, message in wrong.items():
@@ -144,3 +145,10 @@ def test_wrong_options_are_reported_and_nothing_runs(sink: Sink) -> None:
         assert finished.stderr.startswith(b"error: "), arguments
         assert finished.stderr.count(b"\n") == 1, arguments
     assert sink.requests == []
+
+
+def test_a_warning_of_an_attribute_names_its_option(sink: Sink) -> None:
+    """Not a call of Python, which the caller of the command has not written."""
+    finished = call(wrapped("true", options=("--attribute", "batch.job.name=x")), sink)
+    assert finished.returncode == 0
+    assert b"--attribute: batch.job.name is batchtel's own attribute; it is not changed\n" in finished.stderr

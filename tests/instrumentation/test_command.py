@@ -227,7 +227,7 @@ def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
         ),
         (
             "config environments --origin",
-            "--origin is of one environment; type: batchtel config environments NAME --origin",
+            "--origin needs an environment; write: batchtel config environments NAME --origin",
         ),
     ],
 )

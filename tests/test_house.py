@@ -52,6 +52,7 @@ OUTSIDE_OF_JOBS = {
     "cli/run.py": "click",
     "cli/groups.py": "click",
     "cli/jobs.py": "click",
+    "cli/parameters.py": "click",
     "cli/usage.py": "click",
     "cli/spool.py": "click",
     "testing/fixture.py": "pytest",

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from batchtel.cli.main import Failure
+from batchtel.cli.parameters import FilePath
 from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment.load import load
 from batchtel_stack import output, state
@@ -44,7 +45,7 @@ def default_data() -> Path:
 def _data(function: _F) -> _F:
     return click.option(
         "--data",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=FilePath(file_okay=False),
         default=default_data,
         metavar="FOLDER",
         show_default="~/.local/state/batchtel/stack",

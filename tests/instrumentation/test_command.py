@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from batchtel.cli.main import main
-from batchtel.cli.unknown import RENAMED
+from batchtel.cli.parameters import Seconds
+from batchtel.cli.unknown import OF_OTHERS, RENAMED
 from tests.instrumentation.command_tree import GROUPS, LEAVES
 
 TREE = [
@@ -58,7 +60,16 @@ def test_the_commands_are_those_of_the_table() -> None:
             "batchtel has no command 'schema'; did you mean `batchtel jobs schema` or `batchtel config schema`?",
         ),
         ("stack statsu", "batchtel stack has no command 'statsu'; did you mean `batchtel stack status`?"),
-        ("config env", "batchtel config has no command 'env'; did you mean `batchtel config environments`?"),
+        (
+            "config env",
+            "batchtel config has no command 'env'; did you mean `batchtel config variables` or "
+            "`batchtel config environments`?",
+        ),
+        ("config list", "batchtel config has no command 'list'; did you mean `batchtel config environments`?"),
+        ("stack start", "batchtel stack has no command 'start'; did you mean `batchtel stack up`?"),
+        ("stack stop", "batchtel stack has no command 'stop'; did you mean `batchtel stack down`?"),
+        ("stack ps", "batchtel stack has no command 'ps'; did you mean `batchtel stack status`?"),
+        ("start", "batchtel has no command 'start'; did you mean `batchtel stack up`?"),
         ("jobs status", "batchtel jobs has no command 'status'; did you mean `batchtel stack status`?"),
         ("jobs xyz", "batchtel jobs has no command 'xyz'; `batchtel jobs --help` lists them"),
     ],
@@ -128,6 +139,8 @@ def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
         line.split()[0] for line in batchtel("--help").stdout.partition("\nCommands")[2].splitlines() if line.strip()
     ]
     assert {"run", "stack", "config"} <= set(listed)
+    for found in OF_OTHERS.values():
+        assert all(" ".join(one.split()[:2]) in TREE for one in found), found
     for old, new in RENAMED.items():
         assert " ".join(new) in {*TREE, *GROUPS}, old
         assert old[0] not in listed
@@ -148,10 +161,35 @@ def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
             "run --attribute region -- true",
             "--attribute: 'region' is not KEY=VALUE; write for example --attribute region=eu",
         ),
-        ("spool send --every 0", "--every: 0.0 is not a number above 0; for example: batchtel spool send --every 30"),
+        *(
+            (
+                f"spool send --every {given}",
+                f"--every: {shown} is not a number of seconds above 0, at most 31536000; "
+                "for example: batchtel spool send --every 30",
+            )
+            for given, shown in (
+                ("0", "0.0"),
+                ("soon", "'soon'"),
+                ("nan", "nan"),
+                ("inf", "inf"),
+                ("1e300", "1e+300"),
+            )
+        ),
+        *(
+            (
+                f"doctor --timeout {given}",
+                f"--timeout: {given} is not a number of seconds of 1 or more, at most 31536000; "
+                "for example: batchtel doctor --timeout 120 --json",
+            )
+            for given in ("nan", "inf", "-inf", "0.5")
+        ),
         (
-            "spool send --every soon",
-            "--every: 'soon' is not a number above 0; for example: batchtel spool send --every 30",
+            "spool list /etc/passwd",
+            "FOLDER: /etc/passwd is a file, not a folder; for example: batchtel spool list",
+        ),
+        (
+            "stack status --data /etc/passwd",
+            "--data: /etc/passwd is a file, not a folder; `batchtel stack status --help` describes it",
         ),
         (
             "jobs schema all",
@@ -189,7 +227,7 @@ def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
         ),
         (
             "config environments --origin",
-            "--origin is of one environment; type: batchtel config environments NAME --origin",
+            "--origin needs an environment; write: batchtel config environments NAME --origin",
         ),
     ],
 )
@@ -197,6 +235,28 @@ def test_a_wrong_option_or_argument_names_what_to_type(typed: str, error: str) -
     """One line that begins with `error: `, as every other error; exit code 2, and standard output stays empty."""
     result = batchtel(*typed.split())
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"error: {error}\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "error"),
+    [
+        (["spool", "list", ""], "FOLDER: '' is empty; for example: batchtel spool list"),
+        (["jobs", "check", ""], "FILE: '' is empty; for example: batchtel jobs check"),
+        (["stack", "up", "--data", ""], "--data: '' is empty; for example: batchtel stack up --data ./stack"),
+    ],
+)
+def test_an_empty_value_is_refused(typed: list[str], error: str) -> None:
+    """As of a variable that is not set: it is neither the default nor the current folder."""
+    result = batchtel(*typed)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"error: {error}\n")
+
+
+def test_every_number_of_seconds_is_checked() -> None:
+    """No option has a type of click's that accepts `nan` and `inf`."""
+    options = [parameter for command in LEAVES.values() for parameter in command.params]
+    floats = [one for one in options if isinstance(one.type, (click.types.FloatParamType, click.FloatRange))]
+    assert floats
+    assert all(isinstance(one.type, Seconds) for one in floats)
 
 
 def test_the_command_is_named_as_it_is_typed() -> None:

@@ -158,8 +158,8 @@ WRONG = {
     "grpcs://collector:4317": (
         f"has the scheme grpcs, which is not http or https, {NOWHERE}; set {{0}}=https://collector:4317"
     ),
-    "http://localhost:port": f"is not an address (Port could not be cast to integer value as 'port'), {NOWHERE}",
-    "http://localhost:99999": f"is not an address (Port out of range 0-65535), {NOWHERE}",
+    "http://localhost:port": f"is not an address (its port is not a number below 65536), {NOWHERE}",
+    "http://localhost:99999": f"is not an address (its port is not a number below 65536), {NOWHERE}",
     "http://[::1": f"is not an address (Invalid IPv6 URL), {NOWHERE}",
     "http://": f"has no host, {NOWHERE}",
     "http://collector..svc:4317": f"is not an address (a part of its host is empty or too long), {NOWHERE}",

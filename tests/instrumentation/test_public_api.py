@@ -30,7 +30,7 @@ OF_A_CAPTURE = ["counter", "event", "events", "histogram", "logs", "maximum", "s
 
 INTERNAL = {
     *("add", "beat", "begin", "close", "closed", "context", "described", "end", "ending", "identity", "is_apart"),
-    *("labels", "leave", "level", "outer", "recorder", "resume", "retry", "span_context", "traceparent"),
+    *("labels", "leave", "level", "outer", "put", "recorder", "resume", "retry", "span_context", "traceparent"),
 }
 """Attributes of runs and steps that other modules of batchtel use, and no job."""
 

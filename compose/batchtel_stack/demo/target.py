@@ -51,7 +51,7 @@ class Target:
         intervals = stores.prometheus.rules()
         missing = sorted(rules.names() - set(intervals))
         if missing:
-            url = stores.prometheus.url
+            url = stores.prometheus.shown
             raise Failure(
                 f"Prometheus at {url} does not evaluate {len(missing)} of batchtel's recording rules, such as "
                 f"{missing[0]}, by which counts are read. Add {rules.path()} to its rule_files, reload it, and call "

@@ -11,7 +11,9 @@ import click
 from rich.console import Console
 
 from batchtel.cli.main import Failure
+from batchtel.cli.parameters import Seconds
 from batchtel.export.endpoint import GRPC
+from batchtel.redact.addresses import shown
 from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment.load import load
 from batchtel_stack.doctor import clock, limits, reach, search, variables
@@ -33,7 +35,9 @@ def _address(product: str, signal: str) -> Callable[[_F], _F]:
 
 def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> str | None:
     if url is not None and not url.startswith(("http://", "https://")):
-        raise Failure(f"--{option.name} {url}: an address begins with http:// or https://; write http://host:port", 2)
+        raise Failure(
+            f"--{option.name} {shown(url)}: an address begins with http:// or https://; write http://host:port", 2
+        )
     return url
 
 
@@ -50,7 +54,7 @@ def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> 
 @click.option(
     "--timeout",
     "seconds",
-    type=click.FloatRange(min=1),
+    type=Seconds(1),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -98,7 +102,7 @@ class Examination:
         """Yield each finding as soon as it exists."""
         endpoints, problems = variables.endpoints(os.environ)
         yield from problems
-        yield from variables.discouraged(os.environ)
+        yield from variables.discouraged(os.environ, recommended=not problems)
         self._notify("checking the endpoint")
         reached = list(reach.reach(endpoints))
         yield from reached

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from batchtel.redact.addresses import shown
+
 Kind = Literal["ok", "wrong", "input", "unreachable", "skipped"]
 """wrong: a problem was found. input: a variable or option cannot be used. unreachable: no answer."""
 
@@ -14,7 +16,7 @@ _EXIT_CODES: dict[Kind, int] = {"input": 2, "unreachable": 3, "wrong": 1}
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report.
+    """One line of the report. Addresses in its texts lose their credentials.
 
     Attributes:
         check: short name of the check.
@@ -27,6 +29,10 @@ class Finding:
     kind: Kind
     message: str
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("message", "fix"):
+            object.__setattr__(self, name, shown(getattr(self, name)))
 
     @property
     def ok(self) -> bool:

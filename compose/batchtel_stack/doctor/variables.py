@@ -40,10 +40,15 @@ def endpoints(environ: Mapping[str, str]) -> tuple[list[Endpoint], list[Finding]
     return found, list(problems.values())
 
 
-def discouraged(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield settings of the export of metrics that work but are discouraged; one finding of ok if there are none."""
+def discouraged(environ: Mapping[str, str], *, recommended: bool) -> Iterator[Finding]:
+    """Yield settings of the export of metrics that work but are discouraged.
+
+    One finding of ok if there are none, where all other variables are as `recommended`.
+    """
     found = [*_unread(environ), *_temporality(environ), *_interval(environ), *_timeout(environ)]
-    yield from found or [Finding(CHECK, "ok", "temporality, interval and timeouts are as recommended")]
+    if recommended and not found:
+        found = [Finding(CHECK, "ok", "temporality, interval and timeouts are as recommended")]
+    yield from found
 
 
 def _unread(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,6 +12,7 @@ from typing import Any, Final
 import urllib3
 
 from batchtel.cli.main import Failure
+from batchtel.redact.addresses import shown
 
 TIMEOUT: Final = 30.0
 """Seconds for one answer."""
@@ -26,13 +29,14 @@ class Access:
 
 
 class Client:
-    """The query API of one store at `url`; errors name it by `product`."""
+    """The query API of one store at `url`; errors name it by `product`, and its address without credentials."""
 
     product: str
 
     def __init__(self, url: str, access: Access | None = None) -> None:
         access = access or Access()
         self.url = url.rstrip("/")
+        self.shown = shown(self.url)
         self._pool = urllib3.PoolManager(
             timeout=TIMEOUT,
             retries=False,
@@ -53,14 +57,16 @@ class Client:
             answer = self._pool.request("GET", self.url + path, fields=texts)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Failure(
-                f"{self.product} does not answer at {self.url}{path}: {error}. Is it running? batchtel stack status", 3
+                f"{self.product} does not answer at {self.shown}{path}: {reason(error)}. "
+                "Is it running? batchtel stack status",
+                3,
             ) from error
         if answer.status == 404:
             return None
         if answer.status != 200:
             text = " ".join(answer.data.decode(errors="replace").split())[:500]
             query = "; ".join(f"{key}={value}" for key, value in texts.items())
-            raise Failure(f"{self.product} answers {answer.status} at {self.url}{path}: {text} (query: {query})", 3)
+            raise Failure(f"{self.product} answers {answer.status} at {self.shown}{path}: {text} (query: {query})", 3)
         return answer.data
 
     def document(self, path: str, fields: Mapping[str, object]) -> Any:
@@ -83,7 +89,7 @@ class Client:
             return json.loads(body.decode(errors="replace"))
         except ValueError as error:
             raise Failure(
-                f"{self.product} answers something that is not JSON at {self.url}{path}: {error}. "
+                f"{self.product} answers something that is not JSON at {self.shown}{path}: {error}. "
                 f"Is this address that of {self.product}?",
                 3,
             ) from error
@@ -106,7 +112,7 @@ class Client:
     def another(self, answer: str, path: str) -> Failure:
         """Return the error for an answer that this product never returns."""
         return Failure(
-            f"{self.product} answers {answer} at {self.url}{path}. Is this address that of {self.product}?", 3
+            f"{self.product} answers {answer} at {self.shown}{path}. Is this address that of {self.product}?", 3
         )
 
     def require_whole(self, query: str, count: int, limit: int) -> None:
@@ -119,3 +125,22 @@ def quoted(text: str) -> str:
     """Return text in double quotes as PromQL, LogQL, TraceQL and LogsQL read it: a quote in it changes no query."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
+
+
+def reason(error: Exception) -> str:
+    """Return why a request has failed, without the names of Python's objects and without credentials."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, urllib3.exceptions.LocationParseError):
+            # It quotes the host and port, where a `/` in a password makes a piece of that the port.
+            return "its host or port is wrong"
+        # The error of a connection that is refused is one of a timeout, too.
+        if isinstance(cause, (urllib3.exceptions.TimeoutError, TimeoutError)) and not isinstance(
+            cause, urllib3.exceptions.NewConnectionError
+        ):
+            return "no answer in time"
+        if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, ssl.SSLError):
+            return cause.strerror[:1].lower() + cause.strerror[1:]
+        inner = [one for one in cause.args if isinstance(one, BaseException)]
+        cause = cause.__cause__ or cause.__context__ or (inner[0] if inner else None)
+    return shown(re.sub(r"^\w+\(.*?\): ", "", str(error)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from batchtel.catalogue import zones
 from batchtel.catalogue.keys import JOB, CatalogueJob, Kind, Table
 from batchtel.catalogue.reader import CatalogueError, Problem, read
 from batchtel.cli.main import Failure
+from batchtel.cli.parameters import FilePath
 from batchtel.schema import settings
 
 START: Final = Path(catalogue.__path__[0]) / "jobs.toml"
@@ -20,11 +22,13 @@ START: Final = Path(catalogue.__path__[0]) / "jobs.toml"
 
 _FILE: Final = "jobs.toml"
 
+_NO_JOBS: Final = "there are no jobs; write a section for each, for example [jobs.nightly_etl]"
+
 
 @click.command(
     epilog="Exit codes: 0 no problem; 2 the catalogue has problems or cannot be read; 3 no database of time zones."
 )
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=FilePath(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def check(file: Path | None, as_json: bool) -> None:
     """Check a catalogue and print every problem in it, with its line.
@@ -43,10 +47,13 @@ def check(file: Path | None, as_json: bool) -> None:
     try:
         jobs = read(path)
         _need_zones(path, jobs)
+        problems = () if jobs else (Problem(1, _NO_JOBS),)
     except CatalogueError as wrong:
         problems = wrong.problems
     except OSError as error:
         hint = "; begin one with `batchtel jobs init`" if isinstance(error, FileNotFoundError) else ""
+        if str(path) == "-":
+            hint = "; standard input is the file /dev/stdin: batchtel jobs check /dev/stdin"
         raise Failure(f"cannot read the catalogue {path}: {error.strerror}{hint}", 2) from None
     if as_json:
         click.echo(json.dumps(_document(path, jobs, problems), indent=2))
@@ -94,7 +101,7 @@ def schema() -> None:
 
 
 @click.command(epilog="Exit codes: 0 ok; 2 the file is there already, or cannot be written.")
-@click.argument("file", type=click.Path(path_type=Path), default=_FILE)
+@click.argument("file", type=FilePath(), default=_FILE)
 def init(file: Path) -> None:
     """Write a catalogue to begin with, to FILE or jobs.toml. A file that is there is not overwritten.
 
@@ -108,6 +115,10 @@ def init(file: Path) -> None:
             new.write(START.read_text(encoding="utf-8"))
     except FileExistsError:
         raise Failure(f"{file} is there already; name another file, or remove it", 2) from None
+    except FileNotFoundError:
+        folder = file.parent
+        how = f"mkdir -p {shlex.quote(str(folder))}"
+        raise Failure(f"cannot write {file}: the folder {folder} does not exist; make it: {how}", 2) from None
     except OSError as error:
         raise Failure(f"cannot write {file}: {error.strerror}", 2) from None
     click.echo(f"wrote {file}; jobs read it with BATCHTEL_CATALOGUE={file.absolute()}")

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from typing import IO, Any, Final
 
 import click
 
+from batchtel.cli.stdout import UnwritableError, checked
 from batchtel.cli.table import COMMANDS, Entry
 from batchtel.version import __version__
 
@@ -21,7 +23,7 @@ class Failure(click.ClickException):
     """An error for the user: `message` goes to stderr, and the process exits with `exit_code`.
 
     Exit codes of every command: 1 a check failed or differs; 2 the input is wrong; 3 a program or backend cannot be
-    reached.
+    reached, or standard output cannot be written.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -42,6 +44,16 @@ class Group(click.Group):
     def __init__(self, name: str | None = None, *, entries: Mapping[str, Entry], **options: Any) -> None:
         super().__init__(name, subcommand_metavar="COMMAND [ARGUMENT]...", **options)
         self.entries = entries
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line and exit; with 3 where standard output cannot be written."""
+        with checked():
+            try:
+                return super().main(*args, **extra)
+            except UnwritableError as error:
+                failure = Failure(f"cannot write standard output: {error}", 3)
+                failure.show()
+                sys.exit(failure.exit_code)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -131,7 +143,8 @@ def _explained(error: click.UsageError, command: click.Command, parent: click.Co
     cls=Group,
     entries=COMMANDS[""],
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 ok; 1 a check failed or differs; 2 wrong input; 3 a program or backend cannot be reached.",
+    epilog="Exit codes: 0 ok; 1 a check failed or differs; 2 wrong input; 3 a program or backend cannot be reached, "
+    "or standard output cannot be written.",
 )
 @click.version_option(__version__, prog_name="batchtel", message="%(prog)s %(version)s")
 def main() -> None:

@@ -20,6 +20,7 @@ from batchtel.base.timestamps import parse
 from batchtel.base.values import text_of
 from batchtel.cli.child_process import Child, Ended, end_like, oom_kills
 from batchtel.cli.spawn import become, original_environment
+from batchtel.cli.stdout import leave_unchecked
 from batchtel.schema import settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ def _attributes(context: click.Context, option: click.Parameter, values: tuple[s
     return {key: value for key, _, value in pairs}
 
 
+def _name(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        # A variable that is not set in cron must not keep the command from running.
+        warn_once(f"empty:{option.name}", "batchtel run: %s is empty, so its default is used", option.opts[0])
+        return None
+    return value
+
+
 def _moment(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     try:
         if value is not None:
@@ -54,8 +63,15 @@ def _moment(context: click.Context, option: click.Parameter, value: str | None) 
     epilog="Exit codes: COMMAND's own; 126 it cannot be executed; 127 it is not found; 128+n signal n has ended it; "
     "2 an option of batchtel is wrong, and COMMAND is not run.",
 )
-@click.option("--job", metavar="NAME", help="Name of the job. Default: BATCHTEL_JOB, OTEL_SERVICE_NAME, or COMMAND.")
-@click.option("--type", "type_", metavar="TYPE", help="Kind of the job. Default: BATCHTEL_JOB_TYPE, or batch.")
+@click.option(
+    "--job",
+    callback=_name,
+    metavar="NAME",
+    help="Name of the job. Default: BATCHTEL_JOB, OTEL_SERVICE_NAME, or COMMAND.",
+)
+@click.option(
+    "--type", "type_", callback=_name, metavar="TYPE", help="Kind of the job. Default: BATCHTEL_JOB_TYPE, or batch."
+)
 @click.option("--attempt", type=click.IntRange(min=1), metavar="NUMBER", help="Number of the attempt, from 1.")
 @click.option(
     "--scheduled-at",
@@ -98,14 +114,8 @@ def run(
       batchtel run --attribute region=eu -- pg_dump -Fc shop
       batchtel run --capture-output -- make report
     """
-    recorder = _Recorder(
-        job or "",
-        type_ or "",
-        attempt,
-        scheduled_at,
-        {**attributes},
-        command[0],
-    )
+    leave_unchecked()
+    recorder = _Recorder(job or "", type_ or "", attempt, scheduled_at, {**attributes}, command[0])
     output = recorder.capture() if capture_output else None
     try:
         child = Child(command, recorder.environment(), output.descriptors if output is not None else None)
@@ -238,7 +248,7 @@ class _Recorder:
         run.expected.code_reports = False
         if self._outer is None and self._tally is not None:
             run.data.share(self._tally)
-        run.set(self._attributes)
+        run.put(self._attributes.items(), "--attribute")
         run.begin(Start(started, int(self._trace_id, 16), int(self._span_id, 16)))
         self._run = run
         if self._output is not None:

@@ -16,12 +16,13 @@ from typing import Any
 import click
 
 from batchtel.cli.main import Failure
+from batchtel.cli.parameters import FilePath, Seconds
 from batchtel.export.endpoint import SIGNALS
 from batchtel.export.spool import files
 from batchtel.export.spool_sender import Round, SpoolSender
 from batchtel.schema import settings
 
-_folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
+_folder = click.argument("folder", type=FilePath(file_okay=False), required=False)
 
 
 @click.command("list", epilog="Exit codes: 0 ok; 2 there is no folder, or it cannot be read.")
@@ -57,7 +58,7 @@ def list_files(folder: Path | None, as_json: bool) -> None:
 @click.option(
     "--every",
     "seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     metavar="SECONDS",
     help="Look again every SECONDS until SIGTERM or Ctrl-C, which end it with 0.",
 )

@@ -25,6 +25,26 @@ RENAMED: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Former names of a command and its group -> the names now; the longest first."""
 
+OF_OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "config env": ("config variables", "config environments"),
+    "config list": ("config environments",),
+    "config show": ("config environments",),
+    "config validate": ("config check",),
+    "jobs create": ("jobs init",),
+    "jobs list": ("jobs check --json",),
+    "jobs new": ("jobs init",),
+    "jobs validate": ("jobs check",),
+    "ps": ("stack status",),
+    "spool flush": ("spool send",),
+    "spool ls": ("spool list",),
+    "start": ("stack up",),
+    "stack ps": ("stack status",),
+    "stack start": ("stack up",),
+    "stack stop": ("stack down",),
+    "stop": ("stack down",),
+}
+"""Commands as other tools name them -> ours."""
+
 
 def unknown_command(path: str, arguments: Sequence[str], entries: Iterable[str]) -> str:
     """Return the message for a command that its group does not have.
@@ -43,7 +63,9 @@ def unknown_command(path: str, arguments: Sequence[str], entries: Iterable[str])
 
 
 def _next_step(path: str, name: str, entries: Iterable[str]) -> str:
-    elsewhere = [f"batchtel {path}" for path in paths() if path.split()[-1] == name]
+    typed = f"{path} {name}".removeprefix("batchtel ")
+    found = OF_OTHERS.get(typed) or [path for path in paths() if path.split()[-1] == name]
+    elsewhere = [f"batchtel {command}" for command in found]
     near = nearest(name, entries)
     if elsewhere:
         return f"did you mean `{'` or `'.join(elsewhere)}`?"

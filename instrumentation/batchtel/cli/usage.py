@@ -8,6 +8,7 @@ import shlex
 import click
 
 from batchtel.base.nearest import nearest
+from batchtel.cli.parameters import Seconds
 
 
 def explanation(error: click.UsageError, command: click.Command, path: str) -> str:
@@ -70,9 +71,11 @@ def _problem(error: click.BadParameter, parameter: click.Parameter) -> str:
         *others, last = map(str, kind.choices)
         return f"{value} is not {', '.join(others)} or {last}"
     if isinstance(kind, (click.IntRange, click.FloatRange)):
-        number = "a whole number" if isinstance(kind, click.IntRange) else "a number"
-        limit = "" if kind.min is None else f" above {kind.min}" if kind.min_open else f" of {kind.min} or more"
-        return f"{value} is not {number}{limit}"
+        number = "a number of seconds" if isinstance(kind, Seconds) else "a whole number"
+        least = f"above {kind.min}" if kind.min_open else f"of {kind.min} or more"
+        return f"{value} is not {number} {least}" + ("" if kind.max is None else f", at most {kind.max}")
+    if wrong := re.fullmatch(r"(?:File|Directory|Path) '(.*)' (is a file|is not readable)\.", error.message, re.DOTALL):
+        return f"{wrong[1]} is a file, not a folder" if wrong[2] == "is a file" else f"{wrong[1]} cannot be read"
     return error.message.rstrip(".")
 
 

@@ -56,17 +56,23 @@ class Endpoint(NamedTuple):
             scheme, separator, rest = url.rpartition("://")
             wrong = f"has the scheme {scheme}, which is not http or https" if separator else "has no scheme"
             fix = f"{'https' if scheme == 'grpcs' else 'http'}://{rest.removeprefix('//')}"
-            raise ValueError(f"{variable}={url!r} {wrong}, so nothing is sent there; set {variable}={fix}")
+            raise ValueError(
+                f"{variable}={_shown(url)!r} {wrong}, so nothing is sent there; set {variable}={_shown(fix)}"
+            )
         try:
             port, host = urlsplit(url).port, urlsplit(url).hostname
         except ValueError as error:
-            raise ValueError(f"{variable}={url!r} is not an address ({error}), so nothing is sent there") from None
+            # The error of a port quotes what stands there, which may be the beginning of a password.
+            why = "its port is not a number below 65536" if str(error).startswith("Port") else str(error)
+            raise ValueError(
+                f"{variable}={_shown(url)!r} is not an address ({why}), so nothing is sent there"
+            ) from None
         if not host:
-            raise ValueError(f"{variable}={url!r} has no host, so nothing is sent there")
+            raise ValueError(f"{variable}={_shown(url)!r} has no host, so nothing is sent there")
         # As a template leaves it, such as http://collector..svc: a lookup raises no OSError for it, but a UnicodeError.
         if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
             raise ValueError(
-                f"{variable}={url!r} is not an address (a part of its host is empty or too long), "
+                f"{variable}={_shown(url)!r} is not an address (a part of its host is empty or too long), "
                 "so nothing is sent there"
             )
         if not protocol:
@@ -117,6 +123,12 @@ class Endpoint(NamedTuple):
                 f"or use the collector's {self.protocol} port (usually {other})"
             )
         return ""
+
+
+def _shown(url: str) -> str:
+    from batchtel.redact.addresses import shown
+
+    return shown(url)
 
 
 def _protocol_of(host: str, port: int, timeout: float) -> str:

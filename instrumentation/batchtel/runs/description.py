@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from batchtel.base.calls import public
@@ -43,12 +43,17 @@ class Description:
     @public(None, call='set(rows=3) or set({"my.rows": 3})')
     def set(self, attributes: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Put attributes of your own on the span and the finished event, at most 64; they never become labels."""
-        for given, value in [*_pairs(attributes), *more.items()]:
+        self.put([*_pairs(attributes), *more.items()], "set()")
+
+    def put(self, attributes: Iterable[tuple[object, object]], call: str) -> None:
+        """Put attributes on the span and the finished event; warnings about them name `call`, where they are from."""
+        for given, value in attributes:
             key = text_of(given)
             if key in _OWN_KEYS:
-                warn_once(f"set:{key}", "set(): %s is batchtel's own attribute; it is not changed", key)
+                warn_once(f"set:{key}", "%s: %s is batchtel's own attribute; it is not changed", call, key)
             elif len(self._attributes) >= ATTRIBUTE_LIMIT and key not in self._attributes:
-                warn_once("set", "set(): a run or step keeps %d attributes; %.60s is left out", ATTRIBUTE_LIMIT, key)
+                left_out = "%s: a run or step keeps %d attributes; %.60s is left out"
+                warn_once("set", left_out, call, ATTRIBUTE_LIMIT, key)
             else:
                 self._attributes[key] = attribute_value(value)
 

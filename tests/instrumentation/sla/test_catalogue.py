@@ -324,6 +324,27 @@ def test_check_names_all_problems(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "[jobs]\n"])
+def test_check_refuses_a_catalogue_without_jobs(tmp_path: Path, text: str) -> None:
+    """An empty file is a mistake, such as a template that rendered to nothing."""
+    file = tmp_path / "empty.toml"
+    file.write_text(text)
+    problem = "there are no jobs; write a section for each, for example [jobs.nightly_etl]"
+    result = batchtel("jobs", "check", file)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"error: 1 problem in the catalogue {file}\n  {file}:1: {problem}\n"
+    shown = batchtel("jobs", "check", file, "--json")
+    assert (shown.exit_code, json.loads(shown.stdout)["problems"]) == (2, [{"line": 1, "message": problem}])
+
+
+def test_check_names_the_file_of_standard_input() -> None:
+    """`-` is a file name here, as everywhere else."""
+    assert batchtel("jobs", "check", "-").stderr == (
+        "error: cannot read the catalogue -: No such file or directory; standard input is the file /dev/stdin: "
+        "batchtel jobs check /dev/stdin\n"
+    )
+
+
 def test_check_needs_time_zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no zone can be looked up, the check has not passed; exit code 3. UTC is there always."""
     file = tmp_path / "mine.toml"
@@ -363,7 +384,10 @@ def test_init_writes_a_catalogue_that_check_accepts(tmp_path: Path) -> None:
     assert again.stderr == f"error: {file} is there already; name another file, or remove it\n"
     nowhere = batchtel("jobs", "init", tmp_path / "no" / "jobs.toml")
     assert nowhere.exit_code == 2
-    assert nowhere.stderr == f"error: cannot write {tmp_path}/no/jobs.toml: No such file or directory\n"
+    assert nowhere.stderr == (
+        f"error: cannot write {tmp_path}/no/jobs.toml: the folder {tmp_path}/no does not exist; "
+        f"make it: mkdir -p {tmp_path}/no\n"
+    )
 
 
 def _keys(table: Table) -> list[str]:

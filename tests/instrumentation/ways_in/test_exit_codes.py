@@ -144,3 +144,21 @@ def test_wrong_options_are_reported_and_nothing_runs(sink: Sink) -> None:
         assert finished.stderr.startswith(b"error: "), arguments
         assert finished.stderr.count(b"\n") == 1, arguments
     assert sink.requests == []
+
+
+def test_a_warning_of_an_attribute_names_its_option(sink: Sink) -> None:
+    """Not a call of Python, which the caller of the command has not written."""
+    finished = call(wrapped("true", options=("--attribute", "batch.job.name=x")), sink)
+    assert finished.returncode == 0
+    assert b"--attribute: batch.job.name is batchtel's own attribute; it is not changed\n" in finished.stderr
+
+
+def test_a_name_that_is_empty_stops_no_command(sink: Sink) -> None:
+    """A variable that is not set in a crontab costs one warning; the run has the default name and type."""
+    finished = call([*wrapped()[:2], "--job", "", "--type", " ", "--", "echo", "ran"], sink)
+    assert (finished.returncode, finished.stdout) == (0, b"ran\n")
+    assert finished.stderr.decode().splitlines() == [
+        "batchtel run: --job is empty, so its default is used",
+        "batchtel run: --type is empty, so its default is used",
+    ]
+    assert sink.total("batch.job.completions", job_name="echo", job_type="batch") == 1

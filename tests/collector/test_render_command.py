@@ -36,7 +36,7 @@ def test_a_rendered_file_is_replaced(form: str, tmp_path: Path, monkeypatch: pyt
     """One of an earlier version, too; and the command in its header is one that works where the file is."""
     monkeypatch.chdir(tmp_path)
     Path("a file.yaml").write_text("base: local\nname: mine\n")
-    Path("out.yaml").write_text("# local: old\n# Generated, do not edit: batchtel render --env local\n")
+    Path("out.yaml").write_text("# local: old\n# Generated, do not edit: batchtel config render --env old\n")
     command = ["config", "render", "--env", "./a file.yaml", "--format", form, "-o", "out.yaml"]
     assert [batchtel(*command).exit_code for _ in range(2)] == [0, 0]
     header = Path("out.yaml").read_text().splitlines()[1]

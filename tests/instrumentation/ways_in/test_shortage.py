@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.instrumentation.ways_in.command import Talking, call, python, wrapped
+from tests.support.polling import until
 from tests.support.process import environment
 from tests.support.sink import Sink
 
@@ -149,6 +151,12 @@ def test_a_propagator_that_is_not_installed(sink: Sink, way: str, propagators: s
     assert (sink.span("batch_job.same").trace_id == trace) is (propagators != "none" or way == "run")
 
 
+def _is_pending(process: int, number: signal.Signals) -> bool:
+    """Return whether a signal was sent to a process that has not received it yet."""
+    masks = re.findall(r"^(?:SigPnd|ShdPnd):\s*(\w+)$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+
 @pytest.mark.compatible(
     "Places",
     "process 1 of a container",
@@ -167,6 +175,7 @@ def test_process_1_waits_for_orphans(sink: Sink) -> None:
         grep -l '^State:.Z' /proc/[0-9]*/status
         echo reaped
         kill -TERM 1
+        echo sent
         while :; do sleep 0.05; done
         """
     with Talking(
@@ -174,10 +183,13 @@ def test_process_1_waits_for_orphans(sink: Sink) -> None:
     ) as talking:
         assert talking.line("the start") == "ready"
         assert talking.line("the end of the orphans") == "reaped"
+        assert talking.line("the signal from below") == "sent"
         [first] = [
             int(pid)
             for pid in Path(f"/proc/{talking.process.pid}/task/{talking.process.pid}/children").read_text().split()
         ]
+        # Two that are pending at the same moment are one, with the sender of the first.
+        until("process 1 to receive it", lambda: None if _is_pending(first, signal.SIGTERM) else True, 30)
         os.kill(first, signal.SIGTERM)
         assert talking.end() == 4
     assert sink.total("batch.job.completions", job_name="first", status="failure") == 1

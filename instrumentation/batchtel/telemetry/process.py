@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from batchtel.base import kept_modules, native
+from batchtel.base import kept_modules, memory, native
 from batchtel.base.calls import public
-from batchtel.base.guard import harmless, silence, warn_once
+from batchtel.base.guard import INCOMPLETE, harmless, silence, warn_once
 from batchtel.base.process_exit import at_end, is_child_process
 from batchtel.base.values import number_of
 from batchtel.schema import settings as settings_table
@@ -107,6 +107,9 @@ def _build() -> Telemetry | None:
         warn_once(problem, "%s", problem)
     if not settings.has_endpoint:
         warn_once("endpoint", NO_ENDPOINT)
+        return None
+    if memory.is_short():
+        warn_once("short", INCOMPLETE, "something is short (address space: ulimit -v)")
         return None
     _settings = settings
     _warn_of_other_exporters(settings)

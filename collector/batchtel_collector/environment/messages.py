@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import typing
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from batchtel.base.nearest import nearest
+from batchtel.redact import addresses
 from batchtel.redact.patterns import Redaction
 from batchtel_collector.environment.document import Path, dotted
 from batchtel_collector.environment.values import is_sensitive
@@ -70,11 +70,14 @@ def _expected(kind: str, detail: Any) -> str:
 
 
 def _shown(value: object) -> str:
+    """Return a value of the file as it may stand in a message: without credentials, and not too long."""
+    if isinstance(value, str):
+        value = addresses.shown(_REDACTION.text(value))
     try:
         text = json.dumps(value, ensure_ascii=False)
     except TypeError:
         text = repr(value)
-    text = _REDACTION.text(re.sub(r"[^\s/@\"]+@", "[redacted]@", text))
+    text = text if isinstance(value, str) else _REDACTION.text(text)
     return text if len(text) <= 80 else text[:77] + "..."
 
 

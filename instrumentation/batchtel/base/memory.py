@@ -8,8 +8,8 @@ from typing import Final
 HEADROOM: Final = 96 << 20
 """Bytes of address space that building the telemetry has to find.
 
-With less, C code of protobuf reads a null pointer where it has got no memory: at a limit of 100 MiB one of ten runs of
-a command ended by SIGSEGV.
+With less, C code of protobuf reads a null pointer where it has got no memory: at a limit of 100 MiB a command could end
+by SIGSEGV (tests/instrumentation/ways_in/test_shortage.py).
 """
 
 

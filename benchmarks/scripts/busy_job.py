@@ -19,7 +19,6 @@ from typing import Any
 import batchtel
 from batchtel.redact import sdk_objects
 from batchtel.redact.patterns import Redaction
-from batchtel.runs.job_run import JobRun
 from batchtel.runs.scope import Scope
 
 BATCHES, ROWS, FILES_OF_A_STEP = int(os.environ["BATCHES"]), 5_000, 10
@@ -77,7 +76,7 @@ def main() -> None:
 
 def leave_out() -> None:
     """Leave out heartbeat and redaction."""
-    Scope.beat = JobRun.beat = lambda self: None  # type: ignore[method-assign,assignment]
+    Scope.beat = lambda self: None  # type: ignore[method-assign]
     Redaction.text = lambda self, text: text  # type: ignore[method-assign]
     Redaction.value = lambda self, key, value: value  # type: ignore[method-assign]
     Redaction.attributes = lambda self, attributes: dict(attributes)  # type: ignore[method-assign]
@@ -112,7 +111,6 @@ if os.environ["VARIANT"] == "bare":
 heartbeat, redaction = Clock(), Clock()
 if os.environ["VARIANT"] == "timed":
     Scope.beat = heartbeat.around(Scope.beat)  # type: ignore[method-assign]
-    JobRun.beat = heartbeat.around(JobRun.beat)  # type: ignore[method-assign]
     for name in ("spans", "log_records", "resource"):
         setattr(sdk_objects, name, redaction.around(getattr(sdk_objects, name)))
     Redaction.attributes = redaction.around(Redaction.attributes)  # type: ignore[method-assign]

@@ -10,8 +10,8 @@ from tests.support.process import run, start, succeed
 from tests.support.sink import Sink
 
 BREAK = {
-    "a run's start": "from batchtel.runs.scope import Scope as broken; broken._announce = fail",
-    "a run's end": "from batchtel.runs.scope import Scope as broken; broken._finish = fail",
+    "a run's start": "from batchtel.runs.recorder import Recorder as broken; broken.start = fail",
+    "a run's end": "from batchtel.runs.recorder import Recorder as broken; broken.finish = fail",
     "telemetry": "import batchtel.telemetry.providers as broken; broken.Telemetry.__init__ = fail",
     "resource": "from opentelemetry.sdk.resources import Resource as broken; broken.create = fail",
     "meter": "from batchtel.telemetry.metrics import Meter as broken; broken.add = broken.record = broken.reach = fail",

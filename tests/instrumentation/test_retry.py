@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 
 import pytest
 
 import batchtel
-from batchtel.runs.retry import Attempt
 from batchtel.testing import Captured
 
 pytest_plugins = ["batchtel.testing.fixture"]
@@ -72,10 +72,8 @@ def test_retries_only_what_it_is_given(captured: Captured) -> None:
 
 def test_waits_grow_up_to_the_longest() -> None:
     """However many attempts there are, the wait after each is a number, and the call is made again."""
-    waits = [Attempt(batchtel.retry(attempts=3000, delay=0.5, factor=2, longest=3))]
-    while len(waits) < 3000:
-        waits.append(waits[-1].next())
-    assert [attempt.wait for attempt in waits] == [0.5, 1, 2] + [3] * 2997
+    waits = batchtel.retry(attempts=3000, delay=0.5, factor=2, longest=3).waits()
+    assert list(islice(waits, 3000)) == [0.5, 1, 2] + [3] * 2997
     calls = iter(range(1, 3000))
 
     @batchtel.retry(attempts=3000, delay=0)

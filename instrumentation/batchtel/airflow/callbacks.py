@@ -152,10 +152,10 @@ def _settle(context: Context, outcome: Outcome) -> None:
 
 def _report_lost(task: facts.Task, error: Any, *, goes_on: bool) -> None:
     """Report a task whose process has gone: Airflow calls its callback where it parses DAGs."""
-    from batchtel.airflow.reported_task import ReportedTask
+    from batchtel.airflow import reported_task
 
     lost = Outcome("lost", reason=str(error or ""), goes_on=goes_on)
-    ReportedTask(task, started=task.started_at is not None).report(lost)
+    reported_task.report(task, lost, started=task.started_at is not None)
     send_all(settings.read().deadline)
 
 

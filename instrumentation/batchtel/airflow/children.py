@@ -13,7 +13,7 @@ from batchtel.airflow import facts, ids
 from batchtel.base import run_environment
 from batchtel.base.guard import harmless
 from batchtel.base.opener import Opener
-from batchtel.runs.job_run import JobRun
+from batchtel.runs.run import Run
 from batchtel.schema import settings
 
 NAMES: Final = (
@@ -50,7 +50,7 @@ def variables(instance: Any) -> dict[str, str]:
         return names
     trace = _traceparent(task)
     opener = Opener.here(task.dag_id, 1, trace)
-    run = run_environment.OpenRun(task.dag_id, task.run_id, 1, JobRun(task.dag_id).labels["job_type"], opener)
+    run = run_environment.OpenRun(task.dag_id, task.run_id, 1, Run(task.dag_id).labels["job_type"], opener)
     return names | run_environment.variables(run, {"traceparent": trace})
 
 

@@ -8,12 +8,12 @@ import socket
 import sys
 from typing import Any, Final
 
-from batchtel.airflow import outcomes, task_data
+from batchtel.airflow import outcomes, reported_task, task_data
 from batchtel.airflow.dag_run import ReportedRun
 from batchtel.airflow.facts import DagRun, Task
 from batchtel.airflow.messenger import INLINE
 from batchtel.airflow.open_runs import OpenRuns
-from batchtel.airflow.reported_task import FLUSH_TIMEOUT, ReportedTask
+from batchtel.airflow.reported_task import FLUSH_TIMEOUT
 from batchtel.base.guard import LOGGER, harmless
 from batchtel.telemetry.process import flush, telemetry
 
@@ -44,7 +44,7 @@ def _report(content: bytes) -> None:
     for fields in message.get("tasks", ()):
         task, reason = Task(**fields), message["reason"]
         outcome = outcomes.lost(task, reason) if message["lost"] else outcomes.without_process(task, reason)
-        ReportedTask(task, started=message["started"], spanned=message["spanned"]).report(outcome)
+        reported_task.report(task, outcome, started=message["started"], spanned=message["spanned"])
     RUNS.use(message.get("database", ""))
     if "dag_run" in message:
         _report_run(DagRun(**message["dag_run"]), message["message"], message.get("begun"))
@@ -62,7 +62,7 @@ def _report_run(dag_run: DagRun, message: str, begun: int | None) -> None:
             RUNS.started(run, dag_run)
     if dag_run.state != "running":
         run = RUNS.ended(dag_run)
-        data = task_data.of_run(dag_run, begun) if begun is not None and run.expected.asks_for_data else None
+        data = task_data.of_run(dag_run, begun) if begun is not None and run.job.sla.asks_for_data else None
         run.report_end(outcomes.of_dag_run(dag_run.state, message), data)
         task_data.clean()
 

@@ -15,7 +15,7 @@ from batchtel.airflow.database import Database, Waiting
 from batchtel.airflow.facts import DagRun
 from batchtel.base.guard import described, harmless, warn_once
 from batchtel.base.identity import clean_name
-from batchtel.runs.job_run import JobRun
+from batchtel.runs.run import Run
 from batchtel.telemetry.process import telemetry
 
 INTERVAL: Final = 15.0
@@ -45,8 +45,8 @@ class OpenRuns:
 
     def started(self, run: ReportedRun, dag_run: DagRun) -> None:
         """Watch a run that has started."""
-        self._labels[dag_run.dag_id] = run.labels
-        if run.expected.has_limits_of_time:
+        self._labels[dag_run.dag_id] = run.job.labels
+        if run.job.sla.has_limits_of_time:
             with self._lock:
                 self._runs[dag_run.dag_id, dag_run.run_id] = run
                 if len(self._runs) > LIMIT:
@@ -69,7 +69,7 @@ class OpenRuns:
     def look(self) -> None:
         """Report the limits of time that runs have newly passed, and the states of what waits."""
         with self._lock:
-            late = [key for key, run in self._runs.items() if run.expected.is_late]
+            late = [key for key, run in self._runs.items() if run.job.sla.is_late]
         if self._database is None:
             return
         try:
@@ -82,7 +82,7 @@ class OpenRuns:
             with self._lock:
                 run = self._runs.get(key) if is_open else self._runs.pop(key, None)
                 if run is not None and is_open:
-                    run.beat()
+                    run.report_limits()
         for each in waiting:
             self._report(each)
         process = telemetry()
@@ -94,7 +94,7 @@ class OpenRuns:
         if process is None:
             return
         if waiting.dag_id not in self._labels:
-            self._labels[waiting.dag_id] = JobRun(waiting.dag_id).labels
+            self._labels[waiting.dag_id] = Run(waiting.dag_id).labels
         labels, level = {**self._labels[waiting.dag_id], "state": waiting.state}, "job"
         if waiting.task_id:
             labels, level = {**labels, "step_name": clean_name(waiting.task_id, "step").label}, "step"

@@ -16,24 +16,26 @@ from batchtel.base.guard import harmless, warned_elsewhere
 from batchtel.base.opener import Opener
 from batchtel.base.outcome import Outcome
 from batchtel.runs import current
+from batchtel.runs.reporting import WHOLE
 from batchtel.schema import settings
 from batchtel.telemetry.ending_signals import ENDINGS
 from batchtel.telemetry.process import telemetry
-from batchtel.telemetry.providers import Telemetry
 
 BETWEEN_POKES: Final = 0.5
 """Seconds that the end of a poke may last: Airflow fails a sensor whose next poke is due before this one has ended."""
 
 
-class TaskAttempt(TaskStep):
+class TaskAttempt:
     """One try of a task, from `open` to `settle` or `suspend`; `instance` is Airflow's object.
 
     `watched` is whether another process reports it if its own is killed.
     """
 
     def __init__(self, task: Task, instance: Any, *, watched: bool = True) -> None:
-        super().__init__(task)
         self.instance = instance
+        self._task = task
+        self._reported = TaskStep(task, WHOLE._replace(start=not task.goes_on_again))
+        self._step, self._part = self._reported.step, self._reported.part
         self._watched = watched
         self._watch: Watch | None = None
         self._supervisor = 0
@@ -48,22 +50,24 @@ class TaskAttempt(TaskStep):
         process = telemetry()
         if process is not None:
             process.outboxes.embed_in_host()
-        self.part.begin()
-        self.begin(self.start_at(time.time_ns()))
-        if self.recorder is not None:
+        self._reported.begin(time.time_ns())
+        if (process := self._step.recorder.telemetry) is not None:
+            # At once: a task may be killed in its first moments, and has started then.
+            process.send_soon(0.0)
             task_log.capture()
             # Airflow 2 calls a hook for every task that it finds dead.
             watched = self._watched and not is_row(self.instance)
             self._supervisor = supervisor() if watched else 0
-            self._watch = Watch.over(self.task, self._supervisor) if watched else None
-            opener = Opener.here(self.part.name, 1, self.traceparent)
-            if self.part.expected.asks_for_data:
-                self.part.data.share()
-            kind, place = self.labels["job_type"], self.part.data.place
-            run = run_environment.OpenRun(self.part.name, self.part.run_id, 1, kind, opener, place)
-            self._marked = run_environment.EnvironmentPatch(
-                run_environment.variables(run, {"traceparent": self.traceparent})
-            )
+            self._watch = Watch.over(self._task, self._supervisor) if watched else None
+            self._mark()
+
+    def _mark(self) -> None:
+        run, trace = self._part.job, self._step.recorder.traceparent
+        if run.sla.asks_for_data:
+            run.data.share()
+        opener = Opener.here(run.name, 1, trace)
+        mark = run_environment.OpenRun(run.name, run.run_id, 1, run.labels["job_type"], opener, run.data.place)
+        self._marked = run_environment.EnvironmentPatch(run_environment.variables(mark, {"traceparent": trace}))
 
     def settle(self, outcome: Outcome) -> None:
         """Close it with its end, and send everything: the process may be gone a moment later."""
@@ -73,42 +77,35 @@ class TaskAttempt(TaskStep):
             return
         # What the task has left open, in a thread or by a generator, ends with it.
         for scope in reversed(current.open_scopes()):
-            if scope not in (self, self.part):
+            if scope not in (self._step, self._part):
                 scope.close(Outcome("cancelled", reason="the task ended"))
         if self._watch is not None and outcome.status == "failure" and self._watch.asked_to_end():
             outcome = outcomes.TERMINATED._replace(goes_on=outcome.goes_on)
-        self.close(outcome)
+        self._step.close(outcome)
         self._leave_process()
         # All the time there is, also where another process has just waited in vain, for it may have been short of CPU.
         send_all(settings.read().deadline)
 
     def suspend(self) -> None:
         """Leave it open for the process that goes on with it: a deferred task, or a sensor between two pokes."""
-        self._forget()
+        self._leave_open()
         self._leave_process()
         send_all(BETWEEN_POKES)
+
+    @harmless(None)
+    def _leave_open(self) -> None:
+        self._step.beat()
+        self._step.leave_open()
 
     def _leave_process(self) -> None:
         if self._marked is not None:
             self._marked.restore()
         if self._watch is not None:
             self._watch.end()
-        if self.part.expected.asks_for_data:
-            task_data.keep(self.task, self.part.data.total())
-        self.part.close(Outcome("success"))
-
-    @harmless(None)
-    def _forget(self) -> None:
-        self.beat()
-        self.closed = True
-        self.leave()
-        current.closed(self)
-
-    def _announce(self, process: Telemetry, at: float) -> None:
-        if not self.task.goes_on_again:
-            super()._announce(process, at)
-        # At once: a task may be killed in its first moments, and has started then.
-        process.send_soon(0.0)
+        run = self._part.job
+        if run.sla.asks_for_data:
+            task_data.keep(self._task, run.data.total())
+        self._part.close(Outcome("success"))
 
 
 @harmless(0)

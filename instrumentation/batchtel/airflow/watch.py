@@ -22,7 +22,7 @@ from typing import Final, NoReturn
 
 from batchtel.airflow import exits, outcomes
 from batchtel.airflow.facts import Task
-from batchtel.airflow.reported_task import FLUSH_TIMEOUT, ReportedTask
+from batchtel.airflow.reported_task import FLUSH_TIMEOUT, report
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.telemetry.process import flush
@@ -182,10 +182,10 @@ def main() -> None:
     if not (exits.is_alive(supervisor) if waited and supervisor else sys.argv[5] == "yes"):
         return
     if signal.SIGTERM in received(signals):
-        ReportedTask(task, started=True).report(outcomes.TERMINATED)
+        report(task, outcomes.TERMINATED, started=True)
     elif task.attempt > task.retries and code != 0:
         lost = Outcome("lost", reason="the process of the task ended without a report")
-        ReportedTask(task, started=True).report(lost)
+        report(task, lost, started=True)
     flush(FLUSH_TIMEOUT)
 
 

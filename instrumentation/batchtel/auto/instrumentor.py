@@ -22,9 +22,10 @@ from batchtel.auto.program_end import ProgramEnd, program_folder, program_name
 from batchtel.base import kept_modules, run_environment
 from batchtel.base.guard import harmless
 from batchtel.base.identity import default_job
-from batchtel.runs.job_run import JobRun
-from batchtel.runs.joined_run import JoinedRun
-from batchtel.runs.resumed import ResumedRun
+from batchtel.runs import current, run_mark
+from batchtel.runs.joined_run import joined, resumed
+from batchtel.runs.run import Run
+from batchtel.runs.scope import Scope
 from batchtel.telemetry.process import telemetry
 
 
@@ -36,7 +37,7 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
     """
 
     _mark: run_environment.EnvironmentPatch | None = None
-    _run: JobRun | None = None
+    _run: Scope | None = None
     _end: ProgramEnd | None = None
     _process = 0
 
@@ -52,7 +53,6 @@ class BatchtelInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore
         self._mark = _keep_off_the_root_logger()
         with kept_modules.apart_from(program_folder(sys.orig_argv)):
             self._run = _run_of_this_program()
-            self._run.begin()
             self._end = ProgramEnd()
         # After the telemetry of the run has registered its own, so that it runs before that.
         atexit.register(self._finish)
@@ -132,11 +132,14 @@ def _stock_handlers() -> list[logging.Handler]:
     return [handler for handler in found if loaded is not None and isinstance(handler, loaded.LoggingHandler)]
 
 
-def _run_of_this_program() -> JobRun:
+def _run_of_this_program() -> Scope:
+    """Begin the run of this program, or its part in the one that has started it."""
     elsewhere, own = run_environment.inherited(), run_environment.own()
     if elsewhere is not None:
-        return JoinedRun(elsewhere.job, elsewhere.type, run_id=elsewhere.run_id, attempt=elsewhere.attempt)
+        scope = Scope(joined(elsewhere.job, elsewhere.type, elsewhere.run_id, elsewhere.attempt))
+        scope.begin(outer=current.outer())
+        return scope
     job = default_job(program_name(sys.orig_argv), run_environment.without_open_run())
-    run = ResumedRun(own) if own is not None else JobRun(job)
-    run.expected.code_reports = False
-    return run
+    run = Run(job) if own is None else resumed(own)
+    run.sla.code_reports = False
+    return run_mark.begin(run, outer=current.outer()) if own is None else run_mark.resume(own, run)

@@ -30,6 +30,9 @@ OPEN_BY: Final = "BATCHTEL_OPEN_BY"
 """Holds which process has opened the run, and when: a run that has ended has no members. A mark without it is none."""
 
 
+STARTED_IN: Final = "batchtel"
+"""Where workers that are not forked find the mark of the run that has started them, as text by variable."""
+
 _OWNER: Final = "AIRFLOW_CTX_DAG_OWNER"
 _TEAM: Final = "AIRFLOW_CTX_TEAM_NAME"
 

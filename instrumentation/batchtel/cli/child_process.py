@@ -11,9 +11,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from batchtel.base.values import text_of
 from batchtel.cli.spawn import spawn
+
+if TYPE_CHECKING:
+    from batchtel.base.outcome import Outcome
 
 _NEVER_FORWARDED: Final = {signal.SIGKILL, signal.SIGSTOP}
 _JOB_CONTROL: Final = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
@@ -185,3 +189,22 @@ def end_like(ended: Ended) -> None:
         os.kill(os.getpid(), ended.signal)
         # Still here as process 1 of a container, which the kernel does not let kill itself.
     os._exit(ended.shell_code)
+
+
+def outcome_of(ended: Ended, error: OSError | None = None, *, out_of_memory: bool) -> Outcome:
+    """Return the outcome of a run whose command ended so, or was not started because of `error`.
+
+    SIGKILL is lost: only the kernel and an impatient operator send it. The signals that ask a program to end are
+    cancelled. Any other signal, and any exit code but 0, is a failure.
+    """
+    from batchtel.base.outcome import Outcome
+
+    if error is not None:
+        return Outcome("failure", type(error).__name__, ended.exit_code, reason=text_of(error.strerror))
+    if ended.signal is None:
+        code = ended.exit_code or 0
+        return Outcome("success", exit_code=0) if code == 0 else Outcome("failure", "unknown", code)
+    name = ended.signal_name
+    if name == "SIGKILL":
+        return Outcome("lost", reason="out of memory" if out_of_memory else "killed by SIGKILL")
+    return Outcome.of_signal(name)

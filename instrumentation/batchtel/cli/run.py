@@ -18,16 +18,15 @@ from batchtel.base.identity import clean_name, default_job, new_run_id
 from batchtel.base.opener import Opener, trace_parts
 from batchtel.base.timestamps import parse
 from batchtel.base.values import text_of
-from batchtel.cli.child_process import Child, Ended, end_like, oom_kills
+from batchtel.cli.child_process import Child, Ended, end_like, oom_kills, outcome_of
 from batchtel.cli.spawn import become, original_environment
 from batchtel.cli.stdout import leave_unchecked
 from batchtel.schema import settings
 
 if TYPE_CHECKING:
-    from batchtel.base.outcome import Outcome
     from batchtel.base.shared_counts import Tally
     from batchtel.cli.captured_output import Output
-    from batchtel.runs.job_run import JobRun
+    from batchtel.runs.scope import Scope
 
 _TIMED_OUT: Final = 124
 """Exit code of coreutils' `timeout` when the time is up."""
@@ -179,7 +178,7 @@ class _Recorder:
             self._carrier = {**inherited, "traceparent": f"00-{self._trace_id}-{self._span_id}-{flags}"}
         self._tally = self._shared(existing)
         self._memory_before = oom_kills()
-        self._run: JobRun | None = None
+        self._run: Scope | None = None
         self._started = 0
         self._thread: threading.Thread | None = None
         self._output: Output | None = None
@@ -234,23 +233,30 @@ class _Recorder:
     @harmless(None)
     def _load(self, started: int) -> None:
         from batchtel.base.start import Start
-        from batchtel.runs.job_run import JobRun
-        from batchtel.runs.joined_run import JoinedRun
-        from batchtel.runs.resumed import ResumedRun
+        from batchtel.runs import run_mark
+        from batchtel.runs.joined_run import joined, resumed
+        from batchtel.runs.run import Run
+        from batchtel.runs.scope import Scope
 
-        run: JobRun
+        given = (self._job, self._type, self._run_id, self._attempt)
         if self._own is not None:
-            run = ResumedRun(self._own)
+            run = resumed(self._own)
         else:
-            kind = JoinedRun if self._outer is not None else JobRun
-            run = kind(self._job, self._type, self._run_id, self._attempt, scheduled_at=self._scheduled_at)
+            run = joined(*given) if self._outer is not None else Run(*given, scheduled_at=self._scheduled_at)
         run.executable = self._executable
-        run.expected.code_reports = False
+        run.sla.code_reports = False
         if self._outer is None and self._tally is not None:
             run.data.share(self._tally)
-        run.put(self._attributes.items(), "--attribute")
-        run.begin(Start(started, int(self._trace_id, 16), int(self._span_id, 16)))
-        self._run = run
+        run.description.put(self._attributes.items(), "--attribute")
+        start = Start(started, int(self._trace_id, 16), int(self._span_id, 16))
+        if self._own is not None:
+            scope = run_mark.resume(self._own, run)
+        elif self._outer is None:
+            scope = run_mark.begin(run, start)
+        else:
+            scope = Scope(run)
+            scope.begin(start)
+        self._run = scope
         if self._output is not None:
             self._output.record()
 
@@ -267,7 +273,7 @@ class _Recorder:
         if self._run is not None:
             if self._output is not None:
                 self._output.record_rest()
-            self._run.usage = Usage(ended.cpu_seconds, ended.peak_memory)
+            self._run.job.usage = Usage(ended.cpu_seconds, ended.peak_memory)
             outcome = outcome_of(ended, error, out_of_memory=oom_kills() > self._memory_before)
             if self._executable == "timeout" and outcome.exit_code == _TIMED_OUT:
                 outcome = outcome._replace(status="timeout", error_type="")
@@ -279,22 +285,3 @@ class _Recorder:
 def _has_destination() -> bool:
     own = settings.read()
     return own.has_endpoint and not own.disabled
-
-
-def outcome_of(ended: Ended, error: OSError | None = None, *, out_of_memory: bool) -> Outcome:
-    """Return the outcome of a run whose command ended so, or was not started because of `error`.
-
-    SIGKILL is lost: only the kernel and an impatient operator send it. The signals that ask a program to end are
-    cancelled. Any other signal, and any exit code but 0, is a failure.
-    """
-    from batchtel.base.outcome import Outcome
-
-    if error is not None:
-        return Outcome("failure", type(error).__name__, ended.exit_code, reason=text_of(error.strerror))
-    if ended.signal is None:
-        code = ended.exit_code or 0
-        return Outcome("success", exit_code=0) if code == 0 else Outcome("failure", "unknown", code)
-    name = ended.signal_name
-    if name == "SIGKILL":
-        return Outcome("lost", reason="out of memory" if out_of_memory else "killed by SIGKILL")
-    return Outcome.of_signal(name)

@@ -15,50 +15,53 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast, over
 from batchtel.base import run_environment
 from batchtel.base.calls import lenient
 from batchtel.base.guard import harmless, warn_once
+from batchtel.base.identity import clean_name
 from batchtel.base.values import is_given, text_of
-from batchtel.runs import current, member, unfinished
+from batchtel.runs import current, job_run, member, run_mark, step_run
+from batchtel.runs.attempt import offered_attempt
 from batchtel.runs.job_run import JobRun
-from batchtel.runs.opening import Entered, Opened
-from batchtel.runs.resumed import ResumedRun
-from batchtel.runs.retry import offered_attempt
+from batchtel.runs.joined_run import resumed
+from batchtel.runs.opening import Held, Opened, relaying
+from batchtel.runs.run import Run
 from batchtel.runs.scope import Scope
+from batchtel.runs.step import Step as StepRecord
 from batchtel.runs.step_run import StepRun
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Definition(ABC, Generic[Entered]):
+class Definition(ABC, Generic[Held]):
     """Something that can be opened any number of times, also at the same time; each opening has its own state."""
 
     def __init__(self, name: str) -> None:
         self._name = text_of(name)
-        self._left_over: list[Opened[Entered]] = []
+        self._left_over: list[Opened[Held]] = []
 
     @abstractmethod
-    def _open(self) -> Opened[Entered]: ...
+    def _open(self) -> Opened[Held]: ...
 
     @abstractmethod
-    def _unrecorded(self) -> Opened[Entered]: ...
+    def _unrecorded(self) -> Opened[Held]: ...
 
-    def _opened(self) -> Opened[Entered]:
+    def _opened(self) -> Opened[Held]:
         return self._try_to_open() or self._unrecorded()
 
     @harmless(None)
-    def _try_to_open(self) -> Opened[Entered]:
+    def _try_to_open(self) -> Opened[Held]:
         return self._open()
 
-    def __enter__(self) -> Entered:
+    def __enter__(self) -> Held:
         opened = self._opened()
         self._left_over.append(opened)
         _stack.set((*_stack.get(), (self, opened)))
-        return opened.scope
+        return opened.handle
 
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pop_opening().__exit__(kind, exception, trace)
 
-    async def __aenter__(self) -> Entered:
+    async def __aenter__(self) -> Held:
         return self.__enter__()
 
     async def __aexit__(
@@ -66,7 +69,7 @@ class Definition(ABC, Generic[Entered]):
     ) -> None:
         self.__exit__(kind, exception, trace)
 
-    def _pop_opening(self) -> Opened[Entered]:
+    def _pop_opening(self) -> Opened[Held]:
         """Find the opening that this `with` block made: the last one of this context."""
         stack = _stack.get()
         for position in range(len(stack) - 1, -1, -1):
@@ -89,7 +92,7 @@ class Definition(ABC, Generic[Entered]):
         if not self._name:
             return self._named(_name_of(function))(function)
         if inspect.isasyncgenfunction(function):
-            return cast("Function", functools.wraps(function)(unfinished.relaying(self._opened, function)))
+            return cast("Function", functools.wraps(function)(relaying(self._opened, function)))
         if inspect.isgeneratorfunction(function):
             return cast("Function", self._generator(function))
         if inspect.iscoroutinefunction(function):
@@ -134,39 +137,44 @@ class Job(Definition[JobRun]):
         self._run_id = text_of(run_id) if is_given(run_id) else None
 
     def _open(self) -> Opened[JobRun]:
-        run = JobRun(self._name, run_id=self._run_id, retry=offered_attempt(), **self._given)
-        outer = current.here()
-        if outer is not None and outer.job.is_open and self._is(outer.job.name, outer.job.run_id, run):
-            return Opened(outer.job, joined=True)
-        found, own = (member.open_run(), run_environment.own()) if outer is None else (None, None)
-        if found is not None and self._is(found.run.job, found.run.run_id, run):
-            run = member.MemberRun(found)
-        elif own is not None and self._is(own.job, own.run_id, run):
-            run = ResumedRun(own)
-        run.begin()
-        return Opened(run, joined=False)
+        # Also where it joins a run: the attempt is none of what begins within.
+        name, several = clean_name(self._name, "job").whole, offered_attempt()
+        here = current.here()
+        if here is not None and here.run.is_open and self._is(here.job.name, here.job.run_id, name):
+            return Opened(job_run.handle(here.job), None)
+        found, own = (member.open_run(), run_environment.own()) if here is None else (None, None)
+        if found is not None and self._is(found.run.job, found.run.run_id, name):
+            scope = member.join(found)
+        elif own is not None and self._is(own.job, own.run_id, name):
+            scope = run_mark.resume(own, resumed(own))
+        else:
+            run = Run(self._name, run_id=self._run_id, of_several=several, **self._given)
+            scope = run_mark.begin(run, outer=current.outer())
+        return Opened(job_run.handle(scope.job), scope)
 
     def _unrecorded(self) -> Opened[JobRun]:
-        return Opened(_no_run(), joined=True)
+        return Opened(job_run.handle(_no_run()), None)
 
-    def _is(self, name: str, run_id: str, run: JobRun) -> bool:
-        return run.name == name and self._run_id in (None, run_id)
+    def _is(self, name: str, run_id: str, own: str) -> bool:
+        """Whether the run `run_id` of the job `name` is one of this job, whose name as it is recorded is `own`."""
+        return own == name and self._run_id in (None, run_id)
 
 
 class Step(Definition[StepRun]):
     """A step; opening it starts an execution within the current run."""
 
     def _unrecorded(self) -> Opened[StepRun]:
-        return Opened(StepRun(self._name, _no_run()), joined=True)
+        return Opened(step_run.handle(StepRecord(self._name, _no_run())), None)
 
     def _open(self) -> Opened[StepRun]:
-        scope = _scope()
-        if scope is None:
+        around = _scope()
+        if around is None:
             warn_once(f"step:{self._name}", "step %.60r runs outside of any job(), so it is not recorded", self._name)
             return self._unrecorded()
-        step = StepRun(self._name, scope.job, offered_attempt())
-        step.begin()
-        return Opened(step, joined=False)
+        step = StepRecord(self._name, around.job, offered_attempt())
+        scope = Scope(step, around.run)
+        scope.begin(outer=around)
+        return Opened(step_run.handle(step), scope)
 
 
 if TYPE_CHECKING:
@@ -233,15 +241,15 @@ def step(name: Any = "") -> Any:
 def current_job() -> JobRun:
     """Return the run that this code belongs to; outside of one, a run that records nothing."""
     scope = _scope()
-    return _no_run() if scope is None else scope.job
+    return job_run.handle(_no_run() if scope is None else scope.job)
 
 
 def current_step() -> StepRun:
     """Return the step that this code belongs to; outside of one, a step that records nothing."""
     scope = _scope()
-    if isinstance(scope, StepRun):
-        return scope
-    return StepRun("unknown", _no_run() if scope is None else scope.job)
+    if scope is not None and isinstance(scope.recorded, StepRecord):
+        return step_run.handle(scope.recorded)
+    return step_run.handle(StepRecord("unknown", _no_run() if scope is None else scope.job))
 
 
 def _scope() -> Scope | None:
@@ -267,8 +275,8 @@ def _name_of(function: Any) -> str:
     return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
-def _no_run() -> JobRun:
-    return JobRun("unknown")
+def _no_run() -> Run:
+    return Run("unknown")
 
 
 _stack: Final[ContextVar[tuple[tuple[Definition[Any], Opened[Any]], ...]]] = ContextVar("batchtel_stack", default=())

@@ -1,31 +1,22 @@
-"""The current run or step of the running code."""
+"""The run or step that the running code belongs to."""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
-from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 from batchtel.base import run_environment
 from batchtel.base.process_exit import is_worker
 from batchtel.export import wait_budget
+from batchtel.runs.scope import Scope, innermost, open_scopes, recorded_scopes
 from batchtel.telemetry import open_runs
 
-if TYPE_CHECKING:
-    from batchtel.runs.scope import Scope
-
-_scope: ContextVar[Scope | None] = ContextVar("batchtel_scope", default=None)
-_scopes: list[Scope] = []
-_apart: list[Scope] = []
-# Without a lock: a signal handler may begin or end a run, or wait for a thread that does, while the main thread is in
-# here. Each operation on the list is atomic by itself.
+__all__ = ["around", "here", "open_scopes", "outer", "recorded_scopes", "scope"]
 
 
 def here() -> Scope | None:
     """Return the innermost open run or step of this context, or None."""
-    return _followed(_open(_scope.get()))
+    return _followed(innermost())
 
 
 def scope() -> Scope | None:
@@ -37,11 +28,24 @@ def scope() -> Scope | None:
     """
     found = here()
     if found is None:
-        jobs = [scope.job for scope in open_scopes() if scope is scope.job]
-        if not jobs:
+        runs = list(dict.fromkeys(scope.run for scope in open_scopes() if scope.is_run))
+        if not runs:
             return around(afresh=False)
-        found = _followed(jobs[0].thread_owner) if len(jobs) == 1 else None
+        found = _followed(_of_threads(runs[0])) if len(runs) == 1 else None
     return found
+
+
+def _of_threads(run: Scope) -> Scope:
+    """Return what code in a thread without the context of `run` belongs to."""
+    return run if run.in_threads is None or run.in_threads.closed else run.in_threads
+
+
+def outer() -> Scope | None:
+    """Return the scope around a run that begins here.
+
+    Not the run of another thread: two at the same time would be parent and child by chance.
+    """
+    return here() or (around(afresh=True) if is_worker() else None)
 
 
 def around(*, afresh: bool) -> Scope | None:
@@ -50,61 +54,14 @@ def around(*, afresh: bool) -> Scope | None:
         return None
     from batchtel.runs import member
 
-    return member.run(afresh=afresh)
-
-
-def enter(entered: Scope) -> None:
-    """Make `entered` the current scope of this context."""
-    _scope.set(entered)
-
-
-def leave(left: Scope) -> None:
-    """Make the nearest open scope around `left` the current one, if `left` is the current one of this context.
-
-    A generator can be closed in another context than it was started in, where a reset by token would raise.
-    """
-    if _scope.get() is left:
-        _scope.set(_open(left.outer))
-
-
-def open_scopes() -> list[Scope]:
-    """Return the open runs and steps of the process, in the order of their start."""
-    return list(_scopes)
-
-
-def recorded_scopes() -> list[Scope]:
-    """Return the open ones, and the part of the process in a run around it."""
-    return [*_apart, *_scopes]
-
-
-def stands_apart(scope: Scope) -> None:
-    """Count `scope` among those that are recorded without being open in this process."""
-    _apart.append(scope)
-
-
-def opened(scope: Scope) -> None:
-    """Count `scope` among the open ones of the process."""
-    _scopes.append(scope)
-
-
-def closed(scope: Scope) -> None:
-    """Remove `scope` from the open ones of the process."""
-    for scopes in (_scopes, _apart):
-        with suppress(ValueError):
-            scopes.remove(scope)
+    return member.part(afresh=afresh)
 
 
 def _followed(found: Scope | None) -> Scope | None:
     """Return `found`; where a forked worker has inherited it, and it has ended since, the run that is open now."""
-    if found is None or found._process == os.getpid() or not found.job.data.is_over:
+    if found is None or found.recorder.process == os.getpid() or not found.job.data.is_over:
         return found
     return around(afresh=True)
-
-
-def _open(scope: Scope | None) -> Scope | None:
-    while scope is not None and (scope.closed or scope.is_apart):
-        scope = scope.outer
-    return scope
 
 
 def _place_of_tally() -> str:
@@ -117,6 +74,5 @@ def _place_of_tally() -> str:
     return found.run.tally if found is not None else ""
 
 
-os.register_at_fork(after_in_child=_apart.clear)
 open_runs.provide(sys.modules[__name__])
 wait_budget.find_around(_place_of_tally)

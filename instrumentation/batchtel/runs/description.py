@@ -1,4 +1,4 @@
-"""The description of a run or a step by the job's code: its attributes, inputs and outputs, that it was skipped."""
+"""The description of a run or a step by its code: its attributes, inputs and outputs, that it was skipped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from batchtel.base.calls import public
 from batchtel.base.guard import warn_once
 from batchtel.base.outcome import Outcome
 from batchtel.base.values import AttributeValue, attribute_value, cut, text_of
@@ -15,19 +14,9 @@ from batchtel.schema.signals import ATTRIBUTE_LIMIT, ATTRIBUTES, SOURCE_LENGTH, 
 
 _OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
 
-_OF_BOTH: Final = ("failed_record", "inputs", "name", "outputs", "records", "set", "skipped", "timed_out", "trace_id")
-PUBLIC: Final = {
-    "job": (*_OF_BOTH, "attempt", "newest_data", "progress", "quality", "run_id", "watermark"),
-    "step": (*_OF_BOTH, "job"),
-}
-"""Level -> the attributes of a run or a step that a job's code may use; all others may change in any release."""
-
 
 class Description:
     """The description of a run or a step; all of it goes to its span and its finished event, none becomes a label."""
-
-    level: str
-    """`job` or `step`: the metric family, and the prefix of the span name."""
 
     def __init__(self) -> None:
         self._attributes: dict[str, AttributeValue] = {}
@@ -36,13 +25,8 @@ class Description:
         self._outputs: dict[str, None] = {}
         self._ending = ("", "")
 
-    def __dir__(self) -> list[str]:
-        """Return the names that a job's code may use, for completion: not those of the recording itself."""
-        return sorted(PUBLIC[self.level])
-
-    @public(None, call='set(rows=3) or set({"my.rows": 3})')
-    def set(self, attributes: Mapping[str, object] | None = None, /, **more: object) -> None:
-        """Put attributes of your own on the span and the finished event, at most 64; they never become labels."""
+    def set(self, attributes: Mapping[str, object] | None, more: Mapping[str, object]) -> None:
+        """Put attributes of the user's own, at most 64; of `attributes`, which may be anything, a mapping is used."""
         self.put([*_pairs(attributes), *more.items()], "set()")
 
     def put(self, attributes: Iterable[tuple[object, object]], call: str) -> None:
@@ -57,27 +41,16 @@ class Description:
             else:
                 self._attributes[key] = attribute_value(value)
 
-    @public(None, call='inputs("orders.csv", "prices.csv")')
-    def inputs(self, *names: str | os.PathLike[str]) -> None:
-        """Name what is read: files, tables, topics; at most 100, each once and cut at 256 characters."""
+    def inputs(self, names: tuple[object, ...]) -> None:
+        """Keep the names of what is read, at most 100, each once and cut at 256 characters."""
         _name("inputs", self._inputs, names)
 
-    @public(None, call='outputs("orders.parquet")')
-    def outputs(self, *names: str | os.PathLike[str]) -> None:
-        """Name what is written; at most 100, each once and cut at 256 characters."""
+    def outputs(self, names: tuple[object, ...]) -> None:
+        """Keep the names of what is written, in the same way."""
         _name("outputs", self._outputs, names)
 
-    @public(None, call='skipped("no new files")')
-    def skipped(self, reason: str = "") -> None:
-        """Report that there was nothing to do: without an exception this ends as `skipped`, not as a success."""
-        self._ends_as("skipped", reason)
-
-    @public(None, call='timed_out("the query ran over an hour")')
-    def timed_out(self, reason: str = "") -> None:
-        """Report that its own time limit has passed: this ends as `timeout`, with an exception or without."""
-        self._ends_as("timeout", reason)
-
-    def _ends_as(self, status: str, reason: object) -> None:
+    def ends_as(self, status: str, reason: object) -> None:
+        """Keep that it ends as `skipped` or as `timeout`, and why."""
         self._ending = (status, cut(text_of(reason)))
 
     def ending(self, outcome: Outcome) -> Outcome:
@@ -89,7 +62,7 @@ class Description:
             return outcome._replace(status=status, error_type="", reason=reason or outcome.reason)
         return outcome
 
-    def described(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         """Return the attributes of the description."""
         names = {"batch.inputs": list(self._inputs), "batch.outputs": list(self._outputs)}
         return {**self._attributes, **{key: value for key, value in names.items() if value}}

@@ -1,68 +1,66 @@
-"""A run that another process has opened: described here, counted there."""
+"""Runs that were opened elsewhere: by another process, or by the program that this process was before an exec."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from batchtel.base import run_environment
-from batchtel.base.guard import warn_once
-from batchtel.base.outcome import Outcome
+from batchtel.base.opener import trace_parts
+from batchtel.base.shared_counts import Tally
 from batchtel.base.start import Start
-from batchtel.runs.job_run import JobRun
-from batchtel.telemetry.providers import Telemetry
+from batchtel.runs.reporting import PART, WHOLE, Reporting
+from batchtel.runs.resource_usage import Usage
+from batchtel.runs.run import Run
 
 
-class JoinedRun(JobRun):
-    """This process's part in an open run: records and steps count as ever; start, end and duration are not its own.
+def joined(
+    name: str,
+    type: str = "",  # noqa: A002  # the term of users
+    run_id: str | None = None,
+    attempt: int | None = None,
+    *,
+    opened_by: run_environment.OpenRun | None = None,
+    reporting: Reporting = PART,
+) -> Run:
+    """Return this process's part in a run that another process has opened, and counts.
 
     It has no span: what happens here nests under the span of the process that opened the run. What only this process
-    recorded of the run is reported at its end, by the event `batch.run.reported`.
+    recorded of the run is reported at its end, by the event `batch.run.reported`. `opened_by` is the run as it was
+    found; that of the environment, if there is one, if not given.
     """
-
-    _outer: run_environment.OpenRun | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the process that has opened the run has not ended it meanwhile."""
-        return not self.closed and (self._outer is None or self._outer.is_open)
-
-    def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
-        from opentelemetry import trace
-
-        return trace.get_current_span(parent)
-
-    def _zeros(self) -> dict[str, Any]:
-        return {}
-
-    def _ends_as(self, status: str, reason: object) -> None:
-        warn_once(f"joined:{status}", "the run was opened by another process; only that one can end it as %s", status)
-
-    def _expect(self, started: float) -> None:
-        """Do nothing: the process that opened the run watches its SLA, and reads the counts of this one."""
-        self._outer = run_environment.inherited()
-        if self._outer is not None:
-            self.data.join(self._outer.tally)
-
-    def _hand_over(self) -> None:
-        """Do nothing: what this process starts finds the mark that this process has found."""
-
-    def beat(self) -> None:
-        """Ask how far this process has come; the heartbeat of the run is reported by the process that opened it."""
-        self._ask_progress()
-
-    def _announce(self, process: Telemetry, at: float) -> None:
-        """Do nothing: the run was started elsewhere."""
-
-    def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
-        self._ask_progress()
-        self._measure_quality(process)
-        report(self)
+    run = Run(name, type, run_id, attempt, reporting=reporting)
+    run.opened_by = opened_by or run_environment.inherited()
+    if run.opened_by is not None:
+        run.data.join(run.opened_by.tally)
+    return run
 
 
-def report(run: JobRun) -> None:
-    """Report what this process recorded of a run whose end another program reports."""
-    process = run.recorder
-    if process is not None:
-        body = f"{run._title()} was reported on by one of its processes"
-        attributes = {**run.identity, **run._result()}
-        process.event("batch.run.reported", body, attributes, severity="INFO", context=run._context)
+def resumed(open_run: run_environment.OpenRun) -> Run:
+    """Return the rest of a run: it was started and counted before an exec, and ends here, under the same ids."""
+    run_environment.resumed()
+    run = Run(open_run.job, open_run.type, open_run.run_id, open_run.attempt, reporting=WHOLE._replace(start=False))
+    run.usage_before = Usage(open_run.opener.cpu_seconds, 0)
+    if open_run.tally:
+        tally = Tally(open_run.tally)
+        tally.survive_exec(False)
+        run.data.share(tally)
+    return run
+
+
+def start_of(open_run: run_environment.OpenRun) -> Start:
+    """Return when a resumed run has started, and the ids of its span."""
+    trace_id, span_id, _ = trace_parts(open_run.opener.traceparent) or ("", "", "")
+    return Start(open_run.opener.opened, int(trace_id, 16), int(span_id, 16))
+
+
+def parent_of(open_run: run_environment.OpenRun) -> Any:
+    """Return the OpenTelemetry context of the parent of a resumed run's span."""
+    from opentelemetry import trace
+    from opentelemetry.context import Context
+
+    trace_id, _, flags = trace_parts(open_run.opener.traceparent) or ("", "", "")
+    parent = int(open_run.opener.parent, 16)
+    if parent == 0:
+        return Context()
+    above = trace.SpanContext(int(trace_id, 16), parent, True, trace.TraceFlags(int(flags, 16)))
+    return trace.set_span_in_context(trace.NonRecordingSpan(above), Context())

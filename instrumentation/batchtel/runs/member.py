@@ -7,7 +7,7 @@ reused worker of loky has from an earlier time, and by what the processes above 
 
 from __future__ import annotations
 
-import contextvars
+import functools
 import json
 import os
 import sys
@@ -20,11 +20,11 @@ from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import ancestors, at_end, handed_on
 from batchtel.base.shared_counts import Tally, announced_by
-from batchtel.runs import current
-from batchtel.runs.joined_run import JoinedRun
-from batchtel.runs.run_mark import STARTED_IN
+from batchtel.runs.joined_run import joined
+from batchtel.runs.reporting import PART, Reporting
+from batchtel.runs.scope import Scope
 from batchtel.telemetry.process import is_off, telemetry
-from batchtel.telemetry.providers import Telemetry, extracted
+from batchtel.telemetry.providers import extracted
 
 _PAUSE: Final = 4.0
 """How many times as long as a search in vain has lasted none is begun again for a call of the job."""
@@ -48,77 +48,56 @@ class Found(NamedTuple):
         return not (self.run.tally and Tally(self.run.tally).is_there) and not self.run.is_open
 
 
-class MemberRun(JoinedRun):
-    """This process's part in a run that was found around it."""
+class _FoundMark:
+    """The mark of a run that was found, for the programs that are started here, unless they find it anyhow."""
+
+    is_in_environment = False
 
     def __init__(self, found: Found) -> None:
-        run = found.run
-        super().__init__(run.job, run.type, run_id=run.run_id, attempt=run.attempt)
-        self.found = found
         self._marked: run_environment.EnvironmentPatch | None = None
+        if not run_environment.marks(found.run.run_id):
+            self._marked = run_environment.EnvironmentPatch(run_environment.variables(found.run, found.trace))
 
-    def _expect(self, started: float) -> None:
-        self._outer = self.found.run
-        self.data.join(self._outer.tally)
+    def variables(self) -> dict[str, str]:
+        """Return nothing: it is in the environment."""
+        return {}
 
-    def _around(self) -> None:
-        return None
+    def share(self) -> None:
+        """Do nothing: the process that has opened the run shares its counts."""
 
-    def _parent_context(self, process: Telemetry) -> Any:
-        from opentelemetry import context
+    def put(self) -> bool:
+        """Do nothing: the run was not opened here."""
+        return False
 
-        here = context.get_current()
-        around = extracted(self.found.trace, here)
-        return here if _trace_of(here) == _trace_of(around) else around
-
-    def _context_within(self, here: Any) -> Any:
-        # A forked worker has inherited the context of a run that may have ended since.
-        return here if _trace_of(here) == _trace_of(self._context) else self._context
-
-    def _hand_over(self) -> None:
-        """Mark the run for the programs that are started here, unless this process was started with the mark."""
-        if not run_environment.marks(self.run_id):
-            self._marked = run_environment.EnvironmentPatch(run_environment.variables(self.found.run, self.found.trace))
-
-    def close(self, outcome: Outcome) -> None:
-        """End this process's part."""
-        super().close(outcome)
+    def close(self) -> None:
+        """Put the environment back."""
         if self._marked is not None:
             self._marked.restore()
 
 
-class SilentMember(MemberRun):
-    """The part of a process that names no run; open as long as the run is, and current in every thread."""
-
-    is_apart = True
-
-    def begin_detached(self) -> None:
-        """Begin without becoming the current run of this context, or one that the process has opened."""
-        contextvars.copy_context().run(self.begin)
-        current.closed(self)
-        current.stands_apart(self)
-        if self._telemetry is not None:
-            self._telemetry.begins(self)
-
-    def _run_ended(self) -> None:
-        # At its end the process flushes anyhow; before, another run may follow.
-        if self._telemetry is not None:
-            self._telemetry.send_soon()
-
-    def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
-        self._ask_progress()
-        if self.described() or self.data.attributes().keys() - _COUNTED:
-            super()._finish(process, outcome, duration)
+def join(found: Found) -> Scope:
+    """Begin this process's part in a run that was found around it, by a `job()` of the same name."""
+    scope = _scope(found, PART)
+    scope.begin(parent=functools.partial(_parent, found))
+    if scope.recorder.opened_with is not None:
+        scope.job.mark = _FoundMark(found)
+    return scope
 
 
-_COUNTED: Final = {
-    "batch.records.processed",
-    "batch.records.failed",
-    "batch.records.outcome",
-    "batch.total_records_processed",
-    "batch.data.timestamp",
-}
-"""What the tally has of a run's data; of the rest only a record of this process's own can report."""
+def _scope(found: Found, reporting: Reporting, *, is_apart: bool = False) -> Scope:
+    opened = found.run
+    run = joined(opened.job, opened.type, opened.run_id, opened.attempt, opened_by=opened, reporting=reporting)
+    scope = Scope(run, is_apart=is_apart)
+    scope.keeps_own_trace = True
+    return scope
+
+
+def _parent(found: Found) -> Any:
+    from opentelemetry import context
+
+    here = context.get_current()
+    around = extracted(found.trace, here)
+    return here if _trace_of(here) == _trace_of(around) else around
 
 
 def _trace_of(context: Any) -> int:
@@ -135,7 +114,7 @@ def open_run() -> Found | None:
     started this one, as the environment names it.
     """
     inherited = run_environment.inherited()
-    candidates = [found for config in handed_on() if (found := _found(config.get(STARTED_IN)))]
+    candidates = [found for config in handed_on() if (found := _found(config.get(run_environment.STARTED_IN)))]
     if inherited is not None:
         candidates.append(Found(inherited, run_environment.inherited_trace()))
     for process in ancestors():
@@ -154,21 +133,29 @@ def _found(mark: Any) -> Found | None:
     return Found(run, run_environment.trace_carrier(mark)) if run is not None and run.is_open else None
 
 
-_member: SilentMember | None = None
-_process = 0
+class _Part(NamedTuple):
+    """The part of the process of that id in a run, as a scope."""
+
+    found: Found
+    scope: Scope
+    process: int
+
+
+_part: _Part | None = None
 _not_before = 0.0
 
 
 @harmless(None)
-def run(*, afresh: bool) -> SilentMember | None:
+def part(*, afresh: bool) -> Scope | None:
     """Return the part of this process in the run around it; None if there is none, or Airflow's hooks find it.
 
-    `afresh` is for calls of the job; for a log record a search in vain is repeated less often.
+    It is open as long as the run is, and current in every thread. `afresh` is for calls of the job; for a log record a
+    search in vain is repeated less often.
     """
     global _not_before
-    own = _member if _process == os.getpid() else None
-    if own is not None and not (own.closed or own.found.is_over):
-        return own
+    own = _part if _part is not None and _part.process == os.getpid() else None
+    if own is not None and not (own.scope.closed or own.found.is_over):
+        return own.scope
     began, used = time.monotonic(), time.thread_time()
     if began < _not_before or run_environment.airflow_task() is not None or "batchtel.airflow.plugin" in sys.modules:
         return None
@@ -179,26 +166,36 @@ def run(*, afresh: bool) -> SilentMember | None:
     pause = (time.thread_time() - used) * (_PAUSE if afresh else _LOG_PAUSE)
     _not_before = time.monotonic() + pause if found is None else 0.0
     _close(os.getpid())
-    return None if found is None or telemetry() is None else _join(found)
+    return None if found is None or telemetry() is None else _begin(found)
 
 
-def _join(found: Found) -> SilentMember:
-    global _member, _process
-    joined, here = SilentMember(found), os.getpid()
+_UNNAMED: Final = PART._replace(end="part_if_any", shares_counts=True, flush="soon")
+"""What a process reports that names no run: counts are in the tally; at its end it flushes anyhow."""
+
+_ended_with: int = 0
+
+
+def _begin(found: Found) -> Scope:
+    global _part, _ended_with
+    here = os.getpid()
+    scope = _scope(found, _UNNAMED, is_apart=True)
     with lock.shared():
         # Another thread may have been faster.
-        if _member is not None and _process == here:
-            return _member
-        _member, is_first, _process = joined, _process != here, here
-    joined.begin_detached()
+        if _part is not None and _part.process == here:
+            return _part.scope
+        _part, is_first, _ended_with = _Part(found, scope, here), _ended_with != here, here
+    scope.begin_apart(listed=True, parent=functools.partial(_parent, found))
+    if (process := scope.recorder.opened_with) is not None:
+        scope.job.mark = _FoundMark(found)
+        process.begins(scope.job)
     if is_first:
         at_end(_close, here)
-    return joined
+    return scope
 
 
 @harmless(None)
 def _close(process: int) -> None:
-    global _member
-    if process == os.getpid() == _process and _member is not None:
-        closing, _member = _member, None
-        closing.close(Outcome("success"))
+    global _part
+    if _part is not None and process == os.getpid() == _part.process:
+        closing, _part = _part, None
+        closing.scope.close(Outcome("success"))

@@ -1,42 +1,180 @@
-"""One opening of a job or step, from the start of its scope to the end of the scope's work."""
+"""One opening of a job or step, until its work has ended: a coroutine, a task or a generator goes on after the call.
+
+Nothing about a plain decorator, a callable object or a partial shows what the call will return. So the result is looked
+at: the run or step stays open until that has ended, and is the current one only while it runs.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import os
+import types
+import weakref
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from batchtel.runs import unfinished
+from batchtel.base.awaitables import is_future
+from batchtel.base.guard import harmless
+from batchtel.base.outcome import Outcome
+from batchtel.base.process_exit import at_end
 from batchtel.runs.scope import Scope
 
-Entered = TypeVar("Entered", bound=Scope)
+Held = TypeVar("Held")
 
 
-class Opened(Generic[Entered]):
-    """One opening of a definition; `joined` means that the scope was open before and stays open after."""
+class Opened(Generic[Held]):
+    """One opening of a definition, of which the job's code gets `handle`.
 
-    def __init__(self, scope: Entered, *, joined: bool) -> None:
+    `scope` is None where nothing is to be ended here: the scope was open before and stays open after, or nothing is
+    recorded.
+    """
+
+    def __init__(self, handle: Held, scope: Scope | None) -> None:
+        self.handle = handle
         self.scope = scope
-        self._joined = joined
         self._is_pending = False
 
     def until(self, result: Any) -> Any:
         """Return `result`; if it is work that goes on, what stands for it, and stay open until that has ended."""
-        standing_in = None if self._joined else unfinished.hold(self, result)
+        standing_in = None if self.scope is None else _hold(self, self.scope, result)
         self._is_pending = standing_in is not None
         return standing_in if self._is_pending else result
 
     def resume(self) -> None:
         """Make the scope the current one again, and end it with the block that follows."""
         self._is_pending = False
-        self.scope.resume()
+        if self.scope is not None:
+            self.scope.resume()
 
-    def __enter__(self) -> Entered:
-        return self.scope
+    def __enter__(self) -> Held:
+        return self.handle
 
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.scope is None:
+            return
         if self._is_pending:
             self.scope.leave()
-        elif not self._joined:
+        else:
             self.scope.end(exception)
+
+
+_pending: dict[int, Opened[Any]] = {}
+_process = 0
+
+
+@harmless(None)
+def _hold(opened: Opened[Any], scope: Scope, result: Any) -> Any:
+    """Return what stands for `result` and ends `opened` when that has ended; None if `result` is no unfinished work."""
+    if is_future(result):
+        _keep(opened)
+        result.add_done_callback(functools.partial(_done, opened, scope))
+        return result
+    relay = _relay(result)
+    if relay is None:
+        return None
+    standing_in = relay(opened, result)
+    for name in ("__name__", "__qualname__"):
+        if hasattr(result, name):
+            setattr(standing_in, name, getattr(result, name))
+    _keep(opened)
+    # Never started, it ends without a line of it being run.
+    weakref.finalize(standing_in, _abandon, opened, scope).atexit = False
+    return standing_in
+
+
+def _relay(result: object) -> Callable[[Opened[Any], Any], Any] | None:
+    if isinstance(result, Coroutine):
+        return _coroutine
+    if inspect.isgenerator(result):
+        # An awaitable one, made by types.coroutine, stays that.
+        awaitable = result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE
+        return types.coroutine(_generator) if awaitable else _generator
+    return _async_generator if inspect.isasyncgen(result) else None
+
+
+async def _coroutine(opened: Opened[Any], work: Coroutine[Any, Any, Any]) -> Any:
+    with _resumed(opened):
+        return await work
+
+
+def _generator(opened: Opened[Any], work: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    with _resumed(opened):
+        return (yield from work)
+
+
+def _async_generator(opened: Opened[Any], work: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
+    return relaying(lambda: _resumed(opened), lambda: work)()
+
+
+def relaying(
+    scope: Callable[[], AbstractContextManager[Any]], function: Callable[..., AsyncGenerator[Any, Any]]
+) -> Callable[..., AsyncGenerator[Any, Any]]:
+    """Return an asynchronous generator function that runs `function` within `scope`.
+
+    It does what `yield from` does for generators, and has no counterpart here.
+    """
+
+    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        with scope():
+            generator = function(*args, **kwargs)
+            try:
+                item = await anext(generator)
+                while True:
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        raise
+                    except BaseException as thrown:
+                        item = await generator.athrow(thrown)
+                    else:
+                        item = await generator.asend(sent)
+            except StopAsyncIteration:
+                return
+            finally:
+                await generator.aclose()
+
+    return call
+
+
+def _resumed(opened: Opened[Any]) -> Opened[Any]:
+    _pending.pop(id(opened), None)
+    opened.resume()
+    return opened
+
+
+@harmless(None)
+def _done(opened: Opened[Any], scope: Scope, future: Any) -> None:
+    _pending.pop(id(opened), None)
+    if future.cancelled():
+        scope.close(Outcome("cancelled", reason="CancelledError"))
+    else:
+        # Not exception(), which would keep asyncio from its message about an exception that was never retrieved.
+        scope.end(future._exception)
+
+
+@harmless(None)
+def _abandon(opened: Opened[Any], scope: Scope) -> None:
+    if _pending.pop(id(opened), None) is not None:
+        scope.close(Outcome("cancelled", reason="GeneratorExit"))
+
+
+def _keep(opened: Opened[Any]) -> None:
+    """Note that `opened` is to be ended at the end of this process, where nothing else has ended it."""
+    global _process
+    if _process != os.getpid():
+        _process = os.getpid()
+        _pending.clear()
+        at_end(_end_pending, _process)
+    _pending[id(opened)] = opened
+
+
+def _end_pending(process: int) -> None:
+    if process == os.getpid():
+        for opened in list(_pending.values()):
+            if opened.scope is not None:
+                _abandon(opened, opened.scope)

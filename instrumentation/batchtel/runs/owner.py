@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from batchtel.runs.scope import Scope
+from batchtel.runs.recorder import Recorder
 
 KEYS: Final = {"owner": "batch.job.owner", "team": "batch.job.team", "tag": "airflow.dag.tags"}
 """Label, of signals.JOB_LABELS -> attribute of the same content."""
 
 
-def set_ownership(scope: Scope, **labels: str) -> None:
+def set_ownership(recorder: Recorder, **labels: str) -> None:
     """Set labels `owner`, `team` and `tag` of a run before it begins; existing values win, empty ones are skipped."""
     for label, value in labels.items():
-        if value and label not in scope.labels:
-            scope.labels[label] = value
-            scope.identity[KEYS[label]] = value
+        if value and label not in recorder.labels:
+            recorder.labels[label] = value
+            recorder.identity[KEYS[label]] = value

@@ -78,7 +78,7 @@ def _spawning(before: Callable[..., int]) -> Any:
 def _own_mark() -> dict[str, str]:
     """Return the mark of the run that this code belongs to, if it is another one than that of the environment."""
     scope = current.scope()
-    if scope is None or scope.job.mark.is_in_environment:
+    if scope is None or scope.job.mark is None or scope.job.mark.is_in_environment:
         return {}
     return scope.job.mark.variables()
 
@@ -145,17 +145,16 @@ class _Leaving:
         # os.execvp() tries each folder of PATH.
         if leaves and isinstance(self._path, (str, bytes, os.PathLike)) and not os.access(self._path, os.X_OK):
             return
-        runs = [scope.job for scope in current.open_scopes() if scope is scope.job and scope._process == os.getpid()]
+        runs = [scope.job for scope in current.open_scopes() if scope.is_run and scope.recorder.process == os.getpid()]
         for run in runs:
             run.data.survive_exec(leaves)
         if leaves and runs:
-            from batchtel.runs.joined_run import report
             from batchtel.telemetry.process import flush, report_end
 
             for scope in current.open_scopes():
                 scope.beat()
             for run in runs:
-                if run.described() or len(run.data.attributes()) > 1:
-                    report(run)
+                if run.has_part():
+                    run.recorder.report_part(run.title, run.result())
             if not flush():
                 report_end()

@@ -10,62 +10,16 @@ import functools
 import inspect
 import threading
 import time
-from collections.abc import Callable
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
+from batchtel.base.awaitables import is_awaited, is_future
 from batchtel.base.calls import lenient
 from batchtel.base.guard import warn_once
 from batchtel.base.values import number_of, whole_number
-from batchtel.runs.unfinished import is_awaited, is_future
+from batchtel.runs.attempt import Attempt, offer
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class Attempt:
-    """One attempt of several; the first run or step that opens within it uses it and fills in the rest.
-
-    `wait` is how many seconds lie between its end and the next one. `run_id`, `first_started` (Unix time), `before`
-    (the span context of the attempt before) and `owed` (by its SLA, with its start) pass from each attempt to the next.
-    """
-
-    def __init__(self, retry: Retry, number: int = 1) -> None:
-        self.retry = retry
-        self.number = number
-        self.wait = min(retry.longest, retry.delay)
-        self.run_id: str | None = None
-        self.first_started: float | None = None
-        self.before: Any = None
-        self.owed: Any = None
-
-    def goes_on(self, exception: BaseException | None) -> bool:
-        """Return whether another attempt follows one that ended with `exception`."""
-        return isinstance(exception, self.retry.on) and self.number < self.retry.attempts
-
-    @property
-    def used_up(self) -> bool:
-        """Whether this is the last attempt of several."""
-        return self.number == self.retry.attempts > 1
-
-    def next(self) -> Attempt:
-        """Return the attempt after this one."""
-        following = Attempt(self.retry, self.number + 1)
-        # From wait to wait: a power of the factor would overflow at the 1,025th attempt.
-        following.wait = min(self.retry.longest, self.wait * self.retry.factor)
-        following.run_id, following.first_started, following.before = self.run_id, self.first_started, self.before
-        following.owed = self.owed
-        return following
-
-
-_offered: Final[ContextVar[Attempt | None]] = ContextVar("batchtel_attempt", default=None)
-
-
-def offered_attempt() -> Attempt | None:
-    """Return the attempt that is offered in this context, once: what opens further in gets None."""
-    attempt = _offered.get()
-    if attempt is not None:
-        _offered.set(None)
-    return attempt
 
 
 class Retry:
@@ -85,11 +39,22 @@ class Retry:
         wrapper = self._coroutine(function) if inspect.iscoroutinefunction(function) else self._function(function)
         return cast("Function", functools.wraps(function)(wrapper))
 
+    def waits(self) -> Iterator[float]:
+        """Yield the seconds to wait after each attempt: they grow by the factor up to the longest."""
+        wait = min(self.longest, self.delay)
+        while True:
+            yield min(wait, threading.TIMEOUT_MAX)
+            # From wait to wait: a power of the factor would overflow at the 1,025th attempt.
+            wait = min(self.longest, wait * self.factor)
+
+    def _first(self) -> Attempt:
+        return Attempt(1, self.attempts, self.on)
+
     def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            attempt = Attempt(self)
+            attempt, waits = self._first(), self.waits()
             while True:
-                _offered.set(attempt)
+                offer(attempt)
                 try:
                     result = function(*args, **kwargs)
                 except self.on as exception:
@@ -97,17 +62,17 @@ class Retry:
                         raise
                 else:
                     again = functools.partial(function, *args, **kwargs)
-                    return self._awaited(result, again, attempt) if is_awaited(result) else result
+                    return self._awaited(result, again, attempt, waits) if is_awaited(result) else result
                 finally:
-                    _offered.set(None)
-                time.sleep(min(attempt.wait, threading.TIMEOUT_MAX))
+                    offer(None)
+                time.sleep(next(waits))
                 attempt = attempt.next()
 
         return call
 
-    def _awaited(self, result: Any, again: Callable[[], Any], attempt: Attempt) -> Any:
+    def _awaited(self, result: Any, again: Callable[[], Any], attempt: Attempt, waits: Iterator[float]) -> Any:
         """Return what awaits `result` and, where that fails, what `again` returns."""
-        attempts = self._attempts(again, attempt, result)
+        attempts = self._attempts(again, attempt, waits, result)
         if not is_future(result):
             return attempts
         import asyncio
@@ -116,15 +81,17 @@ class Retry:
 
     def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
-            return await self._attempts(functools.partial(function, *args, **kwargs), Attempt(self))
+            return await self._attempts(functools.partial(function, *args, **kwargs), self._first(), self.waits())
 
         return call
 
-    async def _attempts(self, call: Callable[[], Any], attempt: Attempt, begun: Any = None) -> Any:
+    async def _attempts(
+        self, call: Callable[[], Any], attempt: Attempt, waits: Iterator[float], begun: Any = None
+    ) -> Any:
         import asyncio
 
         while True:
-            _offered.set(attempt)
+            offer(attempt)
             try:
                 result, begun = call() if begun is None else begun, None
                 return await result
@@ -132,8 +99,8 @@ class Retry:
                 if not attempt.goes_on(exception):
                     raise
             finally:
-                _offered.set(None)
-            await asyncio.sleep(min(attempt.wait, threading.TIMEOUT_MAX))
+                offer(None)
+            await asyncio.sleep(next(waits))
             attempt = attempt.next()
 
 

@@ -17,6 +17,15 @@ from batchtel.export import wait_budget
 _AHEAD: Final = 86_400.0
 """Seconds that data may be newer than now: a day, for data that is dated by the day of some timezone."""
 
+COUNTED: Final = {
+    "batch.records.processed",
+    "batch.records.failed",
+    "batch.records.outcome",
+    "batch.total_records_processed",
+    "batch.data.timestamp",
+}
+"""Attributes that the process which has opened a run reports for all its processes, by their tally."""
+
 
 class Data:
     """The data of one run, as its code has reported it in this process.

@@ -6,29 +6,49 @@ and programs that another one starts are given theirs as they start.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from typing import TYPE_CHECKING, Final
 
 from batchtel.base import run_environment
 from batchtel.base.guard import harmless
 from batchtel.base.opener import Opener
 from batchtel.base.process_exit import handed_on
+from batchtel.base.start import Start
 from batchtel.runs import current, programs
+from batchtel.runs.joined_run import parent_of, start_of
+from batchtel.runs.run import Run
+from batchtel.runs.scope import Scope
 
-if TYPE_CHECKING:
-    from batchtel.runs.job_run import JobRun
+
+def begin(run: Run, start: Start | None = None, *, outer: Scope | None = None) -> Scope:
+    """Begin a run, and mark it for the programs that it starts; the arguments are those of `Scope.begin`."""
+    scope = Scope(run)
+    scope.begin(start, outer=outer)
+    return _marked(scope)
 
 
-STARTED_IN: Final = "batchtel"
-"""Where workers that are not forked find the mark of the run that has started them, as text by variable."""
+def resume(open_run: run_environment.OpenRun, run: Run) -> Scope:
+    """Go on with `run`, which this process has opened as `open_run` before it became another program by exec."""
+    scope = Scope(run)
+    scope.begin(start_of(open_run), parent=functools.partial(parent_of, open_run))
+    return _marked(scope)
+
+
+def _marked(scope: Scope) -> Scope:
+    if scope.recorder.opened_with is not None:
+        mark = RunMark(scope)
+        scope.job.mark = mark
+        mark.open()
+    return scope
 
 
 class RunMark:
-    """The mark of `run`, from `open` to `close`."""
+    """The mark of the run `scope`, from `open` to `close`."""
 
-    def __init__(self, run: JobRun) -> None:
-        self._run = run
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._run = scope.job
         self._opener: Opener | None = None
         self._marked: run_environment.EnvironmentPatch | None = None
         self._process = 0
@@ -38,55 +58,66 @@ class RunMark:
         """Whether it is the environment of this process that holds it."""
         return self._marked is not None
 
+    @property
+    def _is_here(self) -> bool:
+        return self._opener is not None and self._process == os.getpid()
+
     @harmless(None)
     def open(self) -> None:
         """Mark the run open for the programs that it starts, and for the one that this process may become."""
         run, self._process = self._run, os.getpid()
-        parent = getattr(run._span, "parent", None)
+        parent = getattr(run.recorder.span, "parent", None)
         self._opener = Opener.here(
             run.name,
             run.attempt,
-            run.traceparent,
-            opened=int(run._started_at * 1e9),
-            cpu_seconds=run._usage_before.cpu_seconds,
+            run.recorder.traceparent,
+            opened=int(run.recorder.started_at * 1e9),
+            cpu_seconds=run.usage_before.cpu_seconds,
             parent=f"{parent.span_id:016x}" if parent is not None else "",
         )
-        if current.open_scopes() == [run]:
-            self._put()
+        if current.open_scopes() == [self._scope]:
+            self.put()
         else:
             programs.give_each_its_own()
         programs.survive_exec()
         for config in handed_on():
-            config[STARTED_IN] = _MarkAtStart()
+            config[run_environment.STARTED_IN] = _MarkAtStart()
 
     def variables(self) -> dict[str, str]:
         """Return what a program that the run starts is to find in its environment; empty if it has no mark."""
         run = self._run
-        if self._opener is None or run.closed:
+        if self._opener is None or self._scope.closed:
             return {}
-        if self._process == os.getpid():
+        if self._is_here:
             # Only now: each tally is a file descriptor, and there may be thousands of runs.
             run.data.share()
         kind, place = run.labels["job_type"], run.data.place
         mark = run_environment.OpenRun(run.name, run.run_id, run.attempt, kind, self._opener, place)
-        return run_environment.variables(mark, {"traceparent": run.traceparent})
+        return run_environment.variables(mark, {"traceparent": run.recorder.traceparent})
+
+    def share(self) -> None:
+        """Let a child that is about to be forked add what it counts to the run that it inherits."""
+        if self._is_here:
+            self._run.data.share()
 
     @harmless(None)
     def close(self) -> None:
         """Remove it from the environment again, for the next one of the runs that are open."""
-        if self._marked is None or self._process != os.getpid():
+        if self._marked is None or not self._is_here:
             return
         self._marked.restore()
         self._marked = None
-        for scope in current.open_scopes():
-            if scope is scope.job and scope.job.mark._opener is not None and scope.job.mark._process == self._process:
-                scope.job.mark._put()
-                break
+        runs = (scope.job for scope in current.open_scopes() if scope.is_run)
+        any(run.mark is not None and run.mark.put() for run in runs)
 
-    def _put(self) -> None:
+    def put(self) -> bool:
+        """Put it into the environment, if this process has opened the run; return whether it did."""
+        if not self._is_here:
+            return False
         variables = self.variables()
         self._run.data.announce(json.dumps(variables))
         self._marked = run_environment.EnvironmentPatch(variables)
+        return True
 
 
 class _MarkAtStart:
@@ -99,15 +130,14 @@ class _MarkAtStart:
 @harmless(dict[str, str]())
 def _current_mark() -> dict[str, str]:
     scope = current.scope()
-    return scope.job.mark.variables() if scope is not None else {}
+    return scope.job.mark.variables() if scope is not None and scope.job.mark is not None else {}
 
 
 @harmless(None)
 def _share() -> None:
-    """Let the child that is about to be forked add what it counts to the run that it inherits."""
     scope = current.scope()
-    if scope is not None and scope.job.mark._opener is not None and scope.job.mark._process == os.getpid():
-        scope.job.data.share()
+    if scope is not None and scope.job.mark is not None:
+        scope.job.mark.share()
 
 
 os.register_at_fork(before=_share)

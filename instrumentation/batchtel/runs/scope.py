@@ -1,296 +1,287 @@
-"""The common base of runs and steps: a span, a place in the context, a start and an end."""
+"""The time in which a run or a step is open: from `begin` to `close`, and in which context it is the current one."""
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import os
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import Any
 
 from batchtel.base import native
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import is_child_process
 from batchtel.base.start import Start
-from batchtel.base.timestamps import iso
-from batchtel.base.values import AttributeValue, exception_attributes
-from batchtel.runs import current
-from batchtel.runs.description import Description
-from batchtel.runs.retry import Attempt
+from batchtel.runs.run import Run
+from batchtel.runs.step import Step
 from batchtel.runs.trace_around import parent_context
 from batchtel.telemetry.ending_signals import ENDINGS
 from batchtel.telemetry.process import telemetry
-from batchtel.telemetry.providers import Telemetry
 
-if TYPE_CHECKING:
-    from batchtel.runs.job_run import JobRun
+_current: ContextVar[Scope | None] = ContextVar("batchtel_scope", default=None)
+_open: list[Scope] = []
+_apart: list[Scope] = []
+# Without a lock: a signal handler may begin or end a run, or wait for a thread that does, while the main thread is in
+# here. Each operation on a list is atomic by itself.
 
 
-class Scope(Description, ABC):
-    """One run of a job or one execution of a step, open from `begin` to `end`.
+class Scope:
+    """The time in which `recorded`, a run or a step, is open in this process.
 
-    `identity` is what every log record of it carries; `labels` is what its metrics carry.
+    `run` is the scope of the run that a step belongs to, of a run its own. `is_apart` is whether it is looked up each
+    time instead of being the current one of a context. `outer` is the scope around. `in_threads` is what code in a
+    thread without the context of a run belongs to, where that is not the run. `keeps_own_trace` is whether only a span
+    of the same trace can be the parent of what begins within it.
     """
 
-    is_apart = False
-    """Whether it is looked up each time instead of being the current one of a context."""
-
-    def __init__(
-        self,
-        name: str,
-        labels: Mapping[str, str],
-        identity: Mapping[str, AttributeValue],
-        retry: Attempt | None = None,
-    ) -> None:
-        super().__init__()
-        self.name = name
-        self.retry = retry
-        self.labels = dict(labels)
-        self.identity = dict(identity)
+    def __init__(self, recorded: Run | Step, run: Scope | None = None, *, is_apart: bool = False) -> None:
+        self.recorded = recorded
+        self.recorder = recorded.recorder
+        self.job = recorded.job
+        self.run = run or self
+        self.is_apart = is_apart
         self.closed = False
         self.outer: Scope | None = None
-        self._telemetry: Telemetry | None = None
-        self._span: Any = None
+        self.in_threads: Scope | None = None
+        self.keeps_own_trace = False
         self._context: Any = None
         self._previous_context: Any = None
-        self._process = os.getpid()
         self._beat_lock = native.Lock()
-        self._last_beat = 0.0
-        self._started = time.perf_counter()
-        self._started_at = time.time()
+        self._beaten = 0.0
 
     @property
-    @abstractmethod
-    def job(self) -> JobRun:
-        """The run that this belongs to."""
+    def is_run(self) -> bool:
+        """Whether it is a run, and no step."""
+        return self.run is self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Attributes of every log record of it."""
+        return self.recorder.identity
 
     @property
     def span_context(self) -> Any:
         """The OpenTelemetry SpanContext of its span; None if nothing is recorded."""
-        return self._span.get_span_context() if self._span is not None else None
+        return self.recorder.span_context
 
     @property
-    def context(self) -> Any:
-        """The OpenTelemetry context with its span; None if nothing is recorded."""
-        return self._context
-
-    @property
-    def trace_id(self) -> str:
-        """Id of the trace, 32 hexadecimal digits; empty if nothing is recorded."""
-        return format(self.span_context.trace_id, "032x") if self._span is not None else ""
-
-    @property
-    def traceparent(self) -> str:
-        """The span as a W3C traceparent (https://www.w3.org/TR/trace-context/#traceparent-header)."""
-        span = self.span_context
-        return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
+    def is_open(self) -> bool:
+        """Whether a `job()` of the same name may still join it: a run ends in the process that has opened it."""
+        opened_by = self.job.opened_by
+        return not self.closed and (opened_by is None or opened_by.is_open)
 
     @harmless(None)
-    def begin(self, start: Start | None = None) -> None:
-        """Open it: span, context, counters; with `start`, as of then."""
-        self.outer = self._around()
-        current.enter(self)
+    def begin(
+        self, start: Start | None = None, *, outer: Scope | None = None, parent: Callable[[], Any] | None = None
+    ) -> None:
+        """Open it: span, context, counters.
+
+        Args:
+            start: When it has started, and the ids of its span; now, with ids of its own, if not given.
+            outer: The scope around.
+            parent: Returns the OpenTelemetry context of the span's parent; that of the scope around if not given.
+        """
+        if isinstance(self.recorded, Run):
+            self.recorded.expect(start.time / 1e9 if start is not None else time.time())
+        self.outer = outer
+        _current.set(self)
         process = telemetry()
         if process is None:
             return
-        from opentelemetry import context, trace
+        from opentelemetry import context
 
-        parent = self._parent_context(process)
-        self._span = self._start_span(process, parent, start)
+        around = parent() if parent is not None else self._parent_context()
+        self.recorder.open(process, around, start, self.recorded.reporting)
         self._previous_context = context.get_current()
-        self._context = trace.set_span_in_context(self._span, parent)
-        self._telemetry = process
+        self._context = self.recorder.context
+        self._beaten = self.recorder.lasted
         ENDINGS.install()
-        # Before the span becomes current: an exemplar of the value 0 would replace a useful one.
-        process.zero(self._zeros(), (self.level, *self.labels.values()))
+        if self.recorded.reporting.end == "whole":
+            # Before the span becomes current: an exemplar of the value 0 would replace a useful one.
+            self.recorded.zero()
         context.attach(self._context)
-        ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
-        self._started_at = time.time() - ago
-        self._announce(process, self._started_at)
-        self._started = self._last_beat = time.perf_counter() - ago
-        current.opened(self)
+        if self.recorded.reporting.start:
+            self.recorded.report_start()
+        _open.append(self)
 
-    def _around(self) -> Scope | None:
-        return current.scope()
+    def begin_apart(self, *, listed: bool = False, parent: Callable[[], Any] | None = None) -> None:
+        """Begin without becoming the current scope of this context, or one that the process has opened.
 
-    def _parent_context(self, process: Telemetry) -> Any:
+        `listed` is whether it is among the recorded ones of the process all the same.
+        """
+        contextvars.copy_context().run(functools.partial(self.begin, parent=parent))
+        self.forget()
+        if listed:
+            _apart.append(self)
+
+    def _parent_context(self) -> Any:
         """Return the current context; in a thread that inherited none, that of the scope around."""
         if self.outer is not None and self.outer._context is not None:
             from opentelemetry import context
 
-            return self.outer._context_within(context.get_current())
+            return self.outer._within(context.get_current())
         return parent_context()
 
-    def _context_within(self, here: Any) -> Any:
+    def _within(self, here: Any) -> Any:
         from opentelemetry import trace
 
-        return here if trace.get_current_span(here).get_span_context().is_valid else self._context
-
-    def _start_span(self, process: Telemetry, parent: Any, start: Start | None) -> Any:
-        if start is not None:
-            process.preset_ids(start.trace_id, start.span_id)
-        from opentelemetry.trace import Link
-
-        before = self.retry.before if self.retry is not None else None
-        return process.tracer.start_span(
-            f"batch_{self.level}.{self.name}",
-            parent,
-            attributes=self.identity,
-            links=[Link(before)] if before is not None else None,
-            start_time=start and start.time,
-        )
-
-    def _announce(self, process: Telemetry, at: float) -> None:
-        """Report the start, which was `at`, a Unix time."""
-        if self.retry is not None:
-            self.retry.first_started = self.retry.first_started or at
-            self.retry.before = self._span.get_span_context()
-        self.add("runs.started" if self.retry is None or self.retry.number == 1 else "retries", 1)
-        self._entered("running", at)
+        span = trace.get_current_span(here).get_span_context()
+        if self.keeps_own_trace:
+            # A forked worker has inherited the context of a run that may have ended since.
+            return here if span.trace_id == self.span_context.trace_id else self._context
+        return here if span.is_valid else self._context
 
     @harmless(None)
     def end(self, exception: BaseException | None) -> None:
         """Close it with the outcome of `exception`, success if that is None."""
-        outcome = Outcome.of(exception)
-        if self.retry is not None and self.retry.goes_on(exception):
+        outcome, several = Outcome.of(exception), self.recorder.of_several
+        if several is not None and several.goes_on(exception):
             outcome = outcome._replace(goes_on=True)
         self.close(outcome)
 
+    def close(self, outcome: Outcome, duration: float | None = None) -> None:
+        """Close it; later calls and calls in a forked child do nothing.
+
+        Args:
+            outcome: How it ended.
+            duration: Seconds from its start to its end; until now if not given.
+        """
+        if self.is_run:
+            self._send_last_log_records()
+        self._close(outcome, duration)
+        if self.is_run:
+            if self.job.mark is not None:
+                self.job.mark.close()
+            self.job.data.close()
+
     @harmless(None)
-    def close(self, outcome: Outcome) -> None:
-        """Close it; later calls and calls in a forked child do nothing."""
+    def _send_last_log_records(self) -> None:
+        process = self.recorder.telemetry
+        if process is not None and not self.closed:
+            process.send_last_log_records(self.job.log)
+
+    @harmless(None)
+    def _close(self, outcome: Outcome, duration: float | None) -> None:
         ENDINGS.halt()
         if self.closed:
             return
         self.closed = True
         try:
-            if self._telemetry is not None and self._process == os.getpid():
-                self._finish(self._telemetry, self.ending(outcome), time.perf_counter() - self._started)
+            if self.recorder.is_of_this_process:
+                lasted = self.recorder.lasted if duration is None else duration
+                self._report_end(self.recorded.description.ending(outcome), lasted)
         finally:
             self.leave()
-            current.closed(self)
-            if not any(scope._process == self._process for scope in current.open_scopes()):
-                self._run_ended()
+            self.forget()
+            if not any(scope.recorder.process == self.recorder.process for scope in _open):
+                self._flush()
                 # A worker of a pool is ended by SIGTERM while it waits for work, with counts that are not sent yet.
                 if not is_child_process():
                     ENDINGS.remove()
 
+    def _report_end(self, outcome: Outcome, duration: float) -> None:
+        recorded, end = self.recorded, self.recorded.reporting.end
+        if end == "whole":
+            self.beat()
+            recorded.report_end(outcome, duration)
+        elif end == "part" or (end == "part_if_any" and recorded.has_part()):
+            recorded.report_part()
+
     @harmless(None)
-    def _run_ended(self) -> None:
-        if self._telemetry is None or self._process != os.getpid():
+    def _flush(self) -> None:
+        process, flush = self.recorder.opened_with, self.recorded.reporting.flush
+        if process is None or not self.recorder.is_of_this_process or flush == "none":
             return
-        if self.level == "job":
-            self._telemetry.outboxes.run_ended()
-        elif is_child_process():
+        if flush == "end" and self.is_run:
+            process.outboxes.run_ended()
+        elif flush == "soon" or is_child_process():
             # A step of the parent's run: billiard's workers leave by os._exit, with a second's notice at most.
-            self._telemetry.send_soon()
+            process.send_soon()
 
     @harmless(None)
     def beat(self) -> None:
-        """Add the seconds since the last beat to `alive.time`: over all live runs its rate is their number."""
-        if self._process != os.getpid() or self._telemetry is None:
-            return
+        """Add the seconds since the last beat to `alive.time`, whose rate is the number of live runs; ask the run."""
+        if self.recorded.reporting.heartbeat and self.recorder.is_of_this_process:
+            self._add_alive()
+        # Also in a forked child, whose code may have given its run a function that reports progress.
+        self.recorded.beat()
+
+    def _add_alive(self) -> None:
         # Not longer: a SIGTERM may have interrupted whoever holds it, and waits for the caller. The next beat adds it.
         if not self._beat_lock.acquire(timeout=0.1):
             return
         try:
-            now = time.perf_counter()
-            since, self._last_beat = now - self._last_beat, now
+            now = self.recorder.lasted
+            since, self._beaten = now - self._beaten, now
         finally:
             self._beat_lock.release()
-        self.add("alive.time", since)
-
-    @property
-    def recorder(self) -> Telemetry | None:
-        """The telemetry to record with: in a forked child its own, not its parent's; None if nothing is recorded."""
-        return telemetry() if self._telemetry is not None else None
-
-    def add(self, counter: str, amount: float) -> None:
-        """Add to the counter `batch.<level>.<counter>`."""
-        process = self.recorder
-        if process is not None:
-            process.meter.add(f"batch.{self.level}.{counter}", amount, self.labels)
-
-    def _entered(self, state: str, at: float) -> None:
-        assert self._telemetry is not None
-        self._telemetry.meter.reach(f"batch.{self.level}.state.timestamp", at, {**self.labels, "state": state})
-
-    def _finish(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
-        from batchtel.telemetry.spans import set_status
-
-        self._measure(process, outcome, duration)
-        # Here, and not only on the way out: a job's own tracer provider exports our spans by itself.
-        attributes = process.redaction.attributes({**self._result(), **outcome.attributes()})
-        times = {"batch.started_at": iso(self._started_at), "batch.duration": duration}
-        failure = process.redaction.attributes(exception_attributes(outcome.exception))
-        self._span.set_attributes(attributes)
-        set_status(self._span, outcome, failure)
-        finished = "batch.run.finished" if self.level == "job" else "batch.step.finished"
-        process.event(
-            finished if not outcome.goes_on else "batch.attempt.failed",
-            ", ".join(filter(None, (f"{self._title()} ended: {outcome.status}", outcome.error_type, outcome.reason))),
-            {**self.identity, **times, **attributes, **failure},
-            severity=outcome.severity,
-            context=self._context,
-        )
-        self._span.end()
-
-    def _measure(self, process: Telemetry, outcome: Outcome, duration: float) -> None:
-        self.beat()
-        process.meter.record(f"batch.{self.level}.duration", duration, self._duration_labels(outcome))
-        if outcome.goes_on:
-            self._entered("retrying", time.time())
-            return
-        process.meter.add(f"batch.{self.level}.completions", 1, {**self.labels, **outcome.labels()})
-        self._entered(outcome.status, time.time())
-        if outcome.status in ("failure", "timeout") and self.retry is not None and self.retry.used_up:
-            self._entered("dead_letter", time.time())
+        self.recorder.add("alive.time", since)
 
     @harmless(None)
     def resume(self) -> None:
         """Make it the current one of this context, which may be another than that of its start."""
-        current.enter(self)
+        _current.set(self)
         if self._context is None:
             return
         from opentelemetry import context, trace
 
         self._previous_context = context.get_current()
-        self._context = trace.set_span_in_context(self._span, self._previous_context)
+        self._context = trace.set_span_in_context(self.recorder.span, self._previous_context)
         context.attach(self._context)
 
     @harmless(None)
     def leave(self) -> None:
-        """Let the code around go on outside of it, also while it stays open."""
-        current.leave(self)
+        """Make the nearest open scope around the current one, if this is the current one; it may stay open."""
+        # By no token: a generator can be closed in another context than it was started in, where a token is refused,
+        # with an error in the job's log.
+        if _current.get() is self:
+            _current.set(_nearest_open(self.outer))
         if self._context is None:
             return
         from opentelemetry import context
 
-        # attach() of the context before it, not detach(token): a generator may be closed in another context, where a
-        # token is refused with an error in the job's log.
         if context.get_current() is self._context:
             previous, outer = self._previous_context, self.outer
             while outer is not None and outer.closed and previous is outer._context:
                 previous, outer = outer._previous_context, outer.outer
             context.attach(previous)
 
-    @abstractmethod
-    def _title(self) -> str:
-        """Name it in a sentence."""
+    def forget(self) -> None:
+        """Remove it from the open ones of the process; it may go on in another one."""
+        for scopes in (_open, _apart):
+            with suppress(ValueError):
+                scopes.remove(self)
 
-    @abstractmethod
-    def _zeros(self) -> Mapping[str, tuple[Mapping[str, str], ...]]:
-        """Return the counters that exist from the start, each with the attribute sets to add 0 to."""
+    def leave_open(self) -> None:
+        """Let it go on in another process, which reports its end."""
+        self.closed = True
+        self.leave()
+        self.forget()
 
-    @abstractmethod
-    def _result(self) -> dict[str, Any]:
-        """Return the attributes of what it did."""
 
-    @abstractmethod
-    def _duration_labels(self, outcome: Outcome) -> Mapping[str, str]:
-        """Return the attributes of the duration histogram."""
+def innermost() -> Scope | None:
+    """Return the innermost open run or step of this context, or None."""
+    return _nearest_open(_current.get())
 
-    def _completion_zeros(self) -> tuple[Mapping[str, str], ...]:
-        failure = {"status": "failure", "error_type": "unknown"}
-        return {**self.labels, "status": "success"}, {**self.labels, **failure}
+
+def open_scopes() -> list[Scope]:
+    """Return the open runs and steps of the process, in the order of their start."""
+    return list(_open)
+
+
+def recorded_scopes() -> list[Scope]:
+    """Return the open ones, and the part of the process in a run around it."""
+    return [*_apart, *_open]
+
+
+def _nearest_open(scope: Scope | None) -> Scope | None:
+    while scope is not None and (scope.closed or scope.is_apart):
+        scope = scope.outer
+    return scope
+
+
+os.register_at_fork(after_in_child=_apart.clear)

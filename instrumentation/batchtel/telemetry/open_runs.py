@@ -19,8 +19,36 @@ class Data(Protocol):
         """Whether the process of that id has reported so."""
 
 
+class Run(Protocol):
+    """A run, as far as it was recorded in this process."""
+
+    @property
+    def name(self) -> str:
+        """Name of its job."""
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Attributes of every log record of it."""
+
+    @property
+    def context(self) -> Any:
+        """The OpenTelemetry context with its span; None if nothing is recorded."""
+
+    @property
+    def data(self) -> Data:
+        """The processes that send log records of it."""
+
+    @property
+    def log(self) -> RunLog:
+        """The limit of its log records."""
+
+
 class Scope(Protocol):
-    """A run or a step."""
+    """A run or a step, while it is open."""
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -29,6 +57,10 @@ class Scope(Protocol):
     @property
     def is_apart(self) -> bool:
         """Whether it is looked up each time instead of being the current one of a context."""
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is a run, and no step."""
 
     @property
     def span_context(self) -> Any:
@@ -43,30 +75,6 @@ class Scope(Protocol):
 
     def close(self, outcome: Outcome) -> None:
         """End it."""
-
-
-class Run(Scope, Protocol):
-    """A run."""
-
-    @property
-    def name(self) -> str:
-        """Name of its job."""
-
-    @property
-    def run_id(self) -> str:
-        """Its id."""
-
-    @property
-    def context(self) -> Any:
-        """The OpenTelemetry context with its span; None if nothing is recorded."""
-
-    @property
-    def data(self) -> Data:
-        """The processes that send log records of it."""
-
-    @property
-    def log(self) -> RunLog:
-        """The limit of its log records."""
 
 
 class Source(Protocol):

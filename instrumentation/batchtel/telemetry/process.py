@@ -144,7 +144,7 @@ def _stop(pid: int) -> None:
     if pid == os.getpid() and _telemetry is not None:
         # The job's logging is not given back: an export that goes on beyond the deadline would be logged there.
         for scope in open_runs.open_scopes():
-            if scope is scope.job:
+            if scope.is_run:
                 # That of a forked child is its parent's, which ends it.
                 _telemetry.send_last_log_records(scope.job.log)
         _telemetry.outboxes.stop()

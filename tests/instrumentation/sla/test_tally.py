@@ -15,8 +15,8 @@ import pytest
 
 from batchtel.base import lock
 from batchtel.base.shared_counts import RecordCounts, Tally
-from batchtel.runs.job_run import JobRun
-from batchtel.runs.step_run import StepRun
+from batchtel.runs.run import Run
+from batchtel.runs.step import Step
 from tests.instrumentation.sla.test_watched import WRAPPED, violations, write
 from tests.support.process import succeed
 from tests.support.sink import Sink
@@ -75,7 +75,7 @@ def test_a_fork_has_a_record_of_its_own() -> None:
     """Also where its parent has added before, and where a thread of the parent was adding at that moment."""
     tally = Tally.new()
     tally.add(RecordCounts(processed=1))
-    run = JobRun("forked")
+    run = Run("forked")
     held, released = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -90,9 +90,9 @@ def test_a_fork_has_a_record_of_its_own() -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest's own would go on with the tests, here too
         signal.alarm(10)
         tally.add(RecordCounts(processed=2))
-        run.records(processed=1)
-        run.progress(1)
-        StepRun("part", run).records(read=1)
+        run.count(1, None)
+        run.progress.reach(1)
+        Step("part", run).count(read=1)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     released.set()

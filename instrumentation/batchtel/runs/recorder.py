@@ -1,0 +1,208 @@
+"""The recorder of one run or step: its span, its labels, and what is recorded under both."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from batchtel.base.outcome import Outcome
+from batchtel.base.start import Start
+from batchtel.base.timestamps import iso
+from batchtel.base.values import AttributeValue, exception_attributes
+from batchtel.runs.attempt import Attempt
+from batchtel.runs.reporting import Reporting
+from batchtel.schema.signals import METRICS
+from batchtel.telemetry.process import telemetry
+from batchtel.telemetry.providers import Telemetry
+
+_LABELS: Final = {"job": ("job_name", "job_type"), "step": ("job_name", "job_type", "step_name")}
+
+_OF_OTHERS: Final = {"batch.job.cpu.time"}
+"""Counters that are added to once, at the end of a run: a series that begins with its first value loses nothing."""
+
+COUNTERS: Final = {
+    level: tuple(
+        row.name
+        for row in METRICS
+        if row.kind == "counter" and row.name.startswith(f"batch.{level}.") and row.attributes == labels
+        if row.name not in _OF_OTHERS
+    )
+    for level, labels in _LABELS.items()
+}
+"""Level -> the counters that carry its labels and no more."""
+
+
+class Recorder:
+    """The span, the labels and the identity of one run or step.
+
+    `level` is `job` or `step`: the metric family, and the prefix of the span name. `labels` is what its metrics carry,
+    `identity` what every log record of it carries. `of_several` is its attempt, where it is one of several.
+    Nothing is recorded before `open`.
+    """
+
+    def __init__(
+        self,
+        level: str,
+        name: str,
+        labels: Mapping[str, str],
+        identity: Mapping[str, AttributeValue],
+        of_several: Attempt | None = None,
+    ) -> None:
+        self.level = level
+        self.name = name
+        self.labels = dict(labels)
+        self.identity = dict(identity)
+        self.of_several = of_several
+        self.span: Any = None
+        self.context: Any = None
+        self.opened_with: Telemetry | None = None
+        self.process = os.getpid()
+        self.started_at = time.time()
+        self._began = time.perf_counter()
+
+    def open(self, opened_with: Telemetry, parent: Any, start: Start | None, reporting: Reporting) -> None:
+        """Open the span below `parent`, an OpenTelemetry context; with `start`, as of then."""
+        from opentelemetry import trace
+
+        self.span = self._span(opened_with, parent, start, reporting)
+        self.context = trace.set_span_in_context(self.span, parent)
+        self.opened_with = opened_with
+        ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
+        self.started_at = time.time() - ago
+        self._began = time.perf_counter() - ago
+
+    def _span(self, opened_with: Telemetry, parent: Any, start: Start | None, reporting: Reporting) -> Any:
+        from opentelemetry import trace
+
+        if reporting.span == "around":
+            return trace.get_current_span(parent)
+        if reporting.span == "elsewhere" and start is not None:
+            ids = trace.SpanContext(start.trace_id, start.span_id, False, trace.TraceFlags(start.flags))
+            return trace.NonRecordingSpan(ids)
+        if start is not None:
+            opened_with.preset_ids(start.trace_id, start.span_id)
+        before = self.of_several.before if self.of_several is not None else None
+        return opened_with.tracer.start_span(
+            f"batch_{self.level}.{self.name}",
+            parent,
+            attributes=self.identity,
+            links=[trace.Link(before)] if before is not None else None,
+            start_time=start and start.time,
+        )
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """The telemetry to record with: in a forked child its own, not its parent's; None if nothing is recorded."""
+        return telemetry() if self.opened_with is not None else None
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether this process has opened it: a forked child has a copy."""
+        return self.opened_with is not None and self.process == os.getpid()
+
+    @property
+    def span_context(self) -> Any:
+        """The OpenTelemetry SpanContext of its span; None if nothing is recorded."""
+        return self.span.get_span_context() if self.span is not None else None
+
+    @property
+    def trace_id(self) -> str:
+        """Id of the trace, 32 hexadecimal digits; empty if nothing is recorded."""
+        return format(self.span_context.trace_id, "032x") if self.span is not None else ""
+
+    @property
+    def traceparent(self) -> str:
+        """The span as a W3C traceparent (https://www.w3.org/TR/trace-context/#traceparent-header)."""
+        span = self.span_context
+        return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
+
+    @property
+    def lasted(self) -> float:
+        """Seconds since its start, by a clock that no one sets."""
+        return time.perf_counter() - self._began
+
+    def add(self, counter: str, amount: float) -> None:
+        """Add to the counter `batch.<level>.<counter>`."""
+        process = self.telemetry
+        if process is not None:
+            process.meter.add(f"batch.{self.level}.{counter}", amount, self.labels)
+
+    def enter(self, state: str, at: float) -> None:
+        """Record that it has entered `state` at the Unix time `at`."""
+        process = self.telemetry
+        if process is not None:
+            process.meter.reach(f"batch.{self.level}.state.timestamp", at, {**self.labels, "state": state})
+
+    def event(self, name: str, body: str, attributes: Mapping[str, Any], severity: str) -> None:
+        """Emit an event with its identity; `severity` is INFO, WARN or ERROR."""
+        process = self.telemetry
+        if process is not None:
+            process.event(name, body, {**self.identity, **attributes}, severity=severity, context=self.context)
+
+    def zero(self, also: Mapping[str, tuple[Mapping[str, str], ...]], *, is_here: bool) -> None:
+        """Add 0 to its counters and to those of `also`, once for the same labels.
+
+        Where its code runs elsewhere, only start and end are counted here.
+        """
+        if self.opened_with is not None:
+            failure = {"status": "failure", "error_type": "unknown"}
+            completions = {**self.labels, "status": "success"}, {**self.labels, **failure}
+            names = COUNTERS[self.level] if is_here else (f"batch.{self.level}.runs.started",)
+            zeros = {**dict.fromkeys(names, (self.labels,)), f"batch.{self.level}.completions": completions, **also}
+            self.opened_with.zero(zeros, (self.level, *self.labels.values()))
+
+    def start(self) -> None:
+        """Record the start: the counter, and the state `running`."""
+        several = self.of_several
+        if several is not None:
+            several.first_started = several.first_started or self.started_at
+            several.before = self.span.get_span_context()
+        self.add("runs.started" if several is None or several.number == 1 else "retries", 1)
+        self.enter("running", self.started_at)
+
+    def complete(self, outcome: Outcome, duration: float, labels: Mapping[str, str]) -> None:
+        """Record the end as metrics; `labels` are those of the histogram of durations."""
+        process = self.telemetry
+        if process is None:
+            return
+        process.meter.record(f"batch.{self.level}.duration", duration, labels)
+        now = time.time()
+        if outcome.goes_on:
+            self.enter("retrying", now)
+            return
+        process.meter.add(f"batch.{self.level}.completions", 1, {**self.labels, **outcome.labels()})
+        self.enter(outcome.status, now)
+        if outcome.status in ("failure", "timeout") and self.of_several is not None and self.of_several.used_up:
+            self.enter("dead_letter", now)
+
+    def finish(self, title: str, outcome: Outcome, duration: float, result: Mapping[str, Any]) -> None:
+        """End the span and emit the event of the end; both have the attributes `result`."""
+        from batchtel.telemetry.spans import set_status
+
+        process = self.telemetry
+        if process is None:
+            return
+        # Here, and not only on the way out: a job's own tracer provider exports our spans by itself.
+        attributes = process.redaction.attributes({**result, **outcome.attributes()})
+        times = {"batch.started_at": iso(self.started_at), "batch.duration": duration}
+        failure = process.redaction.attributes(exception_attributes(outcome.exception))
+        self.span.set_attributes(attributes)
+        set_status(self.span, outcome, failure)
+        finished = "batch.run.finished" if self.level == "job" else "batch.step.finished"
+        self.event(
+            finished if not outcome.goes_on else "batch.attempt.failed",
+            ", ".join(filter(None, (f"{title} ended: {outcome.status}", outcome.error_type, outcome.reason))),
+            {**times, **attributes, **failure},
+            outcome.severity,
+        )
+        self.span.end()
+
+    def report_part(self, title: str, result: Mapping[str, Any]) -> None:
+        """Emit the event of what this process has recorded, of a run or step whose end another process reports."""
+        process = self.telemetry
+        if process is not None:
+            reported = "batch.run.reported" if self.level == "job" else "batch.step.reported"
+            body = f"{title} was reported on by one of its processes"
+            self.event(reported, body, process.redaction.attributes(result), "INFO")

@@ -77,6 +77,8 @@ def count_of(value: object, what: str) -> int | None:
 
 
 def _whole(value: object) -> int | None:
+    if type(value) is int:
+        return value
     # Not only int: decimals, and the numbers of numpy, too.
     try:
         if isinstance(value, SupportsIndex):

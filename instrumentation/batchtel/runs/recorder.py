@@ -172,7 +172,7 @@ class Recorder:
         if outcome.goes_on:
             self.enter("retrying", now)
             return
-        process.meter.add(f"batch.{self.level}.completions", 1, {**self.labels, **outcome.labels()})
+        process.meter.add_with_exemplar(f"batch.{self.level}.completions", 1, {**self.labels, **outcome.labels()})
         self.enter(outcome.status, now)
         if outcome.status in ("failure", "timeout") and self.of_several is not None and self.of_several.used_up:
             self.enter("dead_letter", now)

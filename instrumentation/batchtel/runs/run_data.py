@@ -111,12 +111,16 @@ class Data:
 
     def count(self, processed: object, failed: object) -> dict[str, int]:
         """Count records, None for what is not given; return what is to be added to which counter."""
-        given = {"processed": processed, "failed": failed}
-        counts = {name: count for name, value in given.items() if (count := _count(value, name)) is not None}
+        counts = {}
+        if processed is not None and (count := count_of(processed, "processed")) is not None:
+            counts["processed"] = count
+        if failed is not None and (count := count_of(failed, "failed")) is not None:
+            counts["failed"] = count
         with lock.shared():
             for name, count in counts.items():
                 setattr(self, name, (getattr(self, name) or 0) + count)
-        self._share_counts(RecordCounts(**counts))
+        if self._tally is not None:
+            self._share_counts(RecordCounts(**counts))
         return {f"records.{name}": count for name, count in counts.items()}
 
     def count_in_step(self, failed: int) -> None:
@@ -187,10 +191,6 @@ class Data:
             "batch.data.timestamp": iso(self.newest) if self.newest is not None else None,
         }
         return {key: value for key, value in attributes.items() if value is not None}
-
-
-def _count(value: object, what: str) -> int | None:
-    return None if value is None else count_of(value, what)
 
 
 def _newest(moment: object) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from opentelemetry.sdk.resources import Resource
 
 from batchtel.base import native
 from batchtel.schema.signals import METRICS, Metric
+from batchtel.telemetry.pending import Pending
 from batchtel.version import __version__
 
 
@@ -37,17 +39,29 @@ class Meter:
         provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
         meter = provider.get_meter("batchtel", __version__)
         self._instruments = {row.name: _instrument(meter, row) for row in METRICS}
+        self._sums = Pending(operator.add)
+        self._maxima = Pending(max)
         self._reached: dict[tuple[str, ...], float] = {}
-        self._lock = native.Lock()
         self._guard = native.Guard()
 
     def collect(self) -> None:
         """Hand over what was recorded since the last time."""
         with self._guard.held():
+            for name, amount, attributes in self._sums.drain():
+                self._instruments[name].add(amount, attributes)
+            for name, time, attributes in self._maxima.drain():
+                # The SDK keeps the last value of an interval, and two runs of one process may report in either order.
+                key = (name, *attributes.values())
+                self._reached[key] = max(time, self._reached.get(key, 0.0))
+                self._instruments[name].set(self._reached[key], attributes)
             self._reader.collect()
 
     def add(self, name: str, amount: float, attributes: Mapping[str, str]) -> None:
         """Add to a counter."""
+        self._sums.put(name, amount, attributes)
+
+    def add_with_exemplar(self, name: str, amount: float, attributes: Mapping[str, str]) -> None:
+        """Add to a counter whose points lead to the trace of the current context."""
         with self._guard.held():
             self._instruments[name].add(amount, attributes)
 
@@ -58,11 +72,7 @@ class Meter:
 
     def reach(self, name: str, time: float, attributes: Mapping[str, str]) -> None:
         """Raise a maximum to `time`, a Unix time in seconds; an earlier one than before changes nothing."""
-        # The SDK keeps the last value of an interval, and two runs of one process may report theirs in either order.
-        with self._guard.held(), self._lock:
-            key = (name, *attributes.values())
-            self._reached[key] = max(time, self._reached.get(key, 0.0))
-            self._instruments[name].set(self._reached[key], attributes)
+        self._maxima.put(name, time, attributes)
 
 
 def _instrument(meter: Any, row: Metric) -> Any:

@@ -51,7 +51,7 @@ with batchtel.job("green") as job:
     while time.monotonic() < end:
         job.records(processed=1)
         job.records(failed=1)
-    print("flushed", batchtel.flush(20), job.data.processed)
+    print("flushed", batchtel.flush(20), job._recorded.data.processed)
     if sys.argv[3:]:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)

@@ -6,6 +6,7 @@ import pytest
 
 import batchtel
 from batchtel.testing import Captured
+from tests.instrumentation.ways_in.command import call, wrapped
 from tests.support.polling import until
 from tests.support.process import start, succeed
 from tests.support.sink import Sink
@@ -93,6 +94,13 @@ def test_a_forked_child_does_not_beat_for_its_parent(sink: Sink) -> None:
     assert _sum(sink, "batch.job.records.processed") == 1
     assert _sum(sink, "batch.job.progress") == 4
     assert _sum(sink, "batch.job.alive.time") == pytest.approx(duration, rel=NEITHER_LOST_NOR_TWICE)
+
+
+def test_a_command_is_alive_from_its_start(sink: Sink) -> None:
+    """A short command has ended when telemetry is loaded: the seconds before that count, too."""
+    assert call(wrapped("true"), sink).returncode == 0
+    (duration,) = (point.sum for point in sink.points("batch.job.duration"))
+    assert _sum(sink, "batch.job.alive.time") >= duration
 
 
 def test_progress_counts_what_was_added(captured: Captured, caplog: pytest.LogCaptureFixture) -> None:

@@ -193,7 +193,7 @@ class Run:
 
     def beat(self) -> None:
         """Report how far it has come, and which limits of time it has newly passed."""
-        self.report_progress()
+        self._report_progress()
         if self.reporting.end == "whole":
             late = self._newly_late()
             self._violated(late or () if self.reporting.limits else ())
@@ -203,7 +203,7 @@ class Run:
         return self.sla.newly_late()
 
     @harmless(None)
-    def report_progress(self) -> None:
+    def _report_progress(self) -> None:
         """Ask the function that reports the progress, if there is one."""
         if self.recorder.telemetry is not None:
             self.advance(self.progress.asked())
@@ -265,7 +265,6 @@ class Run:
 
     def report_part(self) -> None:
         """Report what this process has recorded of a run whose end another process reports."""
-        self.report_progress()
         self._report_quality()
         self.recorder.report_part(self.title, self.result())
 

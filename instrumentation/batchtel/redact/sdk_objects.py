@@ -86,7 +86,7 @@ def log_records(batch: Iterable[ReadableLogRecord], redaction: Redaction) -> lis
         record: Any = readable.log_record
         record.body = redaction.value("", record.body)
         for key, value in dict(record.attributes or {}).items():
-            clean = redaction.value(key, value)
+            _, clean = redaction.pair(key, value)
             if clean != value:
                 record.attributes[key] = clean
     return records

@@ -60,7 +60,7 @@ OUTSIDE_OF_JOBS = {
 }
 """Modules of the job side that no job imports, and what they are for: commands, tests of jobs, and Airflow."""
 
-JOB_SIDE = {"opentelemetry", "grpc", "google", "requests"}
+JOB_SIDE = {"opentelemetry", "grpc", "google", "urllib3", "certifi"}
 """What a job process may import: OpenTelemetry, and what its exporters bring."""
 
 TESTS = Path(__file__).parent

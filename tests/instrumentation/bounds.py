@@ -140,9 +140,11 @@ def _run(case: Case, hanging: str, folder: Path) -> Finished:
 
 
 def imports() -> float:
-    """Return the seconds of CPU that the import of the exporters needs."""
-    names = ", ".join(f"opentelemetry.exporter.otlp.proto.http.{name}_exporter" for name in ("trace", "metric", "_log"))
-    script = f"import time, batchtel.telemetry.providers\nbegan = time.process_time()\nimport {names}\n"
+    """Return the seconds of CPU that the import of a client and of the encoders needs."""
+    encoders = ("trace_encoder", "metrics_encoder", "_log_encoder")
+    names = ", ".join(f"opentelemetry.exporter.otlp.proto.common.{name}" for name in encoders)
+    script = "import time, batchtel.telemetry.providers\nbegan = time.process_time()\n"
+    script += f"import batchtel.export.http_client, {names}\n"
     return float(run(script + "print(time.process_time() - began)").stdout)
 
 
@@ -163,7 +165,7 @@ def main() -> None:
             waits = measure(case, f"http://127.0.0.1:{listener.getsockname()[1]}")
         sys.stdout.write(f"| {case.name} | {case.bound:g} s | {waits.measured:.1f} s |\n")
         sys.stdout.flush()
-    sys.stdout.write(f"\nImporting the exporters needs {imports():.1f} s of CPU.\n")
+    sys.stdout.write(f"\nImporting the client and the encoders needs {imports():.1f} s of CPU.\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ BREAK = {
     "spans": "from opentelemetry.sdk.trace import Tracer as broken; broken.start_span = fail",
     "threads": "import threading as broken; broken.Thread.start = fail",
     "context": "import opentelemetry.context as broken; broken.attach = fail",
-    "exporters": "import batchtel.export.exporter as broken; broken.build = fail",
+    "client": "import batchtel.export.client as broken; broken.build = fail",
 }
 
 
@@ -65,14 +65,14 @@ def test_a_broken_part_does_not_reach_the_job(sink: Sink, part: str) -> None:
 
 
 def test_a_flush_that_cannot_export_returns_false(sink: Sink) -> None:
-    """Where no exporter can be made nothing is delivered, and flush() returns False."""
+    """Where no client can be made nothing is delivered, and flush() returns False."""
     finished = run(
         """
         import batchtel
-        from batchtel.export import exporter
+        from batchtel.export import client
         def fail(*args):
             raise RuntimeError("inside telemetry")
-        exporter.build = fail
+        client.build = fail
         with batchtel.job("unsent"):
             pass
         print(batchtel.flush(20))

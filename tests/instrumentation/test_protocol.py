@@ -20,7 +20,7 @@ JOB = """
     with batchtel.job("spoken") as job, batchtel.step("inner"):
         job.records(processed=1)
     assert batchtel.flush(20 if sys.argv[1] == "arrives" else 3) is (sys.argv[1] == "arrives")
-    loaded = {name for name in ("grpc", "requests") if name in sys.modules}
+    loaded = {name for name in ("grpc", "requests", "urllib3") if name in sys.modules}
     assert loaded == set(sys.argv[2:]), loaded
     """
 
@@ -75,10 +75,10 @@ def test_both_protocols_reach_a_collector(sink: Sink, collector: Collector) -> N
     succeed(JOB, None, "arrives", "grpc", **_variables(collector.grpc, OTEL_EXPORTER_OTLP_PROTOCOL="grpc"))
     assert _arrived(sink)
     sink.requests.clear()
-    succeed(JOB, None, "arrives", "requests", **_variables(collector.http, OTEL_EXPORTER_OTLP_PROTOCOL="HTTP/protobuf"))
+    succeed(JOB, None, "arrives", "urllib3", **_variables(collector.http, OTEL_EXPORTER_OTLP_PROTOCOL="HTTP/protobuf"))
     assert _arrived(sink)
     sink.requests.clear()
-    succeed(JOB, None, "arrives", "requests", **_variables(collector.http))
+    succeed(JOB, None, "arrives", "urllib3", **_variables(collector.http))
     assert _arrived(sink)
 
 
@@ -89,7 +89,7 @@ def test_the_wrong_protocol_is_diagnosed(collector: Collector) -> None:
         (collector.grpc, "grpc", "http/protobuf", 4318),
     ):
         variables = _variables(url, OTEL_EXPORTER_OTLP_PROTOCOL=wrong, OTEL_EXPORTER_OTLP_TIMEOUT="2")
-        finished = run(JOB, None, "lost", "grpc" if wrong == "grpc" else "requests", **variables)
+        finished = run(JOB, None, "lost", "grpc" if wrong == "grpc" else "urllib3", **variables)
         assert (finished.code, finished.stdout) == (0, ""), finished.stderr
         port = url.rpartition(":")[2]
         fix = (

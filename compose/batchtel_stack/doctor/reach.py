@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import ssl
@@ -12,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from batchtel.export.delivery import Delivery, nothing
+from batchtel.export.delivery import Delivery
 from batchtel.export.endpoint import GRPC, Endpoint
 from batchtel.export.reply import Reply
 from batchtel_stack.doctor.finding import Finding
@@ -27,8 +26,6 @@ _CLIENT: Final = ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_C
 
 def reach(endpoints: Sequence[Endpoint]) -> Iterator[Finding]:
     """Yield one finding for each signal's endpoint; equal ones are reported once."""
-    # The exporters log the same problems, and a process without a logging configuration prints them.
-    logging.getLogger("opentelemetry.exporter").addHandler(logging.NullHandler())
     reported = set()
     for endpoint in endpoints:
         finding = _reach(endpoint)
@@ -51,7 +48,7 @@ def _reach(endpoint: Endpoint) -> Finding:
     problem = _transport(endpoint, host, port)
     if problem is not None:
         return problem
-    reply = Delivery(endpoint, TIMEOUT).send(nothing(endpoint.signal))
+    reply = Delivery(endpoint, TIMEOUT).send_encoded(b"")
     if reply.verdict == "delivered":
         return Finding(CHECK, "ok", f"{endpoint.shown} accepts {endpoint.protocol}")
     return _refused(endpoint, reply)

@@ -17,7 +17,6 @@ _ALWAYS: Final = (
     "batchtel.export.delivery",
     "batchtel.telemetry.logs",
     "batchtel.telemetry.metrics",
-    "batchtel.export.otlp_json",
     "batchtel.telemetry.spans",
     "opentelemetry.exporter.otlp.proto.common._log_encoder",
     "opentelemetry.exporter.otlp.proto.common.metrics_encoder",
@@ -27,12 +26,7 @@ _ALWAYS: Final = (
     "opentelemetry.proto.collector.trace.v1.trace_service_pb2",
 )
 
-_HTTP: Final = (
-    "batchtel.export.delivery_http",
-    "opentelemetry.exporter.otlp.proto.http._log_exporter",
-    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-)
+_HTTP: Final = ("batchtel.export.http_client",)
 """gRPC is left out: its library does more at import than to define things, which a fork must not find begun."""
 
 

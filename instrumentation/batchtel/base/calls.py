@@ -6,11 +6,13 @@ A mistake of the caller is reported as one, with the call that was meant, and wh
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from batchtel.base.guard import described, warn_of_failure, warn_once
+
+if TYPE_CHECKING:
+    from inspect import BoundArguments
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -27,8 +29,6 @@ def public(
     """
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result | Default]:
-        parameters = _Parameters(function)
-
         @functools.wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> Result | Default:
             try:
@@ -40,7 +40,7 @@ def public(
                         raise
                     problem = " ".join(str(error).split()).rpartition(".")[2]
                 warn_once(f"call {function.__qualname__}", "%s; write %s", problem, call)
-                fitting = parameters.fitting(args, kwargs)
+                fitting = _Parameters(function).fitting(args, kwargs)
                 return default if fitting is None else function(*fitting.args, **fitting.kwargs)
             except Exception as error:
                 warn_of_failure(function.__qualname__, error)
@@ -78,9 +78,11 @@ def asked(function: Callable[[], object], what: str) -> object:
 
 
 class _Parameters:
-    """The parameters of one function, to find the arguments that fit."""
+    """The parameters of one function, to find the arguments that fit; made for the first call that has others."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        import inspect
+
         self._signature = inspect.signature(function)
         kinds = {name: parameter.kind for name, parameter in self._signature.parameters.items()}
         named = inspect.Parameter.KEYWORD_ONLY
@@ -88,7 +90,7 @@ class _Parameters:
         self._by_place = [name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
         self._spreads = any(kind is inspect.Parameter.VAR_POSITIONAL for kind in kinds.values())
 
-    def fitting(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments | None:
+    def fitting(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BoundArguments | None:
         """Return those that fit; None where one that is needed is missing."""
         places = self._by_place
         if places in ([], ["self"]) and not self._spreads:

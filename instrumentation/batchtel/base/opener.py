@@ -6,7 +6,6 @@ import functools
 import os
 import re
 import time
-from pathlib import Path
 from typing import Final, NamedTuple
 
 UNSEEN: Final = 86_400.0
@@ -117,7 +116,7 @@ def _this_process(pid: int) -> tuple[str, int]:
         # The /proc of another process namespace has other numbers.
         if os.readlink("/proc/self") != str(pid):
             return "", 0
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        boot = _content("/proc/sys/kernel/random/boot_id").decode("ascii").strip()
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}", _ticks(pid)
     except (OSError, ValueError):
         return "", 0
@@ -138,7 +137,7 @@ def _ticks(pid: int) -> int:
         OSError: The process cannot be seen; FileNotFoundError if there is none.
     """
     # The name, in parentheses, may itself hold spaces and parentheses.
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    fields = _content(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
@@ -150,3 +149,8 @@ def _exists(pid: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

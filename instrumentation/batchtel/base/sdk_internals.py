@@ -35,31 +35,13 @@ INTERNALS: Final = (
         "opentelemetry.exporter.otlp.proto.common",
         "_log_encoder",
         "the encoder of log records has no other module, for the same reason",
-        ("airflow.preload", "export.delivery"),
-    ),
-    Internal(
-        "opentelemetry.exporter.otlp.proto.http",
-        "_log_exporter",
-        "the exporter of log records has no other module, for the same reason",
-        ("airflow.preload", "export.exporter"),
-    ),
-    Internal(
-        "opentelemetry.exporter.otlp.proto.grpc",
-        "_log_exporter",
-        "the exporter of log records has no other module, for the same reason",
-        ("export.exporter",),
+        ("airflow.preload", "export.messages"),
     ),
     Internal(
         "opentelemetry.context",
         "_SUPPRESS_INSTRUMENTATION_KEY",
         "instrumented HTTP clients make spans of exports but where this key is set; the SDK's own exporters set it",
         ("export.worker",),
-    ),
-    Internal(
-        "opentelemetry.sdk.metrics.export:MetricReader",
-        "_receive_metrics",
-        "the abstract method by which a reader receives a collection; each reader of one's own has to define it",
-        ("telemetry.metrics",),
     ),
     Internal(
         "opentelemetry.sdk.trace:TracerProvider",
@@ -78,24 +60,6 @@ INTERNALS: Final = (
         "_endpoint",
         "no public way shows where an exporter of Airflow sends its spans to",
         ("airflow.own_trace",),
-    ),
-    Internal(
-        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter:OTLPSpanExporter",
-        "_channel",
-        "the exporter makes its channel itself, and an interceptor that reads the replies has to be put around it",
-        ("export.delivery_grpc",),
-    ),
-    Internal(
-        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter:OTLPSpanExporter",
-        "_stub",
-        "the class of the client that the exporter makes of a channel, for the same reason",
-        ("export.delivery_grpc",),
-    ),
-    Internal(
-        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter:OTLPSpanExporter",
-        "_client",
-        "the client that the exporter calls, for the same reason",
-        ("export.delivery_grpc",),
     ),
     Internal(
         "opentelemetry.util",

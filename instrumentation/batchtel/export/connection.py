@@ -1,12 +1,11 @@
 """The connection to the collector of one signal: the settings of the stock exporters, read once from the environment.
 
-They read it when they are built, which is after the job has begun, and requests reads its proxies again for each
-request. A job that clears or changes its environment meanwhile would lose its telemetry, or send it elsewhere.
+They read it when they are built, which is after the job has begun. A job that clears or changes its environment
+meanwhile would lose its telemetry, or send it elsewhere.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -24,7 +23,7 @@ class Connection(NamedTuple):
 
     `url` is the whole address over HTTP. `headers` is as the variable has it. `proxies` has the address of the proxy
     by scheme, and under `no` the hosts that need none. `bundles` are files
-    that requests reads. `has_provider` is whether an entry point makes credentials.
+    that requests and curl read. `has_provider` is whether an entry point makes credentials.
     """
 
     url: str
@@ -69,10 +68,6 @@ class Connection(NamedTuple):
     def header_pairs(self) -> dict[str, str]:
         """The headers by their names, in lower case."""
         return _pairs(self.headers)
-
-    def later_headers(self, signal: str, environ: Mapping[str, str] = os.environ) -> frozenset[str]:
-        """Return the names of headers that the environment has now and had not then."""
-        return frozenset(_pairs(_read(signal, environ, "HEADERS"))) - frozenset(self.header_pairs)
 
     def credentials(self) -> Any:
         """Read the certificates for gRPC.

@@ -16,7 +16,9 @@ BACKLOG_LIMIT: Final = 40
 
 
 class MetricsOutbox(Outbox):
-    """Collections of metrics on their way out; all that wait go in one request. `beat` makes them, if it is asked to.
+    """Collections of metrics on their way out; all that wait go in one request.
+
+    `collect` returns what was recorded since its last call, None for nothing; `before` is called before each.
 
     A delta that is dropped is lost for good: the stock reader turns 12 into 5 and reports success (opentelemetry-python
     #5020). After a failure they go one by one, the newest first, so that a collection which the collector never
@@ -32,15 +34,17 @@ class MetricsOutbox(Outbox):
         timeout: float,
         spool: Spool | None,
         redaction: Redaction,
-        beat: Callable[[bool], None],
+        before: Callable[[], None],
+        collect: Callable[[], Any],
     ) -> None:
-        self._beat = beat
+        self._before = before
+        self._collect = collect
         super().__init__(endpoint, interval, timeout, spool, redaction)
 
     def spool_remaining(self, until: float) -> None:
         """Move what could not be delivered to the spool, with what was recorded since the last collection."""
         if self._spool is not None:
-            self._beat(True)
+            self._pull()
         super().spool_remaining(until)
 
     def _payload(self, batch: list[Any]) -> Any:
@@ -56,10 +60,18 @@ class MetricsOutbox(Outbox):
         while True:
             # Without room what is recorded adds up in the SDK, which loses nothing, until some was sent.
             collects = self.has_room
-            self._beat(collects)
+            if collects:
+                self._pull()
+            else:
+                self._before()
             delay = super()._export()
             if delay or collects:
                 return delay
+
+    def _pull(self) -> None:
+        self._before()
+        if (collection := self._collect()) is not None:
+            self.put(collection)
 
     def _on_reply(self, batch: list[Any], reply: Reply) -> None:
         if reply.verdict == "refused" and len(batch) > 1:

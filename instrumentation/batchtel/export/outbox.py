@@ -1,4 +1,4 @@
-"""The queue of one signal: bounded, and emptied by a worker through a stock exporter."""
+"""The queue of one signal: bounded, and emptied by a worker."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from batchtel.base import native
 from batchtel.base.guard import warn, warn_once
-from batchtel.export import wait_budget
-from batchtel.export.delivery import Delivery, encode
+from batchtel.export import messages, wait_budget
+from batchtel.export.delivery import Delivery
 from batchtel.export.endpoint import Endpoint
 from batchtel.export.outage_marker import Outage
-from batchtel.export.reply import Reply, new_request
+from batchtel.export.reply import Reply
 from batchtel.export.spool import Spool, Spooled
 from batchtel.export.undelivered import Undelivered
 from batchtel.export.waiting import Waiting
@@ -147,7 +147,7 @@ class Outbox:
     def _write(self, batch: list[Any]) -> Path | None:
         assert self._spool is not None
         try:
-            path = self._spool.write(encode(self._endpoint.signal, self._payload(batch)))
+            path = self._spool.write(messages.encode(self._endpoint.signal, self._payload(batch)))
             self.undelivered.spooled[path] = len(batch)
             return path
         except Exception as error:
@@ -156,7 +156,7 @@ class Outbox:
             return None
 
     def _payload(self, batch: list[Any]) -> Any:
-        """Return the payload of the exporter for the items of one request."""
+        """Return the items of one request as they are encoded."""
         clean = sdk_objects.spans if self._endpoint.signal == "traces" else sdk_objects.log_records
         return clean(batch, self._redaction)
 
@@ -270,15 +270,11 @@ class Outbox:
 
     def _resend(self, spooled: Spooled) -> bool:
         """Send one file of the spool and delete it; False if the collector accepts nothing now."""
-        from batchtel.export import otlp_json
-
-        try:
-            request = otlp_json.load(spooled.data, new_request(self._endpoint.signal))
-        except ValueError as error:
-            warn_once("spool:unreadable", "%s is not OTLP JSON, so it is deleted: %s", spooled.path, error)
+        if not messages.is_request(self._endpoint.signal, spooled.data):
+            warn_once("spool:unreadable", "%s is no request of OTLP, so it is deleted", spooled.path)
             spooled.delete()
             return True
-        reply = self._delivery.resend(request)
+        reply = self._delivery.send_encoded(spooled.data)
         self._record_reply(reply)
         if reply.verdict == "retry" or reply.is_misdirected:
             return False

@@ -24,9 +24,6 @@ FLUSH_TIMEOUT_IN_OUTAGE: Final = 0.5
 FLUSH_TIMEOUT_IN_LONG_OUTAGE: Final = 0.05
 """Seconds of a flush during a long outage: a collector that is back replies within them."""
 
-SPOOL_TIMEOUT: Final = 1.0
-"""Seconds that writing to the spool may add to a flush."""
-
 
 class Outboxes:
     """One outbox for each signal that is sent, and what else is to be flushed.
@@ -107,7 +104,7 @@ class Outboxes:
         """
         delivered = flush_workers(self._workers, timeout)
         if not delivered:
-            until = time.monotonic() + SPOOL_TIMEOUT
+            until = time.monotonic() + wait_budget.SPOOL_TIMEOUT
             for outbox in self._all:
                 # 0.5 s between two pokes of a sensor are too short to conclude that the collector is away.
                 if timeout >= self._for_parts:

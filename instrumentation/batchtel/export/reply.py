@@ -1,11 +1,13 @@
-"""What the collector answers to one request, and where that is read."""
+"""What the collector answers to one request."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from google.protobuf.message import DecodeError
 
 from batchtel.base.guard import warn_once
+from batchtel.export import messages
 
 if TYPE_CHECKING:
     from batchtel.export.endpoint import Signal
@@ -32,52 +34,30 @@ class Reply(NamedTuple):
     rejected: int = 0
 
 
-class Listener:
-    """Reads the replies to one signal's requests, and can put another request in the place of the next one."""
+def accepted(signal: Signal, response: bytes) -> Reply:
+    """Return the reply for a request that was accepted; warn once if not all of it was.
 
-    def __init__(self, signal: Signal) -> None:
-        self.signal = signal
-        self.reply: Reply | None = None
-        self.replacement: Any = None
-
-    def accepted(self, response: Any) -> None:
-        """Read the ExportServiceResponse of a request that was accepted; warn once if not all of it was."""
-        partial = response.partial_success
-        # rejected_spans, rejected_data_points or rejected_log_records: the first field of each.
-        rejected = next((value for field, value in partial.ListFields() if field.name.startswith("rejected")), 0)
-        self.reply = Reply("delivered", rejected=rejected)
-        if rejected:
-            warn_once(
-                f"partial:{self.signal}",
-                "the collector accepted a request of %s but rejected %d items in it, which are lost: %s",
-                self.signal,
-                rejected,
-                shown(partial.error_message) or "it gives no reason",
-            )
-        elif partial.error_message:
-            warn_once(
-                f"partial:{self.signal}",
-                "the collector accepted the %s and warns: %s",
-                self.signal,
-                shown(partial.error_message),
-            )
-
-    def response(self) -> Any:
-        """Return an empty ExportServiceResponse of the signal."""
-        return getattr(_service(self.signal), f"Export{_MESSAGES[self.signal]}ServiceResponse")()
-
-
-_MESSAGES = {"traces": "Trace", "metrics": "Metrics", "logs": "Logs"}
-
-
-def _service(signal: Signal) -> Any:
-    module = {"traces": "trace", "metrics": "metrics", "logs": "logs"}[signal]
-    return importlib.import_module(f"opentelemetry.proto.collector.{module}.v1.{module}_service_pb2")
-
-
-def new_request(signal: Signal) -> Any:
-    """Return an empty ExportServiceRequest of `signal`."""
-    return getattr(_service(signal), f"Export{_MESSAGES[signal]}ServiceRequest")()
+    `response` is an ExportServiceResponse, empty where all was accepted; a proxy's page of 200 may stand there, too.
+    """
+    try:
+        partial = messages.response(signal, response).partial_success
+    except DecodeError:
+        return Reply("delivered")
+    # rejected_spans, rejected_data_points or rejected_log_records: the first field of each.
+    rejected = next((value for field, value in partial.ListFields() if field.name.startswith("rejected")), 0)
+    if rejected:
+        warn_once(
+            f"partial:{signal}",
+            "the collector accepted a request of %s but rejected %d items in it, which are lost: %s",
+            signal,
+            rejected,
+            shown(partial.error_message) or "it gives no reason",
+        )
+    elif partial.error_message:
+        warn_once(
+            f"partial:{signal}", "the collector accepted the %s and warns: %s", signal, shown(partial.error_message)
+        )
+    return Reply("delivered", rejected=rejected)
 
 
 def shown(text: str) -> str:

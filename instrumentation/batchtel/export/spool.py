@@ -14,12 +14,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchtel.base.guard import warn_once
 
 if TYPE_CHECKING:
     from batchtel.export.endpoint import Signal
+
+ENDING: Final = ".binpb"
+"""The end of the name of each file, by the convention for files of one protobuf message."""
 
 
 class Spooled(NamedTuple):
@@ -42,24 +45,21 @@ class Spool:
         self._signal = signal
         self._number = 0
 
-    def write(self, request: Any) -> Path:
-        """Write `request`, an ExportServiceRequest, to a file of its own; drops the oldest files to make room.
+    def write(self, request: bytes) -> Path:
+        """Write `request`, an encoded ExportServiceRequest, to a file of its own; drops the oldest files to make room.
 
         Raises:
             OSError: The folder cannot be written.
         """
-        from batchtel.export import otlp_json
-
-        data = otlp_json.dump(request)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._make_room(len(data))
+        self._make_room(len(request))
         self._number += 1
-        path = self._folder / f"{time.time_ns()}-{os.getpid()}-{self._number}.{self._signal}.json"
+        path = self._folder / f"{time.time_ns()}-{os.getpid()}-{self._number}.{self._signal}{ENDING}"
         unfinished = path.with_name(f".{path.name}")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with open(descriptor, "wb") as file:
-                file.write(data)
+                file.write(request)
             os.rename(unfinished, path)
         except OSError:
             # On a full disk the halves of all processes would fill what room is left, and no limit counts them.
@@ -70,7 +70,7 @@ class Spool:
     @contextmanager
     def oldest(self, passed: set[str]) -> Iterator[Spooled | None]:
         """Lock the oldest file of the signal that no process has locked and is not in `passed`; None if none is."""
-        for path in self._files(f".{self._signal}.json"):
+        for path in self._files(f".{self._signal}{ENDING}"):
             if path.name in passed:
                 continue
             with _locked(path) as data:
@@ -87,7 +87,7 @@ class Spool:
 
     def _make_room(self, size: int) -> None:
         sizes = []
-        for path in self._files(".json"):
+        for path in self._files(ENDING):
             with suppress(OSError):
                 sizes.append((path, path.lstat().st_size))
         excess = sum(used for _, used in sizes) + size - self._limit

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from batchtel.export import otlp_json
+from batchtel.export import messages
 from batchtel.export.delivery import Delivery
 from batchtel.export.endpoint import SIGNALS, Endpoint, Signal
-from batchtel.export.reply import new_request
-from batchtel.export.spool import Spool, Spooled, files
+from batchtel.export.spool import ENDING, Spool, Spooled, files
 from batchtel.schema.settings import Settings
 
 
@@ -66,7 +65,7 @@ class SpoolSender:
     def _without_endpoint(self) -> Iterator[Kept]:
         reached = {sender.endpoint.signal for sender in self._senders}
         for signal in SIGNALS:
-            if signal not in reached and files(self._folder, f".{signal}.json"):
+            if signal not in reached and files(self._folder, f".{signal}{ENDING}"):
                 fix = f"set OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
                 yield Kept(signal, f"there is no endpoint for {signal}: {fix}", is_away=False)
 
@@ -97,11 +96,9 @@ class _SignalSender:
 
     def _send(self, spooled: Spooled) -> Kept | None:
         signal = self.endpoint.signal
-        try:
-            request = otlp_json.load(spooled.data, new_request(signal))
-        except ValueError as error:
-            return Kept(signal, f"{spooled.path} is not OTLP JSON ({error}); remove it", is_away=False)
-        reply = self._delivery.resend(request)
+        if not messages.is_request(signal, spooled.data):
+            return Kept(signal, f"{spooled.path} is no request of OTLP; remove it", is_away=False)
+        reply = self._delivery.send_encoded(spooled.data)
         if reply.verdict == "delivered":
             return None
         if reply.verdict == "refused":

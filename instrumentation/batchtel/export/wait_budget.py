@@ -15,6 +15,9 @@ from typing import Final, NamedTuple
 from batchtel.base.guard import harmless
 from batchtel.base.shared_counts import Tally
 
+SPOOL_TIMEOUT: Final = 1.0
+"""Seconds that writing to the spool may add to a flush."""
+
 REPORTS: Final = 5
 """Processes of a job, beside the one that has opened its run, that report what became of their data."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -17,7 +16,7 @@ from batchtel.base.calls import lenient
 from batchtel.base.guard import harmless, warn_once
 from batchtel.base.identity import clean_name
 from batchtel.base.values import is_given, text_of
-from batchtel.runs import current, job_run, member, run_mark, step_run
+from batchtel.runs import current, job_run, run_mark, step_run
 from batchtel.runs.attempt import offered_attempt
 from batchtel.runs.job_run import JobRun
 from batchtel.runs.joined_run import resumed
@@ -91,6 +90,8 @@ class Definition(ABC, Generic[Held]):
             return cast("Function", type(function)(self(function.__func__)))
         if not self._name:
             return self._named(_name_of(function))(function)
+        import inspect
+
         if inspect.isasyncgenfunction(function):
             return cast("Function", functools.wraps(function)(relaying(self._opened, function)))
         if inspect.isgeneratorfunction(function):
@@ -142,15 +143,24 @@ class Job(Definition[JobRun]):
         here = current.here()
         if here is not None and here.run.is_open and self._is(here.job.name, here.job.run_id, name):
             return Opened(job_run.handle(here.job), None)
-        found, own = (member.open_run(), run_environment.own()) if here is None else (None, None)
-        if found is not None and self._is(found.run.job, found.run.run_id, name):
-            scope = member.join(found)
+        joined, own = (self._joined(name), run_environment.own()) if here is None else (None, None)
+        if joined is not None:
+            scope = joined
         elif own is not None and self._is(own.job, own.run_id, name):
             scope = run_mark.resume(own, resumed(own))
         else:
             run = Run(self._name, run_id=self._run_id, of_several=several, **self._given)
             scope = run_mark.begin(run, outer=current.outer())
         return Opened(job_run.handle(scope.job), scope)
+
+    def _joined(self, name: str) -> Scope | None:
+        """Begin this process's part in a run of the same job that another process has opened; None if there is none."""
+        if not current.may_be_within():
+            return None
+        from batchtel.runs import member
+
+        found = member.open_run()
+        return member.join(found) if found is not None and self._is(found.run.job, found.run.run_id, name) else None
 
     def _unrecorded(self) -> Opened[JobRun]:
         return Opened(job_run.handle(_no_run()), None)

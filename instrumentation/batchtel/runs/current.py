@@ -11,7 +11,7 @@ from batchtel.export import wait_budget
 from batchtel.runs.scope import Scope, innermost, open_scopes, recorded_scopes
 from batchtel.telemetry import open_runs
 
-__all__ = ["around", "here", "open_scopes", "outer", "recorded_scopes", "scope"]
+__all__ = ["around", "here", "may_be_within", "open_scopes", "outer", "recorded_scopes", "scope"]
 
 
 def here() -> Scope | None:
@@ -48,9 +48,14 @@ def outer() -> Scope | None:
     return here() or (around(afresh=True) if is_worker() else None)
 
 
+def may_be_within() -> bool:
+    """Whether another process may have opened a run around this process."""
+    return run_environment.was_marked() or is_worker()
+
+
 def around(*, afresh: bool) -> Scope | None:
     """Return this process's part in a run that another process has opened; None if there is none."""
-    if not (run_environment.was_marked() or is_worker()):
+    if not may_be_within():
         return None
     from batchtel.runs import member
 
@@ -66,7 +71,7 @@ def _followed(found: Scope | None) -> Scope | None:
 
 def _place_of_tally() -> str:
     """Return the place of the tally of the run around this process; empty if there is none."""
-    if not (run_environment.was_marked() or is_worker()):
+    if not may_be_within():
         return ""
     from batchtel.runs import member
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from batchtel.base.outcome import Outcome
 from batchtel.base.start import Start
@@ -15,7 +15,9 @@ from batchtel.runs.attempt import Attempt
 from batchtel.runs.reporting import Reporting
 from batchtel.schema.signals import METRICS
 from batchtel.telemetry.process import telemetry
-from batchtel.telemetry.providers import Telemetry
+
+if TYPE_CHECKING:
+    from batchtel.telemetry.providers import Telemetry
 
 _LABELS: Final = {"job": ("job_name", "job_type"), "step": ("job_name", "job_type", "step_name")}
 

@@ -7,7 +7,6 @@ reported as failed attempts, with the state `retrying` between them.
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +35,8 @@ class Retry:
 
     def __call__(self, function: Function) -> Function:
         """Decorate `function`."""
+        import inspect
+
         wrapper = self._coroutine(function) if inspect.iscoroutinefunction(function) else self._function(function)
         return cast("Function", functools.wraps(function)(wrapper))
 

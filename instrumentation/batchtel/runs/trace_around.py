@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchtel.base import run_environment
-from batchtel.runs.airflow_process import makes_spans
-from batchtel.runs.dag_run_ids import of_dag_run
-from batchtel.telemetry.providers import extracted
 
 
 def parent_context() -> Any:
@@ -17,7 +14,11 @@ def parent_context() -> Any:
 
     here = context.get_current()
     carrier = _carrier(trace.get_current_span(here))
-    return extracted(carrier, here) if carrier else here
+    if not carrier:
+        return here
+    from batchtel.telemetry.providers import extracted
+
+    return extracted(carrier, here)
 
 
 def _carrier(span: Any) -> Mapping[str, str]:
@@ -37,6 +38,9 @@ def _dag_run(span: Any) -> dict[str, str]:
     {} if it names none, or if the current `span` is to be the parent. That is not so of the one which Airflow 3.3 sets
     in every task where it makes no spans itself: no process records it, and it is marked as not sampled.
     """
+    from batchtel.runs.airflow_process import makes_spans
+    from batchtel.runs.dag_run_ids import of_dag_run
+
     here, around = run_environment.airflow_task(), span.get_span_context()
     if here is None or (around.is_valid and (span.is_recording() or around.trace_flags.sampled or makes_spans())):
         return {}

@@ -81,8 +81,8 @@ SETTINGS: Final = {
         ("BATCHTEL_SPOOL_DIR",),
         "string",
         "",
-        "Folder for what cannot be delivered at exit, one OTLP JSON request a file; the next run with the same folder "
-        "sends it, or `batchtel spool send`. Unset: it is lost.",
+        "Folder for what cannot be delivered at exit, one OTLP request a file, as protobuf; the next run with the same "
+        "folder sends it, or `batchtel spool send`. Unset: it is lost.",
     ),
     "spool_limit": Setting(
         ("BATCHTEL_SPOOL_SIZE",), "size", "64MiB", "Size of the spool; beyond it the oldest files are dropped."

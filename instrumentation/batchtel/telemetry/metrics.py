@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
-from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
+from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader, MetricsData
 from opentelemetry.sdk.resources import Resource
 
 from batchtel.base import native
@@ -16,26 +16,12 @@ from batchtel.telemetry.pending import Pending
 from batchtel.version import __version__
 
 
-class DeltaReader(MetricReader):
-    """Hands each collection to `receive`; has no thread of its own."""
-
-    def __init__(self, receive: Callable[[MetricsData], None]) -> None:
-        delta = AggregationTemporality.DELTA
-        super().__init__(preferred_temporality={Counter: delta, Histogram: delta})
-        self._receive = receive
-
-    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
-        self._receive(metrics_data)
-
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Do nothing: the last flush has its own deadline."""
-
-
 class Meter:
     """Records the metrics of the table, by name; amounts are ints or floats, times are Unix seconds."""
 
-    def __init__(self, resource: Resource, receive: Callable[[MetricsData], None]) -> None:
-        self._reader = DeltaReader(receive)
+    def __init__(self, resource: Resource) -> None:
+        delta = AggregationTemporality.DELTA
+        self._reader = InMemoryMetricReader(preferred_temporality={Counter: delta, Histogram: delta})
         provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
         meter = provider.get_meter("batchtel", __version__)
         self._instruments = {row.name: _instrument(meter, row) for row in METRICS}
@@ -44,8 +30,8 @@ class Meter:
         self._reached: dict[tuple[str, ...], float] = {}
         self._guard = native.Guard()
 
-    def collect(self) -> None:
-        """Hand over what was recorded since the last time."""
+    def collect(self) -> MetricsData | None:
+        """Return what was recorded since the last time; None if that is nothing."""
         with self._guard.held():
             for name, amount, attributes in self._sums.drain():
                 self._instruments[name].add(amount, attributes)
@@ -54,7 +40,7 @@ class Meter:
                 key = (name, *attributes.values())
                 self._reached[key] = max(time, self._reached.get(key, 0.0))
                 self._instruments[name].set(self._reached[key], attributes)
-            self._reader.collect()
+            return self._reader.get_metrics_data()
 
     def add(self, name: str, amount: float, attributes: Mapping[str, str]) -> None:
         """Add to a counter."""

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchtel.base import kept_modules, memory, native
 from batchtel.base.calls import public
@@ -20,8 +20,10 @@ from batchtel.base.values import number_of
 from batchtel.schema import settings as settings_table
 from batchtel.schema.settings import Settings
 from batchtel.telemetry import fork_warning, lookup, open_runs
-from batchtel.telemetry.providers import Telemetry
 from batchtel.telemetry.sdk_metadata import without_disk
+
+if TYPE_CHECKING:
+    from batchtel.telemetry.providers import Telemetry
 
 NO_ENDPOINT: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is not set, so the runs of this process are not recorded; set it to the collector, "
@@ -113,6 +115,8 @@ def _build() -> Telemetry | None:
         return None
     _settings = settings
     _warn_of_other_exporters(settings)
+    from batchtel.telemetry.providers import Telemetry
+
     with without_disk():
         built = Telemetry(settings)
     fork_warning.install()

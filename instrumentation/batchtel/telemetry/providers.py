@@ -71,13 +71,10 @@ class Telemetry:
             warn_once("environment", NO_ENVIRONMENT)
         self._ids: PresetIds | None = None
         self._reported_zeros: set[tuple[str, ...]] = set()
-        self._metrics_put: Callable[[Any], None] = _discard
-        self.meter = Meter(resource, lambda collection: self._metrics_put(collection))
+        self.meter = Meter(resource)
         metrics = self._outbox("metrics", settings.metric_interval)
         logs = self._outbox("logs", settings.log_delay)
         spans = self._outbox("traces", settings.span_delay)
-        if metrics:
-            self._metrics_put = metrics.put
         self._metrics, self._logs = metrics, logs
         provider = LoggerProvider(resource, shutdown_on_exit=False)
         provider.add_log_record_processor(QueueProcessor(resource, logs.put if logs else _discard))
@@ -107,19 +104,17 @@ class Telemetry:
         timeout, folder = self.settings.export_timeout, self.settings.spool_folder
         spool = Spool(folder, self.settings.spool_limit, signal) if folder else None
         outbox = (
-            MetricsOutbox(endpoint, interval, timeout, spool, self.redaction, self._beat)
+            MetricsOutbox(endpoint, interval, timeout, spool, self.redaction, _beat, self.meter.collect)
             if signal == "metrics"
             else Outbox(endpoint, interval, timeout, spool, self.redaction)
         )
         self.outboxes.add(outbox)
         return outbox
 
-    def _beat(self, collects: bool) -> None:
-        """Let every open run report its heartbeat, and collect: a heartbeat needs no thread of its own."""
-        for scope in open_runs.recorded_scopes():
-            scope.beat()
-        if collects:
-            self.meter.collect()
+    def collect(self) -> None:
+        """Queue what was recorded as metrics until now."""
+        if self._metrics is not None and (collection := self.meter.collect()) is not None:
+            self._metrics.put(collection)
 
     def _tracer(self, resource: Any) -> Any:
         """Use the global TracerProvider if the job has one, else become it, so that library spans nest in the run."""
@@ -156,7 +151,7 @@ class Telemetry:
             for attributes in attribute_sets:
                 self.meter.add(name, 0, attributes)
         if self._metrics is not None and self._metrics.has_room:
-            self.meter.collect()
+            self.collect()
 
     def event(self, name: str, body: str, attributes: Mapping[str, Any], *, severity: str, context: Any) -> None:
         """Emit one event as a log record; `severity` is INFO, WARN or ERROR."""
@@ -210,6 +205,12 @@ class Telemetry:
 
 
 _NEVER: Final = threading.TIMEOUT_MAX
+
+
+def _beat() -> None:
+    """Let every open run report its heartbeat, which needs no thread of its own."""
+    for scope in open_runs.recorded_scopes():
+        scope.beat()
 
 
 def _described(environ: Mapping[str, str]) -> dict[str, str]:

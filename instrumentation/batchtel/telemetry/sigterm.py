@@ -16,7 +16,6 @@ import faulthandler
 import os
 import signal
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -25,7 +24,7 @@ from typing import Any, Final
 from batchtel.base import native
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
-from batchtel.export.outboxes import SPOOL_TIMEOUT
+from batchtel.export.wait_budget import SPOOL_TIMEOUT
 from batchtel.telemetry import open_runs
 from batchtel.telemetry.process import flush, report_end, telemetry
 
@@ -224,7 +223,7 @@ def _call_at_next_line(frame: FrameType | None, function: Callable[[], None]) ->
         sys.settrace(lambda *unused: None)
 
 
-_LIBRARY: Final = sysconfig.get_path("stdlib")
+_LIBRARY: Final = os.path.dirname(os.__file__)
 _OURS: Final = ("<frozen importlib", os.path.join(_LIBRARY, "logging") + os.sep)
 
 

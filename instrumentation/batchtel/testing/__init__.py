@@ -111,7 +111,7 @@ def capture() -> Iterator[Captured]:
     process = Telemetry(settings.read(), way_out=lambda signal: kept[signal])
     _see_spans()
     with replaced(process):
-        yield Captured(kept, process.meter.collect)
+        yield Captured(kept, process.collect)
 
 
 def _see_spans() -> None:

@@ -115,22 +115,17 @@ def test_retry_after_never_outlasts_the_deadline(sink: Sink) -> None:
     assert [path for path, _ in sink.refused].count("/v1/traces") == 2
 
 
-def test_replies_of_stock_exporters_are_read(refused: str) -> None:
-    """The places of the SDK that this relies on are there: a session is accepted, a gRPC stub can be wrapped."""
+def test_no_reply_is_one_for_each_protocol(refused: str) -> None:
+    """Where nothing listens a client of either protocol returns that the request is to be sent again, and why."""
     succeed(
         """
-        import logging, os
-        from batchtel.export.delivery import nothing
+        import os
+        from batchtel.export.client import build
         from batchtel.export.endpoint import Endpoint, SIGNALS
-        from batchtel.export.exporter import build
-        logging.disable()
         for signal in SIGNALS:
             for protocol in ("http/protobuf", "grpc"):
-                endpoint = Endpoint(signal, os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"], protocol)
-                exporter, listener = build(endpoint, 5)
-                assert listener is not None, (signal, protocol)
-                exporter.export(nothing(signal))
-                assert listener.reply.verdict == "retry", (signal, protocol, listener.reply)
+                reply = build(Endpoint(signal, os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"], protocol), 5).send(b"")
+                assert reply.verdict == "retry" and "refused" in reply.reason, (signal, protocol, reply)
         """,
         None,
         OTEL_EXPORTER_OTLP_ENDPOINT=refused,

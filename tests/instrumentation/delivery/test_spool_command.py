@@ -130,13 +130,13 @@ def test_it_follows_until_it_is_stopped(sink: Sink, tmp_path: Path, variables: d
 
 
 def test_what_is_no_request_stays(sink: Sink, tmp_path: Path, variables: dict[str, str]) -> None:
-    """A file that is not OTLP JSON is named, and keeps no other from being sent."""
+    """A file that is no request is named, and keeps no other from being sent."""
     sink.mode = "ok"
-    (tmp_path / "spool" / "0-1-1.metrics.json").write_text("{no json")
+    (tmp_path / "spool" / "0-1-1.metrics.binpb").write_text("{no request")
     done = spool(sink, "send", **variables)
     assert done.returncode == 1
-    assert "0-1-1.metrics.json is not OTLP JSON" in done.stderr
-    assert [file.name for file in (tmp_path / "spool").iterdir()] == ["0-1-1.metrics.json"]
+    assert "0-1-1.metrics.binpb is no request of OTLP" in done.stderr
+    assert [file.name for file in (tmp_path / "spool").iterdir()] == ["0-1-1.metrics.binpb"]
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,10 @@ IMPORTED_ONCE: Final = (
     "batchtel.telemetry.logs",
     "batchtel.telemetry.metrics",
     "batchtel.telemetry.spans",
-    "opentelemetry.exporter.otlp.proto.http._log_exporter",
-    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "batchtel.export.http_client",
+    "opentelemetry.exporter.otlp.proto.common._log_encoder",
+    "opentelemetry.exporter.otlp.proto.common.metrics_encoder",
+    "opentelemetry.exporter.otlp.proto.common.trace_encoder",
 )
 
 

@@ -1,0 +1,75 @@
+"""The requests and responses of OTLP, as protobuf."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.message import DecodeError, Message
+
+if TYPE_CHECKING:
+    from batchtel.export.endpoint import Signal
+
+_NAMES: Final = {"traces": ("trace", "Trace"), "metrics": ("metrics", "Metrics"), "logs": ("logs", "Logs")}
+
+
+def encode(signal: Signal, payload: Any) -> bytes:
+    """Encode spans, log records or metrics of the SDK as the ExportServiceRequest of `signal`.
+
+    Raises:
+        Exception: A value in it is none that OTLP has.
+    """
+    request: Message
+    if signal == "traces":
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
+        request = encode_spans(payload)
+    elif signal == "logs":
+        from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+
+        request = encode_logs(payload)
+    else:
+        from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+
+        request = encode_metrics(payload)
+    return bytes(request.SerializeToString())
+
+
+def is_request(signal: Signal, data: bytes) -> bool:
+    """Whether `data` is an ExportServiceRequest of `signal` with something in it."""
+    try:
+        return bool(_message(signal, "Request").FromString(data).ListFields())
+    except DecodeError:
+        return False
+
+
+def response(signal: Signal, data: bytes) -> Any:
+    """Read an ExportServiceResponse of `signal`.
+
+    Raises:
+        google.protobuf.message.DecodeError: It is none.
+    """
+    return _message(signal, "Response").FromString(data)
+
+
+def load(signal: Signal) -> None:
+    """Import what encodes `signal`, and what reads the replies."""
+    response(signal, b"")
+    if signal == "metrics":
+        from opentelemetry.sdk.metrics.export import MetricsData
+
+        encode(signal, MetricsData([]))
+    else:
+        encode(signal, [])
+
+
+def method(signal: Signal) -> str:
+    """Return the name of the gRPC method that exports `signal`."""
+    package, name = _NAMES[signal]
+    return f"/opentelemetry.proto.collector.{package}.v1.{name}Service/Export"
+
+
+def _message(signal: Signal, kind: str) -> Any:
+    package, name = _NAMES[signal]
+    module = importlib.import_module(f"opentelemetry.proto.collector.{package}.v1.{package}_service_pb2")
+    return getattr(module, f"Export{name}Service{kind}")

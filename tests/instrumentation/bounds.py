@@ -141,7 +141,7 @@ def _run(case: Case, hanging: str, folder: Path) -> Finished:
 
 def imports() -> float:
     """Return the seconds of CPU that the import of a client and of the encoders needs."""
-    encoders = ("trace_encoder", "metrics_encoder", "_log_encoder")
+    encoders = ("trace_encoder", "_log_encoder")
     names = ", ".join(f"opentelemetry.exporter.otlp.proto.common.{name}" for name in encoders)
     script = "import time, batchtel.telemetry.providers\nbegan = time.process_time()\n"
     script += f"import batchtel.export.http_client, {names}\n"

@@ -19,7 +19,6 @@ _ALWAYS: Final = (
     "batchtel.telemetry.metrics",
     "batchtel.telemetry.spans",
     "opentelemetry.exporter.otlp.proto.common._log_encoder",
-    "opentelemetry.exporter.otlp.proto.common.metrics_encoder",
     "opentelemetry.exporter.otlp.proto.common.trace_encoder",
     "opentelemetry.proto.collector.logs.v1.logs_service_pb2",
     "opentelemetry.proto.collector.metrics.v1.metrics_service_pb2",

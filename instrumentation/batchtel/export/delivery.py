@@ -33,7 +33,7 @@ class Delivery:
         self._client: client.Client | None = None
 
     def send(self, payload: Any) -> Reply:
-        """Send spans, log records or metrics of the SDK once, and return what became of them."""
+        """Send what `messages.encode` accepts once, and return what became of it."""
         try:
             with ExporterLog():
                 body = messages.encode(self._endpoint.signal, payload)

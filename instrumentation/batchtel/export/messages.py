@@ -14,7 +14,7 @@ _NAMES: Final = {"traces": ("trace", "Trace"), "metrics": ("metrics", "Metrics")
 
 
 def encode(signal: Signal, payload: Any) -> bytes:
-    """Encode spans, log records or metrics of the SDK as the ExportServiceRequest of `signal`.
+    """Encode spans or log records of the SDK, or ResourceMetrics of OTLP, as the ExportServiceRequest of `signal`.
 
     Raises:
         Exception: A value in it is none that OTLP has.
@@ -29,9 +29,7 @@ def encode(signal: Signal, payload: Any) -> bytes:
 
         request = encode_logs(payload)
     else:
-        from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-
-        request = encode_metrics(payload)
+        request = _message(signal, "Request")(resource_metrics=payload)
     return bytes(request.SerializeToString())
 
 
@@ -55,12 +53,7 @@ def response(signal: Signal, data: bytes) -> Any:
 def load(signal: Signal) -> None:
     """Import what encodes `signal`, and what reads the replies."""
     response(signal, b"")
-    if signal == "metrics":
-        from opentelemetry.sdk.metrics.export import MetricsData
-
-        encode(signal, MetricsData([]))
-    else:
-        encode(signal, [])
+    encode(signal, [])
 
 
 def method(signal: Signal) -> str:

@@ -18,7 +18,8 @@ BACKLOG_LIMIT: Final = 40
 class MetricsOutbox(Outbox):
     """Collections of metrics on their way out; all that wait go in one request.
 
-    `collect` returns what was recorded since its last call, None for nothing; `before` is called before each.
+    `collect` returns what was recorded since its last call, as ResourceMetrics of OTLP, None for nothing; `before` is
+    called before each.
 
     A delta that is dropped is lost for good: the stock reader turns 12 into 5 and reports success (opentelemetry-python
     #5020). After a failure they go one by one, the newest first, so that a collection which the collector never
@@ -48,7 +49,12 @@ class MetricsOutbox(Outbox):
         super().spool_remaining(until)
 
     def _payload(self, batch: list[Any]) -> Any:
-        return _together(batch)
+        # Nothing to redact: labels are those of the table, and the resource, the same for all, is clean.
+        together = type(batch[0])()
+        together.CopyFrom(batch[0])
+        for collection in batch[1:]:
+            together.scope_metrics[0].metrics.extend(collection.scope_metrics[0].metrics)
+        return [together]
 
     def _next(self) -> list[Any]:
         if self._failures or self._one_by_one:
@@ -58,7 +64,7 @@ class MetricsOutbox(Outbox):
 
     def _export(self) -> float:
         while True:
-            # Without room what is recorded adds up in the SDK, which loses nothing, until some was sent.
+            # Without room what is recorded adds up in the meter, which loses nothing, until some was sent.
             collects = self.has_room
             if collects:
                 self._pull()
@@ -79,28 +85,3 @@ class MetricsOutbox(Outbox):
             self._one_by_one = len(batch)
             reply = Reply("retry")
         super()._on_reply(batch, reply)
-
-
-def _together(collections: list[Any]) -> Any:
-    """Put several collections into one request; each point keeps its own start and end times.
-
-    The encoder keeps one entry a resource and one a scope, the last: what has both in common must be in one list.
-    """
-    from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
-
-    resources: dict[Any, dict[Any, list[Any]]] = {}
-    for collection in collections:
-        for resource in collection.resource_metrics:
-            scopes = resources.setdefault(resource.resource, {})
-            for scope in resource.scope_metrics:
-                scopes.setdefault(scope.scope, []).extend(scope.metrics)
-    return MetricsData(
-        [
-            ResourceMetrics(
-                resource,
-                [ScopeMetrics(scope, metrics, scope.schema_url or "") for scope, metrics in scopes.items()],
-                resource.schema_url,
-            )
-            for resource, scopes in resources.items()
-        ]
-    )

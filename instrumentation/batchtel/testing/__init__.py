@@ -79,7 +79,7 @@ class Captured:
 
     def counter(self, name: str, **labels: str) -> float:
         """Return the sum of a counter over all series that have `labels`; 0 if there is none."""
-        return float(sum(point.value for point in self._points(name, labels)))
+        return float(sum(_value(point) for point in self._points(name, labels)))
 
     def histogram(self, name: str, **labels: str) -> tuple[int, float]:
         """Return count and sum of a histogram over all series that have `labels`."""
@@ -88,20 +88,28 @@ class Captured:
 
     def maximum(self, name: str, **labels: str) -> float | None:
         """Return the greatest value of a maximum over all series that have `labels`; None if there is none."""
-        return max((float(point.value) for point in self._points(name, labels)), default=None)
+        return max((float(_value(point)) for point in self._points(name, labels)), default=None)
 
     def series(self, name: str) -> list[dict[str, str]]:
         """Return the labels of every series of a metric."""
-        found = [dict(point.attributes) for point in self._points(name, {})]
+        found = [_labels(point) for point in self._points(name, {})]
         return [labels for position, labels in enumerate(found) if labels not in found[:position]]
 
     def _points(self, name: str, labels: Mapping[str, str]) -> Iterator[Any]:
         self._collect()
-        for collection in self._kept["metrics"].items:
-            for resource in collection.resource_metrics:
-                for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
-                    if metric.name == name:
-                        yield from (p for p in metric.data.data_points if labels.items() <= dict(p.attributes).items())
+        for resource in self._kept["metrics"].items:
+            for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+                if metric.name == name:
+                    points = getattr(metric, metric.WhichOneof("data")).data_points
+                    yield from (point for point in points if labels.items() <= _labels(point).items())
+
+
+def _labels(point: Any) -> dict[str, str]:
+    return {pair.key: pair.value.string_value for pair in point.attributes}
+
+
+def _value(point: Any) -> float:
+    return point.as_int if point.WhichOneof("value") == "as_int" else point.as_double  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

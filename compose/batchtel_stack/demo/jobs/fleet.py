@@ -34,7 +34,6 @@ IMPORTED_ONCE: Final = (
     "batchtel.telemetry.spans",
     "batchtel.export.http_client",
     "opentelemetry.exporter.otlp.proto.common._log_encoder",
-    "opentelemetry.exporter.otlp.proto.common.metrics_encoder",
     "opentelemetry.exporter.otlp.proto.common.trace_encoder",
 )
 

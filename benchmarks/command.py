@@ -22,6 +22,10 @@ ROUNDS: Final = 20
 START_GOAL: Final = 0.060
 """Seconds by which a command may start later than without the wrapper."""
 
+TURNED_OFF_GOAL: Final = 0.035
+"""Seconds of a whole process with a job whose telemetry is turned off."""
+
+_BARE: Final = "python -c pass"
 _PRINTS_TIME: Final = ("date", "+%s%N")
 _COLUMNS: Final = (
     Column("what", "what", "text"),
@@ -57,21 +61,25 @@ def measure(folder: Path, progress: Callable[[str], None], rounds: int = ROUNDS)
     if "typer hello" in later:
         share = later["batchtel run"] / later["typer hello"]
         report.goals.append(Goal("start below batchtel run / typer hello", share, 1.0))
-    report.rows.extend(_turned_off(progress, rounds))
+    measured = _turned_off(progress, rounds)
+    report.rows.extend(_rows(measured))
+    off = median(measured["batchtel"], "wall")
+    report.goals.append(Goal("a job with OTEL_SDK_DISABLED=true, s of the whole process", off, TURNED_OFF_GOAL))
     return report
 
 
-def _turned_off(progress: Callable[[str], None], rounds: int) -> list[dict[str, Any]]:
+def _turned_off(progress: Callable[[str], None], rounds: int) -> Measured:
     variables = {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
-    jobs = {"plain SDK": "plain_sdk_job.py", "batchtel": "batchtel_job.py"}
-    measured: Measured = interleaved(
-        {name: partial(python, SCRIPTS / script, variables=variables) for name, script in jobs.items()},
-        rounds,
-        progress,
-    )
+    jobs = {"plain SDK": SCRIPTS / "plain_sdk_job.py", "batchtel": SCRIPTS / "batchtel_job.py"}
+    variants = {name: partial(python, script, variables=variables) for name, script in jobs.items()}
+    bare = {_BARE: partial(python, "-c", "pass", variables={})}
+    return interleaved(bare | variants, rounds, progress)
+
+
+def _rows(measured: Measured) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for name in jobs:
-        row: dict[str, Any] = {"what": f"OTEL_SDK_DISABLED=true: {name}"}
+    for name in measured:
+        row: dict[str, Any] = {"what": name if name == _BARE else f"OTEL_SDK_DISABLED=true: {name}"}
         row |= {"wall_s": median(measured[name], "wall"), "peak_memory_bytes": median(measured[name], "peak_memory")}
         if name == "batchtel":
             row["wall_ratio"] = ratio(measured[name], measured["plain SDK"], "wall")

@@ -17,8 +17,8 @@ import click
 
 from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath, Seconds
-from batchtel.export.endpoint import SIGNALS
-from batchtel.export.spool import ENDING, files
+from batchtel.export.endpoint import SIGNALS, Signal
+from batchtel.export.spool import files
 from batchtel.export.spool_sender import Round, SpoolSender
 from batchtel.schema import settings
 
@@ -159,9 +159,9 @@ def _waiting(folder: Path) -> dict[str, Any]:
     }
 
 
-def _found(folder: Path, name: str) -> list[os.stat_result]:
+def _found(folder: Path, name: Signal) -> list[os.stat_result]:
     found = []
-    for file in files(folder, f".{name}{ENDING}"):
+    for file in files(folder, name):
         # A job may have sent it since.
         with suppress(FileNotFoundError):
             found.append(file.lstat())

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from batchtel.base import native
 from batchtel.export import messages
-from batchtel.export.credential_provider import SessionClient, provided
+from batchtel.export.credential_provider import provided
 from batchtel.export.endpoint import Endpoint
 from batchtel.export.reply import Reply
 
@@ -45,6 +45,8 @@ def build(endpoint: Endpoint, timeout: float) -> Client:
                 credentials = None if way.is_insecure else own or way.credentials()
                 return GrpcClient(endpoint.signal, endpoint.url, way, timeout, credentials)
         if own is not None:
+            from batchtel.export.session_client import SessionClient
+
             return SessionClient(endpoint, own, timeout)
         from batchtel.export.http_client import HttpClient
 

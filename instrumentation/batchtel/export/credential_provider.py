@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from batchtel.export.endpoint import Endpoint
-from batchtel.export.reply import Reply, accepted
 
 _GROUP: Final = "opentelemetry_otlp_credential_provider"
 _PREFIX: Final = "OTEL_PYTHON_EXPORTER_OTLP_"
@@ -36,24 +35,3 @@ def _name(is_grpc: bool, signal: str, environ: Mapping[str, str]) -> str:
     protocol = "GRPC" if is_grpc else "HTTP"
     every, own = f"{_PREFIX}{protocol}_{_SUFFIX}", f"{_PREFIX}{protocol}_{signal.upper()}_{_SUFFIX}"
     return environ.get(every) or environ.get(own) or ""
-
-
-class SessionClient:
-    """Sends requests of one signal by a `requests.Session` of the user's, which has its own credentials."""
-
-    def __init__(self, endpoint: Endpoint, session: Any, timeout: float) -> None:
-        self._endpoint = endpoint
-        self._session = session
-        self._timeout = timeout
-
-    def send(self, body: bytes) -> Reply:
-        """Send one request, and return what became of it."""
-        way = self._endpoint.connection
-        headers = {"Content-Type": "application/x-protobuf", **way.header_pairs}
-        try:
-            found = self._session.post(way.url, data=body, headers=headers, timeout=self._timeout)
-        except OSError as error:
-            return Reply("retry", f"the session of the credential provider has failed: {type(error).__name__}")
-        if found.ok:
-            return accepted(self._endpoint.signal, found.content)
-        return Reply("retry", f"HTTP {found.status_code}")

@@ -7,32 +7,21 @@ They count a redirect as success and resend by themselves where a reply was lost
 from __future__ import annotations
 
 import encodings.idna  # noqa: F401  # a look-up of a host imports it, where a fork may come
-import gzip
-import math
 import os
-import time
-import zlib
-from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import urllib3
-from google.protobuf.message import DecodeError
 
+from batchtel.export import http_reply, http_request
 from batchtel.export.connection import Connection
 from batchtel.export.endpoint import Signal
 from batchtel.export.proxy import proxy_of
-from batchtel.export.reply import Reply, accepted, shown
+from batchtel.export.reply import Reply
 from batchtel.version import __version__
-
-_MISDIRECTED: Final = (401, 403, 404, 405, 407)
-"""Statuses of wrong credentials and wrong addresses: a setting cures them, and what was sent is fine."""
 
 _LONGEST_ANSWER: Final = 65_536
 """Bytes of an answer that are read."""
-
-_COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
 class _Pool(urllib3.HTTPConnectionPool):
@@ -55,14 +44,12 @@ class HttpClient:
     def __init__(self, signal: Signal, way: Connection, timeout: float) -> None:
         self._signal = signal
         self._url, login = _without_login(way.url)
-        self._compress = _COMPRESS.get(way.compression)
+        self._way = way
         self._timeout = urllib3.Timeout(total=timeout)
         self._headers = {
-            "Content-Type": "application/x-protobuf",
-            "User-Agent": f"batchtel/{__version__}",
-            **({"Content-Encoding": way.compression} if self._compress is not None else {}),
+            "user-agent": f"batchtel/{__version__}",
             **_authorization(login or _login_of_netrc(self._url)),
-            **way.header_pairs,
+            **http_request.headers(way),
         }
         tls = _tls(way) if self._url.startswith("https:") else {}
         self._pools = _pools(proxy_of(self._url, way.proxies), tls)
@@ -74,7 +61,7 @@ class HttpClient:
             response = self._pools.urlopen(
                 "POST",
                 self._url,
-                body=body if self._compress is None else self._compress(body),
+                body=http_request.content(self._way, body),
                 headers=self._headers,
                 timeout=self._timeout,
                 retries=False,
@@ -84,11 +71,13 @@ class HttpClient:
             try:
                 content = response.read(_LONGEST_ANSWER, decode_content=True)
             finally:
-                response.drain_conn()
+                if not response.closed:
+                    # There is more of it, which nothing bounds: the next request connects again.
+                    response.close()
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return Reply("retry", _cause(error))
-        return _reply(self._signal, response, content)
+        return http_reply.judged(self._signal, response.status, response.reason or "", response.headers, content)
 
 
 def _pools(proxy: str, tls: dict[str, Any]) -> urllib3.PoolManager:
@@ -101,7 +90,7 @@ def _pools(proxy: str, tls: dict[str, Any]) -> urllib3.PoolManager:
 
         name, password = login or (None, None)
         return SOCKSProxyManager(address, username=name, password=password, **own)
-    headers = {f"Proxy-{name}": value for name, value in _authorization(login).items()}
+    headers = {f"proxy-{name}": value for name, value in _authorization(login).items()}
     return urllib3.ProxyManager(address, proxy_headers=headers, **own)
 
 
@@ -148,52 +137,7 @@ def _authorization(login: tuple[str, str] | None) -> dict[str, str]:
         return {}
     from base64 import b64encode
 
-    return {"Authorization": "Basic " + b64encode(":".join(login).encode()).decode()}
-
-
-def _reply(signal: Signal, response: urllib3.BaseHTTPResponse, content: bytes) -> Reply:
-    """Judge one response: only 2xx is success (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response)."""
-    status = response.status
-    if 200 <= status < 300:
-        return accepted(signal, content)
-    if 300 <= status < 400:
-        return Reply("retry", _redirect(response), retry_after(response))
-    if status in (408, 429) or status >= 500:
-        return Reply("retry", _status(response, content), retry_after(response))
-    return Reply("refused", _status(response, content), is_misdirected=status in _MISDIRECTED)
-
-
-def retry_after(response: urllib3.BaseHTTPResponse) -> float:
-    """Return the seconds that a Retry-After header asks to wait, given as a number or as a date; else 0."""
-    text = response.headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
-        except ValueError:
-            return 0.0
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-
-
-def _redirect(response: urllib3.BaseHTTPResponse) -> str:
-    # The host alone: the rest of a login page's address may hold a token.
-    host = shown(urlsplit(response.headers.get("Location", "")).hostname or "") or "nowhere"
-    return f"HTTP {response.status}, a redirect to {host}, which is not followed: something else answers there"
-
-
-def _status(response: urllib3.BaseHTTPResponse, content: bytes) -> str:
-    """Return the status, and the collector's message in the body: a google.rpc.Status, as OTLP asks."""
-    line = f"HTTP {response.status} {shown(response.reason or '')}".strip()
-    if "protobuf" not in response.headers.get("Content-Type", ""):
-        return line
-    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-
-    try:
-        message = shown(Status.FromString(content).message)
-    except DecodeError:
-        return line
-    return f"{line}: {message}" if message else line
+    return {"authorization": "Basic " + b64encode(":".join(login).encode()).decode()}
 
 
 def _cause(error: BaseException) -> str:

@@ -33,6 +33,11 @@ def encode(signal: Signal, payload: Any) -> bytes:
     return bytes(request.SerializeToString())
 
 
+def request(signal: Signal) -> Any:
+    """Return an empty ExportServiceRequest of `signal`."""
+    return _message(signal, "Request")()
+
+
 def is_request(signal: Signal, data: bytes) -> bool:
     """Whether `data` is an ExportServiceRequest of `signal` with something in it."""
     try:

@@ -14,15 +14,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from batchtel.base.guard import warn_once
+from batchtel.export.endpoint import SIGNALS, Signal
 
-if TYPE_CHECKING:
-    from batchtel.export.endpoint import Signal
-
-ENDING: Final = ".binpb"
+_ENDING: Final = ".binpb"
 """The end of the name of each file, by the convention for files of one protobuf message."""
+
+_FORMER: Final = ".json"
+"""The end of the names of files that earlier versions have written, as JSON; they are read, and sent as protobuf."""
 
 
 class Spooled(NamedTuple):
@@ -54,7 +55,7 @@ class Spool:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._make_room(len(request))
         self._number += 1
-        path = self._folder / f"{time.time_ns()}-{os.getpid()}-{self._number}.{self._signal}{ENDING}"
+        path = self._folder / f"{time.time_ns()}-{os.getpid()}-{self._number}.{self._signal}{_ENDING}"
         unfinished = path.with_name(f".{path.name}")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
@@ -70,24 +71,31 @@ class Spool:
     @contextmanager
     def oldest(self, passed: set[str]) -> Iterator[Spooled | None]:
         """Lock the oldest file of the signal that no process has locked and is not in `passed`; None if none is."""
-        for path in self._files(f".{self._signal}{ENDING}"):
+        for path in self._files(self._signal):
             if path.name in passed:
                 continue
             with _locked(path) as data:
                 if data is not None:
-                    yield Spooled(path, data)
+                    yield Spooled(path, self._as_protobuf(path, data))
                     return
         yield None
 
-    def _files(self, ending: str) -> list[Path]:
+    def _as_protobuf(self, path: Path, data: bytes) -> bytes:
+        if path.suffix != _FORMER:
+            return data
+        from batchtel.export import otlp_json
+
+        return otlp_json.encoded(self._signal, data)
+
+    def _files(self, *signals: Signal) -> list[Path]:
         try:
-            return files(self._folder, ending)
+            return files(self._folder, *signals)
         except OSError:
             return []
 
     def _make_room(self, size: int) -> None:
         sizes = []
-        for path in self._files(ENDING):
+        for path in self._files(*SIGNALS):
             with suppress(OSError):
                 sizes.append((path, path.lstat().st_size))
         excess = sum(used for _, used in sizes) + size - self._limit
@@ -101,13 +109,14 @@ class Spool:
                     warn_once("spool:full", "the spool %s is full; its oldest files are dropped", self._folder)
 
 
-def files(folder: Path, ending: str) -> list[Path]:
-    """Return the finished files of `folder` whose names have `ending`, the oldest first.
+def files(folder: Path, *signals: Signal) -> list[Path]:
+    """Return the finished files of `folder` with requests of `signals`, the oldest first.
 
     Raises:
         OSError: The folder cannot be read.
     """
-    return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(ending) and name[0] != "."]
+    endings = tuple(f".{signal}{ending}" for signal in signals for ending in (_ENDING, _FORMER))
+    return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(endings) and name[0] != "."]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from batchtel.export import messages
 from batchtel.export.delivery import Delivery
 from batchtel.export.endpoint import SIGNALS, Endpoint, Signal
-from batchtel.export.spool import ENDING, Spool, Spooled, files
+from batchtel.export.spool import Spool, Spooled, files
 from batchtel.schema.settings import Settings
 
 
@@ -65,7 +65,7 @@ class SpoolSender:
     def _without_endpoint(self) -> Iterator[Kept]:
         reached = {sender.endpoint.signal for sender in self._senders}
         for signal in SIGNALS:
-            if signal not in reached and files(self._folder, f".{signal}{ENDING}"):
+            if signal not in reached and files(self._folder, signal):
                 fix = f"set OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
                 yield Kept(signal, f"there is no endpoint for {signal}: {fix}", is_away=False)
 

@@ -55,8 +55,8 @@ OUTSIDE_OF_JOBS = {
     "testing/fixture.py": "pytest",
     "airflow/plugin.py": "airflow",
     "airflow/listener.py": "pluggy",
-    "airflow/sensor_pokes.py": "airflow",
-    "airflow/database.py": "sqlalchemy",
+    "airflow/task_row.py": "airflow",
+    "airflow/open_runs.py": "sqlalchemy",
 }
 """Modules of the job side that no job imports, and what they are for: commands, tests of jobs, and Airflow."""
 

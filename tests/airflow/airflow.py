@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from batchtel_stack import children
 from tests.airflow.database import Postgres
-from tests.airflow.installation import ROOT
+from tests.airflow.installation import ROOT, install, migrated
 from tests.support.polling import until
 
 FINISHED: Final = ("success", "failed")
@@ -28,13 +28,15 @@ NO_LOG_SERVER: Final = "--skip-serve-logs"
 class Airflow(ABC):
     """Airflow in `folder`, with the DAG files of `dags`; every DAG in them starts by itself, if it has a schedule.
 
-    `programs` has the commands of its environment; `variables` are environment variables on top, for all its processes.
+    `version` is one that has a folder here, such as `3.3`; `variables` are environment variables on top, for all its
+    processes.
     What differs between Airflow 2 and 3 is in the subclasses, in `lines.py`.
     """
 
-    def __init__(self, programs: Path, folder: Path, dags: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, version: str, folder: Path, dags: Path, variables: Mapping[str, str]) -> None:
         self.folder = folder
-        self.programs = programs
+        self.programs = programs = install(version)
+        self._migrated = migrated(version)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.database = Postgres(programs.parent, folder / "postgres")
         self.environment = {
@@ -78,8 +80,7 @@ class Airflow(ABC):
     def running(self, *, scheduler: bool = True) -> Iterator[None]:
         """Run it for the length of a `with` block, without triggerer and scheduler where these are started apart."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self.database.running():
-            self.command("db", "migrate")
+        with self.database.running(self._migrated, lambda: self.command("db", "migrate")):
             try:
                 self.start_all() if scheduler else self.start_around()
                 yield

@@ -30,6 +30,24 @@ EXAMPLES: Final = ("race", "retry", "green_tick", "long_sensor", "mapped_etl")
 """The DAGs of docs/airflow."""
 
 
+WORLDS: Final = ("played", "run", "observed", "programs")
+"""Fixtures that start an Airflow, or use its programs, of the version that is their parameter."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of one Airflow run on one worker of pytest-xdist, where that distributes by groups."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(_world(item)))
+
+
+def _world(item: pytest.Item) -> str:
+    """Return a name for the Airflow of a test; a file without parameters has an Airflow of its own."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return next((f"{name}-{parameters[name]}" for name in WORLDS if name in parameters), item.path.stem)
+
+
 @dataclass(frozen=True)
 class Played:
     """Airflow after the runs, and what the stores have."""

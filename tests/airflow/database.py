@@ -7,9 +7,10 @@ the API server wait 5 s for the one lock of SQLite.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ import psycopg
 from psycopg.types.json import set_json_loads
 
 from batchtel_stack import children, ports
+from tests.airflow.installation import one_at_a_time
 from tests.support.polling import until
 
 
@@ -51,10 +53,26 @@ class Postgres:
             return connection.execute(query.replace("?", "%s").encode(), values).fetchall()
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Make its data, and serve it for the length of a `with` block."""
+    def running(self, kept: Path, migrate: Callable[[], object]) -> Iterator[None]:
+        """Serve a copy of the data in `kept` for the length of a `with` block; `migrate` makes that, the first time."""
         self._folder.mkdir(parents=True)
-        self._make()
+        data = self._folder / "data"
+        with one_at_a_time(kept):
+            if kept.exists():
+                shutil.copytree(kept, data)
+            else:
+                self._make()
+                with self._served():
+                    migrate()
+                new = kept.with_name(f"{kept.name}.new")
+                shutil.rmtree(new, ignore_errors=True)
+                shutil.copytree(data, new)
+                new.rename(kept)
+        with self._served():
+            yield
+
+    @contextmanager
+    def _served(self) -> Iterator[None]:
         log = self._folder / "postgres.log"
         with log.open("wb") as output:
             server = children.start([*self._before, *self._serve()], output=output)

@@ -11,7 +11,6 @@ from urllib.request import urlopen
 
 from batchtel_stack import ports
 from tests.airflow.airflow import Airflow
-from tests.airflow.installation import install
 from tests.support.polling import until
 
 
@@ -105,6 +104,6 @@ def running(
     `variables` are environment variables on top, for all its processes. Without `scheduler` that is started apart.
     """
     line = Airflow2 if version.startswith("2.") else Airflow3
-    airflow = line(install(version), folder, dags, variables)
+    airflow = line(version, folder, dags, variables)
     with airflow.running(scheduler=scheduler):
         yield airflow

@@ -14,7 +14,7 @@ CALL_HOOK = """
 import contextlib, sys
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from batchtel.airflow.messenger import MESSENGER
+from batchtel.airflow.helper import MESSENGER
 
 with contextlib.suppress(ImportError):
     import airflow.providers.fab.auth_manager.models  # of 2.11: rows refer to its users

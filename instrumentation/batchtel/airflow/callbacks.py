@@ -12,20 +12,15 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast
 
-from batchtel.airflow import facts, outcomes
+from batchtel.airflow import facts, outcomes, task_attempt
 from batchtel.airflow.listener import contained
-from batchtel.airflow.sensor_pokes import poked_before
-from batchtel.airflow.task_attempt import BETWEEN_POKES, OPEN, TaskAttempt, send_all
-from batchtel.airflow.task_process import ENDED
+from batchtel.airflow.task_attempt import BETWEEN_POKES, OPEN, send_all
 from batchtel.base.outcome import Outcome
 from batchtel.runs.airflow_process import at_logging_shutdown
 from batchtel.schema import settings
 
 Observed = TypeVar("Observed")
 Context = Mapping[str, Any]
-
-_HERE: Final[dict[tuple[str, str, str, int, int], TaskAttempt]] = {}
-"""The attempts that callbacks have opened in this process, by their key."""
 
 
 def observe(dag: Observed) -> Observed:
@@ -96,16 +91,10 @@ def _has_listener() -> bool:
 @contained
 def started(context: Context) -> None:
     """Open the attempt of a task."""
-    instance = context["ti"]
-    task = facts.task(instance)
-    if _has_listener() or task.key in OPEN or task.key in _HERE:
-        return
-    if poked_before(task, instance):
-        task = task._replace(goes_on_again=True)
     # The watch would report a killed process as lost; but also one that Airflow 2 ends by os._exit when the task is
     # deferred, for which it calls no callback.
-    attempt = _HERE[task.key] = TaskAttempt(task, instance, watched=False)
-    attempt.open()
+    if _has_listener() or not task_attempt.running(context["ti"], watched=False):
+        return
     # After telemetry's own handler was registered, so it is called before that one.
     atexit.register(_suspend)
     at_logging_shutdown(_send)
@@ -136,38 +125,39 @@ def failed_for_now(context: Context) -> None:
 
 
 def _fail(context: Context, *, goes_on: bool) -> None:
+    if _has_listener():
+        return
     task = facts.task(context["ti"])
     error = context.get("exception")
-    if task.key in _HERE:
-        _settle(context, outcomes.of_failure(task, error)._replace(goes_on=goes_on))
-    elif not _has_listener() and task.key not in OPEN and facts.state_before(context["ti"]) not in ENDED:
+    if task.key in OPEN:
+        task_attempt.settle(task, outcomes.of_failure(task, error)._replace(goes_on=goes_on))
+    elif facts.state_before(context["ti"]) not in outcomes.ATTEMPT_ENDED:
         _report_lost(task, error, goes_on=goes_on)
 
 
 def _settle(context: Context, outcome: Outcome) -> None:
-    attempt = _HERE.pop(facts.task(context["ti"]).key, None)
-    if attempt is not None:
-        attempt.settle(outcome)
+    if not _has_listener():
+        task_attempt.settle(facts.task(context["ti"]), outcome)
 
 
 def _report_lost(task: facts.Task, error: Any, *, goes_on: bool) -> None:
     """Report a task whose process has gone: Airflow calls its callback where it parses DAGs."""
-    from batchtel.airflow import reported_task
+    from batchtel.airflow import task_step
 
     lost = Outcome("lost", reason=str(error or ""), goes_on=goes_on)
-    reported_task.report(task, lost, started=task.started_at is not None)
+    task_step.report(task, lost, started=task.started_at is not None)
     send_all(settings.read().deadline)
 
 
 def _suspend() -> None:
     """Leave what is open at the end of the process to the one that goes on with it: the task was deferred."""
-    while _HERE:
-        _HERE.popitem()[1].suspend()
+    while OPEN:
+        OPEN.popitem()[1].suspend()
 
 
 def _send() -> None:
     """Send what there is of a task that Airflow 2 has deferred."""
-    if _HERE:
+    if OPEN:
         send_all(BETWEEN_POKES)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from batchtel.airflow import facts, ids
+from batchtel.airflow import facts
 from batchtel.base import run_environment
 from batchtel.base.guard import harmless
 from batchtel.base.opener import Opener
@@ -62,5 +62,5 @@ def _traceparent(task: facts.Task) -> str:
     if current.is_recording():
         # Airflow's own tracing is on: its trace is used.
         return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
-    own = ids.of_task(task)
+    own = task.span_ids
     return f"00-{own.trace_id:032x}-{own.span_id:016x}-{own.flags:02x}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from batchtel.airflow import ids
 from batchtel.airflow.facts import DagRun
 from batchtel.base.outcome import Outcome
 from batchtel.base.shared_counts import RecordCounts
@@ -62,7 +61,7 @@ class ReportedRun:
     def _begin(self, reporting: Reporting) -> Scope:
         self.job.reporting = reporting
         scope = Scope(self.job)
-        own = ids.of_rerun(self._root, self._run.started_at or 0.0) if self._is_below_first else self._root
+        own = self._rerun if self._is_below_first else self._root
         scope.begin(Start(int(self._started_at * 1e9), own.trace_id, own.span_id, own.flags), parent=self._parent)
         return scope
 
@@ -76,6 +75,12 @@ class ReportedRun:
     @property
     def _root(self) -> dag_run_ids.SpanIds:
         return dag_run_ids.of_dag_run(self._run.dag_id, self._run.run_id, self._run.traceparent)
+
+    @property
+    def _rerun(self) -> dag_run_ids.SpanIds:
+        """Ids of the span of a DAG run that was cleared and has started again."""
+        root, started_at = self._root, self._run.started_at or 0.0
+        return root._replace(span_id=dag_run_ids.bits_of(8, "rerun", format(root.span_id, "x"), repr(started_at)))
 
     @property
     def _is_below_first(self) -> bool:

@@ -7,11 +7,15 @@ is closed there ends the scheduler. So of ORM objects only loaded columns are re
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from batchtel.airflow import own_trace
 from batchtel.base.timestamps import iso
+from batchtel.runs import dag_run_ids
+from batchtel.runs.airflow_process import makes_spans
+
+_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Task(NamedTuple):
@@ -55,6 +59,17 @@ class Task(NamedTuple):
         """The identity of the attempt, the same in every process."""
         return self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number
 
+    @property
+    def run_span_ids(self) -> dag_run_ids.SpanIds:
+        """The ids of the span of its DAG run, which every process computes."""
+        return dag_run_ids.of_dag_run(self.dag_id, self.run_id, self.traceparent)
+
+    @property
+    def span_ids(self) -> dag_run_ids.SpanIds:
+        """The ids of the span of the attempt, the same wherever and however often it goes on."""
+        own = dag_run_ids.bits_of(8, "task", *map(str, self.key))
+        return self.run_span_ids._replace(span_id=own)
+
 
 def task(instance: Any, operator: Any = None) -> Task:
     """Read a task instance: the one of a task process, or the ORM's, which may not have its `operator`."""
@@ -80,7 +95,7 @@ def task(instance: Any, operator: Any = None) -> Task:
         pool=text(getattr(operator, "pool", None) or column("pool")),
         run_type=text(columns(run)("run_type")) if run is not None else "",
         started_at=moment(column("start_date")),
-        traceparent=own_trace.traceparent(column("context_carrier")),
+        traceparent=_traceparent(column("context_carrier")),
         owner=text(getattr(operator, "owner", None)),
         team=_team(run),
         tags=tags(_dag(operator)),
@@ -129,6 +144,16 @@ def _logical_date(run: Any) -> str:
     return iso(date) if date is not None else ""
 
 
+def _traceparent(carrier: Any) -> str:
+    """Return the W3C traceparent in `carrier`, a column `context_carrier`; empty text where Airflow makes no spans.
+
+    Without spans of its own Airflow fills the column all the same, with flags that no sampler has set: "not sampled"
+    in 3.3, "sampled" in 3.2.
+    """
+    found = str(carrier.get("traceparent")) if hasattr(carrier, "get") and makes_spans() else ""
+    return found if _TRACEPARENT.fullmatch(found) else ""
+
+
 class DagRun(NamedTuple):
     """One DAG run; times are Unix seconds, None where Airflow has none.
 
@@ -171,7 +196,7 @@ def dag_run(run: Any) -> DagRun:
         queued_at=queued_at,
         started_at=started_at,
         ended_at=moment(column("end_date")),
-        traceparent=own_trace.traceparent(column("context_carrier")),
+        traceparent=_traceparent(column("context_carrier")),
         # A run that is cleared while it goes on is queued again, too, but not started again.
         is_rerun=bool(column("clear_number")) and (queued_at or 0.0) <= (started_at or 0.0),
         owner=owners(column("dag")),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pluggy
 
-from batchtel.base.guard import described, warn_once
+from batchtel.base.guard import described, harmless, warn_once
 
 hookimpl: Final = pluggy.HookimplMarker("airflow")
 """The mark that `airflow.listeners.hookimpl` is, too, which only the scheduler's half of Airflow has."""
@@ -40,6 +40,36 @@ def contained(hook: Callable[..., None]) -> Callable[..., None]:
 
 FAILED: Final = "batchtel failed in %s and left the task alone; this is a defect of batchtel (%s)"
 
+LOST: Final = (
+    "Airflow sends its own spans by gRPC to %s, where HTTP is expected, and all of them are lost: set "
+    "OTEL_TRACES_EXPORTER=otlp_proto_http for all processes of Airflow"
+)
+
+
+@harmless(None)
+def _warn_of_lost_spans() -> None:
+    """Warn once where Airflow's own spans are sent by gRPC to a port of HTTP.
+
+    From 3.2 on Airflow uses the SDK's exporter `otlp`, which is gRPC's, and reads no OTEL_EXPORTER_OTLP_PROTOCOL.
+    """
+    from batchtel.runs.airflow_process import makes_spans
+
+    if not makes_spans():
+        return
+    from opentelemetry import trace
+
+    from batchtel.export.endpoint import GRPC, Endpoint
+    from batchtel.schema import settings
+
+    own = Endpoint.of("traces", settings.read())
+    processors = getattr(trace.get_tracer_provider(), "_active_span_processor", None)
+    for processor in getattr(processors, "_span_processors", ()):
+        exporter = getattr(processor, "span_exporter", None)
+        by_grpc = ".proto.grpc." in type(exporter).__module__
+        address = str(getattr(exporter, "_endpoint", ""))
+        if by_grpc and own is not None and own.protocol != GRPC and address and address in own.url:
+            warn_once("airflow:grpc", LOST, address)
+
 
 def set_by_hand(instance: Any) -> None:
     """Hand over that somebody has set the state of a task: Airflow gives no state before."""
@@ -61,17 +91,15 @@ class Listener:
         from batchtel.runs.airflow_process import is_scheduler
 
         if is_scheduler():
-            from batchtel.airflow import own_trace
-
-            own_trace.warn_of_lost()
+            _warn_of_lost_spans()
 
     @hookimpl
     @contained
     def on_task_instance_running(self, task_instance: Any) -> None:
         """Open the attempt."""
-        from batchtel.airflow import task_process
+        from batchtel.airflow import task_attempt
 
-        task_process.running(task_instance)
+        task_attempt.running(task_instance)
 
     @hookimpl
     @contained
@@ -80,9 +108,9 @@ class Listener:
         if previous_state is None:
             set_by_hand(task_instance)
             return
-        from batchtel.airflow import task_process
+        from batchtel.airflow import task_attempt
 
-        task_process.succeeded(task_instance)
+        task_attempt.succeeded(task_instance)
 
     @hookimpl
     @contained
@@ -91,9 +119,9 @@ class Listener:
         if previous_state is None:
             set_by_hand(task_instance)
             return
-        from batchtel.airflow import task_process
+        from batchtel.airflow import task_attempt
 
-        task_process.failed(task_instance, error)
+        task_attempt.failed(task_instance, error)
 
     @hookimpl
     @contained
@@ -102,17 +130,17 @@ class Listener:
         if previous_state is None:
             set_by_hand(task_instance)
             return
-        from batchtel.airflow import task_process
+        from batchtel.airflow import task_attempt
 
-        task_process.skipped(task_instance)
+        task_attempt.skipped(task_instance)
 
     @hookimpl
     @contained
     def before_stopping(self, component: Any) -> None:
         """Leave a deferred or rescheduled attempt to the process that goes on with it."""
-        from batchtel.airflow import task_process
+        from batchtel.airflow import task_attempt
 
-        task_process.stopping()
+        task_attempt.stopping()
 
     @hookimpl
     @contained

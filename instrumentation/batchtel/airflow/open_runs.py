@@ -1,4 +1,4 @@
-"""The open DAG runs in the helper of a scheduler: their limits of time, and what is pending of them.
+"""DAG runs in the helper of a scheduler: their starts and ends, and between these their limits of time and what waits.
 
 Runs may end by another scheduler, of which this helper gets no message. So before a passed limit is reported, Airflow's
 database is asked whether the run still lasts.
@@ -6,14 +6,17 @@ database is asked whether the run still lasts.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from typing import Final
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
+from batchtel.airflow import outcomes, task_data, task_step
 from batchtel.airflow.dag_run import ReportedRun
-from batchtel.airflow.database import Database, Waiting
-from batchtel.airflow.facts import DagRun
-from batchtel.base.guard import described, harmless, warn_once
+from batchtel.airflow.facts import DagRun, Task
+from batchtel.base.guard import LOGGER, described, harmless, warn_once
 from batchtel.base.identity import clean_name
 from batchtel.runs.run import Run
 from batchtel.telemetry.process import telemetry
@@ -24,7 +27,75 @@ INTERVAL: Final = 15.0
 LIMIT: Final = 10_000
 """Open runs that are watched; of more the first are judged when they end."""
 
+WAITING_RUNS: Final = "SELECT dag_id, MAX(queued_at) FROM dag_run WHERE state = 'queued' GROUP BY dag_id"
+
+WAITING_TASKS: Final = (
+    "SELECT dag_id, task_id, state, MAX(queued_dttm), MAX(updated_at) FROM task_instance "
+    "WHERE state IN ('queued', 'scheduled') GROUP BY dag_id, task_id, state"
+)
+
+IS_OPEN: Final = "SELECT 1 FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id AND state IN ('running', 'queued')"
+
 Key = tuple[str, str]
+
+
+class Waiting(NamedTuple):
+    """A DAG of which a run waits, or a task of it, with an empty `task_id` for the run.
+
+    `since` is when the last one of them entered the `state`, Unix time.
+    """
+
+    dag_id: str
+    task_id: str
+    state: str
+    since: float
+
+
+class Database:
+    """Airflow's database at `url`, read through a connection of its own: what waits, and which runs still last.
+
+    SQLAlchemy is Airflow's; Airflow itself is not imported, which would need the memory of a scheduler.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._made: Any = None
+
+    @property
+    def _engine(self) -> Any:
+        if self._made is None:
+            from sqlalchemy import create_engine
+            from sqlalchemy.pool import NullPool
+
+            self._made = create_engine(self._url, poolclass=NullPool)
+        return self._made
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Yield what is queued or scheduled, once a DAG and once a task and state; raises what SQLAlchemy raises."""
+        for dag_id, since in self._rows(WAITING_RUNS):
+            if since is not None:
+                yield Waiting(dag_id, "", "queued", _unix(since))
+        for dag_id, task_id, state, queued, changed in self._rows(WAITING_TASKS):
+            since = (queued if state == "queued" else None) or changed
+            if since is not None:
+                yield Waiting(dag_id, task_id, state, _unix(since))
+
+    def is_open(self, dag_id: str, run_id: str) -> bool:
+        """Return whether a DAG run has not ended; raises what SQLAlchemy raises."""
+        return bool(self._rows(IS_OPEN, dag_id=dag_id, run_id=run_id))
+
+    def _rows(self, query: str, **values: str) -> list[Any]:
+        from sqlalchemy import text
+
+        with self._engine.connect() as connection:
+            return list(connection.execute(text(query), values).fetchall())
+
+
+def _unix(moment: Any) -> float:
+    """Return a time as a database gives it, with a zone or in UTC, as text in SQLite."""
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return float((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp())
 
 
 class OpenRuns:
@@ -42,6 +113,40 @@ class OpenRuns:
         if url and self._database is None:
             self._database = Database(url)
             threading.Thread(target=self._look_always, name="batchtel-airflow", daemon=True).start()
+
+    def report(self, content: bytes) -> None:
+        """Report what a message of the scheduler holds, JSON."""
+        self._report(content)
+        process = telemetry()
+        if process is not None:
+            process.send_soon()
+
+    @harmless(None)
+    def _report(self, content: bytes) -> None:
+        message: dict[str, Any] = json.loads(content)
+        if message["dropped"]:
+            dropped = "%d messages of DAG runs were dropped: the helper could not keep up"
+            LOGGER.warning(dropped, message["dropped"])
+        for fields in message.get("tasks", ()):
+            task, reason = Task(**fields), message["reason"]
+            outcome = outcomes.lost(task, reason) if message["lost"] else outcomes.without_process(task, reason)
+            task_step.report(task, outcome, started=message["started"], spanned=message["spanned"])
+        self.use(message.get("database", ""))
+        if "dag_run" in message:
+            self._report_run(DagRun(**message["dag_run"]), message["message"], message.get("begun"))
+
+    def _report_run(self, dag_run: DagRun, message: str, begun: int | None) -> None:
+        """Report a run; `begun` is how many of its tasks a process has begun, None if that is unknown."""
+        if dag_run.state == "running" or dag_run.started_at is None:
+            run = ReportedRun(dag_run)
+            run.report_start()
+            if dag_run.state == "running":
+                self.started(run, dag_run)
+        if dag_run.state != "running":
+            run = self.ended(dag_run)
+            data = task_data.of_run(dag_run, begun) if begun is not None and run.job.sla.asks_for_data else None
+            run.report_end(outcomes.of_dag_run(dag_run.state, message), data)
+            task_data.clean()
 
     def started(self, run: ReportedRun, dag_run: DagRun) -> None:
         """Watch a run that has started."""
@@ -84,12 +189,12 @@ class OpenRuns:
                 if run is not None and is_open:
                     run.report_limits()
         for each in waiting:
-            self._report(each)
+            self._report_waiting(each)
         process = telemetry()
         if process is not None and (late or waiting):
             process.send_soon()
 
-    def _report(self, waiting: Waiting) -> None:
+    def _report_waiting(self, waiting: Waiting) -> None:
         process = telemetry()
         if process is None:
             return

@@ -8,6 +8,15 @@ from batchtel.airflow.facts import Task
 from batchtel.base.identity import UNKNOWN, bounded
 from batchtel.base.outcome import Outcome
 
+RUN_ENDED: Final = frozenset({"success", "failed"})
+"""States in which a DAG run has ended."""
+
+TASK_ENDED: Final = RUN_ENDED | {"skipped", "upstream_failed", "removed"}
+"""States of a task that Airflow leaves only when the task is cleared."""
+
+ATTEMPT_ENDED: Final = RUN_ENDED | {"skipped", "up_for_retry"}
+"""States that an attempt does not leave: Airflow 2 may call for one that it has found dead before, twice in 10 s."""
+
 _TIMEOUTS: Final = {"AirflowTaskTimeout", "AirflowSensorTimeout"}
 """Airflow's exceptions for `execution_timeout` and for a sensor that has waited in vain."""
 

@@ -13,7 +13,7 @@ from batchtel.schema import settings
 
 _ALWAYS: Final = (
     "batchtel.airflow.scheduler_hooks",
-    "batchtel.airflow.task_process",
+    "batchtel.airflow.task_attempt",
     "batchtel.export.delivery",
     "batchtel.telemetry.logs",
     "batchtel.telemetry.metrics",

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from batchtel.airflow import facts, reported_runs, task_row
+from batchtel.airflow import facts, outcomes, task_row
 from batchtel.airflow.facts import DagRun, Task
-from batchtel.airflow.messenger import MESSENGER
+from batchtel.airflow.helper import MESSENGER
 from batchtel.airflow.task_row import AT_ONCE, TaskRow
 
 AT_A_TIME: Final = 2000
 """Tasks of one message, of 500 bytes each: a run may have thousands that no process has run."""
 
-FINISHED: Final = {"success", "failed"}
-"""States in which a DAG run has ended."""
-
 BY_ITS_TASKS: Final = {"success", "task_failure", "all_tasks_deadlocked"}
 """Messages of Airflow for a DAG run that its tasks have ended; others end from outside: by hand, or by a timeout."""
 
-REMEMBERED: Final = 1000
+REMEMBERED_RUNS: Final = 10_000
+"""Starts and ends of DAG runs that are remembered, some 3 MB: they are reported again within seconds or not at all."""
+
+REMEMBERED_TASKS: Final = 1000
 """Tasks whose states were set by hand that this process remembers."""
+
+_REPORTED: Final[dict[tuple[str, str, float | None, bool], None]] = {}
+"""The starts and ends of DAG runs that this process has reported.
+
+Airflow calls the hooks of DAG runs before it has committed what they report. When its database rejects that, for a
+deadlock or a connection that is lost, the scheduler decides the same again and calls them again.
+"""
 
 _SET_BY_HAND: Final[dict[tuple[str, str, str, int, int], None]] = {}
 
@@ -28,14 +35,14 @@ _SET_BY_HAND: Final[dict[tuple[str, str, str, int, int], None]] = {}
 def run_started(run: Any) -> None:
     """Hand over that a DAG run has started."""
     dag_run = facts.dag_run(run)
-    if reported_runs.first_time(dag_run):
+    if _is_new(dag_run):
         MESSENGER.send({"dag_run": dag_run._asdict(), "message": "", "database": facts.database()})
 
 
 def run_ended(run: Any, message: str) -> None:
     """Hand over that a DAG run has ended, and its tasks whose ends no hook reports; `message` is Airflow's reason."""
     dag_run, rows = facts.dag_run(run), list(task_row.of_run(run))
-    if dag_run.state in FINISHED and not reported_runs.first_time(dag_run):
+    if dag_run.state in outcomes.RUN_ENDED and not _is_new(dag_run):
         return
     message = message or facts.inferred_reason(run)
     from_outside = message not in BY_ITS_TASKS
@@ -45,7 +52,7 @@ def run_ended(run: Any, message: str) -> None:
             (task for task in (row.as_task() for row in waited) if task.key not in _SET_BY_HAND), message, started=True
         )
     # Airflow calls the hook for a run that is ended by hand, and again when its teardowns have ended.
-    if dag_run.state not in FINISHED or (from_outside and _had_ended(run, dag_run)):
+    if dag_run.state not in outcomes.RUN_ENDED or (from_outside and _had_ended(run, dag_run)):
         return
     idle = [row for row in rows if not row.has_begun and not row.was_refused]
     reason = message if from_outside else ""
@@ -56,12 +63,23 @@ def run_ended(run: Any, message: str) -> None:
     MESSENGER.send({"dag_run": dag_run._asdict(), "message": message, "begun": begun})
 
 
+def _is_new(run: DagRun) -> bool:
+    """Return whether this start or end of `run` is new; a cleared run has another `queued_at`, and counts as new."""
+    key = (run.dag_id, run.run_id, run.queued_at, run.state == "running")
+    if key in _REPORTED:
+        return False
+    _REPORTED[key] = None
+    if len(_REPORTED) > REMEMBERED_RUNS:
+        del _REPORTED[next(iter(_REPORTED))]
+    return True
+
+
 def _had_ended(run: Any, dag_run: DagRun) -> bool:
     """Return whether a DAG run whose state is set by hand had ended before; then it is counted."""
     loaded = vars(run)
     unwritten = getattr(loaded.get("_sa_instance_state"), "committed_state", {})
     if "_state" in unwritten:
-        return facts.text(unwritten["_state"]) in FINISHED
+        return facts.text(unwritten["_state"]) in outcomes.RUN_ENDED
     written = facts.moment(loaded.get("updated_at"))
     return None not in (written, dag_run.ended_at) and dag_run.ended_at < written - AT_ONCE  # type: ignore[operator]
 
@@ -81,7 +99,7 @@ def state_set(instance: Any, reason: str) -> None:
     if row.waits_for_process:
         task = row.as_task()
         _SET_BY_HAND[task.key] = None
-        if len(_SET_BY_HAND) > REMEMBERED:
+        if len(_SET_BY_HAND) > REMEMBERED_TASKS:
             del _SET_BY_HAND[next(iter(_SET_BY_HAND))]
         report_tasks([task], reason, started=True)
 

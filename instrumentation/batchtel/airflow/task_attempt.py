@@ -1,4 +1,4 @@
-"""One try of a task in its own process, opened and closed by Airflow's hooks."""
+"""One try of a task in its own process, and the hooks of Airflow that open and close it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 import time
 from typing import Any, Final
 
-from batchtel.airflow import exits, outcomes, task_data, task_log
-from batchtel.airflow.facts import Task, is_row
+from batchtel.airflow import facts, outcomes, task_data, task_log
+from batchtel.airflow.task_row import TaskRow, poked_before
 from batchtel.airflow.task_step import TaskStep
-from batchtel.airflow.watch import Watch
+from batchtel.airflow.watch import Watch, is_alive
 from batchtel.base import run_environment
 from batchtel.base.guard import harmless, warned_elsewhere
 from batchtel.base.opener import Opener
@@ -31,7 +31,7 @@ class TaskAttempt:
     `watched` is whether another process reports it if its own is killed.
     """
 
-    def __init__(self, task: Task, instance: Any, *, watched: bool = True) -> None:
+    def __init__(self, task: facts.Task, instance: Any, *, watched: bool = True) -> None:
         self.instance = instance
         self._task = task
         self._reported = TaskStep(task, WHOLE._replace(start=not task.goes_on_again))
@@ -56,7 +56,7 @@ class TaskAttempt:
             process.send_soon(0.0)
             task_log.capture()
             # Airflow 2 calls a hook for every task that it finds dead.
-            watched = self._watched and not is_row(self.instance)
+            watched = self._watched and not facts.is_row(self.instance)
             self._supervisor = supervisor() if watched else 0
             self._watch = Watch.over(self._task, self._supervisor) if watched else None
             self._mark()
@@ -113,7 +113,7 @@ def supervisor() -> int:
     """Return the process that runs this one for Airflow 3; 0 where there is none, as in `dag.test()`."""
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     comms = type(getattr(runner, "SUPERVISOR_COMMS", None)).__name__
-    return os.getppid() if comms == "CommsDecoder" and exits.is_alive(os.getppid()) else 0
+    return os.getppid() if comms == "CommsDecoder" and is_alive(os.getppid()) else 0
 
 
 @harmless(None)
@@ -125,4 +125,86 @@ def send_all(seconds: float) -> None:
 
 
 OPEN: Final[dict[tuple[str, str, str, int, int], TaskAttempt]] = {}
-"""The attempts that are open in this process, by their key: one in a task process, none elsewhere."""
+"""The attempts that are open in this process, by their key: one in a task process, none elsewhere.
+
+Hooks or callbacks have opened them, never both: callbacks do nothing where the listener is at work.
+"""
+
+
+def running(instance: Any, *, watched: bool = True) -> bool:
+    """Open the attempt of a task that is about to run here; return whether it was not open yet."""
+    task = facts.task(instance)
+    if task.key in OPEN:
+        return False
+    if poked_before(task, instance):
+        task = task._replace(goes_on_again=True)
+    OPEN[task.key] = TaskAttempt(task, instance, watched=watched)
+    OPEN[task.key].open()
+    return True
+
+
+def succeeded(instance: Any) -> None:
+    """Close the attempt as success."""
+    settle(facts.task(instance), Outcome("success"))
+
+
+def failed(instance: Any, error: BaseException | str | None) -> None:
+    """Close the attempt with the outcome of `error`; one that is open in no process was lost with its own.
+
+    The scheduler calls this for a task whose executor or heartbeat shows that it is gone, in Airflow 2 its child that
+    parses DAGs.
+    """
+    task = facts.task(instance)
+    if task.key not in OPEN and isinstance(error, BaseException):
+        running(instance)  # It failed on the way to the hook that opens it: its templates cannot be rendered.
+    if task.key in OPEN:
+        outcome = outcomes.of_failure(task, error)
+        # Airflow rejected the report: what looks like another try was set by hand, cleared, or ended with its run.
+        refused = getattr(instance, "_terminal_state_send_failed", False)
+        settle(task, outcome._replace(goes_on=False) if refused else outcome)
+        return
+    # Both lines call every previous state running.
+    before = facts.state_before(instance) or "running"
+    if before not in outcomes.ATTEMPT_ENDED:
+        from batchtel.airflow import scheduler_hooks
+
+        begun = before == "running" or TaskRow(instance).waits_for_process
+        scheduler_hooks.task_lost(task, str(error or ""), begun=begun)
+
+
+def skipped(instance: Any) -> None:
+    """Close the attempt as skipped, which is no error."""
+    settle(facts.task(instance), Outcome("skipped"))
+
+
+def stopping() -> None:
+    """Leave what is still open to the process that goes on with it.
+
+    A task that has skipped itself ends here before 3.1.8, which brought the hook for it; so does a task that Airflow 2
+    ends because somebody has set its state.
+    """
+    while OPEN:
+        attempt = OPEN.popitem()[1]
+        state = facts.task(attempt.instance).state
+        if _was_ended(attempt.instance, state):
+            attempt.settle(outcomes.TERMINATED)
+        elif state == "skipped":
+            attempt.settle(Outcome("skipped"))
+        else:
+            attempt.suspend()
+
+
+def _was_ended(instance: Any, state: str) -> bool:
+    """Return whether Airflow 2 ends the process for a state that was set elsewhere: by hand, or at the end of the run.
+
+    Only a task that has skipped itself has written down when it ended.
+    """
+    by_hand = state in outcomes.RUN_ENDED
+    return facts.is_row(instance) and (by_hand or (state == "skipped" and not TaskRow(instance).has_ended))
+
+
+def settle(task: facts.Task, outcome: Outcome) -> None:
+    """Close the attempt of a task, if it is open here."""
+    attempt = OPEN.pop(task.key, None)
+    if attempt is not None:
+        attempt.settle(outcome)

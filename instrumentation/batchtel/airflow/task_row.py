@@ -12,10 +12,8 @@ from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
-from batchtel.airflow import facts
-
-ENDED: Final = {"success", "failed", "skipped", "upstream_failed", "removed"}
-"""States that Airflow leaves only when a task is cleared."""
+from batchtel.airflow import facts, outcomes
+from batchtel.base.guard import harmless
 
 AT_ONCE: Final = 0.5
 """Seconds in which Airflow writes down what it has decided."""
@@ -128,8 +126,33 @@ def of_run(run: Any) -> Iterator[TaskRow]:
         columns = vars(row)
         if type(row).__name__ != "TaskInstance" or columns.get("dag_id") != loaded.get("dag_id"):
             continue
-        if columns.get("run_id") != loaded.get("run_id") or facts.text(columns.get("state")) not in ENDED:
+        if columns.get("run_id") != loaded.get("run_id") or facts.text(columns.get("state")) not in outcomes.TASK_ENDED:
             continue
         # A run that was cleared in part ends again: what was not cleared has been reported.
         if (facts.moment(columns.get("updated_at")) or 0.0) >= started:
             yield TaskRow(row, tasks.get(columns.get("task_id")))
+
+
+@harmless(False)
+def poked_before(task: facts.Task, instance: Any) -> bool:
+    """Return whether this process goes on with the pokes of an earlier one; False where Airflow 3 reports it.
+
+    Airflow 2 has the pokes of a sensor that is rescheduled between them in its database only. It is asked in the task's
+    process, where sensors ask the same table themselves, and of reschedule-mode sensors only, through a connection of
+    its own: no session and no object of the task's is touched.
+    """
+    if not facts.is_row(instance) or not getattr(vars(instance).get("task"), "reschedule", False):
+        return False
+    from airflow import settings
+    from airflow.models.taskreschedule import TaskReschedule
+
+    table = TaskReschedule.__table__
+    asked = table.select().where(
+        table.c.dag_id == task.dag_id,
+        table.c.run_id == task.run_id,
+        table.c.task_id == task.task_id,
+        table.c.map_index == task.map_index,
+        table.c.try_number == task.try_number,
+    )
+    with settings.engine.connect() as connection:
+        return connection.execute(asked.limit(1)).first() is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import time
+from typing import Any, Final, Literal
 
-from batchtel.airflow import ids
 from batchtel.airflow.facts import Task
+from batchtel.base.outcome import Outcome
 from batchtel.base.start import Start
 from batchtel.base.values import AttributeValue
-from batchtel.runs import current, dag_run_ids, owner
+from batchtel.runs import current, owner
 from batchtel.runs.attempt import Attempt
 from batchtel.runs.joined_run import joined
 from batchtel.runs.reporting import PART, WHOLE, Reporting
@@ -17,6 +18,10 @@ from batchtel.runs.step import Step
 
 _PART: Final = PART._replace(end="part_if_any", flush="none")
 """The attempt flushes, for as long as its end may last, and it marks itself for what it starts."""
+
+
+FLUSH_TIMEOUT: Final = 10.0
+"""Seconds that a process which reports others may wait for the collector at its end: no process waits for it."""
 
 
 class TaskStep:
@@ -39,12 +44,12 @@ class TaskStep:
 
     def begin(self, at: int) -> None:
         """Begin both, as of the Unix time `at` in nanoseconds, with the ids that every process computes for it."""
-        task, own = self.task, ids.of_task(self.task)
+        task, own = self.task, self.task.span_ids
         several = self.step.recorder.of_several
         if several is not None and several.number > 1:
             from opentelemetry.trace import SpanContext, TraceFlags
 
-            before = ids.of_task(task._replace(try_number=task.try_number - 1))
+            before = task._replace(try_number=task.try_number - 1).span_ids
             several.before = SpanContext(before.trace_id, before.span_id, True, TraceFlags(before.flags))
         self.part.begin(outer=current.outer(), parent=self._parent)
         self.step.begin(Start(at, own.trace_id, own.span_id, own.flags), outer=self.part)
@@ -56,7 +61,7 @@ class TaskStep:
         around = trace.get_current_span(here)
         if around.is_recording() or (own and around.get_span_context().is_valid):
             return here  # Airflow's own span of the task, which it may have decided not to record.
-        root = dag_run_ids.of_dag_run(self.task.dag_id, self.task.run_id, own)
+        root = self.task.run_span_ids
         span = trace.NonRecordingSpan(
             trace.SpanContext(root.trace_id, root.span_id, is_remote=True, trace_flags=trace.TraceFlags(root.flags))
         )
@@ -77,3 +82,16 @@ def _attributes(task: Task) -> dict[str, AttributeValue]:
         "airflow.dag_run.logical_date": task.logical_date,
     }
     return attributes | {name: value for name, value in texts.items() if value}
+
+
+def report(task: Task, outcome: Outcome, *, started: bool = False, spanned: bool = False) -> None:
+    """Report the end of one try of a task that ended elsewhere, and what has not been reported before.
+
+    `started` is whether its start has been reported, by its process or by an earlier attempt; `spanned` is the same
+    of its span. This process cannot see whether it runs, so it has no heartbeat.
+    """
+    span: Literal["own", "elsewhere"] = "elsewhere" if spanned else "own"
+    reported = TaskStep(task, WHOLE._replace(start=not started, heartbeat=False, span=span))
+    reported.begin(int((task.started_at or time.time()) * 1e9))
+    reported.step.close(outcome)
+    reported.part.close(Outcome("success"))

@@ -12,20 +12,32 @@ success that the task has reported, and an end without supervisor, whose heartbe
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import os
+import select
 import signal
+import struct
 import subprocess
 import sys
 import threading
+import time
 from typing import Final, NoReturn
 
-from batchtel.airflow import exits, outcomes
+from batchtel.airflow import outcomes
 from batchtel.airflow.facts import Task
-from batchtel.airflow.reported_task import FLUSH_TIMEOUT, report
+from batchtel.airflow.task_step import FLUSH_TIMEOUT, report
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.telemetry.process import flush
+
+_GET_INFO: Final = 3 << 30 | 64 << 16 | 0xFF << 8 | 11
+_EXIT: Final = 1 << 3
+_EXIT_CODE_AT: Final = 60
+"""Parts of PIDFD_GET_INFO, by which Linux reports the exit code of another process from 6.15 on (linux/pidfd.h)."""
+
+REAPED_WITHIN: Final = 5.0
+"""Seconds that the supervisor of a process may need to collect it, before which the kernel keeps its exit code."""
 
 SHELL: Final = """
 exec 3<&0
@@ -100,7 +112,7 @@ class Watch:
 
     def __init__(self, task: Task, supervisor: int) -> None:
         self._signals = Signals()
-        self._process = exits.of_this_process()
+        self._process = own_descriptor()
         reading, self._writing = os.pipe()
         self._pipe = os.fstat(self._writing).st_ino
         self._exit = os._exit
@@ -124,7 +136,7 @@ class Watch:
             os.close(reading)
             if self._process >= 0:
                 os.close(self._process)
-        if not exits.can_be_read():
+        if not reads_exit_codes():
             os._exit = self._leave
 
     def _reporter(self, task: Task, supervisor: int) -> list[str]:
@@ -168,6 +180,67 @@ class Watch:
             self._signals.forget()
 
 
+def own_descriptor() -> int:
+    """Return a descriptor of this process, of a number that a shell leaves alone; -1 where there is no such thing."""
+    try:
+        descriptor = os.pidfd_open(os.getpid())
+    except (OSError, AttributeError):
+        return -1
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    finally:
+        os.close(descriptor)
+
+
+@functools.cache
+def reads_exit_codes() -> bool:
+    """Return whether the kernel reports exit codes."""
+    release = os.uname().release.split(".")
+    try:
+        return (int(release[0]), int(release[1])) >= (6, 15)
+    except (ValueError, IndexError):
+        return False
+
+
+def wait_for_exit(descriptor: int) -> tuple[bool, int | None]:
+    """Wait for the end of a process; return whether it had not ended yet, and its exit code.
+
+    That is below 0 for a signal, as of `subprocess`, and None where it cannot be read.
+    """
+    if descriptor < 0:
+        return False, None
+    ending = select.poll()
+    ending.register(descriptor, select.POLLIN)
+    # The files of a process are closed a moment before its end.
+    waited = not ending.poll(1000)
+    if waited:
+        ending.poll()
+    until = time.monotonic() + REAPED_WITHIN
+    while reads_exit_codes() and time.monotonic() < until:
+        info = bytearray(64)
+        struct.pack_into("=Q", info, 0, _EXIT)
+        try:
+            fcntl.ioctl(descriptor, _GET_INFO, info)
+        except OSError:
+            pass
+        else:
+            (mask,) = struct.unpack_from("=Q", info, 0)
+            if mask & _EXIT:
+                return waited, os.waitstatus_to_exitcode(struct.unpack_from("=i", info, _EXIT_CODE_AT)[0])
+        time.sleep(0.05)
+    return waited, None
+
+
+def is_alive(process: int) -> bool:
+    """Return whether a process is there and has not ended."""
+    try:
+        with open(f"/proc/{process}/status", encoding="utf-8", errors="replace") as status:
+            states = [line.split()[1] for line in status if line.startswith("State:")]
+    except (OSError, IndexError):
+        return False
+    return states[:1] not in (["Z"], ["X"])
+
+
 def main() -> None:
     """Report how the task of the first argument was lost, unless Airflow's scheduler does.
 
@@ -178,8 +251,8 @@ def main() -> None:
     """
     task, (signals, process, supervisor) = Task(**json.loads(sys.argv[1])), map(int, sys.argv[2:5])
     # It may have become another program by exec, or have closed all files: only then there is something to wait for.
-    waited, code = exits.wait(process)
-    if not (exits.is_alive(supervisor) if waited and supervisor else sys.argv[5] == "yes"):
+    waited, code = wait_for_exit(process)
+    if not (is_alive(supervisor) if waited and supervisor else sys.argv[5] == "yes"):
         return
     if signal.SIGTERM in received(signals):
         report(task, outcomes.TERMINATED, started=True)

@@ -47,19 +47,19 @@ INTERNALS: Final = (
         "opentelemetry.sdk.trace:TracerProvider",
         "_active_span_processor",
         "no public way shows which span processors a provider has that the job has made",
-        ("airflow.own_trace", "telemetry.spans"),
+        ("airflow.listener", "telemetry.spans"),
     ),
     Internal(
         "opentelemetry.sdk.trace:SynchronousMultiSpanProcessor",
         "_span_processors",
         "the processors of the one above",
-        ("airflow.own_trace", "telemetry.spans"),
+        ("airflow.listener", "telemetry.spans"),
     ),
     Internal(
         "opentelemetry.exporter.otlp.proto.grpc.trace_exporter:OTLPSpanExporter",
         "_endpoint",
         "no public way shows where an exporter of Airflow sends its spans to",
-        ("airflow.own_trace",),
+        ("airflow.listener",),
     ),
     Internal(
         "opentelemetry.util",

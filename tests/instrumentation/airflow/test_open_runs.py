@@ -10,9 +10,8 @@ import pytest
 
 from batchtel.airflow import task_data
 from batchtel.airflow.dag_run import ReportedRun
-from batchtel.airflow.database import Database, Waiting
 from batchtel.airflow.facts import DagRun, Task
-from batchtel.airflow.open_runs import OpenRuns
+from batchtel.airflow.open_runs import Database, OpenRuns, Waiting
 from batchtel.base.outcome import Outcome
 from batchtel.base.shared_counts import RecordCounts
 from batchtel.testing import Captured

@@ -1,4 +1,4 @@
-"""The watch over a task's process, whose teller has time."""
+"""The watch over the process of a task, whose report has time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.airflow import exits
+from batchtel.airflow import watch
 from tests.support.polling import until
 from tests.support.process import run, start
 from tests.support.sink import Sink
@@ -44,13 +44,13 @@ def test_the_loss_reaches_a_collector_that_is_away_for_a_moment(sink: Sink) -> N
 
 WATCHED = """
     import os, signal, subprocess, sys, time
-    from batchtel.airflow import exits
+    from batchtel.airflow import watch
     from batchtel.airflow.facts import Task
     from batchtel.airflow.watch import Watch
 
     ending, kernel = sys.argv[1:]
     if kernel == "old":
-        exits.can_be_read = lambda: False
+        watch.reads_exit_codes = lambda: False
     task = Task(
         dag_id="nightly", run_id=f"watched-{os.getpid()}", task_id="load", map_index=-1, try_number=1, state="running",
         series_start=1, retries=0, goes_on_again=False, operator="", queue="", pool="", run_type="scheduled",
@@ -105,7 +105,7 @@ def _is_watched(run_id: str) -> bool:
 @pytest.mark.parametrize(("ending", "kernel", "reports"), CASES)
 def test_an_end_is_reported_once(sink: Sink, ending: str, kernel: str, reports: int) -> None:
     """The watch reports the ends that Airflow's scheduler calls no hook for, and no other."""
-    if kernel == "new" and not exits.can_be_read():
+    if kernel == "new" and not watch.reads_exit_codes():
         pytest.skip("this kernel does not report the exit codes of processes that are no children")
     finished = run(WATCHED, sink, ending, kernel)
     run_id = finished.stdout.split()[0]

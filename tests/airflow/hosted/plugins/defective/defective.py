@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from batchtel.airflow import preload, scheduler_hooks, task_process
+from batchtel.airflow import preload, scheduler_hooks, task_attempt
 
 
 class Defect(BaseException):
@@ -17,8 +17,8 @@ def defect(*arguments: object, **named: object) -> None:
 
 
 for name in ("running", "succeeded", "failed", "skipped", "stopping"):
-    assert hasattr(task_process, name)
-    setattr(task_process, name, defect)
+    assert hasattr(task_attempt, name)
+    setattr(task_attempt, name, defect)
 preload.preload = defect
 scheduler_hooks.run_started = scheduler_hooks.run_ended = defect
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchtel.airflow import scheduler_hooks
-from batchtel.airflow.messenger import Messenger
+from batchtel.airflow.helper import Messenger
 from tests.support.sink import Sink
 
 QUEUED = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchtel.airflow.facts import DagRun, Task
-from batchtel.airflow.messenger import Messenger
+from batchtel.airflow.helper import Messenger
 from tests.support.polling import until
 from tests.support.sink import Sink
 

@@ -63,7 +63,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Airflow of one version, which has run every DAG once with the plugin as it is installed, and a stack."""
     folder = tmp_path_factory.mktemp("airflow")
     statsd = f"{ports.HOST}:{ports.free(1)[0]}"
-    overrides = {"listen": {"statsd": statsd}}
+    overrides = {"airflow_metrics": True, "listen": {"statsd": statsd}}
     with Stack.running(folder / "stack", Ports.free(), cadence="1s", overrides=overrides) as stack:
         witness = Witness(stack, SERVICE)
         # No log of the DAG `refused` can be opened.

@@ -111,7 +111,7 @@ def test_more_jobs_than_the_limit_has_room_for_are_reported(collector_program: P
 def test_many_tasks_of_airflow_are_more_than_the_shipped_limit(collector_program: Path, tmp_path: Path) -> None:
     """50 DAGs of 200 tasks each: `check` reports it, and accepts the limit that it names."""
     mine = tmp_path / "mine.yaml"
-    text = "base: local\nname: mine\nexpected: {{jobs: 50, steps: 200, airflow: true}}\nseries_limit: {}\n"
+    text = "base: local\nname: mine\nairflow_metrics: true\nexpected: {{jobs: 50, steps: 200}}\nseries_limit: {}\n"
     mine.write_text(text.format(50000), encoding="utf-8")
     result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     assert result.exit_code == 1
@@ -129,7 +129,7 @@ def test_many_tasks_of_airflow_are_more_than_the_shipped_limit(collector_program
 
 def test_the_budget_counts_what_airflow_reports_of_a_dag() -> None:
     """By hand: a task's start, its end in 14 states and three timers, and seven metrics of the DAG itself."""
-    without, having = (budget(load("local", {"expected": {"steps": 3, "airflow": on}})) for on in (False, True))
+    without, having = (budget(load("local", {"airflow_metrics": on, "expected": {"steps": 3}})) for on in (False, True))
     assert having.sums - without.sums == 3 * (1 + 14 + 3) + 7
     assert having.others - without.others > 30
 

@@ -162,6 +162,12 @@ MISTAKES = {
         None,
         "listen: scrape and metrics have the same port 8888; give each its own",
     ),
+    "StatsD of which nothing is kept": (
+        "health",
+        "  health: 127.0.0.1:13133\n  statsd: 127.0.0.1:8125",
+        None,
+        "listen.statsd: no metric of it is kept; write airflow_metrics: true, or listen: {statsd: null}",
+    ),
     "not a choice": (
         "unknown_jobs",
         "unknown_jobs: othr",

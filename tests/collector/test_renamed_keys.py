@@ -74,6 +74,12 @@ def test_a_file_without_a_base_lacks_no_new_key(tmp_path: Path) -> None:
     ]
 
 
+def test_a_key_that_has_left_its_group(tmp_path: Path) -> None:
+    """What was expected of Airflow's own metrics is now the switch for them, with the value it had."""
+    text = "base: local\nname: mine\nlisten: {statsd: '127.0.0.1:8125'}\nexpected: {steps: 9, airflow: true}\n"
+    assert refusal(text, tmp_path).splitlines()[1:] == ["  4:22: expected.airflow is now airflow_metrics"]
+
+
 def test_an_old_key_in_the_base_is_reported_with_its_file(tmp_path: Path) -> None:
     """The file that has it is the one to change."""
     base = tmp_path / "base.yaml"

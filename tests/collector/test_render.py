@@ -162,6 +162,21 @@ def test_no_run_id_on_metrics(adding: Any) -> None:
             assert "run_id" not in str(adding["processors"][processor])
 
 
+@pytest.mark.parametrize("role", ["standalone", "agent", "gateway"])
+def test_without_airflows_metrics_no_rule_is_about_them(role: str) -> None:
+    """What remains is one filter, the first that metrics pass, with the condition that finds them."""
+    base = "local" if role == "standalone" else "production"
+    configuration = yaml.safe_load(render(load(base, {"airflow_metrics": False}, role)))
+    order = configuration["service"]["pipelines"]["metrics/in"]["processors"]
+    assert order[:2] == ["memory_limiter", "filter/airflow"]
+    assert configuration["processors"].pop("filter/airflow") == {
+        "error_mode": "ignore",
+        "metric_conditions": [airflow_conditions.SENT_BY_OTLP],
+    }
+    order.remove("filter/airflow")
+    assert re.findall(r"(?i)airflow|af_agg|dag_id", str(configuration)) == []
+
+
 def test_labels_are_bounded_before_points_meet(adding: Any) -> None:
     """Behind the batch a run id would already have split a series."""
     order = adding["service"]["pipelines"]["metrics/in"]["processors"]

@@ -34,7 +34,7 @@ def test_environments_render(block: str) -> None:
 def test_every_reason_is_a_filter() -> None:
     """The reasons that are explained are the filters that a configuration has."""
     (sentence,) = re.findall(r"Reasons of dropped.*?\n\n", PAGE, re.DOTALL)
-    text = "base: local\nname: all\nlisten: {statsd: '127.0.0.1:8125'}\nmetrics: {shop.noise: {drop: true}}\n"
+    text = "base: local\nname: all\nairflow_metrics: true\nmetrics: {shop.noise: {drop: true}}\n"
     processors = yaml.safe_load(render(parse(text, "all.yaml")))["processors"]
     filters = {name.partition("/")[2] for name in processors if name.startswith("filter/")}
     assert set(re.findall(r"`(\w+)` \(", sentence)) == filters - {"everything", "oversize"}  # the latter is of spans

@@ -64,7 +64,7 @@ class Airflow:
 def airflow(start: Start, free_ports: Callable[[int], list[int]]) -> Iterator[Airflow]:
     """A collector that receives StatsD."""
     (port,) = free_ports(1)
-    with start({"listen": {"statsd": f"127.0.0.1:{port}"}}) as bench:
+    with start({"airflow_metrics": True, "listen": {"statsd": f"127.0.0.1:{port}"}}) as bench:
         yield Airflow(bench, port, count())
 
 

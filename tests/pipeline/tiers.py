@@ -88,6 +88,7 @@ class Tiers:
         common = {
             "listen": {key: f"127.0.0.1:{port}" for key, port in vars(listen).items()},
             "queue": {"folder": str(self.folder / name / "queue")},
+            "airflow_metrics": True,
             "export_interval": "1s",
             "instance": name,
         }

@@ -181,7 +181,8 @@ def test_airflow_has_an_address_for_its_own_metrics(tmp_path: Path, listener: st
     """Where the collector accepts StatsD: a listener on all addresses is reached where OTLP is."""
     file = tmp_path / "mine.yaml"
     file.write_text(
-        f'base: local\nname: mine\nlisten: {{statsd: "{listener}:8125"}}\njobs: {{endpoint: "http://collector:4318"}}\n',
+        f'base: local\nname: mine\nairflow_metrics: true\nlisten: {{statsd: "{listener}:8125"}}\n'
+        'jobs: {endpoint: "http://collector:4318"}\n',
         encoding="utf-8",
     )
     printed = CliRunner().invoke(main, ["config", "variables", "--env", str(file), "--format", "airflow"]).stdout
@@ -212,15 +213,27 @@ def test_airflow_is_configured_to_send_its_own_metrics() -> None:
     }
 
 
-def test_the_page_on_airflow_has_what_is_printed() -> None:
-    """The two blocks of docs/airflow.md about Airflow's own metrics are what the environment `local` prints."""
+def test_nothing_of_airflow_is_switched_on_that_is_dropped() -> None:
+    """Where the collector does not keep Airflow's own metrics no variable switches them on; a comment names the key."""
+    printed = CliRunner().invoke(main, ["config", "variables", "--env", "local", "--format", "airflow"]).stdout
+    assert [name for name in _from_shell(printed, {}) if name.startswith("AIRFLOW")] == []
+    assert printed.endswith(
+        "# Of its own metrics none are kept: leave AIRFLOW__METRICS__* out, or set airflow_metrics: true\n"
+    )
+
+
+def test_the_page_on_airflow_has_what_is_printed(tmp_path: Path) -> None:
+    """The two blocks of docs/airflow.md about Airflow's own metrics are what its environment prints."""
     page = (Path(__file__).parents[2] / "docs" / "airflow.md").read_text(encoding="utf-8")
     every = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     blocks = [block for block in every if "METRICS" in block]
     assert len(blocks) == 2
+    (environment,) = re.findall(r"^```yaml\n(# mine.yaml\n.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "mine.yaml"
+    file.write_text(environment, encoding="utf-8")
     printed = (
         CliRunner()
-        .invoke(main, ["config", "variables", "--env", "local", "--format", "airflow"])
+        .invoke(main, ["config", "variables", "--env", str(file), "--format", "airflow"])
         .stdout.replace("# AIRFLOW", "AIRFLOW")
     )
     assert _from_shell("".join(blocks), {}).items() <= _from_shell(printed, {}).items()

@@ -92,7 +92,7 @@ def budget(environment: Environment) -> Budget:
     own = [(_own(rule.labels, rule.values), "job_name" in rule.labels) for rule in environment.metrics.values()]
     parts = [_Part.of(metric, expected.steps) for metric in signals.METRICS]
     parts += [_Part(count, 1, True, by_job) for count, by_job in own]
-    if expected.airflow:
+    if environment.airflow_metrics:
         parts += [
             _Part.of_airflow(family, expected.steps) for family in airflow_metrics.families("counter", "level", "timer")
         ]
@@ -103,7 +103,7 @@ def budget(environment: Environment) -> Budget:
         series=sum(part.count * part.series for part in parts if part.by_job),
         steps=expected.steps,
         sums_of_step=sum(part.count for part in of_steps if part.is_sum),
-        airflow=expected.airflow,
+        airflow=environment.airflow_metrics,
         jobs=expected.jobs or listed,
         others=sum(part.count for part in parts if part.is_sum and not part.by_job),
         limit=environment.series_limit,

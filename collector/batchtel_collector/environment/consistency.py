@@ -64,6 +64,9 @@ def _listeners(environment: Environment) -> Iterator[tuple[Path, str]]:
     if environment.listen.statsd is not None and environment.role == "agent":
         message = "listen.statsd: an agent does not receive StatsD; write null, and open it at one gateway"
         yield ("listen", "statsd"), message
+    elif environment.listen.statsd is not None and not environment.airflow_metrics:
+        message = "listen.statsd: no metric of it is kept; write airflow_metrics: true, or listen: {statsd: null}"
+        yield ("listen", "statsd"), message
     authenticated = environment.token is not None or (environment.tls is not None and environment.tls.client_ca)
     for key in ("otlp_grpc", "otlp_http"):
         address = getattr(environment.listen, key)

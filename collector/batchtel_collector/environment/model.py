@@ -100,6 +100,11 @@ class Environment(Section):
         examples=["./jobs.toml"],
         description="job catalogue, relative to this file: names of jobs, and values of the labels `owner` and `team`",
     )
+    airflow_metrics: bool = Field(
+        default=False,
+        examples=["true"],
+        description="true: Airflow's own metrics are kept, as af_agg_*; false: they are dropped, and counted",
+    )
     tags: list[LabelValue] = Field(
         default=[],
         examples=["[nightly, pii]"],
@@ -127,7 +132,7 @@ class Environment(Section):
     )
     expected: Expected = Field(
         default=Expected(),
-        examples=["{jobs: 50, steps: 200, airflow: true}"],
+        examples=["{jobs: 50, steps: 200}"],
         description="what `batchtel config check` compares with series_limit",
     )
     jobs: JobVariables = Field(

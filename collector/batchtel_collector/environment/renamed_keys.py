@@ -13,6 +13,7 @@ RENAMED: Final[dict[Path, Path]] = {
     ("extras",): ("overrides",),
     ("shard",): ("instance",),
     ("listen", "series"): ("listen", "scrape"),
+    ("expected", "airflow"): ("airflow_metrics",),
 }
 """Old key -> new key; the value is written as before."""
 

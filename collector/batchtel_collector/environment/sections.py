@@ -82,7 +82,6 @@ class Expected(Section):
         description="jobs, or DAGs; null: those of `catalogue` if unknown_jobs is other",
     )
     steps: int = Field(default=5, ge=0, examples=["5"], description="steps of a job, or tasks of a DAG")
-    airflow: bool = Field(default=False, examples=["true"], description="true: Airflow sends its own metrics, too")
 
 
 class JobVariables(Section):

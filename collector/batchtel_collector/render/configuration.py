@@ -79,6 +79,7 @@ def render(environment: Environment, typed: str = "") -> str:
             name_limit=signals.NAME_LIMIT,
             kept_on_records=KEPT_ON_RECORDS,
             airflow=airflow_conditions,
+            but_no_family=f" and {airflow_conditions.OTHER_FAMILY}" if environment.airflow_metrics else "",
             prometheus_names=prometheus_names,
             statsd=environment.listen.statsd is not None,
             own_logs=_own_logs(environment),

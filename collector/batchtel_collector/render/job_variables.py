@@ -45,7 +45,12 @@ def variables(environment: Environment) -> dict[str, str]:
 
 
 def airflow_variables(environment: Environment) -> dict[str, str]:
-    """Return the variables by which Airflow sends its own metrics: over OpenTelemetry, or StatsD if it is open."""
+    """Return the variables by which Airflow sends its own metrics: over OpenTelemetry, or StatsD if it is open.
+
+    Empty where the environment does not keep them.
+    """
+    if not environment.airflow_metrics:
+        return {}
     if environment.listen.statsd is None:
         return {
             "AIRFLOW__METRICS__OTEL_ON": "True",
@@ -88,7 +93,9 @@ def _airflow(environment: Environment) -> Iterator[str]:
     yield from _shell(
         variables(environment) | airflow_variables(environment), "the environment of scheduler, workers and triggerer"
     )
-    if environment.listen.statsd is None:
+    if not environment.airflow_metrics:
+        yield "# Of its own metrics none are kept: leave AIRFLOW__METRICS__* out, or set airflow_metrics: true"
+    elif environment.listen.statsd is None:
         yield "# For their own metrics Airflow 3.0 and 3.1 need these too; from 3.2 on leave them out:"
         for name, value in older_airflow_variables(environment).items():
             yield f'# {name}="{value}"'

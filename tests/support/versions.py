@@ -46,6 +46,7 @@ SAMPLE: Final = (
     "test_protocol.py",
     "test_redaction.py",
     "test_spans.py",
+    "delivery/test_http_clients.py",
     "delivery/test_replies.py",
     "delivery/test_replies_grpc.py",
     # imports, forks, exit hooks, signals and sys.monitoring

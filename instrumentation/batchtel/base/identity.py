@@ -14,8 +14,8 @@ from batchtel.schema.signals import HASH_LENGTH, NAME_LENGTH, NAME_LIMIT
 
 # A CronJob names its Jobs <cronjob>-<minutes since 1970>, and a Job its pods <job>-<5 characters>
 # (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#cron-job-creation).
-_CRONJOB_POD = re.compile(r"(?P<cronjob>.+)-\d{8,10}-[a-z0-9]{5}")
-_CRONJOB_DATE = re.compile(r"-\d{8,10}(-[a-z0-9]{5})?$")
+_CRONJOB_POD = r"(?P<cronjob>.+)-\d{8,10}-[a-z0-9]{5}"
+_CRONJOB_DATE = r"-\d{8,10}(-[a-z0-9]{5})?$"
 
 UNKNOWN = "unknown"
 """The name of what has none."""
@@ -78,10 +78,10 @@ def default_job(program: str, environ: Mapping[str, str] = os.environ) -> str:
     in_kubernetes = "KUBERNETES_SERVICE_HOST" in environ
     name = environ.get("BATCHTEL_JOB") or environ.get("OTEL_SERVICE_NAME") or ""
     if not name and in_kubernetes:
-        pod = _CRONJOB_POD.fullmatch(environ.get("HOSTNAME", ""))
+        pod = re.fullmatch(_CRONJOB_POD, environ.get("HOSTNAME", ""))
         name = pod["cronjob"] if pod else ""
     if in_kubernetes:
-        name = _CRONJOB_DATE.sub("", name)
+        name = re.sub(_CRONJOB_DATE, "", name)
     return name or os.path.basename(program) or UNKNOWN
 
 

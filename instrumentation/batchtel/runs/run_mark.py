@@ -7,7 +7,6 @@ and programs that another one starts are given theirs as they start.
 from __future__ import annotations
 
 import functools
-import json
 import os
 
 from batchtel.base import run_environment
@@ -114,6 +113,8 @@ class RunMark:
         """Put it into the environment, if this process has opened the run; return whether it did."""
         if not self._is_here:
             return False
+        import json
+
         variables = self.variables()
         self._run.data.announce(json.dumps(variables))
         self._marked = run_environment.EnvironmentPatch(variables)

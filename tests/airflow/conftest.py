@@ -12,9 +12,10 @@ from batchtel_dashboards.stores import Prometheus
 from batchtel_stack import ports
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from tests.airflow import acts, lines, worlds
+from tests.airflow import acts, lines
 from tests.airflow.airflow import Airflow
 from tests.airflow.installation import HERE
+from tests.support import worlds
 from tests.support.witness import Witness
 
 SERVICE: Final = "airflow-tests"
@@ -30,17 +31,9 @@ EXAMPLES: Final = ("race", "retry", "green_tick", "long_sensor", "mapped_etl")
 """The DAGs of docs/airflow."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of one Airflow run on one worker of pytest-xdist, where that distributes by groups."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(worlds.name_of(item)))
-
-
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """End an Airflow after the last of its tests: pytest ends a fixture of the session no earlier than that."""
-    if nextitem is None or worlds.name_of(nextitem) != worlds.name_of(item):
+    if nextitem is None or worlds.world_of(nextitem.nodeid) != worlds.world_of(item.nodeid):
         worlds.AT_END.close()
 
 

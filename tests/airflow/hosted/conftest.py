@@ -10,9 +10,10 @@ import pytest
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from benchmarks import programs as addresses
-from tests.airflow import lines, worlds
+from tests.airflow import lines
 from tests.airflow.hosted.schedulers import DAG_ID, Played, play
 from tests.airflow.installation import HERE
+from tests.support import worlds
 from tests.support.witness import Witness
 
 SERVICE: Final = "airflow-hosted"

@@ -15,6 +15,7 @@ from batchtel_stack.stack import Stack
 from tests.airflow import acts, lines
 from tests.airflow.airflow import Airflow
 from tests.airflow.installation import HERE
+from tests.support import worlds
 from tests.support.witness import Witness
 
 SERVICE: Final = "airflow-tests"
@@ -30,22 +31,10 @@ EXAMPLES: Final = ("race", "retry", "green_tick", "long_sensor", "mapped_etl")
 """The DAGs of docs/airflow."""
 
 
-WORLDS: Final = ("played", "run", "observed", "programs")
-"""Fixtures that start an Airflow, or use its programs, of the version that is their parameter."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of one Airflow run on one worker of pytest-xdist, where that distributes by groups."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(_world(item)))
-
-
-def _world(item: pytest.Item) -> str:
-    """Return a name for the Airflow of a test; a file without parameters has an Airflow of its own."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return next((f"{name}-{parameters[name]}" for name in WORLDS if name in parameters), item.path.stem)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End an Airflow after the last of its tests: pytest ends a fixture of the session no earlier than that."""
+    if nextitem is None or worlds.world_of(nextitem.nodeid) != worlds.world_of(item.nodeid):
+        worlds.AT_END.close()
 
 
 @dataclass(frozen=True)
@@ -72,6 +61,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
         variables |= lines.own_metrics(request.param, stack.otlp_http, statsd)
         with lines.running(request.param, folder / "home", HERE / "dags", variables) as airflow:
+            worlds.AT_END.callback(airflow.stop)
             airflow.wait("etl", "outcomes", "children", "reported_once", *EXAMPLES)
             yield Played(request.param, airflow, witness, Prometheus(stack.prometheus))
 

@@ -66,6 +66,14 @@ class Hands:
         answer = self._ask("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body)
         assert answer["total_entries"] >= len(task_ids), answer
 
+    def trigger(self, dag_id: str) -> None:
+        """Start a run."""
+        self._ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None})
+
+    def add_pool(self, name: str, slots: int) -> None:
+        """Make a pool for so many tasks at a time."""
+        self._ask("POST", "/api/v2/pools", {"name": name, "slots": slots})
+
     def _run_id(self, dag_id: str) -> str:
         ((run_id,),) = self._airflow.rows("SELECT run_id FROM dag_run WHERE dag_id = ?", dag_id)
         return str(run_id)

@@ -68,12 +68,16 @@ def test_airflow_finds_the_plugin(programs: Path, tmp_path: Path) -> None:
     assert "batchtel.airflow.listener.Listener" in plugin["listeners"]
 
 
+def test_on(programs: Path, tmp_path: Path) -> None:
+    """With an endpoint there is a listener."""
+    assert _listeners(programs, tmp_path, ON)[0] == ["Listener"]
+
+
 @pytest.mark.parametrize(
     "variables", [{}, ON | {"BATCHTEL_AIRFLOW_DISABLED": "true"}, ON | {"OTEL_SDK_DISABLED": "true"}], ids=str
 )
 def test_off(programs: Path, tmp_path: Path, variables: dict[str, str]) -> None:
     """Without an endpoint, or where it is switched off, there is no listener, and next to nothing is loaded."""
-    assert _listeners(programs, tmp_path, ON)[0] == ["Listener"]
     listeners, modules = _listeners(programs, tmp_path, variables)
     assert listeners == []
     assert modules == [

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from tests.airflow import lines
+from tests.airflow.hands import Hands
 from tests.airflow.installation import HERE
 from tests.support import sink as sinks
 from tests.support.labels import label_of
@@ -63,10 +64,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             **SECONDS,
         }
         with lines.running("3.3", folder / "home", HERE / "unseen", variables) as airflow:
-            airflow.command("pools", "set", "narrow", "1", "for one task at a time")
+            assert isinstance(airflow, lines.Airflow3)
+            hands = Hands(airflow)
+            hands.add_pool("narrow", 1)
             for dag_id in DAGS:
                 airflow.wait_for_dag(dag_id)
-                airflow.command("dags", "trigger", dag_id)
+                hands.trigger(dag_id)
             airflow.wait(*DAGS)
             states = {task_id: state for task_id, _, state, _ in airflow.tasks("unseen")}
 

@@ -99,7 +99,10 @@ def _unix(moment: Any) -> float:
 
 
 class OpenRuns:
-    """Open DAG runs that owe something; one thread looks after them once it has a database."""
+    """Report starts and ends of DAG runs, and between them what open ones owe: one thread looks for that.
+
+    It begins to look when a message has brought the address of Airflow's database.
+    """
 
     def __init__(self) -> None:
         self._began = time.time()

@@ -13,6 +13,7 @@ from benchmarks import programs as addresses
 from tests.airflow import lines
 from tests.airflow.hosted.schedulers import DAG_ID, Played, play
 from tests.airflow.installation import HERE
+from tests.support import worlds
 from tests.support.witness import Witness
 
 SERVICE: Final = "airflow-hosted"
@@ -60,6 +61,7 @@ def run(
     home, played = tmp_path_factory.mktemp("hosted") / "home", dict[str, Played]()
     own = {"AIRFLOW__CORE__PARALLELISM": "3"}
     with lines.running(request.param, home, HERE / "hosted" / "dags", own, scheduler=False) as airflow:
+        worlds.AT_END.callback(airflow.stop)
 
         def of(kind: str) -> Played:
             if kind not in played:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from batchtel.version import __version__
 from batchtel_stack import sigterm
+from batchtel_stack.failures import as_failures
 from benchmarks import airflow, build, calls, collector, command, guest, jobs, leave, stack, tiers
 from benchmarks.report import Report
 
@@ -37,6 +38,7 @@ _FILE_WIDTH: Final = 140
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("groups", nargs=-1, type=click.Choice(list(GROUPS)))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@as_failures()
 def main(groups: tuple[str, ...], as_json: bool) -> None:
     """Print what telemetry costs, side by side with its peers, in interleaved pairs.
 

@@ -142,6 +142,35 @@ def test_no_modules_import_each_other(package: str) -> None:
     assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_only_commands_import_the_command_line(package: str) -> None:
+    """All other modules raise errors of their own; a module of commands gives them an exit code."""
+    wrong = {
+        name
+        for (file, tree), name in zip(_modules(package), _names_in_order(package), strict=True)
+        if not _is_of_commands(file) and _imports_command_line(tree)
+    }
+    assert wrong == set()
+
+
+def _names_in_order(package: str) -> list[str]:
+    names = _names(package)
+    return [names[file] for file, _ in _modules(package)]
+
+
+def _is_of_commands(file: Path) -> bool:
+    return file.parent.name == "cli" or file.stem in {"commands", "failures"}
+
+
+def _imports_command_line(tree: ast.Module) -> bool:
+    """Return whether the code imports click or batchtel's error of the command line."""
+    return "click" in _imported(tree) or any(
+        node.module == "batchtel.cli.main" and "Failure" in {alias.name for alias in node.names}
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    )
+
+
 def test_layers_are_those_of_the_guide() -> None:
     """CONTRIBUTING.md has the table of sub-packages as it is held here."""
     text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Final
 
 import batchtel_collector
-from batchtel.cli.main import Failure
 from batchtel_collector.check import cache
+from batchtel_stack.errors import UnavailableError
 
 GO_MINIMUM: Final = (1, 26, 5)
 """VictoriaLogs v1.52.1 names this version in its go.mod; toolchain downloads are off, so no older Go builds it."""
@@ -135,15 +135,14 @@ def find(program: str) -> Path:
     """Return the path of a built program: collector, prometheus, promtool, victorialogs or jaeger.
 
     Raises:
-        Failure: it is not built (exit code 3).
+        UnavailableError: it is not built.
         KeyError: there is no such program.
     """
     for binary in BINARIES:
         if program in binary.programs:
             if not binary.built():
-                raise Failure(
-                    f"{program} is not built: there is no {binary.folder()}. Build it: batchtel stack build",
-                    3,
+                raise UnavailableError(
+                    f"{program} is not built: there is no {binary.folder()}. Build it: batchtel stack build"
                 )
             return binary.paths()[program]
     names = ", ".join(name for binary in BINARIES for name in binary.programs)

@@ -17,10 +17,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from batchtel.cli.main import Failure
 from batchtel_collector.check import cache
 from batchtel_stack import children, sigterm, toolchain
 from batchtel_stack.binaries import BINARIES, FLAGS, Binary
+from batchtel_stack.errors import UnavailableError
 from batchtel_stack.lock import Lock
 from batchtel_stack.progress import Progress, Step
 
@@ -36,7 +36,7 @@ def ensure(binaries: Iterable[Binary] = BINARIES) -> dict[str, Path]:
     Progress goes to stderr: a live table on a terminal, one line a minute elsewhere.
 
     Raises:
-        Failure: a build failed, or there is no Go (exit code 3). The others are finished first.
+        UnavailableError: a build failed, or there is no Go. The others are finished first.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the compilers are stopped, their results so far are kept.
     """
     wanted = list(binaries)
@@ -64,7 +64,7 @@ def _build(missing: list[Binary]) -> None:
                 build.close()
         problems = [build.problem for build in builds if build.problem]
     if problems:
-        raise Failure("\n".join(problems), 3)
+        raise UnavailableError("\n".join(problems))
 
 
 class _Build:

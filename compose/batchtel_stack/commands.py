@@ -17,11 +17,11 @@ from rich.table import Table
 
 from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
-from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment.load import load
 from batchtel_stack import output, state
 from batchtel_stack.binaries import BINARIES
 from batchtel_stack.build import ensure
+from batchtel_stack.failures import as_failures
 from batchtel_stack.follow import follow
 from batchtel_stack.ports import Ports
 from batchtel_stack.programs import PROGRAMS
@@ -74,6 +74,7 @@ def _notify(line: str) -> None:
 @click.option(
     "--port", "ports", multiple=True, metavar="NAME=NUMBER", help="Another port; repeatable. Names are below."
 )
+@as_failures()
 def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     """Start collector, Prometheus, VictoriaLogs and Jaeger on loopback.
 
@@ -87,8 +88,7 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     """
     wanted = Ports().changed(ports)
     # Before anything is built or compared: a mistyped name must not wait for a build.
-    with as_failures():
-        load(environment)
+    load(environment)
     stack = Stack(data, wanted, environment=environment)
     states = {status.state for status in stack.status()}
     if states == {"running"}:
@@ -109,6 +109,7 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
 @click.command(epilog="Exit codes: 0 all programs run, or none was started; 1 a program has ended by itself.")
 @_data
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@as_failures()
 def status(data: Path, as_json: bool) -> None:
     """Show which programs of the stack run, and why one does not.
 
@@ -143,6 +144,7 @@ def status(data: Path, as_json: bool) -> None:
     help="Lines per program.",
 )
 @click.option("--follow", "-f", "following", is_flag=True, help="Go on until Ctrl-C.")
+@as_failures()
 def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
     """Show what the programs of the stack have logged, or PROGRAM alone.
 
@@ -170,6 +172,7 @@ def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
 
 @click.command(epilog="Exit codes: 0 nothing runs; 3 a program does not stop.")
 @_data
+@as_failures()
 def down(data: Path) -> None:
     """Stop the stack and leave no process. The data stays.
 
@@ -186,6 +189,7 @@ def down(data: Path) -> None:
     epilog="Exit codes: 0 all are built; 2 a name is wrong; 3 a build failed, or there is no Go; 130 Ctrl-C stopped it."
 )
 @click.argument("names", metavar="[PROGRAM]...", nargs=-1, type=click.Choice([binary.name for binary in BINARIES]))
+@as_failures()
 def build(names: tuple[str, ...]) -> None:
     """Build the programs of the stack into the cache, and print NAME=PATH of each.
 

@@ -16,8 +16,8 @@ from typing import Final
 import yaml
 
 import batchtel_collector
-from batchtel.cli.main import Failure
 from batchtel_stack import toolchain
+from batchtel_stack.errors import UnavailableError
 
 MANIFEST: Final = Path(batchtel_collector.__file__).parent / "distribution" / "builder.yaml"
 MODULE: Final = MANIFEST.parent / "module"
@@ -32,7 +32,7 @@ def generate(folder: Path) -> None:
     Needs the Go module proxy unless every module is in Go's cache.
 
     Raises:
-        Failure: there is no Go or the builder failed (exit code 3).
+        UnavailableError: there is no Go or the builder failed.
     """
     go = toolchain.find(_notify)
     manifest = yaml.safe_load(MANIFEST.read_text())
@@ -50,7 +50,7 @@ def _run(command: Sequence[str | Path], folder: Path) -> None:
     )
     if outcome.returncode != 0:
         arguments = " ".join(map(str, command[1:3]))
-        raise Failure(f"`go {arguments}` failed with {MANIFEST}:\n{outcome.stderr.strip()[-2000:]}", 3)
+        raise UnavailableError(f"`go {arguments}` failed with {MANIFEST}:\n{outcome.stderr.strip()[-2000:]}")
 
 
 def _notify(line: str) -> None:
@@ -60,6 +60,6 @@ def _notify(line: str) -> None:
 if __name__ == "__main__":
     try:
         generate(MODULE)
-    except Failure as failure:
-        failure.show()
-        sys.exit(failure.exit_code)
+    except UnavailableError as error:
+        _notify(f"error: {error}")
+        sys.exit(3)

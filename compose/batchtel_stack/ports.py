@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from batchtel.cli.main import Failure
 from batchtel_stack import port_owner
+from batchtel_stack.errors import UnavailableError, WrongInputError
 
 HOST: Final = "127.0.0.1"
 
@@ -63,7 +63,7 @@ class Ports:
         """Return a copy with `name=number` settings applied.
 
         Raises:
-            Failure: unknown names, wrong numbers or two programs on one port, all at once (exit code 2).
+            WrongInputError: unknown names, wrong numbers or two programs on one port, all at once.
         """
         numbers = dataclasses.asdict(self)
         problems = []
@@ -82,15 +82,14 @@ class Ports:
                     f"port {number} is given to {' and '.join(names)}; choose another: --port {names[-1]}=N"
                 )
         if problems:
-            raise Failure("\n".join(problems), 2)
+            raise WrongInputError("\n".join(problems))
         return Ports(**numbers)
 
     def require_free(self) -> None:
         """Do nothing when every port can be opened.
 
         Raises:
-            Failure: names each port that cannot be opened, the process that uses it and the setting to change (exit
-                code 3).
+            UnavailableError: names each port that cannot be opened, the process that uses it and the setting to change.
         """
         problems = []
         for port in dataclasses.fields(self):
@@ -107,14 +106,14 @@ class Ports:
             )
         if problems:
             count = "a port" if len(problems) == 1 else f"{len(problems)} ports"
-            raise Failure(f"{count} cannot be opened, nothing was started:\n" + "\n".join(problems), 3)
+            raise UnavailableError(f"{count} cannot be opened, nothing was started:\n" + "\n".join(problems))
 
 
 def free(count: int) -> list[int]:
     """Return `count` ports of `CANDIDATES` that are free now.
 
     Raises:
-        Failure: There are fewer (exit code 3).
+        UnavailableError: There are fewer.
     """
     found: list[int] = []
     for number in random.sample(CANDIDATES, len(CANDIDATES)):
@@ -122,7 +121,7 @@ def free(count: int) -> list[int]:
             found.append(number)
         if len(found) == count:
             return found
-    raise Failure(f"fewer than {count} ports between {CANDIDATES.start} and {CANDIDATES.stop} are free", 3)
+    raise UnavailableError(f"fewer than {count} ports between {CANDIDATES.start} and {CANDIDATES.stop} are free")
 
 
 def _refusal(number: int) -> int | None:

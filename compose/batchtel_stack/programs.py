@@ -12,8 +12,6 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from batchtel.cli.main import Failure
-from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment.durations_and_sizes import go_duration
 from batchtel_collector.environment.load import load
 from batchtel_collector.environment.merging import merge
@@ -21,6 +19,7 @@ from batchtel_collector.environment.model import Environment as Settings
 from batchtel_collector.environment.values import required_variables
 from batchtel_collector.render.configuration import render
 from batchtel_dashboards import rules
+from batchtel_stack.errors import WrongInputError
 from batchtel_stack.ports import HOST, Ports
 
 PROGRAMS: Final = ("prometheus", "victorialogs", "jaeger", "collector")
@@ -73,7 +72,6 @@ class Program:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-@as_failures()
 def programs(options: Options, boot: int) -> tuple[Program, ...]:
     """Return the programs in the order of their start.
 
@@ -82,7 +80,8 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
         boot: Unix time of the start; it distinguishes the collector's processes in its series.
 
     Raises:
-        Failure: the environment or its rendering is wrong (exit code 2).
+        InputError: the environment or its rendering is wrong.
+        WrongInputError: a variable that it refers to is not set.
     """
     environment = configured(options)
     retention = environment.retention
@@ -96,12 +95,11 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
     )
 
 
-@as_failures()
 def configured(options: Options) -> Settings:
     """Return the environment of a stack: the named one, with the settings of the stack over it.
 
     Raises:
-        Failure: the environment is wrong (exit code 2).
+        InvalidEnvironmentError: the environment is wrong.
     """
     settings = _listeners(options) | ({} if options.only_collector else _own_stores(options.ports))
     if options.cadence is not None:
@@ -110,12 +108,11 @@ def configured(options: Options) -> Settings:
     return load(options.environment, settings)
 
 
-@as_failures()
 def replaced(options: Options) -> list[str]:
     """Return the stores of the named environment that a stack with stores of its own does not deliver to.
 
     Raises:
-        Failure: the environment is wrong (exit code 2).
+        InvalidEnvironmentError: the environment is wrong.
     """
     if options.only_collector:
         return []
@@ -184,7 +181,7 @@ def _collector(options: Options, environment: Settings, boot: int) -> Program:
     unset = {name for name in required_variables(text) if name not in os.environ}
     if unset:
         needs = f"the environment {environment.name} needs {', '.join(sorted(unset))}"
-        raise Failure(f"{needs}; export them, then try again", 2)
+        raise WrongInputError(f"{needs}; export them, then try again")
     return Program(
         "collector",
         ("--config", str(file)),

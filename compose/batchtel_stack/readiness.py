@@ -9,8 +9,8 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from batchtel.cli.main import Failure
 from batchtel_stack import output
+from batchtel_stack.errors import UnavailableError
 from batchtel_stack.programs import Program
 from batchtel_stack.state import Process
 
@@ -33,7 +33,7 @@ def wait(
     """Return when every program answers its readiness address with 200.
 
     Raises:
-        Failure: programs ended, or did not answer in time; the message has the last lines of each (exit code 3).
+        UnavailableError: programs ended, or did not answer in time; the message has the last lines of each.
     """
     logs = {process.name: process.log for process in processes}
     waiting = {program.name: program for program in programs}
@@ -42,13 +42,12 @@ def wait(
     while waiting:
         ended = [name for name in waiting if children[name].poll() is not None]
         if ended:
-            raise Failure(
+            raise UnavailableError(
                 "\n".join(
                     f"{name} {_how(children[name].returncode)} before it was ready. Its last lines:\n"
                     f"{output.quoted(logs[name], _LAST_LINES)}"
                     for name in ended
-                ),
-                3,
+                )
             )
         for name, program in list(waiting.items()):
             answers[name] = answer_of(program.ready)
@@ -56,13 +55,12 @@ def wait(
                 del waiting[name]
                 notify(f"{name} is ready after {time.monotonic() - begun:.1f} s: {program.url}")
         if waiting and time.monotonic() - begun > seconds:
-            raise Failure(
+            raise UnavailableError(
                 "\n".join(
                     f"{name} is not ready after {seconds:.0f} s: {program.ready} answers {answers[name]}. "
                     f"Its last lines:\n{output.quoted(logs[name], _LAST_LINES)}"
                     for name, program in waiting.items()
-                ),
-                3,
+                )
             )
         time.sleep(0.05)
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from batchtel.cli.main import Failure
 from batchtel_stack import build, children, output, queue_files, readiness, sigterm, state
 from batchtel_stack.binaries import BINARIES
+from batchtel_stack.errors import UnavailableError, WrongInputError
 from batchtel_stack.lock import Lock
 from batchtel_stack.ports import HOST, Ports
 from batchtel_stack.programs import PROGRAMS, Options, Program, configured, programs, replaced
@@ -62,7 +62,8 @@ class Stack:
         """Clients of the stores that it delivers to.
 
         Raises:
-            Failure: the environment is wrong, or its stores cannot be queried (exit code 2).
+            InvalidEnvironmentError: the environment is wrong.
+            WrongInputError: its stores cannot be queried.
         """
         return Stores.of(configured(self.options))
 
@@ -139,8 +140,9 @@ class Stack:
             notify: called with one line for each step.
 
         Raises:
-            Failure: it runs already, a port cannot be opened, a build failed, or a program ended or did not answer in
-                time (exit code 3); the environment is wrong (exit code 2). Nothing is left running.
+            UnavailableError: it runs already, a port cannot be opened, a build failed, or a program ended or did not
+                answer in time. Nothing is left running.
+            InvalidEnvironmentError: the environment is wrong.
         """
         with self._alone(), sigterm.as_interrupt():
             self._require_stopped()
@@ -180,7 +182,7 @@ class Stack:
         """Return the configuration files of a started stack that a new start would change.
 
         Raises:
-            Failure: the environment or its rendering is wrong (exit code 2).
+            InputError: the environment or its rendering is wrong.
         """
         wanted = {path: text for program in programs(self.options, boot=0) for path, text in program.files.items()}
         return [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
@@ -192,8 +194,8 @@ class Stack:
     def _require_stopped(self) -> None:
         running = [process.name for process in self._processes() if process.runs()]
         if running:
-            raise Failure(
-                f"the stack in {self.data} runs already ({', '.join(running)}). Stop it: batchtel stack down", 3
+            raise UnavailableError(
+                f"the stack in {self.data} runs already ({', '.join(running)}). Stop it: batchtel stack down"
             )
 
     def _set_aside(self) -> list[queue_files.Damaged]:
@@ -201,7 +203,7 @@ class Stack:
         try:
             return queue_files.set_aside(folder)
         except OSError as error:
-            raise Failure(f"cannot check the queues in {folder}: {error}", 3) from None
+            raise UnavailableError(f"cannot check the queues in {folder}: {error}") from None
 
     def _launch(
         self,
@@ -251,14 +253,13 @@ class Stack:
         try:
             acquired = self._lock.acquire()
         except OSError as error:
-            raise Failure(
-                f"cannot write in {self.data}: {error.strerror}; name another folder: --data DIR", 2
+            raise WrongInputError(
+                f"cannot write in {self.data}: {error.strerror}; name another folder: --data DIR"
             ) from None
         if not acquired:
-            raise Failure(
+            raise UnavailableError(
                 f"another batchtel (process {self._lock.holder()}) starts or stops the stack in {self.data}. "
-                f"Call the same command again after that.",
-                3,
+                f"Call the same command again after that."
             )
         try:
             yield

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batchtel.cli.main import Failure
 from batchtel_collector.environment.destinations import OtlpStore, WebStore
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.values import REFERENCE
 from batchtel_dashboards.stores import Access, Jaeger, Logs, Loki, Prometheus, Tempo, Traces, VictoriaLogs
+from batchtel_stack.errors import WrongInputError
 from batchtel_stack.ports import HOST, Ports
 
 LOGS: Final[dict[str, type[Loki] | type[VictoriaLogs]]] = {"loki": Loki, "victorialogs": VictoriaLogs}
@@ -67,8 +67,8 @@ class Stores:
         """Return the stores of an environment, with the credentials that it refers to.
 
         Raises:
-            Failure: A signal goes to no store that can be queried, a variable is not set, or a file cannot be read; all
-                at once (exit code 2).
+            WrongInputError: A signal goes to no store that can be queried, a variable is not set, or a file cannot be
+                read; all at once.
         """
         problems = [
             f"no store of {signal} can be queried; write {' or '.join(keys)}: {{endpoint: ...}}"
@@ -84,7 +84,7 @@ class Stores:
                 except (OSError, KeyError) as error:
                     problems.append(_unreadable(key, error))
         if problems:
-            raise Failure(f"the environment {environment.name} cannot be queried:\n  " + "\n  ".join(problems), 2)
+            raise WrongInputError(f"the environment {environment.name} cannot be queried:\n  " + "\n  ".join(problems))
         return cls(
             Prometheus(*accesses["prometheus"]),
             tuple(client(*accesses[key]) for key, client in LOGS.items() if key in accesses),

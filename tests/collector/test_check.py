@@ -68,7 +68,7 @@ def test_json_has_the_same(collector_program: Path) -> None:
                     "steps_per_job": 5,
                     "sums_per_step": series.sums_of_step,
                     "series_limit": 50000,
-                    "room_for_jobs": 50000 // series.sums,
+                    "room_for_jobs": (50000 - series.others) // series.sums,
                 },
             },
         ],
@@ -78,7 +78,7 @@ def test_json_has_the_same(collector_program: Path) -> None:
     ).stdout
     assert text.endswith(
         f"; a job has up to {series.sums} of 50000 sums and {series.series} series (5 steps of up to "
-        f"{series.sums_of_step}), "
+        f"{series.sums_of_step}, Airflow's own metrics), "
         f"so there is room for {series.room} jobs\n"
     )
 

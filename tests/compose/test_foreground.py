@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.cli.main import Failure
+from batchtel_stack.errors import UnavailableError
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from tests.compose.conftest import Eventually, Spawn
@@ -53,9 +53,9 @@ def test_failure_inside_the_block_stops_everything(data: Path, ports: Ports) -> 
 def test_second_start_is_refused(data: Path, ports: Ports) -> None:
     """Two stacks in one folder would write over each other."""
     with Stack.running(data, ports):
-        with pytest.raises(Failure) as refused:
+        with pytest.raises(UnavailableError) as refused:
             Stack(data, Ports.free()).start()
-        assert refused.value.format_message() == (
+        assert str(refused.value) == (
             f"the stack in {data} runs already (prometheus, victorialogs, jaeger, collector). "
             "Stop it: batchtel stack down"
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.cli.main import Failure
+from batchtel_stack.errors import UnavailableError, WrongInputError
 from batchtel_stack.ports import Ports
 from tests.compose.conftest import Batchtel
 from tests.compose.machine import options, processes
@@ -49,7 +49,7 @@ def test_occupied_ports_are_all_named(batchtel: Batchtel, data: Path, occupied: 
 def test_one_occupied_port_is_in_the_singular(occupied: Ports) -> None:
     """The error about a single port is in the singular."""
     with pytest.raises(
-        Failure, match=r"^a port cannot be opened, nothing was started:\n  127\.0\.0\.1:\d+ \(prometheus"
+        UnavailableError, match=r"^a port cannot be opened, nothing was started:\n  127\.0\.0\.1:\d+ \(prometheus"
     ):
         Ports.free().changed([f"prometheus={occupied.prometheus}"]).require_free()
 
@@ -68,9 +68,9 @@ def no_root() -> Iterator[None]:
 @pytest.mark.usefixtures("no_root")
 def test_a_low_port_is_not_reported_as_used(ports: Ports) -> None:
     """The error is that it needs root, not that a process uses it."""
-    with pytest.raises(Failure) as refused:
+    with pytest.raises(UnavailableError) as refused:
         ports.changed(["prometheus=1"]).require_free()
-    assert refused.value.message == (
+    assert str(refused.value) == (
         "a port cannot be opened, nothing was started:\n"
         "  127.0.0.1:1 (prometheus, queries and remote write) needs root, as all low ports; "
         "choose another port: --port prometheus=N"
@@ -84,10 +84,9 @@ def test_settings_change_ports() -> None:
 
 def test_wrong_settings_are_all_named() -> None:
     """Every wrong setting is reported at once, with what to write instead."""
-    with pytest.raises(Failure) as wrong:
+    with pytest.raises(WrongInputError) as wrong:
         Ports().changed(["promethus=1", "victorialogs=70000", "jaeger=x", "otlp_grpc=9090"])
-    assert wrong.value.exit_code == 2
-    assert wrong.value.format_message() == (
+    assert str(wrong.value) == (
         "--port promethus=1: unknown port 'promethus'; choose from otlp_grpc, otlp_http, collector_health, "
         "collector_metrics, collector_series, prometheus, victorialogs, jaeger, jaeger_grpc, jaeger_otlp\n"
         "--port victorialogs=70000: '70000' is not a port; write victorialogs=19090 (1 to 65535)\n"

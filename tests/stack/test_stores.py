@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from batchtel.cli.main import Failure
 from batchtel_collector.environment.load import load
 from batchtel_dashboards.stores import Jaeger, Prometheus, VictoriaLogs, Wanted
+from batchtel_dashboards.stores.errors import StoreError
 from batchtel_stack.demo.jobs import etl, race
+from batchtel_stack.errors import WrongInputError
 from batchtel_stack.stores import Stores
 from tests.stack.conftest import Played
 from tests.support.recorded import answering
@@ -57,21 +58,20 @@ def test_traces_of_a_service_a_job_and_a_run(played: Played) -> None:
 def test_nothing_answers(free_ports: Callable[[int], list[int]]) -> None:
     """An address without a listener: exit code 3, with the store and the address."""
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(StoreError) as failed:
         Prometheus(url).query("up")
-    assert failed.value.exit_code == 3
     assert re.fullmatch(
         rf"Prometheus does not answer at {url}/api/v1/query: connection refused\. "
         r"Is it running\? batchtel stack status",
-        failed.value.message,
+        str(failed.value),
     )
 
 
 def test_query_that_prometheus_cannot_read(played: Played) -> None:
     """Prometheus' own message, with the query."""
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(StoreError) as failed:
         Prometheus(played.stack.prometheus).query("sum(")
-    assert failed.value.message == (
+    assert str(failed.value) == (
         f"Prometheus answers 400 at {played.stack.prometheus}/api/v1/query: "
         '{"status":"error","errorType":"bad_data","error":"invalid parameter \\"query\\": 1:5: parse error: unclosed '
         'left parenthesis"} (query: query=sum()'
@@ -81,13 +81,13 @@ def test_query_that_prometheus_cannot_read(played: Played) -> None:
 def test_another_program_at_the_address(played: Played) -> None:
     """Each store at the address of another one is recognised: its answer is not read as an empty one."""
     stack = played.stack
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(StoreError) as failed:
         Prometheus(stack.victorialogs).query("up")
-    assert failed.value.message.startswith(f"Prometheus answers 400 at {stack.victorialogs}/api/v1/query: unsupported")
+    assert str(failed.value).startswith(f"Prometheus answers 400 at {stack.victorialogs}/api/v1/query: unsupported")
     for url in (stack.prometheus, stack.jaeger):
-        with pytest.raises(Failure, match=r"^VictoriaLogs answers .* Is this address that of VictoriaLogs\?$"):
+        with pytest.raises(StoreError, match=r"^VictoriaLogs answers .* Is this address that of VictoriaLogs\?$"):
             VictoriaLogs(url).records(Wanted(SERVICE), 0, 1)
-    with pytest.raises(Failure, match=r"^Jaeger answers 404 at .*/api/traces\. Is this address that of Jaeger\?$"):
+    with pytest.raises(StoreError, match=r"^Jaeger answers 404 at .*/api/traces\. Is this address that of Jaeger\?$"):
         Jaeger(stack.prometheus).find(Wanted(SERVICE), 0, 1)
 
 
@@ -101,12 +101,12 @@ def test_an_answer_that_would_be_cut(played: Played, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("batchtel_dashboards.stores.victorialogs.LIMIT", 3)
     monkeypatch.setattr("batchtel_dashboards.stores.jaeger.LIMIT", 3)
     start, end = played.since - 60, time.time() + 60
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(StoreError) as failed:
         VictoriaLogs(played.stack.victorialogs).records(Wanted(SERVICE), start, end)
-    assert failed.value.message == (
+    assert str(failed.value) == (
         f'VictoriaLogs has 3 results or more for {{"service.name"="{SERVICE}"}}; query a shorter time or one run'
     )
-    with pytest.raises(Failure, match=rf"^Jaeger has 3 results or more for {SERVICE} "):
+    with pytest.raises(StoreError, match=rf"^Jaeger has 3 results or more for {SERVICE} "):
         Jaeger(played.stack.jaeger).find(Wanted(SERVICE), start, end)
 
 
@@ -153,12 +153,11 @@ def test_stores_that_cannot_be_queried(monkeypatch: pytest.MonkeyPatch) -> None:
             "vendor": {"endpoint": "https://otlp.example.com"},
         },
     )
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(WrongInputError) as failed:
         Stores.of(environment)
-    assert (failed.value.exit_code, failed.value.message) == (
-        2,
+    assert str(failed.value) == (
         "the environment local cannot be queried:\n"
         "  no store of logs can be queried; write loki or victorialogs: {endpoint: ...}\n"
         "  prometheus needs the variable STORES_TOKEN; export STORES_TOKEN=...\n"
-        "  jaeger.token: /nowhere/token cannot be read: No such file or directory",
+        "  jaeger.token: /nowhere/token cannot be read: No such file or directory"
     )

@@ -64,8 +64,9 @@ def _move(document: Document, old: Path, new: Path) -> None:
     if str(old[-1]) not in group:
         return
     _drop(document, old, f"{dotted(old)} is now {dotted(new)}")
-    if str(new[-1]) in group:
+    target = _group(document, new[:-1])
+    if str(new[-1]) in target:
         return
-    group[str(new[-1])] = value
+    target[str(new[-1])] = value
     for places in (document.values, document.keys):
         places.update({(*new, *path[len(old) :]): place for path, place in places.items() if path[: len(old)] == old})

@@ -8,22 +8,15 @@ from importlib.resources import files
 from importlib.util import find_spec
 from typing import Final
 
-from batchtel.cli.main import INSTALL, Failure
-
 PACKAGE: Final = "airportsdata"
 
 Airport = dict[str, str]
 """One row: icao, iata, name, city, subd, country, elevation (feet), lat, lon, tz, lid; "" where unknown."""
 
 
-def require() -> None:
-    """Do nothing if the data is installed.
-
-    Raises:
-        Failure: It is not (exit code 2).
-    """
-    if find_spec(PACKAGE) is None:
-        raise Failure(f"`batchtel demo` needs the data of the package {PACKAGE}, which is missing: {INSTALL}", 2)
+def installed() -> bool:
+    """Return whether the data is installed."""
+    return find_spec(PACKAGE) is not None
 
 
 def read() -> Iterator[Airport]:

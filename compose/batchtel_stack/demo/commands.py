@@ -15,11 +15,12 @@ from typing import Final
 import click
 from rich.console import Console
 
-from batchtel.cli.main import Failure
+from batchtel.cli.main import INSTALL, Failure
 from batchtel_stack import sigterm
 from batchtel_stack.demo import airports, report, target
 from batchtel_stack.demo.play import CADENCE, Outcome, play
 from batchtel_stack.demo.target import Target
+from batchtel_stack.failures import as_failures
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 
@@ -39,6 +40,7 @@ INTERRUPTED: Final = 130
     metavar="NAME|FILE",
     help="Use the stores of this environment, which run already, instead of a stack of the demo's own.",
 )
+@as_failures()
 def demo(as_json: bool, keep: bool, environment: str | None) -> None:
     """Run real jobs and compare what arrived in the stores with what the jobs did.
 
@@ -59,7 +61,9 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
     """
     if keep and environment is not None:
         raise Failure("--keep leaves a stack of the demo's own, and --env starts none; leave one of them out", 2)
-    airports.require()
+    if not airports.installed():
+        package = airports.PACKAGE
+        raise Failure(f"`batchtel demo` needs the data of the package {package}, which is missing: {INSTALL}", 2)
     if environment is not None:
         target.require_askable(environment)
     notify = _notifier()
@@ -76,7 +80,7 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
         remove = True
         notify("interrupted; everything that was started is stopped")
         sys.exit(INTERRUPTED)
-    except Failure:
+    except Exception:
         remove = False
         notify(f"logs and data: {folder}")
         raise

@@ -65,7 +65,8 @@ def play(target: Target, folder: Path, notify: Callable[[str], None]) -> Outcome
     """Run all scenarios.
 
     Raises:
-        Failure: A job did not end as expected, or a store cannot be reached (exit code 3).
+        UnavailableError: A job did not end as expected.
+        StoreError: A store cannot be reached.
     """
     products = target.stores.products
     with Processes(folder, target.endpoint, target.service) as processes:

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Final
 
-from batchtel.cli.main import Failure
 from batchtel_stack import children, output
 from batchtel_stack.demo import ledger
+from batchtel_stack.errors import UnavailableError
 
 FLUSH_SECONDS: Final = 30
 """How long a job may wait for the collector at its end. The default of 2 s is for a machine without the load
@@ -80,16 +80,16 @@ class Processes:
         """Wait for the end of processes.
 
         Raises:
-            Failure: One ended with another exit code, or not in time; the message has its last lines (exit code 3).
+            UnavailableError: One ended with another exit code, or not in time; the message has its last lines.
         """
         deadline = time.monotonic() + SECONDS
         for running in all_running:
             try:
                 code = running.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                raise Failure(_with_output(running, f"has not ended after {SECONDS:.0f} s"), 3) from None
+                raise UnavailableError(_with_output(running, f"has not ended after {SECONDS:.0f} s")) from None
             if code != exit_code:
-                raise Failure(_with_output(running, f"ended with {code}, not {exit_code}"), 3)
+                raise UnavailableError(_with_output(running, f"ended with {code}, not {exit_code}"))
 
     def _environment(self) -> dict[str, str]:
         """Return the caller's environment, without variables that would send the telemetry elsewhere."""

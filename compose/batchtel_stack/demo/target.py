@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batchtel.cli.main import Failure
 from batchtel_dashboards import rules
+from batchtel_stack.errors import RulesMissingError
 from batchtel_stack.programs import Options, configured
 from batchtel_stack.stack import Stack
 from batchtel_stack.stores import Stores
@@ -45,18 +45,18 @@ class Target:
         """Return the stores of a stack's environment, which other programs use, too.
 
         Raises:
-            Failure: Prometheus does not evaluate batchtel's recording rules (exit code 1), or does not answer (3).
+            RulesMissingError: Prometheus does not evaluate batchtel's recording rules.
+            StoreError: It does not answer.
         """
         stores = stack.stores
         intervals = stores.prometheus.rules()
         missing = sorted(rules.names() - set(intervals))
         if missing:
             url = stores.prometheus.shown
-            raise Failure(
+            raise RulesMissingError(
                 f"Prometheus at {url} does not evaluate {len(missing)} of batchtel's recording rules, such as "
                 f"{missing[0]}, by which counts are read. Add {rules.path()} to its rule_files, reload it, and call "
-                "the same command again",
-                1,
+                "the same command again"
             )
         cadence = max(stack.cadence, *(intervals[name] for name in rules.names()))
         return cls(stack.otlp_http, stores, service, cadence, shared=True)
@@ -86,7 +86,8 @@ def require_askable(name_or_path: str) -> None:
     """Return if the stores of an environment can be queried.
 
     Raises:
-        Failure: It is wrong, or a signal of it goes to no store that can be queried (exit code 2).
+        InvalidEnvironmentError: It is wrong.
+        WrongInputError: A signal of it goes to no store that can be queried.
     """
     options = Options(Path.cwd(), environment=name_or_path, overrides=overrides(SERVICE), only_collector=True)
     Stores.of(configured(options))

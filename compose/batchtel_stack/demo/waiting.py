@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from batchtel.cli.main import Failure
+from batchtel_stack.errors import UnavailableError
 
 State = TypeVar("State")
 
@@ -31,11 +31,11 @@ def until(
         describe: text of the last state, for the error.
 
     Raises:
-        Failure: It lasted longer; the message has the last state (exit code 3).
+        UnavailableError: It lasted longer; the message has the last state.
     """
     deadline = time.monotonic() + seconds
     while not reached(state := look()):
         if time.monotonic() > deadline:
-            raise Failure(f"waited {seconds:.0f} s for {what}; last seen: {describe(state)}", 3)
+            raise UnavailableError(f"waited {seconds:.0f} s for {what}; last seen: {describe(state)}")
         time.sleep(pause)
     return state

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchtel.base.run_environment import TRACE_VARIABLES
-from batchtel.cli.main import Failure
+from batchtel_stack.errors import UnavailableError
 
 JOB: Final = "batchtel_doctor"
 """Name of the job; its series stay in Prometheus as long as those of other jobs."""
@@ -48,7 +48,7 @@ class Canary:
         """Run the job to its end; it waits up to 10 s for the collector.
 
         Raises:
-            Failure: it has not ended in time (exit code 3).
+            UnavailableError: it has not ended in time.
         """
         kept = {name: text for name, text in os.environ.items() if not name.startswith("BATCHTEL_")}
         kept = {name: text for name, text in kept.items() if name not in TRACE_VARIABLES}
@@ -61,7 +61,9 @@ class Canary:
                 command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=kept | own
             )
         except subprocess.TimeoutExpired:
-            raise Failure(f"the canary has not ended after {_SECONDS:.0f} s; is this machine very busy?", 3) from None
+            raise UnavailableError(
+                f"the canary has not ended after {_SECONDS:.0f} s; is this machine very busy?"
+            ) from None
         # Without the job's own line, which is on stderr too.
         stderr = "\n".join(line for line in done.stderr.splitlines() if line.strip() not in ("", _LINE))
         return cls(run_id, done.stdout.strip()[:32], since, done.returncode, stderr)

@@ -14,11 +14,11 @@ from batchtel.cli.main import Failure
 from batchtel.cli.parameters import Seconds
 from batchtel.export.endpoint import GRPC
 from batchtel.redact.addresses import shown
-from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.environment.load import load
 from batchtel_stack.doctor import clock, limits, reach, search, variables
 from batchtel_stack.doctor.canary import JOB, Canary
 from batchtel_stack.doctor.finding import Finding, exit_code
+from batchtel_stack.failures import as_failures
 from batchtel_stack.stores import Stores
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -61,6 +61,7 @@ def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> 
     help="Longest wait for the run in the stores; at least two export intervals.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@as_failures()
 def doctor(environment: str | None, seconds: float, as_json: bool, **urls: str | None) -> None:
     """Send a canary run through the configured endpoint and find it in the stores of metrics, logs and traces.
 
@@ -75,8 +76,7 @@ def doctor(environment: str | None, seconds: float, as_json: bool, **urls: str |
       batchtel doctor --env ./production.yaml
       batchtel doctor --timeout 120 --json
     """
-    with as_failures():
-        stores = Stores.of(load(environment)) if environment is not None else Stores.local()
+    stores = Stores.of(load(environment)) if environment is not None else Stores.local()
     examination = Examination(stores.elsewhere(urls), seconds)
     findings = []
     for finding in examination.findings():

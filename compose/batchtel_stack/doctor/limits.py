@@ -9,9 +9,9 @@ from typing import Final
 
 import urllib3
 
-from batchtel.cli.main import Failure
 from batchtel_dashboards.collector_queries import SIGNALS
 from batchtel_dashboards.stores import Prometheus
+from batchtel_dashboards.stores.errors import StoreError
 from batchtel_stack.doctor.finding import Finding
 
 _COUNTERS: Final = {
@@ -87,7 +87,7 @@ def of_collector(prometheus: Prometheus) -> Iterator[Finding]:
             samples = prometheus.query(
                 f"({selector} > {selector} offset 5m) or (({selector} unless {selector} offset 5m) > 0)"
             )
-        except Failure:
+        except StoreError:
             return
         for sample in samples:
             name = sample.labels["__name__"]

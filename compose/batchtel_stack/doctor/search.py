@@ -10,8 +10,8 @@ from typing import Final
 
 import urllib3
 
-from batchtel.cli.main import Failure
 from batchtel_dashboards.stores import Logs, Prometheus, Traces, Wanted
+from batchtel_dashboards.stores.errors import StoreError
 from batchtel_stack.doctor.canary import JOB, Canary
 from batchtel_stack.doctor.finding import Finding
 from batchtel_stack.stores import Stores
@@ -37,17 +37,17 @@ def totals(prometheus: Prometheus) -> Totals:
     """Return the canary's series in Prometheus; none if Prometheus does not answer."""
     try:
         return {tuple(sorted(row.labels.items())): row.value for row in prometheus.query(_COMPLETIONS)}
-    except Failure:
+    except StoreError:
         return {}
 
 
 def _answer(name: str, query: Callable[[], object]) -> Finding:
     try:
         query()
-    except Failure as failure:
+    except StoreError as error:
         here = "" if name in ("Loki", "Tempo") else " (here: batchtel stack up)"
         fix = f"start it{here}, or name its address: --{name.lower()} URL"
-        return Finding(name, "unreachable", failure.message.removesuffix(" Is it running? batchtel stack status"), fix)
+        return Finding(name, "unreachable", str(error).removesuffix(" Is it running? batchtel stack status"), fix)
     return Finding(name, "ok", "answers queries")
 
 
@@ -95,7 +95,7 @@ class Search:
             for name, look in list(waiting.items()):
                 try:
                     found = look()
-                except Failure:
+                except StoreError:
                     continue
                 if found:
                     del waiting[name]

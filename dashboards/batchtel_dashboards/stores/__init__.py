@@ -1,7 +1,7 @@
 """Query clients of the stores: one interface for logs, one for traces, one client for each product.
 
 Each client translates a query of the interface into the language of its product, and returns the same plain data. Each
-error is a Failure with the store, its address and its answer (exit code 3).
+error is a StoreError with the store, its address and its answer.
 """
 
 from batchtel_dashboards.stores.answers import Record, Sample, Span

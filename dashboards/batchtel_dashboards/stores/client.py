@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import urllib3
 
-from batchtel.cli.main import Failure
 from batchtel.redact.addresses import shown
+from batchtel_dashboards.stores.errors import StoreError
 
 TIMEOUT: Final = 30.0
 """Seconds for one answer."""
@@ -50,30 +50,29 @@ class Client:
         """Return the body of an answer with status 200, or None for 404.
 
         Raises:
-            Failure: No answer, or another status (exit code 3).
+            StoreError: No answer, or another status.
         """
         texts = {key: str(value) for key, value in fields.items()}
         try:
             answer = self._pool.request("GET", self.url + path, fields=texts)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Failure(
+            raise StoreError(
                 f"{self.product} does not answer at {self.shown}{path}: {reason(error)}. "
-                "Is it running? batchtel stack status",
-                3,
+                "Is it running? batchtel stack status"
             ) from error
         if answer.status == 404:
             return None
         if answer.status != 200:
             text = " ".join(answer.data.decode(errors="replace").split())[:500]
             query = "; ".join(f"{key}={value}" for key, value in texts.items())
-            raise Failure(f"{self.product} answers {answer.status} at {self.shown}{path}: {text} (query: {query})", 3)
+            raise StoreError(f"{self.product} answers {answer.status} at {self.shown}{path}: {text} (query: {query})")
         return answer.data
 
     def document(self, path: str, fields: Mapping[str, object]) -> Any:
         """Return the JSON of an answer with status 200, or None for 404.
 
         Raises:
-            Failure: As `get`, or the answer is not JSON (exit code 3).
+            StoreError: As `get`, or the answer is not JSON.
         """
         body = self.get(path, fields)
         return None if body is None else self.parsed(body, path)
@@ -82,23 +81,22 @@ class Client:
         """Return the value of a JSON text that `path` answered.
 
         Raises:
-            Failure: It is not JSON (exit code 3).
+            StoreError: It is not JSON.
         """
         try:
             # Stores keep bytes that are not UTF-8 unchanged; one such record must not hide the others.
             return json.loads(body.decode(errors="replace"))
         except ValueError as error:
-            raise Failure(
+            raise StoreError(
                 f"{self.product} answers something that is not JSON at {self.shown}{path}: {error}. "
-                f"Is this address that of {self.product}?",
-                3,
+                f"Is this address that of {self.product}?"
             ) from error
 
     def found(self, path: str, fields: Mapping[str, object], *keys: str) -> Any:
         """Return the value below `keys` in the JSON of an answer.
 
         Raises:
-            Failure: As `document`, or there is no such value: another program answers (exit code 3).
+            StoreError: As `document`, or there is no such value: another program answers.
         """
         content = self.document(path, fields)
         answer = "404" if content is None else "unexpected JSON"
@@ -109,16 +107,16 @@ class Client:
             raise self.another(answer, path) from None
         return content
 
-    def another(self, answer: str, path: str) -> Failure:
+    def another(self, answer: str, path: str) -> StoreError:
         """Return the error for an answer that this product never returns."""
-        return Failure(
-            f"{self.product} answers {answer} at {self.shown}{path}. Is this address that of {self.product}?", 3
+        return StoreError(
+            f"{self.product} answers {answer} at {self.shown}{path}. Is this address that of {self.product}?"
         )
 
     def require_whole(self, query: str, count: int, limit: int) -> None:
-        """Raise Failure (exit code 3) when an answer is as long as its limit: it may be incomplete."""
+        """Raise StoreError when an answer is as long as its limit: it may be incomplete."""
         if count >= limit:
-            raise Failure(f"{self.product} has {limit} results or more for {query}; query a shorter time or one run", 3)
+            raise StoreError(f"{self.product} has {limit} results or more for {query}; query a shorter time or one run")
 
 
 def quoted(text: str) -> str:

@@ -38,8 +38,8 @@ class Logs(Protocol):
         """Return the log records between two Unix times in seconds, oldest first.
 
         Raises:
-            Failure: It does not answer, or it has more than it returns at once: a part must not look like the whole
-                answer (exit code 3).
+            StoreError: It does not answer, or it has more than it returns at once: a part must not look like the whole
+                answer.
         """
 
 
@@ -55,12 +55,12 @@ class Traces(Protocol):
         """Return the ids of the traces with spans of wanted runs that began between two Unix times in seconds.
 
         Raises:
-            Failure: It does not answer, or it has more than it returns at once (exit code 3).
+            StoreError: It does not answer, or it has more than it returns at once.
         """
 
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of one trace by start, from 32 hexadecimal digits; none if the store does not have it.
 
         Raises:
-            Failure: It does not answer (exit code 3).
+            StoreError: It does not answer.
         """

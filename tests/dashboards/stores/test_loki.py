@@ -9,8 +9,8 @@ import urllib.request
 
 import pytest
 
-from batchtel.cli.main import Failure
 from batchtel_dashboards.stores import Access, Loki, Record, Wanted
+from batchtel_dashboards.stores.errors import StoreError
 from batchtel_dashboards.stores.loki import logql
 from tests.support.polling import until
 from tests.support.recorded import answering
@@ -100,9 +100,9 @@ def test_queries(wanted: Wanted, query: str) -> None:
 def test_an_answer_that_would_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer as long as its limit may not be all there is, so it is an error."""
     monkeypatch.setattr("batchtel_dashboards.stores.loki.LIMIT", 3)
-    with answering({PATH: ANSWER}) as loki, pytest.raises(Failure) as failed:
+    with answering({PATH: ANSWER}) as loki, pytest.raises(StoreError) as failed:
         Loki(loki.url).records(Wanted("shop"), 0, 1)
-    assert failed.value.message == (
+    assert str(failed.value) == (
         'Loki has 3 results or more for {service_name="shop"}; query a shorter time or one run'
     )
 
@@ -110,16 +110,16 @@ def test_an_answer_that_would_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_errors() -> None:
     """Loki's own message with the query; another program at its address."""
     with answering({PATH: b"parse error : unexpected IDENTIFIER\n"}, status=400) as loki:
-        with pytest.raises(Failure) as failed:
+        with pytest.raises(StoreError) as failed:
             Loki(loki.url).records(Wanted("shop"), 0, 1)
-        assert failed.value.message == (
+        assert str(failed.value) == (
             f"Loki answers 400 at {loki.url}{PATH}: parse error : unexpected IDENTIFIER "
             '(query: query={service_name="shop"}; start=0; end=1000000000; limit=5000; direction=forward)'
         )
     for answer, answered in (({"status": "success"}, "unexpected JSON"), (None, "404")):
-        with answering({PATH: answer} if answer else {}) as loki, pytest.raises(Failure) as failed:
+        with answering({PATH: answer} if answer else {}) as loki, pytest.raises(StoreError) as failed:
             Loki(loki.url).records(Wanted("shop"), 0, 1)
-        assert failed.value.message == f"Loki answers {answered} at {loki.url}{PATH}. Is this address that of Loki?"
+        assert str(failed.value) == f"Loki answers {answered} at {loki.url}{PATH}. Is this address that of Loki?"
 
 
 @pytest.mark.skipif("LOKI_URL" not in os.environ, reason="set LOKI_URL=http://host:3100 to run this on a real Loki")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from batchtel.cli.main import Failure
 from batchtel_dashboards.stores import Span, Tempo, Wanted
+from batchtel_dashboards.stores.errors import StoreError
 from batchtel_dashboards.stores.tempo import traceql
 from tests.support.recorded import answering
 
@@ -105,15 +105,15 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that would be cut, one that is not JSON, and another program at the address."""
     monkeypatch.setattr("batchtel_dashboards.stores.tempo.LIMIT", 1)
     with answering({"/api/search": SEARCH, f"/api/traces/{TRACE}": [1], "/api/traces/html": b"<html>"}) as tempo:
-        with pytest.raises(Failure, match=r"^Tempo has 1 results or more for \{ resource"):
+        with pytest.raises(StoreError, match=r"^Tempo has 1 results or more for \{ resource"):
             Tempo(tempo.url).find(Wanted("shop"), 0, 1)
-        with pytest.raises(Failure, match=r"^Tempo answers unexpected JSON at .*Is this address that of Tempo\?$"):
+        with pytest.raises(StoreError, match=r"^Tempo answers unexpected JSON at .*Is this address that of Tempo\?$"):
             Tempo(tempo.url).trace(TRACE)
-        with pytest.raises(Failure, match=r"^Tempo answers something that is not JSON at "):
+        with pytest.raises(StoreError, match=r"^Tempo answers something that is not JSON at "):
             Tempo(tempo.url).trace("html")
     with (
         answering({}) as tempo,
-        pytest.raises(Failure, match=r"^Tempo answers 404 at .*Is this address that of Tempo\?$"),
+        pytest.raises(StoreError, match=r"^Tempo answers 404 at .*Is this address that of Tempo\?$"),
     ):
         Tempo(tempo.url).find(Wanted("shop"), 0, 1)
 

@@ -1,0 +1,5 @@
+package engine
+
+const crashDirectory = "RUNROLLUP_CRASH_DIRECTORY"
+
+func crashingProcess(string) {}

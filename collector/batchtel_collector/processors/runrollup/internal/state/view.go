@@ -19,6 +19,9 @@ func (s *State) Range(from, to int) []*Series {
 	return s.list[min(from, len(s.list)):min(to, len(s.list))]
 }
 
+// Previous returns the time of the emission before the last one in Unix nanoseconds.
+func (s *State) Previous() int64 { return s.previous }
+
 // Fresh returns the series whose zero is not delivered, in the order of creation.
 func (s *State) Fresh() []*Series { return s.fresh }
 

@@ -72,3 +72,20 @@ func Read(r *wire.Reader) Value {
 	r.Fail()
 	return Value{}
 }
+
+// Zero returns the value of the same form and buckets that counts nothing.
+func (v Value) Zero() Value {
+	switch {
+	case v.Histogram != nil:
+		return Value{Histogram: &Histogram{
+			Summary: Summary{HasSum: v.Histogram.HasSum}, Bounds: v.Histogram.Bounds,
+			Counts: make([]uint64, len(v.Histogram.Counts)),
+		}}
+	case v.Exponential != nil:
+		return Value{Exponential: &Exponential{
+			Summary: Summary{HasSum: v.Exponential.HasSum}, Scale: v.Exponential.Scale,
+			ZeroThreshold: v.Exponential.ZeroThreshold,
+		}}
+	}
+	return Value{Number: Number{Mixed: v.Number.Mixed}}
+}

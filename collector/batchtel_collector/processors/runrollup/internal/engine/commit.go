@@ -102,7 +102,7 @@ func (e *Engine) snapshotNow() error {
 }
 
 func (e *Engine) writeSnapshot(index int, records [][]byte) error {
-	err := journal.WriteSnapshot(e.options.Directory, index, records)
+	err := journal.WriteSnapshot(e.options.Directory, index, records, &e.left)
 	if err == nil {
 		err = e.log.Drop(index)
 	}

@@ -76,6 +76,7 @@ type Engine struct {
 
 	// log and threshold belong to the goroutine that writes.
 	log       *journal.Log
+	left      journal.Leftovers
 	threshold int64
 	snapshots sync.WaitGroup
 	// snapshotting holds a token while a snapshot is written.
@@ -155,13 +156,13 @@ func (e *Engine) recover() (Recovery, error) {
 	}
 	if report.Records > 0 || report.Damaged > 0 || report.Incomplete {
 		// From here on only the snapshot counts, so damage is found once.
-		if err := journal.WriteSnapshot(dir, report.Next, s.Snapshot()); err != nil {
+		if err := journal.WriteSnapshot(dir, report.Next, s.Snapshot(), &e.left); err != nil {
 			logger.Warn("A snapshot cannot be written; the log is kept", zap.Error(err))
 		} else if err := journal.Drop(dir, report.Next); err != nil {
 			logger.Warn("Old segments of the log cannot be deleted", zap.Error(err))
 		}
 	}
-	if e.log, err = journal.OpenLog(dir, report.Next, e.options.Fsync, logger); err != nil {
+	if e.log, err = journal.OpenLog(dir, report.Next, e.options.Fsync, &e.left, logger); err != nil {
 		logger.Warn("The log cannot be written yet; requests are refused until it can", zap.Error(err))
 	}
 	e.state, e.opened = s, s.Clock().Elapsed

@@ -38,13 +38,12 @@ type Log struct {
 	committed int64
 	// written is the number of bytes committed since the last call of Rotate.
 	written int64
-	// failed are logs that could not be closed because the disk refused their last page.
-	failed []*wlog.WL
+	left    *Leftovers
 }
 
 // OpenLog opens the log for appending, in a new segment of at least this index. The log must have been read before.
-func OpenLog(dir string, first int, fsync bool, logger *zap.Logger) (*Log, error) {
-	l := &Log{dir: logDirectory(dir), fsync: fsync, logger: logger, segment: first - 1}
+func OpenLog(dir string, first int, fsync bool, left *Leftovers, logger *zap.Logger) (*Log, error) {
+	l := &Log{dir: logDirectory(dir), fsync: fsync, left: left, logger: logger, segment: first - 1}
 	return l, l.open()
 }
 
@@ -93,7 +92,7 @@ func (l *Log) Append(records ...[]byte) error {
 		info, err = os.Stat(wlog.SegmentName(l.dir, l.segment))
 	}
 	if err != nil {
-		l.failed = append(l.failed, l.wl)
+		l.left.add(l.wl)
 		l.wl = nil
 		if err := l.repair(); err != nil {
 			l.logger.Warn("The log cannot be repaired yet", zap.Error(err))
@@ -116,7 +115,7 @@ func (l *Log) next() {
 	}
 	if err != nil {
 		l.logger.Warn("A new segment of the log cannot be created yet", zap.Error(err))
-		l.failed = append(l.failed, l.wl)
+		l.left.add(l.wl)
 		l.wl = nil
 		return
 	}
@@ -125,17 +124,12 @@ func (l *Log) next() {
 
 // repair removes what an unsuccessful commit left behind and starts a new segment.
 func (l *Log) repair() error {
+	// The first cut makes room for the rest of a page that Close writes, and the second one removes it again, all the
+	// more when Close could write a part of it only.
 	if err := l.cut(); err != nil {
 		return err
 	}
-	for len(l.failed) > 0 {
-		// Close writes the rest of a page, which is cut off again.
-		if err := l.failed[0].Close(); err != nil {
-			return err
-		}
-		l.failed = l.failed[1:]
-	}
-	if err := l.cut(); err != nil {
+	if err := errors.Join(l.left.close(), l.cut()); err != nil {
 		return err
 	}
 	return l.open()
@@ -197,15 +191,10 @@ func (l *Log) Drop(below int) error { return dropSegments(l.dir, below) }
 // Close closes the log.
 func (l *Log) Close() error {
 	if l.wl != nil {
-		l.failed = append(l.failed, l.wl)
+		l.left.add(l.wl)
 		l.wl = nil
 	}
-	var err error
-	for _, wl := range l.failed {
-		err = errors.Join(err, wl.Close())
-	}
-	l.failed = nil
-	return errors.Join(err, l.cut())
+	return errors.Join(l.left.close(), l.cut())
 }
 
 func syncDirectory(dir string) error {

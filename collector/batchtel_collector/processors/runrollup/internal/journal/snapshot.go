@@ -25,13 +25,13 @@ func snapshotDirectory(dir string, index int) string {
 
 // WriteSnapshot writes the records as the state before segment index and deletes older snapshots. The snapshot appears
 // under its name only when it is complete and on disk.
-func WriteSnapshot(dir string, index int, records [][]byte) error {
+func WriteSnapshot(dir string, index int, records [][]byte, left *Leftovers) error {
 	final := snapshotDirectory(dir, index)
 	temporary := final + unfinished
 	if err := os.RemoveAll(temporary); err != nil {
 		return err
 	}
-	if err := fill(temporary, records); err != nil {
+	if err := fill(temporary, records, left); err != nil {
 		return errors.Join(err, os.RemoveAll(temporary))
 	}
 	if err := errors.Join(syncDirectory(temporary), fileutil.Replace(temporary, final)); err != nil {
@@ -46,7 +46,7 @@ func WriteSnapshot(dir string, index int, records [][]byte) error {
 	return err
 }
 
-func fill(dir string, records [][]byte) error {
+func fill(dir string, records [][]byte, left *Leftovers) error {
 	wl, err := wlog.NewSize(nil, nil, dir, wlogSegmentSize, compression.None)
 	if err != nil {
 		return err
@@ -59,7 +59,8 @@ func fill(dir string, records [][]byte) error {
 		// Free the space, so that Close can write the rest of its page and end its goroutine.
 		err = errors.Join(err, os.Truncate(wlog.SegmentName(dir, 0), 0))
 	}
-	return errors.Join(err, wl.Close())
+	left.add(wl)
+	return errors.Join(err, left.close())
 }
 
 // snapshots returns the indexes of the complete snapshots in ascending order.

@@ -140,10 +140,15 @@ func (h *harness) send(md pmetric.Metrics) {
 // emit lets an interval pass and returns what is emitted.
 func (h *harness) emit() []sample {
 	h.t.Helper()
+	h.emitAll()
+	return samples(h.sink.drain())
+}
+
+// emitAll lets an interval pass and emits into the sink.
+func (h *harness) emitAll() {
 	h.clock.pass(h.cfg.Interval)
 	h.sink.drain()
 	h.p.emit(context.Background(), h.p.engine)
-	return samples(h.sink.drain())
 }
 
 // sample is one emitted point in a form that compares well.

@@ -38,7 +38,7 @@ const (
 // count. Older ones are merged with their neighbours: an SDK's windows follow each other without gaps, so a stream of
 // any length becomes one span, and a pair within a span is a duplicate. When there are more than MaxSpans spans (a
 // sender whose windows have gaps), or for windows without a start, the oldest are forgotten, and what is older than
-// they were is TooOld. At most about 2 KiB per stream. The zero value is an empty set.
+// they were is TooOld. At most about 3 KiB per stream. The zero value is an empty set.
 type Set struct {
 	recent []Pair
 	older  *older

@@ -33,14 +33,18 @@ func (n Number) Total() float64 {
 
 // Add returns n + m. Integers that overflow 64 bits continue as doubles.
 func (n Number) Add(m Number) Number {
-	sum := Number{Int: n.Int + m.Int, Float: n.Float + m.Float, Mixed: n.Mixed || m.Mixed}
+	sum := Number{Int: n.Int + m.Int, Float: plus(n.Float, m.Float), Mixed: n.Mixed || m.Mixed}
 	if (m.Int > 0 && sum.Int < n.Int) || (m.Int < 0 && sum.Int > n.Int) {
-		sum.Float += float64(n.Int)
+		sum.Float = plus(sum.Float, float64(n.Int))
 		sum.Int = m.Int
 		sum.Mixed = true
 	}
 	return sum
 }
+
+// plus returns a + b, at most the greatest finite double: an infinite total would hide all later increments and could
+// not be read back.
+func plus(a, b float64) float64 { return max(-math.MaxFloat64, min(math.MaxFloat64, a+b)) }
 
 // Sub returns n - m, exact for two integers.
 func (n Number) Sub(m Number) Number {

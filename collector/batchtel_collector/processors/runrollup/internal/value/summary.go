@@ -23,7 +23,7 @@ type Summary struct {
 
 func (s *Summary) add(o Summary) {
 	s.Count += o.Count
-	s.Sum += o.Sum
+	s.Sum = plus(s.Sum, o.Sum)
 	s.HasSum = s.HasSum || o.HasSum
 	switch {
 	case !o.HasRange:
@@ -42,7 +42,7 @@ func (s Summary) sub(o Summary) (Summary, bool) {
 		return Summary{}, false
 	}
 	s.Count -= o.Count
-	s.Sum -= o.Sum
+	s.Sum = plus(s.Sum, -o.Sum)
 	return s, true
 }
 

@@ -11,8 +11,12 @@ import (
 	"batchtel/runrollup/internal/state"
 )
 
-// part is the number of series that are read under one lock and sent in one call.
-const part = 5000
+const (
+	// part is the number of series that are sent in one call.
+	part = 5000
+	// locked is the number of series that are read at once. Requests wait meanwhile, about 1 ms.
+	locked = 500
+)
 
 // emit sends every live series with one timestamp. A series whose zero is not delivered yet is sent in a call of its
 // own kind, together with its zero, so that an error there concerns new series only.
@@ -25,17 +29,19 @@ func (p *rollup) emit(ctx context.Context, e *engine.Engine) {
 		return
 	}
 	failed := 0
-	for from, more := 0, true; more; from += part {
+	for from, more := 0, true; more; {
 		out := newOutput(at)
-		e.View(func(s *state.State) {
-			series := s.Range(from, from+part)
-			more = len(series) == part
-			for _, x := range series {
-				if x.Delivered() {
-					out.add(x, s.Exemplars(x), false)
+		for end := from + part; more && from < end; from += locked {
+			e.View(func(s *state.State) {
+				series := s.Range(from, from+locked)
+				more = len(series) == locked
+				for _, x := range series {
+					if x.Delivered() {
+						out.add(x, s.Exemplars(x), false)
+					}
 				}
-			}
-		})
+			})
+		}
 		if !more {
 			for _, x := range ended {
 				if x.Delivered() {
@@ -82,11 +88,13 @@ func (p *rollup) emitNew(ctx context.Context, e *engine.Engine, at int64) (faile
 
 func (p *rollup) newSeries(e *engine.Engine, at int64, chunk []*state.Series, zero bool) *output {
 	out := newOutput(at)
-	e.View(func(s *state.State) {
-		for _, x := range chunk {
-			out.add(x, s.Exemplars(x), zero)
-		}
-	})
+	for some := range slices.Chunk(chunk, locked) {
+		e.View(func(s *state.State) {
+			for _, x := range some {
+				out.add(x, s.Exemplars(x), zero)
+			}
+		})
+	}
 	return out
 }
 

@@ -60,6 +60,10 @@ func parse(data []byte) (records [][]byte, damaged []span) {
 	}
 	r := wlog.NewReader(bytes.NewReader(padded))
 	for r.Next() {
+		if len(r.Record()) == 0 {
+			// No record is empty: this is the first byte of a header, followed by zeros.
+			return salvage(data)
+		}
 		records = append(records, slices.Clone(r.Record()))
 	}
 	if r.Err() == nil {
@@ -137,7 +141,8 @@ func salvage(data []byte) (records [][]byte, damaged []span) {
 	return records, damaged
 }
 
-// fragment reads the fragment at the beginning of b.
+// fragment reads the fragment at the beginning of b. Only a first fragment may be empty, where a page has just room for
+// its header.
 func fragment(b []byte) (kind byte, body []byte, ok bool) {
 	if len(b) < headerSize || b[0] > last {
 		return 0, nil, false
@@ -147,7 +152,7 @@ func fragment(b []byte) (kind byte, body []byte, ok bool) {
 		return 0, nil, false
 	}
 	body = b[headerSize : headerSize+n]
-	return b[0], body, crc32.Checksum(body, castagnoli) == binary.BigEndian.Uint32(b[3:])
+	return b[0], body, (n > 0 || b[0] == first) && crc32.Checksum(body, castagnoli) == binary.BigEndian.Uint32(b[3:])
 }
 
 // resume returns where reading continues in a page after a damaged fragment: behind it, when its length leads to an

@@ -15,7 +15,10 @@ import (
 // acknowledgement: before the write, after a part of it, after all of it. The sender then repeats the delta. After
 // every history the totals are those of the deltas that were acknowledged, and one more crash changes nothing.
 func TestEveryCrashPointOfSmallHistories(t *testing.T) {
-	const depth = 3
+	depth := 3
+	if testing.Short() {
+		depth = 2
+	}
 	deltas := []delta{{Writer: 1, Start: 1, Time: 2, Value: 1}, {Writer: 2, Start: 1, Time: 2, Value: 10}}
 	root := t.TempDir()
 	histories, directories := 0, 0

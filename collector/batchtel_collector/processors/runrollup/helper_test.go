@@ -1,9 +1,12 @@
 package runrollup
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -183,11 +186,15 @@ func samples(mds []pmetric.Metrics) (result []sample) {
 			}
 		}
 	}
-	sort.SliceStable(result, func(i, j int) bool {
-		a, b := result[i], result[j]
-		return a.Name+"\x00"+a.Labels < b.Name+"\x00"+b.Labels || (a.Name+a.Labels == b.Name+b.Labels && a.Time.Before(b.Time))
+	return sorted(result)
+}
+
+// sorted returns the samples by series and time.
+func sorted(list []sample) []sample {
+	slices.SortStableFunc(list, func(a, b sample) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Labels, b.Labels), a.Time.Compare(b.Time))
 	})
-	return result
+	return list
 }
 
 func points(m pmetric.Metric, f func(pcommon.Map, pcommon.Timestamp, pcommon.Timestamp, any, pmetric.DataPointFlags)) {

@@ -84,20 +84,53 @@ func TestParallelWritersWithRepetitionsOverRestarts(t *testing.T) {
 	h.p.emit(context.Background(), h.p.engine)
 	all := samples(h.sink.drain())
 	require.Equal(t, want, values(all))
-	increase := map[string]any{}
+	require.Equal(t, want, increases(t, all))
+}
+
+// increases returns what increase() of Prometheus shows for each series over all samples, and checks that each series
+// begins with zero, rises in time and value and keeps its start time.
+func increases(t *testing.T, list []sample) map[string]any {
+	t.Helper()
+	result := map[string]any{}
 	var before sample
-	for _, s := range all {
+	for _, s := range list {
 		key := s.Name + "{" + s.Labels + "}"
 		if s.Labels != before.Labels {
 			require.EqualValues(t, 0, s.Value, "the first sample")
-			increase[key] = int64(0)
+			result[key] = int64(0)
 		} else {
 			require.True(t, s.Time.After(before.Time))
 			require.GreaterOrEqual(t, s.Value.(int64), before.Value.(int64), "no reset")
 			require.Equal(t, before.Start, s.Start)
-			increase[key] = increase[key].(int64) + s.Value.(int64) - before.Value.(int64)
+			result[key] = result[key].(int64) + s.Value.(int64) - before.Value.(int64)
 		}
 		before = s
 	}
-	require.Equal(t, want, increase)
+	return result
+}
+
+// TestReshardKeepsTheSumOfIncreases routes jobs to one, three and one instances again.
+func TestReshardKeepsTheSumOfIncreases(t *testing.T) {
+	instances := []*harness{newHarness(t), newHarness(t), newHarness(t)}
+	all := make([][]sample, len(instances))
+	want, at := int64(0), 1
+	for _, active := range []int{1, 3, 2, 3, 1} {
+		for range 20 {
+			for job := range 6 {
+				at++
+				want += int64(job)
+				instances[job%active].send(delta("w1", at, at+1, job, "job", fmt.Sprint(job)))
+			}
+			for i, h := range instances {
+				all[i] = append(all[i], h.emit()...)
+			}
+		}
+	}
+	got := int64(0)
+	for _, list := range all {
+		for _, v := range increases(t, sorted(list)) {
+			got += v.(int64)
+		}
+	}
+	require.Equal(t, want, got)
 }

@@ -31,7 +31,7 @@ type rejections map[reason]*rejection
 
 type rejection struct {
 	points int
-	// metric is the first metric with this reason, empty where it is not known.
+	// metric is the first metric with this reason, empty where there is none.
 	metric string
 }
 

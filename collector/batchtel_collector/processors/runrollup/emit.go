@@ -49,8 +49,14 @@ func (p *rollup) emit(ctx context.Context, e *engine.Engine) {
 				}
 			}
 		}
-		if p.send(ctx, out) != nil {
+		err := p.send(ctx, out)
+		if err != nil {
 			failed++
+		}
+		if err != nil && !consumererror.IsPermanent(err) {
+			// The next component is away. Each further call would wait for it as long as this one did.
+			p.telemetry.emitted(ctx, len(ended), failed)
+			return
 		}
 	}
 	failed += p.emitNew(ctx, e, at)

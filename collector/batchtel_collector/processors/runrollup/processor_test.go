@@ -114,6 +114,19 @@ func TestFailureOfNextComponentLosesNothing(t *testing.T) {
 	require.EqualValues(t, 7, h.emit()[0].Value)
 }
 
+func TestEmissionEndsAtTheFirstCallThatMayBeRepeated(t *testing.T) {
+	h := newHarness(t)
+	h.send(delta("w1", 1, 2, 5))
+	h.emit()
+	h.send(delta("w1", 1, 2, 5, "job", "b"))
+	h.sink.fail, h.sink.failNext = errNext, 1
+	require.Empty(t, h.emit(), "the new series waits too")
+	require.EqualValues(t, 1, h.counts("failed_emissions")[""])
+	h.sink.fail, h.sink.failNext = consumererror.NewPermanent(errNext), 1
+	require.Len(t, h.emit(), 2, "a call that is refused for good concerns its own series only")
+	require.Len(t, h.emit(), 2)
+}
+
 func TestZeroThatNextComponentHasAlreadyIsNotSentForEver(t *testing.T) {
 	h := newHarness(t)
 	// The next component has stored the first call, but its answer was lost.

@@ -74,12 +74,19 @@ func TestFullDiskRefusesAndRetryCountsOnce(t *testing.T) {
 		require.Equal(t, map[string]int64{labels("job", "a"): 5}, totals(crashed), "a refused request is not read back")
 		abandon(t, crashed)
 
+		add(t, e, delta{Writer: 3, Start: 1, Time: 2, Value: 100}.request())
+		copyTree(t, e.options.Directory, filepath.Join(dir, "c"))
+		crashed, recovery = openReport(t, filepath.Join(dir, "c"))
+		require.Zero(t, recovery.Damaged)
+		require.Equal(t, map[string]int64{labels("job", "a"): 105}, totals(crashed), "nor after the log is repaired")
+		abandon(t, crashed)
+
 		require.Equal(t, state.Outcome{Accepted: 1}, add(t, e, delta{Writer: 2, Start: 1, Time: 2, Value: 7}.request()))
 		require.Equal(t, state.Outcome{Duplicate: 1}, add(t, e, delta{Writer: 2, Start: 1, Time: 2, Value: 7}.request()))
-		require.Equal(t, map[string]int64{labels("job", "a"): 12}, totals(e))
+		require.Equal(t, map[string]int64{labels("job", "a"): 112}, totals(e))
 		require.NoError(t, e.Close())
 		again := open(t, filepath.Join(dir, "a"))
-		require.Equal(t, map[string]int64{labels("job", "a"): 12}, totals(again))
+		require.Equal(t, map[string]int64{labels("job", "a"): 112}, totals(again))
 		require.NoError(t, again.Close())
 	}
 }

@@ -11,8 +11,8 @@ AIRFLOW = Path(__file__).parent / "airflow"
 
 
 def test_files_with_an_airflow_of_their_own_are_listed() -> None:
-    """A test file that starts an Airflow, or uses its programs by itself, is in the list."""
-    starts = re.compile(r"\b(lines\.running|install)\(")
+    """A test file with a fixture that starts an Airflow, or installs one, is in the list."""
+    starts = re.compile(r"\blines\.running\(|^def programs\(", re.MULTILINE)
     found = {file.stem for file in AIRFLOW.glob("test_*.py") if starts.search(file.read_text(encoding="utf-8"))}
     assert found == set(ALONE)
 

@@ -118,7 +118,7 @@ def kept(stack: Stack, tmp_path_factory: pytest.TempPathFactory, free_ports: Cal
             "logs, fields": json.dumps([dict(record.fields) for record in records], ensure_ascii=False),
             "traces": json.dumps(traces, ensure_ascii=False),
             "Prometheus": _series(stack),
-            "spool": "\n".join(file.read_text() for file in sorted(spool.iterdir())),
+            "spool": "\n".join(file.read_bytes().decode("latin-1") for file in sorted(spool.iterdir())),
             "files of the stack": "\n".join(
                 file.read_bytes().decode("latin-1") for file in sorted(stack.data.rglob("*")) if file.is_file()
             ),

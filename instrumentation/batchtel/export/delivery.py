@@ -12,7 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from batchtel.base import kept_modules
-from batchtel.base.guard import LOGGER
+from batchtel.base.guard import LOGGER, lack
 from batchtel.base.values import text_of
 from batchtel.export import client, messages
 from batchtel.export.reply import Reply, shown
@@ -38,6 +38,9 @@ class Delivery:
             with ExporterLog():
                 body = messages.encode(self._endpoint.signal, payload)
         except Exception as error:
+            if lack(error):
+                # Of a package or of memory: nothing is wrong with what was recorded.
+                return Reply("retry", _reason(error))
             return Reply("refused", f"it cannot be encoded: {_reason(error)}", is_unsent=True)
         return self.send_encoded(body)
 

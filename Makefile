@@ -20,11 +20,11 @@ test: $(UV) ## Run the tests, against the real programs
 
 test-airflow: $(UV) ## Run the tests on real Airflow 3.3 and 2.11, against the real stack
 	@$(RUN) batchtel stack build > /dev/null
-	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -n 2 --dist loadgroup -o timeout=900 -m 'airflow and not versions'
+	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -m 'airflow and not versions'
 
 test-airflow-versions: $(UV) ## Run the same tests on the other versions of Airflow
 	@$(RUN) batchtel stack build > /dev/null
-	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -n 2 --dist loadgroup -o timeout=900 -m 'airflow and versions'
+	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -m 'airflow and versions'
 
 test-versions: $(UV) ## Run the job side's tests on every Python that is here, with the oldest OpenTelemetry, too
 	UV="$(UV)" $(RUN) python -m tests.support.versions $(PAIRS)

@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,16 +28,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Print the seconds of each suite at the end of the run; workers of pytest-xdist leave it to the main process."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Durations(), "durations")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Let `--dist loadgroup` give all tests of one Airflow to one worker."""
-    if config.getvalue("dist") != "loadgroup":
-        return None
-    from tests.support.worlds import ByWorld
-
-    return ByWorld(config, log)
 
 
 def _program(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""How the tests on Airflow are shared out between workers."""
+"""Which tests on Airflow share one."""
 
 from __future__ import annotations
 

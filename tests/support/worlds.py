@@ -1,4 +1,4 @@
-"""Which tests share one Airflow: they run on one worker of pytest-xdist, and it ends with the last of them."""
+"""Which tests share one Airflow: it ends with the last of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import re
 from contextlib import ExitStack
 from pathlib import PurePosixPath
 from typing import Final
-
-from xdist.scheduler import LoadScopeScheduling
 
 ALONE: Final = ("test_celery", "test_observe", "test_plugin", "test_unseen")
 """Files whose tests have an Airflow of their own; all others share those on which the DAGs are played."""
@@ -23,13 +21,3 @@ def world_of(nodeid: str) -> str:
     version = re.search(r"\[(\d+\.\d+)", test)
     name = file.stem if file.stem in ALONE else file.parent.name
     return f"{name} {version[1]}" if version else name
-
-
-class ByWorld(LoadScopeScheduling):  # type: ignore[misc]
-    """Give all tests of one Airflow to one worker.
-
-    The marks of `--dist loadgroup` do so by a private attribute that pytest 9.2 has no more.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        return world_of(nodeid)

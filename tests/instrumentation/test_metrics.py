@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from functools import partial
 
+import batchtel
 from batchtel.schema.signals import METRICS, Metric
+from batchtel.testing import Captured
 from tests.support.polling import until
 from tests.support.process import start, succeed
 from tests.support.sink import Point, Sink
+
+pytest_plugins = ["batchtel.testing.fixture"]
 
 JOB = """
     import batchtel
@@ -99,11 +103,22 @@ def test_zeros_come_first(sink: Sink) -> None:
             {**labels, "status": "success"},
             {**labels, "status": "failure", "error_type": "unknown"},
         ]
+    expected["batch.job.cpu.time"] = [{"job_name": "nightly", "job_type": "etl"}]
     for name, attribute_sets in expected.items():
         for attributes in attribute_sets:
             values = [point.value for point in sink.points(name) if point.attributes == attributes]
             assert values[0] == 0, (name, attributes, values)
             assert values.count(0) == 1, (name, attributes, values)
+
+
+def test_a_sum_beyond_64_bits_keeps_the_others(captured: Captured) -> None:
+    """OTLP has 64 bits for a whole number: a sum that needs more is a double, and no other metric is lost with it."""
+    with batchtel.job("vast") as job:
+        for _ in range(1025):
+            job.records(processed=2**53)
+        job.records(failed=3)
+    assert captured.counter("batch.job.records.processed") == 1025.0 * 2**53
+    assert captured.counter("batch.job.records.failed") == 3
 
 
 def test_a_loop_of_runs_loses_nothing(sink: Sink) -> None:

@@ -172,18 +172,19 @@ def part(*, afresh: bool) -> Scope | None:
 _UNNAMED: Final = PART._replace(end="part_if_any", shares_counts=True, flush="soon")
 """What a process reports that names no run: counts are in the tally; at its end it flushes anyhow."""
 
-_ended_with: int = 0
+_registered_in = 0
+"""The process that closes its part at its end."""
 
 
 def _begin(found: Found) -> Scope:
-    global _part, _ended_with
+    global _part, _registered_in
     here = os.getpid()
     scope = _scope(found, _UNNAMED, is_apart=True)
     with lock.shared():
         # Another thread may have been faster.
         if _part is not None and _part.process == here:
             return _part.scope
-        _part, is_first, _ended_with = _Part(found, scope, here), _ended_with != here, here
+        _part, is_first, _registered_in = _Part(found, scope, here), _registered_in != here, here
     scope.begin_apart(listed=True, parent=functools.partial(_parent, found))
     if (process := scope.recorder.opened_with) is not None:
         scope.job.mark = _FoundMark(found)

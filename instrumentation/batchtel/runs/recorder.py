@@ -21,15 +21,11 @@ if TYPE_CHECKING:
 
 _LABELS: Final = {"job": ("job_name", "job_type"), "step": ("job_name", "job_type", "step_name")}
 
-_OF_OTHERS: Final = {"batch.job.cpu.time"}
-"""Counters that are added to once, at the end of a run: a series that begins with its first value loses nothing."""
-
 COUNTERS: Final = {
     level: tuple(
         row.name
         for row in METRICS
         if row.kind == "counter" and row.name.startswith(f"batch.{level}.") and row.attributes == labels
-        if row.name not in _OF_OTHERS
     )
     for level, labels in _LABELS.items()
 }

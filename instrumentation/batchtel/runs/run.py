@@ -235,8 +235,8 @@ class Run:
         if not outcome.goes_on:
             self._violated(self._violated_at_end(outcome) or ())
             several = recorder.of_several
-            retried = several is not None and several.number > 1 and several.first_started is not None
-            self._measure("execution", now - several.first_started if several and retried else duration)  # type: ignore[operator]
+            since = several.first_started if several is not None and several.number > 1 else None
+            self._measure("execution", duration if since is None else now - since)
             # What a backfill makes up for was due long ago.
             if self.scheduled_at is not None and not self.sla.makes_up:
                 self._measure("total", now - self.scheduled_at)

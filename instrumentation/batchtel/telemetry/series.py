@@ -114,7 +114,8 @@ def of(row: Metric) -> Series:
 
 
 def _set(point: Any, value: float) -> None:
-    if isinstance(value, int):
+    # OTLP has 64 bits for a whole number; Prometheus stores doubles.
+    if isinstance(value, int) and value < 2**63:
         point.as_int = value
     else:
         point.as_double = value

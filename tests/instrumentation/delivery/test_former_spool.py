@@ -12,8 +12,8 @@ from google.protobuf import json_format
 
 from batchtel.export.spool import Spool
 from tests.instrumentation.delivery.ledger import received
-from tests.instrumentation.delivery.test_spool_command import JOB, spool
-from tests.support.process import run, succeed
+from tests.instrumentation.delivery.test_spool_command import JOB, host_with_a_spool, spool
+from tests.support.process import succeed
 from tests.support.sink import REQUESTS, Sink
 
 
@@ -30,15 +30,8 @@ def _with_hexadecimal(tree: Any) -> Any:
 @pytest.fixture
 def variables(sink: Sink, tmp_path: Path) -> dict[str, str]:
     """The variables of a host whose spool has the three requests of one run, as JSON."""
-    (tmp_path / "host").mkdir()
     (tmp_path / "written").mkdir()
-    variables = {
-        "BATCHTEL_SPOOL_DIR": str(tmp_path / "spool"),
-        "BATCHTEL_EXIT_TIMEOUT": "2",
-        "TMPDIR": str(tmp_path / "host"),
-    }
-    sink.mode = "unavailable"
-    run(JOB, sink, **variables)
+    variables = host_with_a_spool(sink, tmp_path)
     for file in (tmp_path / "spool").iterdir():
         signal = file.suffixes[-2].removeprefix(".")
         request = REQUESTS[f"/v1/{signal}"].FromString(file.read_bytes())

@@ -23,19 +23,24 @@ JOB = """
     """
 
 
-@pytest.fixture
-def variables(sink: Sink, tmp_path: Path) -> dict[str, str]:
-    """The variables of a host whose spool has the three requests of one run."""
-    (tmp_path / "host").mkdir()
+def host_with_a_spool(sink: Sink, folder: Path) -> dict[str, str]:
+    """Return the variables of a host in `folder` whose spool has the three requests of one run."""
+    (folder / "host").mkdir()
     variables = {
-        "BATCHTEL_SPOOL_DIR": str(tmp_path / "spool"),
+        "BATCHTEL_SPOOL_DIR": str(folder / "spool"),
         "BATCHTEL_EXIT_TIMEOUT": "2",
-        "TMPDIR": str(tmp_path / "host"),
+        "TMPDIR": str(folder / "host"),
     }
     sink.mode = "unavailable"
     run(JOB, sink, **variables)
-    assert len(list((tmp_path / "spool").iterdir())) == 3
+    assert len(list((folder / "spool").iterdir())) == 3
     return variables
+
+
+@pytest.fixture
+def variables(sink: Sink, tmp_path: Path) -> dict[str, str]:
+    """The variables of a host whose spool has the three requests of one run."""
+    return host_with_a_spool(sink, tmp_path)
 
 
 COMMAND = [str(PROGRAMS / "batchtel"), "spool"]

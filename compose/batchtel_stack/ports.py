@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
+import itertools
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,14 +111,22 @@ class Ports:
             raise UnavailableError(f"{count} cannot be opened, nothing was started:\n" + "\n".join(problems))
 
 
+@functools.cache
+def _circle() -> Iterator[int]:
+    return itertools.cycle(random.sample(CANDIDATES, len(CANDIDATES)))
+
+
 def free(count: int) -> list[int]:
     """Return `count` ports of `CANDIDATES` that are free now.
+
+    A process gets all of them before it gets one again: a port on which nothing listens yet may belong to a program
+    that is about to start.
 
     Raises:
         UnavailableError: There are fewer.
     """
     found: list[int] = []
-    for number in random.sample(CANDIDATES, len(CANDIDATES)):
+    for number in itertools.islice(_circle(), len(CANDIDATES)):
         if _refusal(number) is None:
             found.append(number)
         if len(found) == count:

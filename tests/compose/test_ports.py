@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from batchtel_stack import ports
 from batchtel_stack.errors import UnavailableError, WrongInputError
 from batchtel_stack.ports import Ports
 from tests.compose.conftest import Batchtel
@@ -97,5 +98,11 @@ def test_wrong_settings_are_all_named() -> None:
 
 def test_free_ports_differ() -> None:
     """No two of the free ports are the same."""
-    ports = Ports.free()
-    assert len({getattr(ports, name) for name in Ports.names()}) == len(Ports.names())
+    found = Ports.free()
+    assert len({getattr(found, name) for name in Ports.names()}) == len(Ports.names())
+
+
+def test_a_free_port_is_given_once() -> None:
+    """Ports of programs that have not started yet are not given again (three collectors of a test shared one)."""
+    given = [number for _ in range(300) for number in ports.free(2)]
+    assert len(set(given)) == len(given)

@@ -46,6 +46,7 @@ FLAGS: Final = (
 """The output does not depend on the checkout's folder. No debug information: it would be a quarter of Go's cache."""
 
 _MODULES: Final = Path(__file__).parent / "go"
+_COLLECTOR: Final = Path(batchtel_collector.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Binary:
         module: folder with go.mod and go.sum.
         programs: name of each executable -> Go package.
         tags: Go build tags.
+        own: folders of batchtel's own Go modules, by which go.mod replaces their names.
     """
 
     name: str
@@ -65,15 +67,17 @@ class Binary:
     module: Path
     programs: Mapping[str, str]
     tags: tuple[str, ...] = ()
+    own: tuple[Path, ...] = ()
 
     def fingerprint(self) -> str:
         """Return 12 hex digits over everything that decides what is built, Go's minor version and the CPU included."""
         digest = hashlib.sha256()
         parts = [platform.machine(), str(GO_MINIMUM[:2]), *FLAGS, *self.tags, *map(str, sorted(self.programs.items()))]
         digest.update("\n".join(parts).encode())
-        for file in sorted(self.module.iterdir()):
-            if file.suffix in {".go", ".mod", ".sum"}:
-                digest.update(f"\n{file.name}\n".encode() + file.read_bytes())
+        for folder in (self.module, *self.own):
+            for file in sorted(folder.rglob("*")):
+                if file.suffix in {".go", ".mod", ".sum"} and not file.stem.endswith("_test"):
+                    digest.update(f"\n{file.relative_to(folder)}\n".encode() + file.read_bytes())
         return digest.hexdigest()[:12]
 
     def folder(self) -> Path:
@@ -98,10 +102,11 @@ class Binary:
 COLLECTOR: Final = Binary(
     name="collector",
     version="0.159.0",
-    module=Path(batchtel_collector.__file__).parent / "distribution" / "module",
+    module=_COLLECTOR / "distribution" / "module",
     programs={"collector": "."},
     # The prometheus receiver reads one static target; service discovery is two thirds of its dependencies.
     tags=("remove_all_sd",),
+    own=(_COLLECTOR / "processors" / "runrollup",),
 )
 PROMETHEUS: Final = Binary(
     name="prometheus",

@@ -6,6 +6,7 @@ The module is committed, so that building the collector needs no generator and e
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,8 @@ from batchtel_stack.errors import UnavailableError
 
 MANIFEST: Final = Path(batchtel_collector.__file__).parent / "distribution" / "builder.yaml"
 MODULE: Final = MANIFEST.parent / "module"
+PROCESSORS: Final = MANIFEST.parents[1] / "processors"
 
-RAISED: Final = ()
 _BUILDER: Final = Path(__file__).parent / "go" / "builder"
 
 
@@ -36,12 +37,17 @@ def generate(folder: Path) -> None:
     """
     go = toolchain.find(_notify)
     manifest = yaml.safe_load(MANIFEST.read_text())
-    manifest["dist"] |= {"output_path": str(folder), "go": str(go)}
     with tempfile.TemporaryDirectory() as scratch:
+        # Where the manifest's relative paths to batchtel's own processors lead to them.
+        module = Path(scratch) / "distribution" / "module"
+        module.parent.mkdir()
+        (Path(scratch) / "processors").symlink_to(PROCESSORS)
+        manifest["dist"] |= {"output_path": str(module), "go": str(go)}
         moved = Path(scratch) / "builder.yaml"
         moved.write_text(yaml.safe_dump(manifest))
         _run([go, "tool", "builder", "--config", moved, "--skip-compilation"], _BUILDER)
-    _run([go, "mod", "tidy"], folder)
+        _run([go, "mod", "tidy"], module)
+        shutil.copytree(module, folder, dirs_exist_ok=True)
 
 
 def _run(command: Sequence[str | Path], folder: Path) -> None:

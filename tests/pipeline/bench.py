@@ -23,7 +23,7 @@ from tests.pipeline import detail, exposition
 from tests.pipeline.case import Named, Send
 from tests.pipeline.telemetry import Telemetry
 from tests.support import otlp
-from tests.support.file_sink import Sink
+from tests.support.file_sink import Sink, lines
 from tests.support.polling import until
 from tests.support.program import Program, fetch
 
@@ -66,9 +66,11 @@ class Bench:
         self.shard = shard
         self.sink = sink
         self._pipeline = pipeline
+        self.is_exact = "run_rollup" in pipeline
         self.now = int(time.time())
         self._sender = otlp.Sender(listen.otlp_http)
         self._markers = 0
+        self._before = len(lines(sink.logs)), len(lines(sink.spans))
 
     def close(self) -> None:
         """Close the connection to the collector."""
@@ -83,7 +85,10 @@ class Bench:
 
     def page(self) -> tuple[list[exposition.Sample], dict[str, str]]:
         """Return the samples and family types of the series endpoint."""
-        return exposition.parse(fetch(f"http://127.0.0.1:{self.listen.scrape}/metrics"))
+        samples, types = exposition.parse(fetch(f"http://127.0.0.1:{self.listen.scrape}/metrics"))
+        if self.is_exact:
+            samples = [_as_stock(one) for one in samples if one.label("job") != "otelcol" and one.name != "target_info"]
+        return samples, types
 
     def telemetry(self) -> Telemetry:
         """Return a reading of the collector's own metrics."""
@@ -97,7 +102,7 @@ class Bench:
         """
         for _ in range(2):
             self._markers += 1
-            self._mark(f"marker-{self._markers}", detail_too)
+            self._mark(f"{self.shard}-{self._markers}", detail_too)
 
     def _mark(self, name: str, detail_too: bool) -> None:
         self.send(_marker(name))
@@ -124,8 +129,8 @@ class Bench:
         samples, types = self.page()
         for name, outcome in outcomes.items():
             outcome.series = exposition.lines(of_namespace(samples, name), types)
-            outcome.logs = detail.logs(self.sink.logs, name, self.now)
-            outcome.spans = detail.spans(self.sink.spans, name)
+            outcome.logs = detail.logs(self.sink.logs, name, self.now, self._before[0])
+            outcome.spans = detail.spans(self.sink.spans, name, self._before[1])
         return outcomes
 
     def _send(self, named: Named, sends: Sequence[Send], outcome: Outcome) -> None:
@@ -145,6 +150,11 @@ def of_namespace(samples: Sequence[exposition.Sample], namespace: str) -> Iterat
         if owner == namespace:
             labels = tuple((key, service if key == "job" else value) for key, value in sample.labels)
             yield exposition.Sample(sample.name, labels, sample.value)
+
+
+def _as_stock(sample: exposition.Sample) -> exposition.Sample:
+    """Return a sample without the label that the page of the pipeline `stock` does not have yet."""
+    return exposition.Sample(sample.name, tuple(pair for pair in sample.labels if pair[0] != "instance"), sample.value)
 
 
 def _marker(name: str) -> dict[str, Any]:
@@ -185,7 +195,16 @@ class Collector:
             "export_interval": "1s",
             "instance": self.folder.name,
         }
+        if more.get("aggregation") != "stock":
+            overrides["exporters"] = {
+                "prometheus/bench": {"signals": ["metrics"], "settings": self._page(listen["scrape"])}
+            }
         return render(load("local", {**overrides, **more, "listen": {**listen, **more.get("listen", {})}}, role))
+
+    @staticmethod
+    def _page(endpoint: str) -> dict[str, Any]:
+        """Return the settings of an exporter that shows what leaves run_rollup, as the pipeline `stock` shows its sums."""
+        return {"endpoint": endpoint, "metric_expiration": "1h", "without_scope_info": True}
 
     @contextmanager
     def running(self, configuration: str) -> Iterator[Bench]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,10 @@ class _Strict(BaseModel):
 
 
 class Send(_Strict):
-    """One request, or `times` requests that differ in `{i}`."""
+    """One request, or `times` requests that differ in `{i}`.
+
+    Each point with a time gets its own nanosecond, unless `repeated`: then it is as another delivery of the same one.
+    """
 
     resource: dict[str, Any] = {}
     scope: dict[str, Any] = {}
@@ -31,6 +35,7 @@ class Send(_Strict):
     spans: list[Any] | None = None
     request: dict[str, Any] | None = None
     times: Annotated[int, Field(ge=1)] = 1
+    repeated: bool = False
     encoding: Literal["json", "protobuf"] = "json"
     status: int = 200
 
@@ -49,13 +54,28 @@ class Send(_Strict):
             for block in next(iter(body.values())):
                 resource = block.setdefault("resource", {})
                 resource["attributes"] = {"service.namespace": namespace, **resource.get("attributes", {})}
-            yield otlp.expand(body, now, repetition, namespace)
+            expanded = otlp.expand(body, now, repetition, namespace)
+            yield expanded if self.repeated else _apart(expanded)
 
     def _body(self) -> dict[str, Any]:
         signal, items = next(
             (name, items) for name in ("metrics", "logs", "spans") if (items := getattr(self, name)) is not None
         )
         return otlp.request({"service.name": "etl", **self.resource}, self.scope, signal, items)
+
+
+_nanoseconds: Final = itertools.count()
+
+
+def _apart(node: Any) -> Any:
+    """Return OTLP metrics in which no two points have the same time."""
+    if isinstance(node, list):
+        return [_apart(item) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    if "timeUnixNano" in node and 0 < int(node["timeUnixNano"]) < 2**63 and "spanId" not in node:
+        node = {**node, "timeUnixNano": str(int(node["timeUnixNano"]) + next(_nanoseconds))}
+    return {key: _apart(value) for key, value in node.items()}
 
 
 def _good(half: int) -> Iterator[dict[str, Any]]:
@@ -85,6 +105,19 @@ def _good(half: int) -> Iterator[dict[str, Any]]:
 _LABELS: Final = 'job="good",job_name="neighbour",job_type="batch",status="success"'
 
 
+class Exact(_Strict):
+    """What differs with run_rollup, `aggregation: exact`.
+
+    Attributes:
+        because: why, one sentence.
+        series, refused: as in the case; null: the same.
+    """
+
+    because: Annotated[str, Field(min_length=10)]
+    series: str | None = None
+    refused: dict[str, int] | None = None
+
+
 class Case(_Strict):
     """What is sent, in order, and all that must come out.
 
@@ -98,6 +131,7 @@ class Case(_Strict):
         series: every series of the case, as exposition.lines() writes them; job is service.name. `1..5` as a value
             stands for anything between, ends included.
         refused: processor -> data points it took away.
+        exact: what differs with `aggregation: exact`.
         logs, spans: every record or span of the case, as detail.py writes them; `{clock-60}` is a time as text.
     """
 
@@ -108,6 +142,7 @@ class Case(_Strict):
     send: Annotated[list[Send | Literal["settle"]], Field(min_length=1)]
     series: str
     refused: dict[str, int] = {}
+    exact: Exact | None = None
     logs: list[dict[str, Any]] = []
     spans: list[dict[str, Any]] = []
 
@@ -126,6 +161,12 @@ class Case(_Strict):
             else:
                 phases.append([])
         return phases
+
+    def of(self, aggregation: str) -> Case:
+        """Return the case as one of the two ways to aggregate fulfils it."""
+        if self.exact is None or aggregation == "stock":
+            return self
+        return self.model_copy(update=self.exact.model_dump(include={"series", "refused"}, exclude_none=True))
 
     def expected(self, now: int) -> list[str]:
         """Return the expected lines, and those of the neighbours unless the case itself has them."""

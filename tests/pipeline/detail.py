@@ -15,20 +15,20 @@ from typing import Any
 from tests.support.file_sink import lines
 
 
-def logs(file: Path, namespace: str, now: int) -> list[dict[str, Any]]:
-    """Return the log records of `namespace` in a file exporter's JSON lines, in order."""
+def logs(file: Path, namespace: str, now: int, after: int = 0) -> list[dict[str, Any]]:
+    """Return the log records of `namespace` in a file exporter's JSON lines, in order; `after` lines are skipped."""
     return [
         _record(resource, record, now)
-        for resource, record in _items(file, "resourceLogs", "scopeLogs", "logRecords")
+        for resource, record in _items(file, "resourceLogs", "scopeLogs", "logRecords", after)
         if resource.pop("service.namespace", None) == namespace
     ]
 
 
-def spans(file: Path, namespace: str) -> list[dict[str, Any]]:
-    """Return the spans of `namespace` in a file exporter's JSON lines, in order."""
+def spans(file: Path, namespace: str, after: int = 0) -> list[dict[str, Any]]:
+    """Return the spans of `namespace` in a file exporter's JSON lines, in order; `after` lines are skipped."""
     return [
         {"resource": resource, "attributes": _plain(span.get("attributes", [])), "name": span["name"]}
-        for resource, span in _items(file, "resourceSpans", "scopeSpans", "spans")
+        for resource, span in _items(file, "resourceSpans", "scopeSpans", "spans", after)
         if resource.pop("service.namespace", None) == namespace
     ]
 
@@ -44,8 +44,10 @@ def events(file: Path, namespace: str, ids: str) -> tuple[list[dict[str, Any]], 
     return [], 0
 
 
-def _items(file: Path, outer: str, inner: str, name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for line in lines(file):
+def _items(
+    file: Path, outer: str, inner: str, name: str, after: int = 0
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for line in lines(file)[after:]:
         for block in json.loads(line)[outer]:
             for scope in block[inner]:
                 for item in scope[name]:

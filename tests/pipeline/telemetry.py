@@ -12,6 +12,8 @@ from tests.support.program import fetch
 
 _SIGNS: Final = {"otelcol_processor_incoming_items": 1, "otelcol_processor_outgoing_items": -1}
 
+_NOT_ADDED: Final = ("otelcol_processor_run_rollup_rejected", "otelcol_processor_run_rollup_duplicate")
+
 
 class Telemetry:
     """One reading of a collector's own metrics; `pipeline` are the processors that jobs' metrics go through."""
@@ -31,8 +33,12 @@ class Telemetry:
 
     def refused(self) -> Counter[str]:
         """Return the part of `dropped` of the processors that work before a request is answered."""
-        at_once = list(takewhile(lambda name: not name.startswith("batch"), self._pipeline))
-        return Counter({name: count for name, count in self.dropped().items() if name in at_once})
+        at_once = list(takewhile(lambda name: not name.startswith(("batch", "run_rollup")), self._pipeline))
+        found = Counter({name: count for name, count in self.dropped().items() if name in at_once})
+        for sample in self._samples:
+            if sample.name in _NOT_ADDED and sample.value:
+                found[f"run_rollup/{sample.label('reason') or 'duplicate'}"] += int(sample.value)
+        return found
 
     def errors(self) -> list[str]:
         """Return the metrics that count errors behind the batch and are not 0."""

@@ -128,7 +128,7 @@ def test_stores_that_run_already(marked: Marked, stack: Stack, mine: Path) -> No
     for _ in range(2):
         demo = marked.start("demo", "--json", "--env", str(mine))
         stdout, stderr = demo.communicate(timeout=DEMO_SECONDS)
-        assert demo.returncode == 0, stderr
+        assert demo.returncode == 0, stdout + stderr
         document = json.loads(stdout)
         assert document["ok"] is True
         assert {product for one in document["scenarios"] for product in one["observed"]} == {

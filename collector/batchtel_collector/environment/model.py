@@ -84,6 +84,12 @@ class Environment(Section):
         examples=["batch"],
         description="X-Scope-OrgID of Prometheus, Loki and Tempo, x-tenant of Jaeger; null: none is sent",
     )
+    aggregation: Literal["exact", "stock"] = Field(
+        default="exact",
+        examples=["exact"],
+        description="exact: the processor run_rollup of batchtel's collector adds each point once and keeps totals on disk; "
+        "stock: components of the contrib image, with the limits that docs/aggregation.md lists",
+    )
     export_interval: Duration = Field(examples=["15s"], description="how often every series is written, changed or not")
     expiry: Duration = Field(examples=["35d"], description="time without a new run after which a series expires")
     series_limit: int = Field(

@@ -35,6 +35,9 @@ GENERATED: Final = "# Generated, do not edit: batchtel "
 ENVIRONMENT_LABELS: Final = ("deployment_environment_name",)
 """Labels that the pipeline itself copies from the resource."""
 
+WRITER: Final = ("batchtel.writer",)
+"""The attribute of a resource and a point with the identity of the sender, which run_rollup consumes."""
+
 KEPT_ON_RECORDS: Final = (
     "event_name",
     "batch.clock.time",
@@ -64,6 +67,8 @@ def render(environment: Environment, typed: str = "") -> str:
             tokens=tokens(environment),
             five_minutes=timedelta(minutes=5),
             names=_names,
+            signals=signals.METRICS,
+            writer=WRITER,
             all_names=[metric.name for metric in signals.METRICS],
             labels=signals.labels(),
             all_labels=tuple(dict.fromkeys([*labels, *(label for rule in ruled.values() for label in rule.labels)])),

@@ -37,6 +37,11 @@ def ottl(value: str | float | Sequence[str | float]) -> str:
     return "[" + ", ".join(ottl(item) for item in value) + "]"
 
 
+def flow(values: Iterable[str | float]) -> str:
+    """Write texts or numbers as a YAML list on one line."""
+    return "[" + ", ".join(quote(value) if isinstance(value, str) else repr(value) for value in values) + "]"
+
+
 def is_in(path: str, values: Iterable[str]) -> str:
     """Write the OTTL condition that `path` is one of `values`, of which there is at least one."""
     first, *others = values
@@ -85,6 +90,7 @@ FILTERS: Final = {
     "quote": quote,
     "quote_reference": quote_reference,
     "ottl": ottl,
+    "flow": flow,
     "is_in": is_in,
     "only": only,
     "go_list": go_list,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -71,7 +72,7 @@ func check(m pmetric.Metric, how *rule) reason {
 		return reasonType
 	case how.kind != 0 && how.kind != kind:
 		return reasonKind
-	case how.unit != nil && m.Unit() != "" && m.Unit() != *how.unit:
+	case how.unit != nil && m.Unit() != "" && m.Unit() != *how.unit && !(counts(m.Unit()) && counts(*how.unit)):
 		return reasonUnit
 	case needed && temporality != pmetric.AggregationTemporalityDelta &&
 		temporality != pmetric.AggregationTemporalityCumulative:
@@ -79,6 +80,15 @@ func check(m pmetric.Metric, how *rule) reason {
 	}
 	return accepted
 }
+
+// counts reports whether a unit is one of things that are counted: 1, or an annotation such as {run}. UCUM gives all of them
+// the same meaning.
+func counts(unit string) bool {
+	return unit == "1" || (strings.HasPrefix(unit, "{") && strings.HasSuffix(unit, "}"))
+}
+
+// maxValue is the largest value of a sum that is accepted: a few larger ones would make the total infinite, for ever.
+const maxValue = 1e300
 
 // maxExact is the largest double below which all integers are exact.
 const maxExact = 1 << 53
@@ -95,7 +105,7 @@ func number(p pmetric.NumberDataPoint, how *rule, monotonic bool) (value.Value, 
 		n = value.Double(p.DoubleValue())
 	}
 	switch {
-	case !n.Finite():
+	case !n.Finite() || math.Abs(n.Float) > maxValue:
 		return value.Value{}, reasonNotFinite
 	case monotonic && n.Negative():
 		return value.Value{}, reasonNegative
@@ -128,6 +138,9 @@ func histogram(p pmetric.HistogramDataPoint, how *rule, limit int) (v value.Valu
 	}
 	if h.HasRange {
 		h.Min, h.Max = p.Min(), p.Max()
+	}
+	if why := summary(h.Summary); why != accepted {
+		return v, true, why
 	}
 	if len(h.Counts) == 0 && len(h.Bounds) == 0 {
 		h.Counts = []uint64{h.Count}
@@ -163,11 +176,26 @@ func exponential(p pmetric.ExponentialHistogramDataPoint, limit int) (v value.Va
 	if e.HasRange {
 		e.Min, e.Max = p.Min(), p.Max()
 	}
+	if why := summary(e.Summary); why != accepted {
+		return v, why
+	}
 	if !e.Valid() {
 		return v, reasonMalformed
 	}
 	e.Fit()
 	return value.Value{Exponential: e}, accepted
+}
+
+// summary returns why count, sum, minimum and maximum of a histogram cannot be added. A sum that falls would be a reset of
+// its series, so OTLP has no sum where values are negative (opentelemetry-proto, metrics.proto, HistogramDataPoint.sum).
+func summary(s value.Summary) reason {
+	switch {
+	case math.IsNaN(s.Sum) || math.Abs(s.Sum) > maxValue:
+		return reasonNotFinite
+	case s.Sum < 0:
+		return reasonNegative
+	}
+	return accepted
 }
 
 // exemplars returns the newest exemplars of a point.

@@ -32,10 +32,18 @@ func TestRejectedPointsLeaveTheirNeighbours(t *testing.T) {
 		reason reason
 		add    func(batch)
 	}{
-		"not a number": {reasonNotFinite, counter(func(p pmetric.NumberDataPoint) { p.SetDoubleValue(math.NaN()) })},
-		"infinite":     {reasonNotFinite, counter(func(p pmetric.NumberDataPoint) { p.SetDoubleValue(math.Inf(1)) })},
-		"negative":     {reasonNegative, counter(func(p pmetric.NumberDataPoint) { p.SetIntValue(-1) })},
-		"no time":      {reasonNoTime, counter(func(p pmetric.NumberDataPoint) { p.SetTimestamp(0) })},
+		"not a number":       {reasonNotFinite, counter(func(p pmetric.NumberDataPoint) { p.SetDoubleValue(math.NaN()) })},
+		"infinite":           {reasonNotFinite, counter(func(p pmetric.NumberDataPoint) { p.SetDoubleValue(math.Inf(1)) })},
+		"too large for sums": {reasonNotFinite, counter(func(p pmetric.NumberDataPoint) { p.SetDoubleValue(1.1e300) })},
+		"a histogram with a negative sum": {reasonNegative, func(b batch) {
+			h := b.metric("w1", "bad").SetEmptyHistogram()
+			h.SetAggregationTemporality(deltas)
+			p := h.DataPoints().AppendEmpty()
+			p.SetTimestamp(1)
+			p.SetSum(-1)
+		}},
+		"negative": {reasonNegative, counter(func(p pmetric.NumberDataPoint) { p.SetIntValue(-1) })},
+		"no time":  {reasonNoTime, counter(func(p pmetric.NumberDataPoint) { p.SetTimestamp(0) })},
 		"no value": {reasonNoValue, counter(func(p pmetric.NumberDataPoint) {
 			p.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
 		})},

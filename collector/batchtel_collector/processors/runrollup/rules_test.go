@@ -86,6 +86,12 @@ func TestCounters(t *testing.T) {
 		"a cumulative point that is repeated or late": {
 			cumulatives, []step{{"w1", 1, 3, 7}, {"w1", 1, 3, 7}, {"w1", 1, 2, 5}, {"w1", 1, 4, 8}}, int64(8), 2,
 		},
+		"a cumulative writer whose clock is set back": {
+			cumulatives, []step{{"w1", 5, 30, 10}, {"w1", 5, 8, 17}, {"w1", 5, 9, 18}, {"w1", 5, 9, 18}}, int64(18), 1,
+		},
+		"a late cumulative point from before a restart without start times": {
+			cumulatives, []step{{"w1", 0, 3, 7}, {"w1", 0, 5, 2}, {"w1", 0, 4, 8}}, int64(9), 1,
+		},
 		"a cumulative writer that starts again": {
 			cumulatives, []step{{"w1", 1, 3, 7}, {"w1", 10, 11, 2}, {"w1", 10, 12, 3}}, int64(10), 0,
 		},

@@ -145,10 +145,16 @@ func (t *stream) increment(start, time uint64, v value.Value) (value.Value, wind
 	})
 	if found {
 		last := &list[at]
-		if time <= last.time {
-			return value.Value{}, window.Duplicate
-		}
 		delta, ok := v.Sub(last.value)
+		if time <= last.time {
+			// A sender whose clock was set back reports a higher value at an earlier time. Without a start time, a
+			// delayed value from before its restart looks the same.
+			if start == 0 || !ok || delta.IsZero() {
+				return value.Value{}, window.Duplicate
+			}
+			last.value = v
+			return delta, window.Added
+		}
 		if !ok {
 			delta = v
 		}

@@ -73,6 +73,17 @@ func Read(r *wire.Reader) Value {
 	return Value{}
 }
 
+// IsZero reports whether the value adds nothing to another one.
+func (v Value) IsZero() bool {
+	switch {
+	case v.Histogram != nil:
+		return v.Histogram.Count == 0
+	case v.Exponential != nil:
+		return v.Exponential.Count == 0
+	}
+	return v.Number.Compare(Number{}) == 0
+}
+
 // Zero returns the value of the same form and buckets that counts nothing.
 func (v Value) Zero() Value {
 	switch {

@@ -203,7 +203,7 @@ class Collector:
 
     @staticmethod
     def _page(endpoint: str) -> dict[str, Any]:
-        """Return the settings of an exporter that shows what leaves run_rollup, as the pipeline `stock` shows its sums."""
+        """Return the settings of an exporter that shows what leaves run_rollup, like the page of `stock`."""
         return {"endpoint": endpoint, "metric_expiration": "1h", "without_scope_info": True}
 
     @contextmanager

@@ -87,8 +87,8 @@ class Environment(Section):
     aggregation: Literal["exact", "stock"] = Field(
         default="exact",
         examples=["exact"],
-        description="exact: the processor run_rollup of batchtel's collector adds each point once and keeps totals on disk; "
-        "stock: components of the contrib image, with the limits that docs/aggregation.md lists",
+        description="exact: run_rollup, a processor of batchtel's collector, adds each point once and keeps totals on disk; "
+        "stock: components of the contrib image, with the limits of docs/aggregation.md",
     )
     export_interval: Duration = Field(examples=["15s"], description="how often every series is written, changed or not")
     expiry: Duration = Field(examples=["35d"], description="time without a new run after which a series expires")

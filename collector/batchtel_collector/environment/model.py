@@ -87,13 +87,15 @@ class Environment(Section):
     aggregation: Literal["exact", "stock"] = Field(
         default="exact",
         examples=["exact"],
-        description="exact: run_rollup, a processor of batchtel's collector, adds each point once and keeps totals on disk; "
+        description="exact: run_rollup, in batchtel's collector, adds each point once and keeps totals on disk; "
         "stock: components of the contrib image, with the limits of docs/aggregation.md",
     )
     export_interval: Duration = Field(examples=["15s"], description="how often every series is written, changed or not")
     expiry: Duration = Field(examples=["35d"], description="time without a new run after which a series expires")
     series_limit: int = Field(
-        ge=1, examples=[50000], description="most counter and histogram series; further ones are dropped and counted"
+        ge=1,
+        examples=[50000],
+        description="most series; points of further ones go to an overflow series, with stock they are dropped",
     )
     job_types: list[LabelValue] = Field(
         examples=["[batch, etl]"], description="kinds of jobs that metrics distinguish; others become `other`"

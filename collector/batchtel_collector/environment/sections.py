@@ -29,7 +29,7 @@ class Listen(Section):
     metrics: Listener = Field(examples=["127.0.0.1:8888"], description="the collector's own metrics, on loopback")
     scrape: Listener = Field(
         examples=["127.0.0.1:8889"],
-        description="the sums over all runs, read back at every export interval, on loopback",
+        description="with aggregation: stock, the sums over all runs, on loopback",
     )
     statsd: Address | None = Field(
         default=None,

@@ -372,7 +372,7 @@ def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
     batchtel("config", "render", "--env", "local", "-o", output)
     assert batchtel("config", "render", "--env", "local", "-o", output, "--check").exit_code == 0
     assert batchtel("config", "render", "--env", "local", "-o", output, "--diff").output == ""
-    changed = output.read_text(encoding="utf-8").replace("max_streams: 50000", "max_streams: 1")
+    changed = output.read_text(encoding="utf-8").replace("series: 50000 #", "series: 1 #")
     output.write_text(changed, encoding="utf-8")
     result = batchtel("config", "render", "--env", "local", "-o", output, "--check")
     assert (result.exit_code, result.output) == (
@@ -381,7 +381,7 @@ def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
     )
     result = batchtel("config", "render", "--env", "local", "-o", output, "--diff")
     assert result.exit_code == 1
-    assert "-    max_streams: 1\n+    max_streams: 50000\n" in result.stdout
+    assert "-    series: 1 #\n+    series: 50000 #\n" in result.stdout
     assert output.read_text(encoding="utf-8") == changed
 
 

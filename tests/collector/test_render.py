@@ -15,7 +15,7 @@ from batchtel_collector.environment.load import load
 from batchtel_collector.environment.role_variants import Variant, variants
 from batchtel_collector.environment.values import is_loopback
 from batchtel_collector.render import airflow_conditions
-from batchtel_collector.render.configuration import RENDERED, TEMPLATES, render
+from batchtel_collector.render.configuration import RENDERED, TEMPLATES, WRITER, render
 from batchtel_collector.render.formats import file_name, formatted, forms
 
 MANIFEST = Path(batchtel_collector.__file__).parent / "distribution" / "builder.yaml"
@@ -31,6 +31,7 @@ MODULES = {
     "filter": "filterprocessor",
     "groupbyattrs": "groupbyattrsprocessor",
     "transform": "transformprocessor",
+    "run_rollup": "runrollup",
     "prometheus/series": "prometheusexporter",
     "prometheus_remote_write": "prometheusremotewriteexporter",
     "otlp_grpc": "otlpexporter",
@@ -53,10 +54,10 @@ def variant(request: pytest.FixtureRequest) -> Variant:
     return found
 
 
-@pytest.fixture
-def rendered(variant: Variant) -> str:
-    """The rendered configuration of a shipped environment."""
-    return render(variant.environment())
+@pytest.fixture(params=["exact", "stock"])
+def rendered(variant: Variant, request: pytest.FixtureRequest) -> str:
+    """The rendered configuration of a shipped environment, for each of the two ways to aggregate."""
+    return render(load(variant.name, {"aggregation": request.param}, variant.role))
 
 
 @pytest.fixture
@@ -71,6 +72,22 @@ def adding(configuration: Any, variant: Variant) -> Any:
     if variant.role == "agent":
         pytest.skip("an agent adds nothing up")
     return configuration
+
+
+@pytest.fixture
+def exact(adding: Any) -> Any:
+    """The configuration of those that add up by run_rollup."""
+    if "run_rollup" not in adding["processors"]:
+        pytest.skip("with stock")
+    return adding
+
+
+@pytest.fixture
+def stock(adding: Any) -> Any:
+    """The configuration of those that add up by components of the contrib image."""
+    if "run_rollup" in adding["processors"]:
+        pytest.skip("with exact")
+    return adding
 
 
 def metric_pipelines(configuration: Any) -> dict[str, Any]:
@@ -109,12 +126,13 @@ def test_every_component_is_used(configuration: Any) -> None:
 
 
 def test_every_component_is_in_the_distribution(configuration: Any) -> None:
-    """The manifest, whose modules are all in the official contrib image, builds every component that is named."""
+    """The manifest builds every component that is named; stock names only those of the official contrib image."""
     built = MANIFEST.read_text(encoding="utf-8")
     for section in SECTIONS:
         for name in configuration.get(section, {}):
             module = MODULES.get(name) or MODULES[name.split("/")[0]]
-            assert re.search(rf"/{module} v0\.159\.0$", built, re.MULTILINE), f"{name} needs {module}"
+            version = "v0.0.0" if name == "run_rollup" else "v0.159.0"
+            assert re.search(rf"/{module} {re.escape(version)}$", built, re.MULTILINE), f"{name} needs {module}"
 
 
 def test_no_open_listener_without_tls_and_token(configuration: Any) -> None:
@@ -148,18 +166,30 @@ def test_nothing_leaves_the_machine_in_plaintext(configuration: Any) -> None:
 
 def test_no_run_id_on_metrics(adding: Any) -> None:
     """Metrics keep labels of one of the two tables; each list of kept keys is a part of one."""
-    allowed = ({*signals.labels(), "deployment_environment_name"}, set(airflow_conditions.LABELS))
-    text = yaml.safe_dump(
-        {name: adding["processors"][name] for name in adding["processors"] if name.startswith("transform")}
-    )
-    kept = re.findall(r"keep_keys\(datapoint\.attributes,\s+\[([^]]*)\]", text)
+    allowed = ({*signals.labels(), "deployment_environment_name", *WRITER}, {*airflow_conditions.LABELS, *WRITER})
+    transforms = [part for name, part in adding["processors"].items() if name.startswith("transform")]
+    kept = [
+        set(re.findall(r'"([^"]+)"', keys))
+        for keys in re.findall(r"keep_keys\(datapoint\.attributes,\s+\[([^]]*)\]", yaml.safe_dump(transforms))
+    ]
+    kept += [{*metric["labels"]} for metric in adding["processors"].get("run_rollup", {}).get("metrics", {}).values()]
     assert len(kept) > len({metric.attributes for metric in signals.METRICS})
     for keys in kept:
-        assert any(set(re.findall(r'"([^"]+)"', keys)) <= table for table in allowed)
+        assert any(keys <= table for table in allowed)
     for pipeline in metric_pipelines(adding).values():
-        for processor in pipeline["processors"]:
+        for processor in pipeline.get("processors", []):
             assert "run.id" not in str(adding["processors"][processor])
             assert "run_id" not in str(adding["processors"][processor])
+
+
+def test_run_rollup_exports_only_what_is_allowed(exact: Any) -> None:
+    """Its own lists name every label: a point that a transform has failed on exports no other."""
+    rollup = exact["processors"]["run_rollup"]
+    assert rollup["resource_attributes"] == ["service.name", "service.namespace", "service.instance.id"]
+    table = {*signals.labels(), "deployment_environment_name", *airflow_conditions.LABELS}
+    assert set(rollup["defaults"]["labels"]) <= table
+    assert rollup["limits"]["series"] > 0
+    assert rollup["defaults"]["limit"] > 0
 
 
 @pytest.mark.parametrize("role", ["standalone", "agent", "gateway"])
@@ -177,25 +207,34 @@ def test_without_airflows_metrics_no_rule_is_about_them(role: str) -> None:
     assert re.findall(r"(?i)airflow|af_agg|dag_id", str(configuration)) == []
 
 
-def test_labels_are_bounded_before_points_meet(adding: Any) -> None:
+def test_labels_are_bounded_before_points_are_added(exact: Any) -> None:
+    """The identity is folded before anything is removed; nothing is batched, which would acknowledge too early."""
+    order = exact["service"]["pipelines"]["metrics/in"]["processors"]
+    assert order.index("transform/identity") < order.index("transform/labels") < order.index("run_rollup")
+    assert [name for name in order if name.startswith("batch")] == []
+    if "prometheus_remote_write" in exact["exporters"]:
+        assert exact["exporters"]["prometheus_remote_write"]["remote_write_queue"] == {"enabled": False}
+
+
+def test_labels_are_bounded_before_points_meet(stock: Any) -> None:
     """Behind the batch a run id would already have split a series."""
-    order = adding["service"]["pipelines"]["metrics/in"]["processors"]
+    order = stock["service"]["pipelines"]["metrics/in"]["processors"]
     assert order.index("transform/labels") < order.index("batch/serialize") < order.index("delta_to_cumulative")
-    assert adding["processors"]["batch/serialize"] == {"timeout": "0s"}
+    assert stock["processors"]["batch/serialize"] == {"timeout": "0s"}
 
 
-def test_a_series_outlives_its_sum(adding: Any) -> None:
+def test_a_series_outlives_its_sum(stock: Any) -> None:
     """The exporter forgets later than delta_to_cumulative, whose sweep runs each minute."""
-    stale = adding["processors"]["delta_to_cumulative"]["max_stale"]
-    expiration = adding["exporters"]["prometheus/series"]["metric_expiration"]
+    stale = stock["processors"]["delta_to_cumulative"]["max_stale"]
+    expiration = stock["exporters"]["prometheus/series"]["metric_expiration"]
     assert (stale, expiration) == ("840h", "50405m")
     assert 840 * 60 + 1 < 50405
 
 
-def test_every_metric_of_the_table_has_its_shape(adding: Any) -> None:
+def test_every_metric_of_the_table_has_its_shape(stock: Any) -> None:
     """Unit, bucket layout and labels of each metric are rendered from the table, so that none is forgotten."""
-    labels = str(adding["processors"]["transform/labels"])
-    groups = adding["processors"]["transform/shape"]["metric_statements"]
+    labels = str(stock["processors"]["transform/labels"])
+    groups = stock["processors"]["transform/shape"]["metric_statements"]
     statements = {text.split(" where ")[0]: text for group in groups for text in group["statements"]}
     others = {
         marker: str(group["conditions"])
@@ -215,15 +254,33 @@ def test_every_metric_of_the_table_has_its_shape(adding: Any) -> None:
                 assert f'"{metric.name}"' in others[marker], f"{metric.name}: {setting}"
 
 
+def test_every_metric_of_the_table_is_in_run_rollup(exact: Any) -> None:
+    """Kind, unit, bucket bounds and labels of each metric are rendered from the table, so that none is forgotten."""
+    blocks = exact["processors"]["run_rollup"]["metrics"]
+    assert list(blocks) == [metric.name for metric in signals.METRICS]
+    for metric in signals.METRICS:
+        block = blocks[metric.name]
+        maximum = metric.kind == "maximum"
+        assert (block["kind"], block.get("gauge")) == (("gauge", "maximum") if maximum else (metric.kind, None))
+        assert (block["unit"], tuple(block.get("bounds", ()))) == (metric.unit, metric.bounds)
+        assert block["labels"] == [*metric.attributes, "deployment_environment_name"]
+
+
 def test_unknown_jobs_become_other_only_when_asked(tmp_path: Path) -> None:
     """With unknown_jobs: other the list of names is part of the configuration."""
     rule = 'set(datapoint.attributes["job_name"], "other")'
-    assert rule not in render(load("local"))
     catalogue = tmp_path / "jobs.toml"
     catalogue.write_text("[jobs.nightly]\n", encoding="utf-8")
-    text = render(load("local", {"unknown_jobs": "other", "catalogue": str(catalogue)}))
+    listed = {"unknown_jobs": "other", "catalogue": str(catalogue)}
+    assert rule not in render(load("local", {"aggregation": "stock"}))
+    text = render(load("local", {"aggregation": "stock", **listed}))
     assert rule in text
     assert 'not ContainsValue(["nightly", "other"], datapoint.attributes["job_name"])' in text
+    allowed = [
+        yaml.safe_load(render(load("local", more)))["processors"]["run_rollup"]["defaults"]["allowed_values"]
+        for more in ({}, listed)
+    ]
+    assert [values.get("job_name") for values in allowed] == [None, ["nightly", "other"]]
 
 
 def test_templates_are_small() -> None:

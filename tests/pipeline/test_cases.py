@@ -24,11 +24,12 @@ def aggregation(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def outcomes(start: Start, aggregation: str, request: pytest.FixtureRequest) -> dict[str, Outcome]:
     """What came of every selected case; one collector serves all cases that need the same environment."""
-    selected = {
-        item.callspec.params["named"].name
+    chosen = (
+        item.callspec.params["named"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == "test_case"
-    }
+    )
+    selected = {named.name for named in chosen if isinstance(named, Named)}
     groups: dict[str, list[Named]] = {}
     for named in CASES:
         if named.name in selected:

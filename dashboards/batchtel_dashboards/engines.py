@@ -1,0 +1,97 @@
+"""How totals are read, by the way in which the collector adds points up: `exact`, or `stock` with recording rules.
+
+Each method returns PromQL. Durations are whole seconds, so that an offset can be added to them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Final, Literal
+
+from batchtel.schema import signals
+from batchtel_dashboards import rules
+
+Level = Literal["job", "step"]
+
+GAP: Final = 6 * 3600
+"""Seconds without a sample after which the total before a window is not found: a collector may be away for so long."""
+
+
+class Engine(ABC):
+    """One of the two ways; `EXACT` and `STOCK` are the only ones."""
+
+    @abstractmethod
+    def increase(self, total: str, selector: str, window: int, offset: int = 0) -> str:
+        """Return what was added to a running total within `window` seconds, `offset` seconds ago, per series."""
+
+    @abstractmethod
+    def maximum(self, metric: signals.Metric, selector: str) -> str:
+        """Return the greatest value of a maximum so far, per series."""
+
+    @abstractmethod
+    def live(self, level: Level, selector: str) -> str:
+        """Return how many runs of a job, or of a step, are live by their heartbeats, per series."""
+
+    @abstractmethod
+    def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:
+        """Return the least or the greatest of `live` in the last `rules.LIVE` seconds, `offset` seconds ago."""
+
+    @abstractmethod
+    def last_evaluation(self) -> str:
+        """Return the Unix time of the newest samples from which counts are read."""
+
+
+class _Exact(Engine):
+    """Totals that never fall, each with a zero before its first value: no recording rule is needed."""
+
+    def increase(self, total: str, selector: str, window: int, offset: int = 0) -> str:
+        now = f"last_over_time({total}{selector}[{window}s]{_offset(offset)})"
+        before = f"last_over_time({total}{selector}[{GAP}s]{_offset(offset + window)})"
+        # increase() extrapolates, so its counts are no whole numbers. `or now`: an expired series starts again at 0.
+        return f"sum without (instance) ((({now} - ({before} or {now} * 0)) >= 0) or {now} * 1)"
+
+    def maximum(self, metric: signals.Metric, selector: str) -> str:
+        return f"max without (instance) ({metric.prometheus_name}{selector})"
+
+    def live(self, level: Level, selector: str) -> str:
+        return f"round({self.increase(_beats(level), selector, rules.LIVE)} / {rules.LIVE})"
+
+    def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:
+        return f"{which}_over_time({self.live(level, selector)}[{rules.LIVE}s:15s]{_offset(offset)})"
+
+    def last_evaluation(self) -> str:
+        return "max(timestamp(batch_job_runs_started_total))"
+
+
+class _Stock(Engine):
+    """Totals that start anew after each restart, without a zero: recording rules keep what was added."""
+
+    def increase(self, total: str, selector: str, window: int, offset: int = 0) -> str:
+        return f"sum_over_time({rules.increment(total)}{selector}[{window}s]{_offset(offset)})"
+
+    def maximum(self, metric: signals.Metric, selector: str) -> str:
+        return f"{rules.maximum(metric)}{selector}"
+
+    def live(self, level: Level, selector: str) -> str:
+        return f"{rules.live(level)}{selector}"
+
+    def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:
+        return f"{which}_over_time({rules.live(level)}{selector}[{rules.LIVE}s]{_offset(offset)})"
+
+    def last_evaluation(self) -> str:
+        return "max(timestamp(batch_job_runs_started:seen))"
+
+
+def _beats(level: Level) -> str:
+    return f"batch_{level}_alive_time_seconds_total"
+
+
+def _offset(seconds: int) -> str:
+    return f" offset {seconds}s" if seconds else ""
+
+
+EXACT: Final[Engine] = _Exact()
+STOCK: Final[Engine] = _Stock()
+
+ENGINES: Final = {"exact": EXACT, "stock": STOCK}
+"""By `aggregation` of an environment."""

@@ -78,8 +78,8 @@ def test_what_was_in_flight(start: Start, tmp_path: Path) -> None:
     assert set(records.values()) <= {1, 2}
 
 
-def test_metrics_of_the_last_cadence(start: Start, prometheus: Prometheus) -> None:
-    """Of metrics a kill loses what came within the last cadence and a second, and nothing before."""
+def test_metrics_of_the_last_export(start: Start, prometheus: Prometheus) -> None:
+    """Of metrics a kill loses what came within the last export interval and a second, and nothing before."""
     sent: list[float] = []
     with start(boot="300") as bench:
         ends = time.monotonic() + 6
@@ -89,7 +89,7 @@ def test_metrics_of_the_last_cadence(start: Start, prometheus: Prometheus) -> No
             _send(bench, "metrics", {"name": "batch.job.completions", "unit": "{run}", "sum": total})
             sent.append(time.monotonic())
         bench.program.stop(signal.SIGKILL)
-    # The bench's cadence is 1 s; another second is for a machine that is busy with other tests.
+    # The bench's export interval is 1 s; another second is for a machine that is busy with other tests.
     safe = sum(moment < ends - 3 for moment in sent)
     selector = f'last_over_time(batch_job_completions_total{{job="{NAMESPACE}/etl",boot="300"}}[5m])'
     counted = sum(prometheus.values(selector, "job_name").values())

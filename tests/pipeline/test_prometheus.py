@@ -64,7 +64,7 @@ def test_the_whole_label_set(bench: Bench, prometheus: Prometheus) -> None:
 
 
 def test_an_idle_series_stays_fresh(bench: Bench, prometheus: Prometheus) -> None:
-    """A series without new values is repeated at every cadence, long after Prometheus would call it stale."""
+    """A series without new values is repeated at every export interval, long after Prometheus would call it stale."""
     assert bench.send(_completions("success"))[0] == 200
     selector = f'batch_job_completions_total{{instance="{bench.shard}",status="success"}}'
     old = f"min_over_time(timestamp({selector})[1h:1s])"

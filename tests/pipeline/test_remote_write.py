@@ -1,4 +1,4 @@
-"""Remote write through faults of a real Prometheus: counters lose nothing, since every cadence repeats the totals."""
+"""Remote write through faults of a real Prometheus: counters lose nothing, since every export repeats the totals."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_a_stop_with_every_store_away(
                 for body in _detail(namespace, number):
                     assert bench.send(body)[0] == 200
             until("an export that is tried", lambda: bench.telemetry().value("otelcol_exporter_queue_size") or None, 30)
-            time.sleep(5)  # several cadences, so that remote write has a full queue
+            time.sleep(5)  # several export intervals, so that remote write has a full queue
             begun = time.monotonic()
             # 1 where the store of its own log records does not accept the last of them.
             assert bench.program.end(GRACE) in (0, 1), bench.program.tail()

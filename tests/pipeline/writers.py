@@ -57,6 +57,21 @@ def batched(namespace: str, resources: int, points: int) -> bytes:
     return request.SerializeToString()
 
 
+def one_run(namespace: str, job: str, instance: str) -> bytes:
+    """Return the request of one run of a job: a completion, and a duration of SECONDS, by a sender of its own."""
+    request = ExportMetricsServiceRequest()
+    resource = request.resource_metrics.add()
+    attributes = {"service.name": "etl", "service.namespace": namespace, "service.instance.id": instance}
+    resource.resource.attributes.extend(_text(key, value) for key, value in attributes.items())
+    metrics = resource.scope_metrics.add().metrics
+    metrics.extend([_counter(cumulative=False), _histogram(cumulative=False)])
+    for point in (metrics[0].sum.data_points[0], metrics[1].histogram.data_points[0]):
+        point.attributes[0].value.string_value = job
+        point.time_unix_nano = time.time_ns()
+        point.start_time_unix_nano = point.time_unix_nano - int(SECONDS * 10**9)
+    return request.SerializeToString()
+
+
 def _write(port: int, namespace: str, number: int, writers: int, jobs: int) -> list[str]:
     offset = round(CLOCK_ERROR * (2 * number / max(writers - 1, 1) - 1))
     sender = otlp.Sender(port)

@@ -18,6 +18,9 @@ SIGNALS: Final[tuple[Signal, ...]] = ("metric_points", "spans", "log_records")
 _FILTERED: Final = "otelcol_processor_filter_datapoints_filtered_total"
 _FAILED: Final = 'otelcol_deltatocumulative_datapoints_total{error!="",error!="limit"}'
 _LIMITED: Final = 'otelcol_deltatocumulative_datapoints_total{error="limit"}'
+_REJECTED: Final = "otelcol_processor_run_rollup_rejected_total"
+_OVERFLOWED: Final = "otelcol_processor_run_rollup_overflowed_total"
+_REBUCKETED: Final = "otelcol_processor_run_rollup_rebucketed_total"
 _OF_JOBS: Final = 'receiver=~"otlp.*|statsd"'
 
 
@@ -34,15 +37,25 @@ def refused(signal: Signal, window: str) -> str:
 def dropped(window: str) -> str:
     """PromQL: how many data points were dropped, per collector and reason.
 
-    Reasons: kind, value, buckets, unwanted and airflow are filters of that name; the others are aggregation errors.
+    Reasons: names, unwanted, airflow and, with stock, kind, value, buckets and labels are filters of that name; the
+    others are reasons of run_rollup, or with stock aggregation errors.
     """
     filtered = _named(_since(_FILTERED, window), "filter", "filter/(.+)")
     failed = _named(_since(_FAILED, window), "error", "(.+)")
-    return f"sum by (instance, reason) ({filtered} or {failed})"
+    rejected = _since(_REJECTED, window)
+    return f"sum by (instance, reason) ({filtered} or {failed} or {rejected})"
+
+
+def rebucketed(window: str) -> str:
+    """PromQL: how many histogram points had other bounds than their series, per collector; with exact only.
+
+    Their counts and sums are exact, their buckets are upper bounds.
+    """
+    return f"sum by (instance) ({_since(_REBUCKETED, window)})"
 
 
 def other_bounds(metric: str, window: str) -> str:
-    """PromQL: how many values of a histogram such as `batch.job.duration` have other bounds, per service and job.
+    """PromQL: with stock, how many values of a histogram such as `batch.job.duration` have other bounds, per job.
 
     They are in its bucket +Inf only.
     """
@@ -59,8 +72,11 @@ def damaged_queues(window: str) -> str:
 
 
 def overflowed(window: str) -> str:
-    """PromQL: how many data points were dropped because series_limit was reached, per collector."""
-    return f"sum by (instance) ({_since(_LIMITED, window)})"
+    """PromQL: how many data points found no series of their own, because a limit was reached, per collector.
+
+    With exact they are in the overflow series of their metric, with stock they are dropped.
+    """
+    return f"sum by (instance) ({_since(_OVERFLOWED, window)} or {_since(_LIMITED, window)})"
 
 
 def not_queued(signal: Signal, window: str) -> str:

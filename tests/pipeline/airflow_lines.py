@@ -10,7 +10,7 @@ FAST: Final = "bounds=[0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 60 inf]"
 
 def _counter(line: str, series: str) -> tuple[list[str], str, list[str]]:
     name, brace, labels = series.partition("{")
-    return [f"{line}:2|c", f"{line}:1|c"], "counter", [f"{name}_total{brace or '{'}{labels or '}'} 3"]
+    return [f"{line}:2|c", f"{line}:1|c"], "gauge", [f"{name}{brace or '{'}{labels or '}'} 3"]
 
 
 def _gauge(line: str, series: str) -> tuple[list[str], str, list[str]]:
@@ -32,8 +32,8 @@ FAMILIES: Final = [
     _counter("operator_successes_PythonOperator", 'af_agg_operator_successes{operator_name="PythonOperator"}'),
     _counter("ti_failures", "af_agg_ti_failures"),
     _counter("ti_successes", "af_agg_ti_successes"),
-    (["zombies_killed:1|c", "task_instances_without_heartbeats_killed:2|c"], "counter",
-     ["af_agg_zombies_killed_total{} 3"]),
+    (["zombies_killed:1|c", "task_instances_without_heartbeats_killed:2|c"], "gauge",
+     ["af_agg_zombies_killed{} 3"]),
     _counter("scheduler_heartbeat", "af_agg_scheduler_heartbeat"),
     (["dag_processing.processes:5|c", "dag_processing.processes:-2|c"], "gauge",
      ["af_agg_dag_processing_processes{} 3"]),

@@ -85,10 +85,7 @@ class Bench:
 
     def page(self) -> tuple[list[exposition.Sample], dict[str, str]]:
         """Return the samples and family types of the series endpoint."""
-        samples, types = exposition.parse(fetch(f"http://127.0.0.1:{self.listen.scrape}/metrics"))
-        if self.is_exact:
-            samples = [_as_stock(one) for one in samples if one.label("job") != "otelcol" and one.name != "target_info"]
-        return samples, types
+        return read_page(self.listen.scrape)
 
     def telemetry(self) -> Telemetry:
         """Return a reading of the collector's own metrics."""
@@ -152,9 +149,20 @@ def of_namespace(samples: Sequence[exposition.Sample], namespace: str) -> Iterat
             yield exposition.Sample(sample.name, labels, sample.value)
 
 
-def _as_stock(sample: exposition.Sample) -> exposition.Sample:
-    """Return a sample without the label that the page of the pipeline `stock` does not have yet."""
-    return exposition.Sample(sample.name, tuple(pair for pair in sample.labels if pair[0] != "instance"), sample.value)
+def read_page(port: int) -> tuple[list[exposition.Sample], dict[str, str]]:
+    """Return the samples and family types of a series endpoint, without what only one of the two pipelines shows."""
+    samples, types = exposition.parse(fetch(f"http://127.0.0.1:{port}/metrics"))
+    return [
+        exposition.Sample(one.name, tuple(pair for pair in one.labels if pair[0] != "instance"), one.value)
+        for one in samples
+        if one.label("job") != "otelcol" and one.name != "target_info"
+    ], types
+
+
+def bench_page(address: str) -> dict[str, Any]:
+    """Return one more exporter, which shows what leaves run_rollup as the pipeline `stock` shows its sums."""
+    settings = {"endpoint": address, "metric_expiration": "1h", "without_scope_info": True}
+    return {"prometheus/bench": {"signals": ["metrics"], "settings": settings}}
 
 
 def _marker(name: str) -> dict[str, Any]:
@@ -196,15 +204,8 @@ class Collector:
             "instance": self.folder.name,
         }
         if more.get("aggregation") != "stock":
-            overrides["exporters"] = {
-                "prometheus/bench": {"signals": ["metrics"], "settings": self._page(listen["scrape"])}
-            }
+            overrides["exporters"] = bench_page(listen["scrape"])
         return render(load("local", {**overrides, **more, "listen": {**listen, **more.get("listen", {})}}, role))
-
-    @staticmethod
-    def _page(endpoint: str) -> dict[str, Any]:
-        """Return the settings of an exporter that shows what leaves run_rollup, like the page of `stock`."""
-        return {"endpoint": endpoint, "metric_expiration": "1h", "without_scope_info": True}
 
     @contextmanager
     def running(self, configuration: str) -> Iterator[Bench]:

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 
 from tests.pipeline import exposition
-from tests.pipeline.bench import of_namespace
+from tests.pipeline.bench import of_namespace, read_page
 from tests.pipeline.case import Send, load
 from tests.pipeline.conftest import Prometheus
 from tests.pipeline.telemetry import Telemetry
 from tests.pipeline.tiers import TOKEN, Tiers
 from tests.support import file_sink, otlp
 from tests.support.polling import until
-from tests.support.program import Program, fetch
+from tests.support.program import Program
 
 JOBS = [f"job_{number}" for number in range(12)]
 
@@ -194,8 +194,8 @@ def test_airflows_own_metrics_pass_an_agent(tiers: Tiers) -> None:
                             '{"partialSuccess":{}}',
                         )
 
-        pages = [f"http://127.0.0.1:{tiers.listen(name).scrape}/metrics" for name in names]
-        expected = {named.name: named.case.expected(now) for named in cases}
+        pages = [tiers.listen(name).scrape for name in names]
+        expected = {named.name: named.case.of("exact").expected(now) for named in cases}
         seen: dict[str, list[str]] = {}
 
         def look() -> bool | None:
@@ -205,8 +205,8 @@ def test_airflows_own_metrics_pass_an_agent(tiers: Tiers) -> None:
         until("the series of all cases at the gateways", look, 30, lambda: f"last seen: {seen}\n{agent.tail()}")
 
 
-def _lines(page: str, namespace: str) -> list[str]:
-    samples, types = exposition.parse(fetch(page))
+def _lines(page: int, namespace: str) -> list[str]:
+    samples, types = read_page(page)
     return exposition.lines(of_namespace(samples, namespace), types)
 
 

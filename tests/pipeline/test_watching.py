@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ def _histogram() -> dict[str, Any]:
         "attributes": {"job_name": "watched"},
         "count": "7",
         "sum": 7,
-        "explicitBounds": [1],
+        "explicitBounds": [0.7],
         "bucketCounts": [7, 0],
     }
     metric = {"name": "batch.job.duration", "histogram": {"aggregationTemporality": 1, "dataPoints": [point]}}
@@ -46,25 +48,42 @@ def _spans(count: int, size: int) -> dict[str, Any]:
     return body
 
 
-@pytest.fixture(scope="module")
-def bench(
-    start: Start, free_ports: Callable[[int], list[int]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Bench]:
-    """A collector with few series, a small queue and no Tempo, to which good and bad data was sent."""
-    folder = tmp_path_factory.mktemp("watched") / "queue"
+@contextmanager
+def _watched(start: Start, free_ports: Callable[[int], list[int]], folder: Path, aggregation: str) -> Iterator[Bench]:
+    """Run a collector with few series, a small queue and no Tempo, to which good and bad data was sent."""
     overrides = {
         "tempo": {"endpoint": f"127.0.0.1:{free_ports(1)[0]}"},
-        "queue": {"folder": str(folder), "size": "16MiB"},
+        "queue": {"folder": str(folder / "queue"), "size": "16MiB"},
         "series_limit": 5,
+        "aggregation": aggregation,
     }
     with start(overrides) as running:
         assert running.send(_metrics("batch.job.completions", "batch.job.retries"))[0] == 200
-        assert running.send(_metrics("shop.queue", monotonic=False))[0] == 200
+        # Of another kind than the table's.
+        assert running.send(_metrics("batch.job.records.failed", monotonic=False))[0] == 200
         assert running.send(_histogram())[0] == 200
         for number in range(5):
             assert running.send(_metrics(f"shop.counter_{number}"))[0] == 200
         answers = [running.send(_spans(200, 10_000))[0] for _ in range(16)]
         assert answers.count(503) >= 4, answers
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bench(
+    start: Start, free_ports: Callable[[int], list[int]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """A collector that aggregates by run_rollup."""
+    with _watched(start, free_ports, tmp_path_factory.mktemp("watched"), "exact") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stock(
+    start: Start, free_ports: Callable[[int], list[int]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """A collector that aggregates by components of the contrib image."""
+    with _watched(start, free_ports, tmp_path_factory.mktemp("watched"), "stock") as running:
         yield running
 
 
@@ -99,26 +118,42 @@ def test_refused(bench: Bench, prometheus: Prometheus) -> None:
 
 
 def test_dropped_by_reason(bench: Bench, prometheus: Prometheus) -> None:
+    """What was dropped for good, each reason by its name, the filters' at 0, too."""
+    found = _figure(bench, prometheus, queries.dropped("1h"), "reason", lambda seen: seen.get("wrong_kind") == 1)
+    assert found == {"wrong_kind": 1, "airflow": 0, "names": 0}
+
+
+def test_dropped_by_reason_with_stock(stock: Bench, prometheus: Prometheus) -> None:
     """What was dropped for good, each reason by its name, the others at 0."""
-    found = _figure(bench, prometheus, queries.dropped("1h"), "reason", lambda seen: seen.get("kind") == 1)
+    found = _figure(stock, prometheus, queries.dropped("1h"), "reason", lambda seen: seen.get("kind") == 1)
     assert found == {"kind": 1, "value": 0, "buckets": 0, "airflow": 0, "labels": 0}
 
 
-def test_other_bounds(bench: Bench, prometheus: Prometheus) -> None:
+def test_rebucketed(bench: Bench, prometheus: Prometheus) -> None:
+    """How many points of histograms had bounds that do not fit the series'."""
+    assert _figure(bench, prometheus, queries.rebucketed("1h"), "", lambda seen: seen.get("", 0) == 1)
+
+
+def test_other_bounds_with_stock(stock: Bench, prometheus: Prometheus) -> None:
     """How many values of a histogram of ours came with bounds that are not the table's."""
     query = queries.other_bounds("batch.job.duration", "1h")
     found = until(
         query,
         lambda: [row for row in prometheus.query(query) if row["metric"]["job_name"] == "watched"] or None,
         60,
-        bench.program.tail,
+        stock.program.tail,
     )
     assert [(row["metric"], row["value"][1]) for row in found] == [({"job": "watched", "job_name": "watched"}, "7")]
 
 
 def test_overflowed(bench: Bench, prometheus: Prometheus) -> None:
-    """What found no room among the series."""
-    assert _figure(bench, prometheus, queries.overflowed("1h"), "", lambda seen: seen.get("", 0) == 4)
+    """What found no room among the series, and is in the overflow series."""
+    assert _figure(bench, prometheus, queries.overflowed("1h"), "", lambda seen: seen.get("", 0) == 3)
+
+
+def test_overflowed_with_stock(stock: Bench, prometheus: Prometheus) -> None:
+    """What found no room among the series, and was dropped."""
+    assert _figure(stock, prometheus, queries.overflowed("1h"), "", lambda seen: seen.get("", 0) == 4)
 
 
 def test_a_full_queue(bench: Bench, prometheus: Prometheus) -> None:
@@ -147,7 +182,7 @@ def test_the_age_of_a_queue(bench: Bench, prometheus: Prometheus) -> None:
         "exporter",
         lambda seen: seen.get("otlp_grpc/tempo", 0) > 25 and seen.get("otlp_http/loki", 99) < 21,
     )
-    assert set(found) >= {"otlp_grpc/tempo", "otlp_http/loki", "prometheus_remote_write"}
+    assert set(found) >= {"otlp_grpc/tempo", "otlp_http/loki"}
 
 
 def test_the_last_export(bench: Bench, prometheus: Prometheus) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from batchtel_collector.environment.load import load
 from batchtel_collector.render.configuration import render
-from tests.pipeline.bench import Listen
+from tests.pipeline.bench import Listen, bench_page
 from tests.pipeline.telemetry import Telemetry
 from tests.support import certificates, otlp
 from tests.support.file_sink import Sink
@@ -85,13 +85,15 @@ class Tiers:
 
     def _collector(self, name: str, role: str, overrides: Mapping[str, Any], variables: Mapping[str, str]) -> Program:
         listen = self.listen(name)
-        common = {
+        common: dict[str, Any] = {
             "listen": {key: f"127.0.0.1:{port}" for key, port in vars(listen).items()},
             "queue": {"folder": str(self.folder / name / "queue")},
             "airflow_metrics": True,
             "export_interval": "1s",
             "instance": name,
         }
+        if role == "gateway":
+            common["exporters"] = bench_page(f"127.0.0.1:{listen.scrape}")
         (self.folder / name).mkdir(exist_ok=True)
         file = self.folder / name / "collector.yaml"
         file.write_text(render(load("local", {**common, **overrides}, role)), encoding="utf-8")

@@ -40,6 +40,12 @@ _FIXES: Final = {
 """(store, reason) -> what to change in the store's configuration."""
 
 _OF_COLLECTOR: Final = (
+    ("otelcol_processor_run_rollup_overflowed_total", "raise series_limit in the environment file"),
+    ("otelcol_processor_run_rollup_failed_commits_total", "look at the disk with queue.folder: it is full or broken"),
+    (
+        "otelcol_processor_run_rollup_rejected_total",
+        "look at the label reason: its points cannot be added up (docs/aggregation.md)",
+    ),
     ('otelcol_deltatocumulative_datapoints_total{error="limit"}', "raise series_limit in the environment file"),
     (
         'otelcol_processor_filter_datapoints_filtered_total{filter!~".*everything"}',
@@ -91,7 +97,11 @@ def of_collector(prometheus: Prometheus) -> Iterator[Finding]:
             return
         for sample in samples:
             name = sample.labels["__name__"]
-            where = [sample.labels[key] for key in ("filter", "receiver", "exporter", "error") if key in sample.labels]
+            where = [
+                sample.labels[key]
+                for key in ("filter", "reason", "receiver", "exporter", "error")
+                if key in sample.labels
+            ]
             message = f"the collector has counted {sample.value:.0f} in {name} ({', '.join(where)})"
             yield Finding("limits of the collector", "wrong", message, fix)
 

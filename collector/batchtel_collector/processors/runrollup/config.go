@@ -61,7 +61,7 @@ type Limits struct {
 type MetricDefaults struct {
 	// Labels are the attributes that are emitted; all of them when not set.
 	Labels *[]string `mapstructure:"labels"`
-	// AllowedValues are the values of a label that are emitted as they are, by label.
+	// AllowedValues are the values of a label that are emitted as they are, by label. With an empty list all are.
 	AllowedValues map[string][]string `mapstructure:"allowed_values"`
 	// Replacement is emitted instead of a value that is not allowed.
 	Replacement string `mapstructure:"replacement"`

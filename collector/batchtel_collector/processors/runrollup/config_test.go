@@ -101,6 +101,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	cfg.UnknownMetrics = "drop"
 	cfg.Limits.LabelsSize, cfg.Limits.Buckets = 1, 0
 	cfg.Defaults.Gauge = "mean"
+	cfg.Defaults.AllowedValues = map[string][]string{"status": nil}
 	cfg.Metrics = map[string]MetricConfig{
 		"a": {Kind: "timer", Number: "float"},
 		"d": {Bounds: []float64{2, 1, math.NaN()}},
@@ -120,11 +121,11 @@ unknown_metrics: "drop" is not accept or reject
 limits::labels_size: 1 is too small; write 64 or more (bytes)
 limits::buckets: 0 is too small; write 1 or more
 defaults::gauge: "mean" is not last, maximum, minimum or sum
+defaults::allowed_values::status: empty; list the values, or remove the label from labels
 metrics: a block has no name
 metrics::a::kind: "timer" is not counter, up_down_counter, gauge, histogram or exponential_histogram
 metrics::a::number: "float" is not int or double
 metrics::b::allowed_values: status is not one of the labels
-metrics::b::allowed_values::status: empty; list the values, or remove the label from labels
 metrics::b::number: a histogram has no number type; remove it
 metrics::b::gauge: the kind is histogram; remove the rule
 metrics::c::bounds: the kind is gauge; remove the bounds or write kind: histogram

@@ -85,6 +85,9 @@ func newRule(m MetricConfig, defaults MetricDefaults) *rule {
 	for _, values := range []map[string][]string{defaults.AllowedValues, m.AllowedValues} {
 		for label, list := range values {
 			r.allowed[label] = set(list)
+			if len(list) == 0 {
+				delete(r.allowed, label)
+			}
 		}
 	}
 	if m.Replacement != "" {

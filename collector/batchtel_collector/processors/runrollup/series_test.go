@@ -67,14 +67,17 @@ func TestLabels(t *testing.T) {
 				Labels: &[]string{"job", "status", "type"}, AllowedValues: one("status", []string{"success"}), Replacement: "rest",
 			}},
 			"none": {MetricDefaults: MetricDefaults{Labels: &[]string{}}},
+			"open": {MetricDefaults: MetricDefaults{AllowedValues: one("type", []string{})}},
 		}
 	})
 	h.send(delta("w1", 1, 2, 1, "job", "a", "status", "success", "run_id", "1", "type", "batch"))
 	h.send(delta("w1", 1, 2, 2, "job", "a", "status", "what", "batchtel.writer", "x", "type", "odd"))
 	b := newBatch()
 	point(sum(b.metric("w1", "none"), deltas, true).DataPoints().AppendEmpty(), 1, 2, 4, "job", "a")
+	point(sum(b.metric("w1", "open"), deltas, true).DataPoints().AppendEmpty(), 1, 2, 8, "type", "any")
 	h.send(b.md)
 	require.Equal(t, map[string]any{
+		"open{service.name=etl,type=any}":                        int64(8),
 		"runs{job=a,service.name=etl,status=success,type=batch}": int64(1),
 		"runs{job=a,service.name=etl,status=rest,type=rest}":     int64(2),
 		"none{service.name=etl}":                                 int64(4),

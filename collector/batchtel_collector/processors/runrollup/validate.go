@@ -69,7 +69,7 @@ func (d *MetricDefaults) validate(p *problems, at, writer string) {
 		if d.Labels != nil && !slices.Contains(*d.Labels, label) {
 			p.add("%s::allowed_values: %s is not one of the labels", at, label)
 		}
-		if len(d.AllowedValues[label]) == 0 {
+		if len(d.AllowedValues[label]) == 0 && at == "defaults" {
 			p.add("%s::allowed_values::%s: empty; list the values, or remove the label from labels", at, label)
 		}
 	}

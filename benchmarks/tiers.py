@@ -43,7 +43,7 @@ _PATIENCE: Final = 240.0
 """Longest wait in seconds until the gateway has all of a signal."""
 
 _ARRIVED: Final = {
-    METRICS: r"otelcol_processor_run_rollup_accepted(?:_total)?\{[^}]*\}",
+    METRICS: r"otelcol_processor_run_rollup_accepted(?:_total)?(?:\{[^}]*\})?",
     TRACES: r"otelcol_exporter_sent_spans(?:_total)?\{[^}]*exporter=\"otlp_grpc/jaeger\"[^}]*\}",
     LOGS: r"otelcol_exporter_sent_log_records(?:_total)?\{[^}]*exporter=\"otlp_http/victorialogs\"[^}]*\}",
 }

@@ -36,7 +36,7 @@ class Ports:
     otlp_http: int = _port(4318, "collector", "jobs send here, OTLP over HTTP")
     collector_health: int = _port(13133, "collector", "health check")
     collector_metrics: int = _port(8888, "collector", "the collector's own metrics")
-    collector_series: int = _port(8889, "collector", "aggregated series, read by the collector itself")
+    collector_series: int = _port(8889, "collector", "with aggregation: stock, series that the collector reads back")
     prometheus: int = _port(9090, "prometheus", "queries and remote write")
     victorialogs: int = _port(9428, "victorialogs", "queries and OTLP")
     jaeger: int = _port(16686, "jaeger", "queries")

@@ -104,8 +104,9 @@ def test_only_ports_of_the_table_on_loopback(batchtel: Batchtel, data: Path, por
     """The four programs listen on exactly the ports of the table, all of them on 127.0.0.1."""
     assert batchtel("stack", "up", "--data", data, *options(ports)).returncode == 0
     found = {address for pid in processes(data) for address in _listening(pid)}
-    assert found == {("127.0.0.1", getattr(ports, name)) for name in Ports.names()}
     batchtel("stack", "down", "--data", data)
+    # With exact no sums are read back.
+    assert found == {("127.0.0.1", getattr(ports, name)) for name in Ports.names() if name != "collector_series"}
 
 
 def test_crash_is_reported_and_repaired(batchtel: Batchtel, data: Path, ports: Ports, eventually: Eventually) -> None:

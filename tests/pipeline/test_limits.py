@@ -140,6 +140,7 @@ def test_a_cumulative_sender_over_a_restart(
         _send(bench, _completions(job, 5, **times, timeUnixNano=now))
         until("5 in Prometheus", lambda: True if counted() == 5 else None, 30, bench.program.tail)
         bench.program.restart(signal.SIGKILL, {"BATCHTEL_BOOT": "8"})
+        bench.close()  # the connection, which the kill has broken
         _send(bench, _completions(job, 8, **times, timeUnixNano=now + 10**9))
         bench.settle()
         until("more in Prometheus", lambda: True if counted() > 5 else None, 30, bench.program.tail)

@@ -98,12 +98,12 @@ def test_a_vendor_gets_spans_log_records_and_totals(
 
     def totals() -> list[int]:
         return [
-            round(point.get("asDouble", point.get("asInt", 0)))
+            round(float(point.get("asDouble", point.get("asInt", 0))))
             for attributes, block in _blocks(tmp_path / "metrics.json", "resourceMetrics")
             if attributes.get("service.namespace") == "vendor" and attributes["service.name"] == "etl"
             for scope in block["scopeMetrics"]
             for metric in scope["metrics"]
-            if metric["name"] == "batch_job_completions_total"
+            if metric["name"] == "batch.job.completions"
             for point in metric["sum"]["dataPoints"]
             if metric["sum"]["aggregationTemporality"] == 2
         ]

@@ -163,7 +163,7 @@ def test_stores_that_cannot_be_compared(
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     command: list[str | Path] = [prometheus_program, f"--config.file={tmp_path / 'prometheus.yml'}"]
     command += [f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address={url.removeprefix('http://')}"]
-    mine.write_text(f"{mine.read_text()}\n".replace("prometheus:", f"prometheus:\n  query: {url}"))
+    mine.write_text(f"{mine.read_text()}\naggregation: stock\n".replace("prometheus:", f"prometheus:\n  query: {url}"))
     with Program(command, tmp_path / "log", f"{url}/-/ready"):
         bare = marked.run("demo", "--env", str(mine))
     assert bare.returncode == 1

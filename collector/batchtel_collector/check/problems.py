@@ -32,6 +32,7 @@ KEYS: Final = {
     "otlp_http/vendor(_metrics)?": "vendor",
     "bearertokenauth/senders": "token",
     "memory_limiter": "memory_limit",
+    "run_rollup": "queue.folder, export_interval, expiry, series_limit or metrics",
     "delta_to_cumulative": "expiry or series_limit",
 }
 """Component of the rendered configuration, as a regular expression -> the keys that decide how it is configured."""

@@ -174,6 +174,11 @@ class Environment(Section):
         return {label: values for label, values in found.items() if values}
 
     @property
+    def limit_of_metric(self) -> int:
+        """The most series of one metric with `exact`: half of the limit, so that the others have places, too."""
+        return (self.series_limit + 1) // 2
+
+    @property
     def destinations(self) -> dict[str, Destination]:
         """Where this role sends, by key: an agent has its gateways, all others have stores and vendor."""
         keys = ("gateways", "prometheus", "vendor") if self.role == "agent" else _STORES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
@@ -65,26 +66,26 @@ class Budget:
         """The message that the expected jobs do not fit, None if they do."""
         if self.jobs is None:
             return None
-        reasons, limits = [], []
         needed = self.jobs * self.sums + self.others
+        reasons, limits = [], [needed]
         if needed > self.limit:
             jobs = f"{self.jobs} jobs of up to {self.sums} {self._what} {self._with}"
             reasons.append(f"{jobs} need {needed}, more than {self.limit}")
-            limits.append(needed)
-        if self.limit_of_metric is not None:
-            name, count = self.largest
-            metrics = [(f"{self.jobs} jobs of up to {count} of {name} need", self.jobs * count)]
-            if self.largest_other:
-                metrics.append((f"{self.largest_other[0]} needs", self.largest_other[1]))
-            for what, most in metrics:
-                if most > self.limit_of_metric:
-                    reasons.append(
-                        f"{what} {most}, more than {self.limit_of_metric}, the half that one metric may have"
-                    )
-                    limits.append(2 * most)
+        for text, most in self._metrics(self.jobs):
+            # Where the limit for all series is large enough for the metric, too, that one reason is enough.
+            if self.limit_of_metric is not None and most > self.limit_of_metric and 2 * most > needed:
+                reasons.append(f"{text} {most}, more than {self.limit_of_metric}, the half that one metric may have")
+                limits.append(2 * most)
         if not reasons:
             return None
         return f"series_limit: {'; '.join(reasons)}; write series_limit: {max(limits)}, or fewer jobs"
+
+    def _metrics(self, jobs: int) -> Iterator[tuple[str, int]]:
+        """Yield the beginning of a message about each of the largest metrics, and the number of its sums."""
+        name, count = self.largest
+        yield f"{jobs} jobs of up to {count} of {name} need", jobs * count
+        if self.largest_other:
+            yield f"{self.largest_other[0]} needs", self.largest_other[1]
 
     @property
     def text(self) -> str:

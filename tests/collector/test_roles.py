@@ -167,7 +167,7 @@ def test_totals_at_a_vendor_have_a_service_namespace_of_their_own(role: str) -> 
     assert stock["service"]["pipelines"]["metrics/vendor"]["processors"] == ["transform/vendor"]
     exact = configuration("local", role, vendor)
     assert "transform/vendor" not in exact["processors"]
-    assert exact["service"]["pipelines"]["metrics/in"]["processors"][-1] == "run_rollup"
+    assert exact["service"]["pipelines"]["metrics/in"]["processors"][-2:] == ["run_rollup", "transform/overflow"]
     assert exact["service"]["pipelines"]["metrics/in"]["exporters"] == [
         "prometheus_remote_write",
         "otlp_http/vendor_metrics",

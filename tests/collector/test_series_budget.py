@@ -24,7 +24,7 @@ def test_one_metric_may_have_half_of_the_limit_with_exact() -> None:
 
 
 def test_all_limits_that_are_passed_are_in_one_message() -> None:
-    """That of all series, and that of the metric which needs even more; the limit to write is large enough for all of them."""
+    """That of all series, and that of the metric which needs even more; the limit to write is enough for both."""
     rules = {
         "metrics": {
             "shop.orders": {"labels": ["job_name", "region", "channel", "size"]},

@@ -179,6 +179,11 @@ class Environment(Section):
         return (self.series_limit + 1) // 2
 
     @property
+    def writer_streams(self) -> int:
+        """The most streams of senders that `exact` remembers: a fifth of `memory_limit`, of 0.2 KiB each."""
+        return self.memory_limit // 1024
+
+    @property
     def destinations(self) -> dict[str, Destination]:
         """Where this role sends, by key: an agent has its gateways, all others have stores and vendor."""
         keys = ("gateways", "prometheus", "vendor") if self.role == "agent" else _STORES

@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 RUN := $(UV) run --locked --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-faults check format generate bench clean
+.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults check format generate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 30
@@ -31,6 +31,10 @@ test-versions: $(UV) ## Run the job side's tests on every Python that is here, w
 
 test-shapes: $(UV) ## Run all generated process shapes, with batchtel and without
 	$(RUN) pytest -m '' tests/instrumentation/shapes
+
+test-crash: $(UV) ## Kill the collector 200 times under load, and compare Prometheus with what was acknowledged
+	@$(RUN) batchtel stack build > /dev/null
+	BATCHTEL_CRASH_ROUNDS=200 $(RUN) pytest tests/pipeline/test_crash.py
 
 test-faults: $(UV) ## Run the long outages, 15 minutes, against the real programs
 	@$(RUN) batchtel stack build > /dev/null

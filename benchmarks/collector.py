@@ -42,7 +42,7 @@ GOAL: Final = 1.2
 """Memory after 100,000 runs, as a multiple of that after 1,000."""
 
 ARRIVAL_SECONDS: Final = 180.0
-"""Longest wait until Prometheus has the last run: a cadence of 15 s, and time for a busy machine."""
+"""Longest wait until Prometheus has the last run: an export interval of 15 s, and time for a busy machine."""
 
 _COLUMNS: Final = (
     Column("what", "", "text"),
@@ -63,7 +63,7 @@ def measure(
     series: tuple[int, ...] = SERIES,
     detailed_runs: int = DETAILED_RUNS,
     runs_for_series: int = RUNS_FOR_SERIES,
-    cadence: str = "15s",
+    export_interval: str = "15s",
 ) -> Report:
     """Send runs to the rendered pipeline until it has seen each number of `runs`, then into each number of `series`."""
     report = Report("collector", "The collector of the environment local, by runs and by series", _COLUMNS)
@@ -71,13 +71,13 @@ def measure(
     metrics = recorded.metrics_only()
     report.notes.append(
         f"A run is one request with {metrics.points} data points, with spans and log records {len(recorded.requests)} "
-        "requests. CPU: until Prometheus has the last run, with the writing of all series at every cadence."
+        "requests. CPU: until Prometheus has the last run, with the writing of all series at every export interval."
     )
-    with _bench(folder / "runs", cadence, progress) as bench:
+    with _bench(folder / "runs", export_interval, progress) as bench:
         report.rows.extend(bench.grow(metrics, total, JOBS, f"{total:,} runs in all") for total in runs)
         report.rows.append(bench.grow(recorded, bench.runs + detailed_runs, JOBS, "with spans and log records"))
     for number in series:
-        with _bench(folder / f"series-{number}", cadence, progress) as bench:
+        with _bench(folder / f"series-{number}", export_interval, progress) as bench:
             jobs = max(1, round(number / SERIES_OF_A_JOB))
             report.rows.append(bench.grow(metrics, max(jobs, runs_for_series), jobs, f"about {number:,} series"))
     first, last = report.rows[0], report.rows[len(runs) - 1]
@@ -135,8 +135,8 @@ class _Bench:
 
 
 @contextmanager
-def _bench(folder: Path, cadence: str, progress: Callable[[str], None]) -> Iterator[_Bench]:
-    with Stack.running(folder, Ports.free(), cadence=cadence, notify=progress) as stack:
+def _bench(folder: Path, export_interval: str, progress: Callable[[str], None]) -> Iterator[_Bench]:
+    with Stack.running(folder, Ports.free(), export_interval=export_interval, notify=progress) as stack:
         pid = next(status.pid for status in stack.status() if status.name == "collector")
         assert pid is not None
         with Watched(pid) as collector:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from batchtel_stack import state
-from batchtel_stack.demo.play import CADENCE, play
+from batchtel_stack.demo.play import EXPORT_INTERVAL, play
 from batchtel_stack.demo.target import Target
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
@@ -30,14 +30,17 @@ def measure(
     `run` is what happens meanwhile: the whole demo unless it is given.
     """
     report = Report("stack", "Memory of the local stack", _COLUMNS)
-    with Stack.running(folder / "stack", Ports.free(), cadence=f"{CADENCE}s") as stack, ExitStack() as watching:
+    with (
+        Stack.running(folder / "stack", Ports.free(), export_interval=f"{EXPORT_INTERVAL}s") as stack,
+        ExitStack() as watching,
+    ):
         recorded = state.read(stack.data)
         assert recorded is not None
         watched = {process.name: Watched(process.pid) for process in recorded.processes}
         idle = {name: program.memory() for name, program in watched.items()}
         for program in watched.values():
             watching.enter_context(program)
-        target = Target.own(stack, CADENCE)
+        target = Target.own(stack, EXPORT_INTERVAL)
         if run is None:
             play(target, folder, progress)
         else:

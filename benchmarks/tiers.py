@@ -177,7 +177,7 @@ def _items(recorded: Recorded, path: str) -> int:
 @contextmanager
 def _bench(folder: Path, progress: Callable[[str], None]) -> Iterator[_Bench]:
     ports, overrides = Ports.free(), {"role": "gateway"}
-    with Stack.running(folder / "stack", ports, cadence="15s", overrides=overrides, notify=progress) as stack:
+    with Stack.running(folder / "stack", ports, export_interval="15s", overrides=overrides, notify=progress) as stack:
         pid = next(status.pid for status in stack.status() if status.name == "collector")
         assert pid is not None
         with (

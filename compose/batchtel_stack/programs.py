@@ -36,7 +36,7 @@ class Options:
         data: absolute path of the folder for all files of the stack.
         ports: its ports.
         environment: name or path of the collector's environment.
-        cadence: how often series are written and rules are evaluated, e.g. "15s"; the environment's when None.
+        export_interval: how often series are written and rules are evaluated, e.g. "15s"; the environment's when None.
         query_lookback_delta: Prometheus' flag of that name; its default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
         only_collector: no stores of its own, the collector delivers to those of the environment.
@@ -45,7 +45,7 @@ class Options:
     data: Path
     ports: Ports = field(default_factory=Ports)
     environment: str = "local"
-    cadence: str | None = None
+    export_interval: str | None = None
     query_lookback_delta: str | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
     only_collector: bool = False
@@ -88,7 +88,7 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
     if options.only_collector:
         return (_collector(options, environment, boot),)
     return (
-        _prometheus(options, go_duration(environment.export_interval), go_duration(retention.metrics)),
+        _prometheus(options, environment),
         _victorialogs(options, retention.detail),
         _jaeger(options, go_duration(retention.detail)),
         _collector(options, environment, boot),
@@ -102,8 +102,8 @@ def configured(options: Options) -> Settings:
         InvalidEnvironmentError: the environment is wrong.
     """
     settings = _listeners(options) | ({} if options.only_collector else _own_stores(options.ports))
-    if options.cadence is not None:
-        settings["export_interval"] = options.cadence
+    if options.export_interval is not None:
+        settings["export_interval"] = options.export_interval
     merge(settings, options.overrides)
     return load(options.environment, settings)
 
@@ -120,13 +120,13 @@ def replaced(options: Options) -> list[str]:
     return [key for key in ("loki", "tempo") if getattr(named, key) is not None]
 
 
-def _prometheus(options: Options, cadence: str, retention: str) -> Program:
+def _prometheus(options: Options, environment: Settings) -> Program:
     file = options.data / "prometheus" / "prometheus.yml"
     port = options.ports.prometheus
     arguments = [
         f"--config.file={file}",
         f"--storage.tsdb.path={options.data / 'prometheus' / 'tsdb'}",
-        f"--storage.tsdb.retention.time={retention}",
+        f"--storage.tsdb.retention.time={go_duration(environment.retention.metrics)}",
         f"--web.listen-address={HOST}:{port}",
         "--web.enable-remote-write-receiver",
         "--enable-feature=exemplar-storage",
@@ -134,7 +134,11 @@ def _prometheus(options: Options, cadence: str, retention: str) -> Program:
     ]
     if options.query_lookback_delta is not None:
         arguments.append(f"--query.lookback-delta={options.query_lookback_delta}")
-    text = _template("prometheus.yml.j2", cadence=cadence, rules=[str(rules.path())])
+    text = _template(
+        "prometheus.yml.j2",
+        export_interval=go_duration(environment.export_interval),
+        rules=[str(rules.path())] if environment.aggregation == "stock" else [],
+    )
     return Program(
         "prometheus", tuple(arguments), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/-/ready"
     )

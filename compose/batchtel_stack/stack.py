@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from batchtel_dashboards.engines import ENGINES, Engine
 from batchtel_stack import build, children, output, queue_files, readiness, sigterm, state
 from batchtel_stack.binaries import BINARIES
 from batchtel_stack.errors import UnavailableError, WrongInputError
@@ -31,7 +32,7 @@ class Stack:
     Args:
         data: folder for all its files; created when missing.
         ports: its ports.
-        cadence: how often series are written and rules are evaluated, e.g. "15s"; the environment's when None.
+        export_interval: how often series are written and rules are evaluated, e.g. "15s"; the environment's when None.
         environment: name or path of the collector's environment.
         query_lookback_delta: Prometheus' flag of that name; its default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
@@ -43,7 +44,7 @@ class Stack:
         data: Path,
         ports: Ports | None = None,
         *,
-        cadence: str | None = None,
+        export_interval: str | None = None,
         environment: str = "local",
         query_lookback_delta: str | None = None,
         overrides: Mapping[str, object] | None = None,
@@ -52,7 +53,13 @@ class Stack:
         self.data = Path(os.path.abspath(data))
         self.ports = ports or Ports()
         self.options = Options(
-            self.data, self.ports, environment, cadence, query_lookback_delta, dict(overrides or {}), only_collector
+            self.data,
+            self.ports,
+            environment,
+            export_interval,
+            query_lookback_delta,
+            dict(overrides or {}),
+            only_collector,
         )
         self._lock = Lock(self.data / "stack.lock")
         self._started: dict[str, subprocess.Popen[bytes]] = {}
@@ -68,9 +75,14 @@ class Stack:
         return Stores.of(configured(self.options))
 
     @property
-    def cadence(self) -> float:
+    def export_interval(self) -> float:
         """Seconds between two writes to Prometheus."""
         return configured(self.options).export_interval.total_seconds()
+
+    @property
+    def engine(self) -> Engine:
+        """How the counts in Prometheus are read."""
+        return ENGINES[configured(self.options).aggregation]
 
     @property
     def prometheus(self) -> str:
@@ -104,7 +116,7 @@ class Stack:
         data: Path,
         ports: Ports | None = None,
         *,
-        cadence: str | None = None,
+        export_interval: str | None = None,
         environment: str = "local",
         query_lookback_delta: str | None = None,
         overrides: Mapping[str, object] | None = None,
@@ -119,7 +131,7 @@ class Stack:
         stack = cls(
             data,
             ports,
-            cadence=cadence,
+            export_interval=export_interval,
             environment=environment,
             query_lookback_delta=query_lookback_delta,
             overrides=overrides,

@@ -118,6 +118,11 @@ def last_reached(level: Level, state: str, labels: Mapping[str, str] = NO_LABELS
     return engine.maximum(row, _selector({**labels, "state": state}))
 
 
+def newest_data(labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the Unix time of the newest data that each job has reported."""
+    return engine.maximum(signals.metric("batch.job.data.timestamp"), _selector(labels))
+
+
 def last_evaluation(engine: Engine = EXACT) -> str:
     """PromQL: Unix time of the newest samples from which counts are read."""
     return engine.last_evaluation()

@@ -53,7 +53,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("airflow")
     statsd = f"{ports.HOST}:{ports.free(1)[0]}"
     overrides = {"airflow_metrics": True, "listen": {"statsd": statsd}}
-    with Stack.running(folder / "stack", Ports.free(), cadence="1s", overrides=overrides) as stack:
+    with Stack.running(folder / "stack", Ports.free(), export_interval="1s", overrides=overrides) as stack:
         witness = Witness(stack, SERVICE)
         # No log of the DAG `refused` can be opened.
         (folder / "home/logs").mkdir(parents=True)

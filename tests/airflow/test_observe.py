@@ -51,7 +51,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> None:
 def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """Airflow without a listener, which has run the DAGs of `observed` once."""
     folder = tmp_path_factory.mktemp("observed")
-    with Stack.running(folder / "stack", Ports.free(), cadence="1s") as stack:
+    with Stack.running(folder / "stack", Ports.free(), export_interval="1s") as stack:
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http,
             "OTEL_SERVICE_NAME": SERVICE,

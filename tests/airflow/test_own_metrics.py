@@ -19,7 +19,7 @@ from tests.support.polling import until
 pytestmark = pytest.mark.airflow
 
 SECONDS: Final = 60.0
-"""How long a metric may need into Prometheus: an export, a cadence and a scrape, each of a second."""
+"""How long a metric may need into Prometheus: an export, an export interval and a scrape, each of a second."""
 
 LOSES: Final = "3.1"
 """Its task processes cannot have a provider of their own after the fork, as they log; once 9 counts of 10 arrived.

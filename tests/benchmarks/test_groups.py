@@ -72,7 +72,7 @@ def test_the_delay_at_exit_is_what_a_working_collector_does_not_cost() -> None:
 
 def test_collector_counts_every_run_that_was_sent(tmp_path: Path, collector_program: Path) -> None:
     """A few runs arrive in Prometheus through the rendered pipeline, and the rows state how many."""
-    report = collector.measure(tmp_path, silent, (20,), (), detailed_runs=2, cadence="1s")
+    report = collector.measure(tmp_path, silent, (20,), (), detailed_runs=2, export_interval="1s")
     assert_complete(report)
     assert [row["runs"] for row in report.rows] == [20, 2]
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 
-with Stack.running(Path(sys.argv[1]), Ports.free(), cadence="1s"):
+with Stack.running(Path(sys.argv[1]), Ports.free(), export_interval="1s"):
     print("up", flush=True)
     time.sleep(120)
 """
@@ -42,7 +42,7 @@ def test_no_process_is_left(data: Path, number: signal.Signals, spawn: Spawn, ev
 
 def test_failure_inside_the_block_stops_everything(data: Path, ports: Ports) -> None:
     """An exception of the caller passes through, after the programs have been stopped."""
-    with pytest.raises(ZeroDivisionError), Stack.running(data, ports, cadence="1s") as stack:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), Stack.running(data, ports, export_interval="1s") as stack:  # noqa: PT012
         assert [status.state for status in stack.status()] == ["running"] * 4
         assert len(processes(data)) == 4
         raise ZeroDivisionError

@@ -58,13 +58,13 @@ def test_zombie_does_not_run() -> None:
     child.wait()
 
 
-def test_the_cadence_is_that_of_the_environment(tmp_path: Path) -> None:
+def test_the_export_interval_is_that_of_the_environment(tmp_path: Path) -> None:
     """Of the rules and of the collector alike, unless the caller names another."""
-    for stack, cadence in (
+    for stack, export_interval in (
         (Stack(tmp_path, environment="ci"), "1s"),
         (Stack(tmp_path), "15s"),
-        (Stack(tmp_path, environment="ci", cadence="7s"), "7s"),
+        (Stack(tmp_path, environment="ci", export_interval="7s"), "7s"),
     ):
         texts = {file.name: text for one in programs(stack.options, 0) for file, text in one.files.items()}
-        assert f"evaluation_interval: {cadence}\n" in texts["prometheus.yml"]
-        assert f'scrape_interval: "{cadence}"' in texts["collector.yaml"]
+        assert f"evaluation_interval: {export_interval}\n" in texts["prometheus.yml"]
+        assert f'scrape_interval: "{export_interval}"' in texts["collector.yaml"]

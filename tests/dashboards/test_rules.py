@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from batchtel.schema.signals import METRICS
 from batchtel_dashboards import queries, rules
+from batchtel_dashboards.engines import STOCK
 from tests.dashboards.promtool import Case, evaluate
+from tests.dashboards.state_cases import lost_cases
 
 TOTAL = "batch_job_completions_total"
 SEEN = "batch_job_completions:seen"
-COUNTED = queries.added("batch.job.completions", "10m")
+COUNTED = queries.added("batch.job.completions", "10m", engine=STOCK)
 
 CASES = (
     Case("a total is born at 4, with no zero before it", {TOTAL: "_x60 4x20"}, COUNTED, "20m", {"{}": 4}),
@@ -78,14 +80,14 @@ CASES = (
     Case(
         "statuses are counted apart",
         {f'{TOTAL}{{status="success"}}': "_x60 4x20", f'{TOTAL}{{status="failure"}}': "1x60 2x20"},
-        queries.added("batch.job.completions", "10m", by=["status"]),
+        queries.added("batch.job.completions", "10m", by=["status"], engine=STOCK),
         "20m",
         {'{status="success"}': 4, '{status="failure"}': 1},
     ),
     Case(
         "a name with a quote in it is looked for",
         {TOTAL + r'{job_name="a\"b"}': "_x60 4x20", f'{TOTAL}{{job_name="other"}}': "_x60 1x20"},
-        queries.added("batch.job.completions", "10m", labels={"job_name": 'a"b'}),
+        queries.added("batch.job.completions", "10m", labels={"job_name": 'a"b'}, engine=STOCK),
         "20m",
         {"{}": 4},
     ),
@@ -96,14 +98,14 @@ CASES = (
             'batch_job_duration_seconds_bucket{le="300"}': "_x60 2x20",
             'batch_job_duration_seconds_bucket{le="+Inf"}': "_x60 2x20",
         },
-        queries.quantile("batch.job.duration", 0.5, "10m"),
+        queries.quantile("batch.job.duration", 0.5, "10m", engine=STOCK),
         "20m",
         {"{}": 180},
     ),
     Case(
         "the sum of a histogram",
         {"batch_job_data_quality_score_sum": "_x60 0.75x20"},
-        queries.added("batch.job.data_quality.score", "10m", part="sum"),
+        queries.added("batch.job.data_quality.score", "10m", part="sum", engine=STOCK),
         "20m",
         {"{}": 0.75},
     ),
@@ -113,14 +115,14 @@ CASES = (
             'batch_job_state_timestamp_seconds{state="success",instance="standalone-0",boot="1"}': "1000x40 _x300",
             'batch_job_state_timestamp_seconds{state="success",instance="standalone-0",boot="2"}': "_x41 500x300",
         },
-        queries.last_reached("job", "success"),
+        queries.last_reached("job", "success", engine=STOCK),
         "80m",
         {'batch_job_state_timestamp_seconds:max{state="success"}': 1000},
     ),
     Case(
         "a maximum is still there 34 days after the job was last seen",
         {'batch_job_state_timestamp_seconds{state="success",instance="standalone-0"}': "36000x10 stale"},
-        queries.last_reached("job", "success"),
+        queries.last_reached("job", "success", engine=STOCK),
         "34d",
         {'batch_job_state_timestamp_seconds:max{state="success"}': 36000},
         interval="1h",
@@ -128,7 +130,7 @@ CASES = (
     Case(
         "a maximum is gone 36 days after the job was last seen, though the rule reads its own output",
         {'batch_job_state_timestamp_seconds{state="success",instance="standalone-0"}': "36000x10 stale"},
-        queries.last_reached("job", "success"),
+        queries.last_reached("job", "success", engine=STOCK),
         "36d",
         {},
         interval="1h",
@@ -140,136 +142,22 @@ CASES = (
             'batch_job_state_timestamp_seconds{job_name="load",state="running",instance="standalone-0"}': "300x10",
             'batch_job_state_timestamp_seconds{job_name="load",state="failure",instance="standalone-0"}': "200x10",
         },
-        queries.latest_state("job"),
+        queries.latest_state("job", engine=STOCK),
         "2m",
         {'batch_job_state_timestamp_seconds:max{job_name="load",state="running"}': 300},
     ),
 )
 
 
-def _course(
-    name: str, states: Mapping[str, str], *, started: str, ended: str, alive: str, more: str = ""
-) -> dict[str, str]:
-    """Return the samples of one job: state -> times, and the totals of its starts, ends and heartbeats."""
-    who = f'job="etl",job_name="{name}",job_type="batch"{more}'
-    writer = f'{who},instance="standalone-0",boot="1"'
-    times = {f'batch_job_state_timestamp_seconds{{{writer},state="{state}"}}': at for state, at in states.items()}
-    return {
-        f"batch_job_runs_started_total{{{writer}}}": started,
-        f'batch_job_completions_total{{{writer},status="success"}}': ended,
-        f"batch_job_alive_time_seconds_total{{{writer}}}": alive,
-        **times,
-    }
-
-
-BEATS = "0+15x20 300x100"
-"""Heartbeats of one run for 5 minutes, and none afterwards."""
-
-KILLED = _course("load", {"running": "0x120"}, started="1x120", ended="0x120", alive=BEATS)
-RUNNING = _course("load", {"running": "0x120"}, started="1x120", ended="0x120", alive="0+15x120")
-ENDED = _course(
-    "load", {"running": "0x120", "success": "_x20 300x100"}, started="1x120", ended="0x20 1x100", alive=BEATS
-)
-RETRIED = _course(
-    "load",
-    {"running": "0x10 150x110", "retrying": "_x5 75x115", "success": "_x20 300x100"},
-    started="1x120",
-    ended="0x20 1x100",
-    alive=BEATS,
-)
-ONE = '{job="etl",job_name="load",job_type="batch"}'
-STATE = 'batch_job_state_timestamp_seconds:max{job="etl",job_name="load",job_type="batch",state="%s"}'
-STEP = 'batch_step_state_timestamp_seconds%s{job="etl",job_name="load",job_type="batch",state="%s",step_name="%s"}'
-
-LOST_CASES = (
-    Case("a run that was killed is counted as lost", KILLED, queries.lost("20m"), "10m", {ONE: 1}),
-    Case("a run that was killed before the window is not", KILLED, queries.lost("5m"), "20m", {ONE: 0}),
-    Case("a run that runs is not lost", RUNNING, queries.lost("20m"), "10m", {ONE: 0}),
-    Case("a run that runs from before the window is not lost", RUNNING, queries.lost("5m"), "20m", {ONE: 0}),
-    Case("a run that has just ended is not lost", ENDED, queries.lost("20m"), "330s", {ONE: 0}),
-    Case("a run that has ended is not lost", ENDED, queries.lost("20m"), "20m", {ONE: 0}),
-    Case(
-        "a run from before the window that is killed in it is lost",
-        {key: values if "alive" not in key else "0+15x60 900x60" for key, values in KILLED.items()},
-        queries.lost("10m"),
-        "22m",
-        {ONE: 1},
-    ),
-    Case(
-        "a DAG run, which has no heartbeat, is not reported as lost",
-        {key: values for key, values in RUNNING.items() if "alive" not in key},
-        queries.lost("20m"),
-        "10m",
-        {},
-    ),
-    Case(
-        "its state is lost when its heartbeats have stopped",
-        KILLED,
-        queries.current_state("job"),
-        "10m",
-        {STATE % "lost": 0},
-    ),
-    Case("the state of one that runs is running", RUNNING, queries.current_state("job"), "10m", {STATE % "running": 0}),
-    Case(
-        "also in its first minutes",
-        _course("load", {"running": "_x4 60x20"}, started="_x4 1x20", ended="_x4 0x20", alive="_x4 0x1 30x20"),
-        queries.current_state("job"),
-        "105s",
-        {STATE % "running": 60},
-    ),
-    Case(
-        "the state of one that fails, runs again and succeeds: while it waits",
-        RETRIED,
-        queries.current_state("job"),
-        "100s",
-        {STATE % "retrying": 75},
-    ),
-    Case("while it runs again", RETRIED, queries.current_state("job"), "200s", {STATE % "running": 150}),
-    Case("and in the end", RETRIED, queries.current_state("job"), "20m", {STATE % "success": 300}),
-    Case(
-        "the state of a DAG run, which has no heartbeat, stays running",
-        {key: values for key, values in RUNNING.items() if "alive" not in key},
-        queries.current_state("job"),
-        "20m",
-        {STATE % "running": 0},
-    ),
-    Case(
-        "one job in two environments and services is three jobs",
-        {
-            **_course("load", {"running": "9x20"}, started="1x20", ended="0x20", alive="0+15x20"),
-            **_course(
-                "load",
-                {"success": "8x20"},
-                started="1x20",
-                ended="0x20",
-                alive="0+15x20",
-                more=',deployment_environment_name="dev"',
-            ),
-            'batch_job_state_timestamp_seconds{job="shop",job_name="load",job_type="batch",state="failure"}': "7x20",
-        },
-        queries.latest_state("job"),
-        "2m",
-        {
-            STATE % "running": 9,
-            'batch_job_state_timestamp_seconds:max{deployment_environment_name="dev",job="etl",job_name="load",'
-            'job_type="batch",state="success"}': 8,
-            'batch_job_state_timestamp_seconds:max{job="shop",job_name="load",job_type="batch",state="failure"}': 7,
-        },
-    ),
-    Case(
-        "the state of a step of a run that was killed",
-        {**KILLED, STEP % ("", "success", "read"): "30x120", STEP % ("", "running", "write"): "60x120"},
-        queries.current_state("step"),
-        "10m",
-        {STEP % (":max", "success", "read"): 30, STEP % (":max", "lost", "write"): 60},
-    ),
+STOCK_CASES = (
+    *lost_cases(STOCK),
     Case(
         "a maximum is kept as long as the collector's environment has it",
         {
             'batch_job_state_timestamp_seconds{state="success",instance="standalone-0"}': "36000x10 stale",
             'otelcol_deltatocumulative_streams_max_stale{instance="standalone-0"}': "259200x1000",
         },
-        queries.last_reached("job", "success"),
+        queries.last_reached("job", "success", engine=STOCK),
         "4d",
         {},
         interval="1h",
@@ -280,7 +168,7 @@ LOST_CASES = (
             'batch_job_state_timestamp_seconds{state="success",instance="standalone-0"}': "36000x10 stale",
             'otelcol_deltatocumulative_streams_max_stale{instance="standalone-0"}': "7776000x2000",
         },
-        queries.last_reached("job", "success"),
+        queries.last_reached("job", "success", engine=STOCK),
         "60d",
         {'batch_job_state_timestamp_seconds:max{state="success"}': 36000},
         interval="1h",
@@ -306,7 +194,7 @@ BROKEN: dict[str, Callable[[str], str]] = {
 """What could be wrong with the rules; each is to be found by a case."""
 
 
-@pytest.mark.parametrize("case", [*CASES, *LOST_CASES], ids=lambda case: case.story)
+@pytest.mark.parametrize("case", [*CASES, *STOCK_CASES], ids=lambda case: case.story)
 def test_case(promtool: Path, tmp_path: Path, case: Case) -> None:
     """Promtool's answer over the committed rules is the case's."""
     assert evaluate(promtool, tmp_path, rules.path().read_text(), case) == ""
@@ -317,7 +205,7 @@ def test_cases_find_a_fault(promtool: Path, tmp_path: Path, fault: str) -> None:
     """Rules with a fault fail at least one case."""
     broken = BROKEN[fault](rules.text())
     assert broken != rules.text(), "the fault is not in the rules any more; describe it again"
-    assert any(evaluate(promtool, tmp_path, broken, case) for case in (*LOST_CASES, *CASES))
+    assert any(evaluate(promtool, tmp_path, broken, case) for case in (*STOCK_CASES, *CASES))
 
 
 def test_metrics_of_ones_own_are_counted_as_exactly(promtool: Path, tmp_path: Path) -> None:
@@ -369,7 +257,7 @@ def test_nothing_is_added_to_a_maximum() -> None:
     with pytest.raises(
         ValueError, match=r"^batch\.job\.state\.timestamp is a maximum and has no increase; use latest_state\(\)$"
     ):
-        queries.added("batch.job.state.timestamp", "1h")
+        queries.added("batch.job.state.timestamp", "1h", engine=STOCK)
 
 
 def _swapped(text: str) -> str:

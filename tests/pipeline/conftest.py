@@ -16,6 +16,20 @@ from tests.pipeline import bench
 from tests.support import file_sink
 from tests.support.program import Program, fetch
 
+BOTH = pytest.mark.parametrize("aggregation", ["exact", "stock"])
+"""For a test that both ways to aggregate pass."""
+
+NOT_STOCK = pytest.mark.parametrize(
+    "aggregation",
+    [
+        "exact",
+        pytest.param(
+            "stock", marks=pytest.mark.xfail(raises=(AssertionError, TimeoutError), reason="a limit of stock")
+        ),
+    ],
+)
+"""For a test of what `exact` promises and `stock` does not (docs/aggregation.md)."""
+
 LOOKBACK = 10
 """Seconds after which the bench's Prometheus calls a series stale."""
 

@@ -1,4 +1,4 @@
-"""A collector that is killed: what it had acknowledged of spans and log records, and how little of metrics it loses."""
+"""A collector that is killed: what it had acknowledged of spans, log records and metrics."""
 
 from __future__ import annotations
 
@@ -78,18 +78,43 @@ def test_what_was_in_flight(start: Start, tmp_path: Path) -> None:
     assert set(records.values()) <= {1, 2}
 
 
-def test_metrics_of_the_last_cadence(start: Start, prometheus: Prometheus) -> None:
-    """Of metrics a kill loses what came within the last cadence and a second, and nothing before."""
+def _completions(bench: Bench, job: str, seconds: float) -> list[float]:
+    """Send completions of a job for some seconds; return the monotonic time of each acknowledgement."""
     sent: list[float] = []
-    with start(boot="300") as bench:
-        ends = time.monotonic() + 6
-        while time.monotonic() < ends:
-            point = {"attributes": {"job_name": "killed", "job_type": "batch", "status": "success"}, "asInt": "1"}
-            total = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}
-            _send(bench, "metrics", {"name": "batch.job.completions", "unit": "{run}", "sum": total})
-            sent.append(time.monotonic())
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        point = {"attributes": {"job_name": job, "job_type": "batch", "status": "success"}, "asInt": "1"}
+        total = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}
+        _send(bench, "metrics", {"name": "batch.job.completions", "unit": "{run}", "sum": total})
+        sent.append(time.monotonic())
+    return sent
+
+
+def test_metrics_after_a_kill(start: Start, prometheus: Prometheus, tmp_path: Path) -> None:
+    """With exact a kill loses no metric that was acknowledged: totals continue after the next start."""
+    queue = {"queue": {"folder": str(tmp_path / "queue")}, "instance": "killed-0"}
+    with start(queue) as bench:
+        sent = len(_completions(bench, "continued", 3))
         bench.program.stop(signal.SIGKILL)
-    # The bench's cadence is 1 s; another second is for a machine that is busy with other tests.
+    with start(queue) as bench:
+        sent += len(_completions(bench, "continued", 0.5))
+        selector = f'batch_job_completions_total{{job="{NAMESPACE}/etl",job_name="continued"}}'
+        until(
+            f"{sent} completions in Prometheus",
+            lambda: True if prometheus.values(selector, "instance") == {"killed-0": sent} else None,
+            30,
+            lambda: f"{prometheus.values(selector, 'instance')}\n{bench.program.tail()}",
+        )
+        assert prometheus.values(f"resets({selector}[5m])", "instance") == {"killed-0": 0}
+
+
+def test_metrics_of_the_last_export(start: Start, prometheus: Prometheus) -> None:
+    """With stock a kill loses what came within the last export interval and a second, and nothing before."""
+    with start({"aggregation": "stock"}, boot="300") as bench:
+        sent = _completions(bench, "killed", 6)
+        ends = time.monotonic()
+        bench.program.stop(signal.SIGKILL)
+    # The bench's export interval is 1 s; another second is for a machine that is busy with other tests.
     safe = sum(moment < ends - 3 for moment in sent)
     selector = f'last_over_time(batch_job_completions_total{{job="{NAMESPACE}/etl",boot="300"}}[5m])'
     counted = sum(prometheus.values(selector, "job_name").values())

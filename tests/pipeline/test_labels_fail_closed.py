@@ -1,4 +1,4 @@
-"""A point whose labels could not be bounded is dropped and counted; it never becomes a series."""
+"""A point whose labels could not be bounded never becomes a series of its own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from tests.support import otlp
 NAMESPACE = "unbounded"
 
 
-def _without_bounds(collector: Collector) -> str:
+def _without_bounds(collector: Collector, aggregation: str) -> str:
     """Return a configuration in which no statement removes a label of a point."""
-    text, count = re.subn(r"keep_keys\(datapoint\.attributes, ", "keep_keys(scope.attributes, ", collector.rendered({}))
-    assert count >= 10
+    text = collector.rendered({"aggregation": aggregation})
+    text, count = re.subn(r"keep_keys\(datapoint\.attributes, ", "keep_keys(scope.attributes, ", text)
+    assert count >= (10 if aggregation == "stock" else 1)
     return text
+
+
+def _lines(bench: Bench) -> list[str]:
+    samples, types = bench.page()
+    return exposition.lines(of_namespace(samples, NAMESPACE), types)
 
 
 def _send(bench: Bench, job: str, **more: str) -> None:
@@ -31,12 +37,19 @@ def _send(bench: Bench, job: str, **more: str) -> None:
 
 
 def test_labels_that_are_still_there(start: Start) -> None:
-    """The point with a run id is dropped and counted, and the one beside it is exported."""
-    with start(configuration=_without_bounds) as bench:
+    """With stock the point with a run id is dropped and counted, and the one beside it is exported."""
+    with start(configuration=lambda one: _without_bounds(one, "stock")) as bench:
         _send(bench, "bounded")
         _send(bench, "unbounded", run_id="0197c5e0")
         bench.settle()
-        samples, types = bench.page()
-        lines = exposition.lines(of_namespace(samples, NAMESPACE), types)
-        assert lines == ['batch_job_retries_total{job="etl",job_name="bounded",job_type="batch"} 1']
+        assert _lines(bench) == ['batch_job_retries_total{job="etl",job_name="bounded",job_type="batch"} 1']
         assert +bench.telemetry().refused() == {"filter/labels": 1}
+
+
+def test_labels_that_run_rollup_removes(start: Start) -> None:
+    """With exact a label that the transforms have left is on no list of run_rollup: the point counts without it."""
+    with start(configuration=lambda one: _without_bounds(one, "exact")) as bench:
+        _send(bench, "unbounded", run_id="0197c5e0")
+        _send(bench, "unbounded", run_id="0197c5e1")
+        bench.settle()
+        assert _lines(bench) == ['batch_job_retries_total{job="etl",job_name="unbounded",job_type="batch"} 2']

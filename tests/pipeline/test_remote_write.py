@@ -1,4 +1,4 @@
-"""Remote write through faults of a real Prometheus: counters lose nothing, since every cadence repeats the totals."""
+"""Remote write through faults of a real Prometheus: counters lose nothing, since every export repeats the totals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.bench import BOOT, Bench
+from tests.pipeline.bench import Bench
 from tests.pipeline.conftest import Prometheus, Start
 from tests.pipeline.remote_write import Door, door
 from tests.support import otlp
@@ -146,7 +146,7 @@ def test_one_bad_sample(fault: Fault) -> None:
 
 def _write_ahead(fault: Fault, seconds: int) -> None:
     """Write a sample of a series of the collector `seconds` ahead, by Prometheus' own OTLP receiver."""
-    attributes = {"job_name": "job_0", "job_type": "batch", "status": "success", "boot": BOOT}
+    attributes = {"job_name": "job_0", "job_type": "batch", "status": "success"}
     point = {"attributes": attributes, "asInt": "0", "timeUnixNano": str(time.time_ns() + seconds * 10**9)}
     metric = {"name": "batch_job_completions_total", "gauge": {"dataPoints": [point]}}
     resource = {"service.name": "etl", "service.namespace": NAMESPACE, "service.instance.id": fault.bench.shard}

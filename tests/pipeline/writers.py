@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Final
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -34,13 +36,14 @@ SECONDS: Final = 2.0
 _BOUNDS: Final = signals.metric("batch.job.duration").bounds
 
 
-def flood(port: int, namespace: str, writers: int = WRITERS, jobs: int = JOBS) -> list[str]:
+def flood(port: int, namespace: str, writers: int = WRITERS, jobs: int = JOBS, patience: float = 0) -> list[str]:
     """Let `writers` threads, each with a clock and a connection of its own, run `jobs` jobs; return failed answers.
 
-    Every second writer sends cumulative values, as an SDK does by default.
+    Every second writer sends cumulative values, as an SDK does by default. A request that is not acknowledged is sent
+    again for `patience` seconds.
     """
     with ThreadPoolExecutor(writers) as pool:
-        results = pool.map(lambda number: _write(port, namespace, number, writers, jobs), range(writers))
+        results = pool.map(lambda number: _write(port, namespace, number, writers, jobs, patience), range(writers))
         return [failure for failures in results for failure in failures]
 
 
@@ -57,18 +60,61 @@ def batched(namespace: str, resources: int, points: int) -> bytes:
     return request.SerializeToString()
 
 
-def _write(port: int, namespace: str, number: int, writers: int, jobs: int) -> list[str]:
+def one_run(namespace: str, job: str, instance: str) -> bytes:
+    """Return the request of one run of a job: a completion, and a duration of SECONDS, by a sender of its own."""
+    request = ExportMetricsServiceRequest()
+    resource = request.resource_metrics.add()
+    attributes = {"service.name": "etl", "service.namespace": namespace, "service.instance.id": instance}
+    resource.resource.attributes.extend(_text(key, value) for key, value in attributes.items())
+    metrics = resource.scope_metrics.add().metrics
+    metrics.extend([_counter(cumulative=False), _histogram(cumulative=False)])
+    for point in (metrics[0].sum.data_points[0], metrics[1].histogram.data_points[0]):
+        point.attributes[0].value.string_value = job
+        point.time_unix_nano = time.time_ns()
+        point.start_time_unix_nano = point.time_unix_nano - int(SECONDS * 10**9)
+    return request.SerializeToString()
+
+
+def one_run_each(namespace: str, jobs: Iterable[int]) -> bytes:
+    """Return one request with a completion of each of these jobs, whose names are made of numbers."""
+    request = ExportMetricsServiceRequest()
+    resource = request.resource_metrics.add()
+    attributes = {"service.name": "etl", "service.namespace": namespace}
+    resource.resource.attributes.extend(_text(key, value) for key, value in attributes.items())
+    metric = _counter(cumulative=False)
+    (point,) = metric.sum.data_points
+    del metric.sum.data_points[:]
+    for job in jobs:
+        copy = metric.sum.data_points.add()
+        copy.CopyFrom(point)
+        copy.attributes[0].value.string_value = f"job_{job}"
+        copy.time_unix_nano = time.time_ns()
+    resource.scope_metrics.add().metrics.append(metric)
+    return request.SerializeToString()
+
+
+def _write(port: int, namespace: str, number: int, writers: int, jobs: int, patience: float) -> list[str]:
     offset = round(CLOCK_ERROR * (2 * number / max(writers - 1, 1) - 1))
-    sender = otlp.Sender(port)
     failures = []
-    try:
+    with closing(otlp.Sender(port)) as sender:
         for body in _requests(namespace, number, offset, jobs):
-            status, answer = sender.send("/v1/metrics", body, otlp.PROTOBUF)
-            if status != 200:
-                failures.append(f"writer {number}: {status} {answer}")
-    finally:
-        sender.close()
+            deadline = time.monotonic() + patience
+            while (answer := _send(sender, body)) != "200":
+                if time.monotonic() > deadline:
+                    failures.append(f"writer {number}: {answer}")
+                    break
+                time.sleep(0.02)
     return failures
+
+
+def _send(sender: otlp.Sender, body: bytes) -> str:
+    """Return `200`, or what was answered instead; a connection that broke is opened again by the next request."""
+    try:
+        status, answer = sender.send("/v1/metrics", body, otlp.PROTOBUF)
+    except (OSError, http.client.HTTPException) as error:
+        sender.close()
+        return repr(error)
+    return "200" if status == 200 else f"{status} {answer}"
 
 
 def _requests(namespace: str, writer: int, offset: int, jobs: int) -> Iterator[bytes]:

@@ -35,7 +35,7 @@ def altered(
         arguments: program -> one of its arguments, and what stands there instead.
     """
     ports = Ports.free()
-    options = Options(folder, ports, cadence="1s", overrides=dict(overrides or {}))
+    options = Options(folder, ports, export_interval="1s", overrides=dict(overrides or {}))
     stack = Altered(folder, ports)
     stack.programs = {}
     with ExitStack() as running:

@@ -11,7 +11,7 @@ import pytest
 
 from batchtel_stack.demo import scenarios
 from batchtel_stack.demo.compare import Witnesses
-from batchtel_stack.demo.play import CADENCE
+from batchtel_stack.demo.play import EXPORT_INTERVAL
 from batchtel_stack.demo.processes import Processes
 from batchtel_stack.demo.target import SERVICE, Target
 from batchtel_stack.ports import Ports
@@ -33,10 +33,10 @@ class Played:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """A stack after the first pass, when the stores have settled."""
     folder, since = tmp_path_factory.mktemp("played"), time.time()
-    with Stack.running(folder / "stack", Ports.free(), cadence=f"{CADENCE}s") as stack:
+    with Stack.running(folder / "stack", Ports.free(), export_interval=f"{EXPORT_INTERVAL}s") as stack:
         with Processes(folder, stack.otlp_http, SERVICE) as processes:
             scenarios.first_pass(processes)
-            witnesses = Witnesses(processes.ledger, Target.own(stack, CADENCE), since)
+            witnesses = Witnesses(processes.ledger, Target.own(stack, EXPORT_INTERVAL), since)
         witnesses.settle()
         yield Played(stack, processes.ledger, since, witnesses)
 
@@ -44,7 +44,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack for jobs that tests start themselves."""
-    with Stack.running(tmp_path_factory.mktemp("stack") / "stack", Ports.free(), cadence="1s") as running:
+    with Stack.running(tmp_path_factory.mktemp("stack") / "stack", Ports.free(), export_interval="1s") as running:
         yield running
 
 

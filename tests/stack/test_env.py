@@ -58,7 +58,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, P
         "spool": "${env:MY_FOLDER}/spool",
     }
     file.write_text(json.dumps({"base": "local", "name": "guarded", "jobs": sender}), encoding="utf-8")
-    with Stack.running(folder / "stack", ports, cadence="1s", overrides=overrides) as stack:
+    with Stack.running(folder / "stack", ports, export_interval="1s", overrides=overrides) as stack:
         yield stack, file
 
 

@@ -15,7 +15,7 @@ def test_a_failed_delivery_is_in_the_store_of_logs(tmp_path: Path) -> None:
     """What the collector logs is stored under its own name and shard: one stream, and no record about that record."""
     ports, since = Ports.free(), time.time()
     nowhere = {"prometheus": {"endpoint": f"http://{HOST}:{ports.prometheus}/nowhere"}}
-    with Stack.running(tmp_path, ports, cadence="1s", overrides=nowhere) as stack:
+    with Stack.running(tmp_path, ports, export_interval="1s", overrides=nowhere) as stack:
         (logs,), own = stack.stores.logs, Wanted("batchtel-collector")
 
         def look() -> list[Record] | None:

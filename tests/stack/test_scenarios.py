@@ -15,7 +15,7 @@ from batchtel_dashboards.stores import Wanted
 from batchtel_stack.demo.compare import Comparison, Witnesses
 from batchtel_stack.demo.jobs import etl, fleet, idle, race, retry
 from batchtel_stack.demo.one_run import OneRun
-from batchtel_stack.demo.play import CADENCE
+from batchtel_stack.demo.play import EXPORT_INTERVAL
 from batchtel_stack.demo.scenarios import SCENARIOS
 from batchtel_stack.demo.target import SERVICE, Target
 from tests.stack.conftest import Played
@@ -114,14 +114,14 @@ def test_another_ledger_differs(played: Played, tmp_path: Path, tamper: Callable
     lines = [json.loads(text) for file in sorted(played.ledger.iterdir()) for text in file.read_text().splitlines()]
     tamper(lines)
     (tmp_path / "all.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    comparisons = Witnesses(tmp_path, Target.own(played.stack, CADENCE), played.since).compare()
+    comparisons = Witnesses(tmp_path, Target.own(played.stack, EXPORT_INTERVAL), played.since).compare()
     assert _differing(comparisons)
     assert not all(one.ok for one in comparisons)
 
 
 def test_empty_ledger_agrees_with_nothing(played: Played, tmp_path: Path) -> None:
     """Without a ledger no scenario is ok, not even one whose numbers are 0."""
-    comparisons = Witnesses(tmp_path, Target.own(played.stack, CADENCE), played.since).compare()
+    comparisons = Witnesses(tmp_path, Target.own(played.stack, EXPORT_INTERVAL), played.since).compare()
     assert not any(one.ok for one in comparisons)
 
 
@@ -130,7 +130,7 @@ def test_unreadable_ledger_is_named(played: Played, tmp_path: Path) -> None:
     shutil.copytree(played.ledger, tmp_path / "ledger")
     (tmp_path / "ledger" / "a.jsonl").write_text('{"event": ')
     with pytest.raises(ValueError, match=r"/a\.jsonl:1: not a line of a ledger: "):
-        Witnesses(tmp_path / "ledger", Target.own(played.stack, CADENCE), played.since).compare()
+        Witnesses(tmp_path / "ledger", Target.own(played.stack, EXPORT_INTERVAL), played.since).compare()
 
 
 def test_no_series_has_a_run_id(played: Played) -> None:

@@ -67,7 +67,7 @@ class Load:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Altered]:
-    """A stack as it ships, but for its cadence."""
+    """A stack as it ships, but for its export interval."""
     with altered(tmp_path) as running:
         yield running
 

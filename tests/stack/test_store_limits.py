@@ -26,8 +26,8 @@ LINES = 100
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack as it ships, but for its cadence."""
-    with Stack.running(tmp_path_factory.mktemp("limits") / "stack", Ports.free(), cadence="1s") as running:
+    """A stack as it ships, but for its export interval."""
+    with Stack.running(tmp_path_factory.mktemp("limits") / "stack", Ports.free(), export_interval="1s") as running:
         yield running
 
 

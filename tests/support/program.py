@@ -66,6 +66,12 @@ class Program:
         assert self._process is not None, "not started"
         return self._process.poll()
 
+    def restart(self, how: signal.Signals, environment: Mapping[str, str] | None = None) -> None:
+        """End the process with `how` and start it again, with more variables; return when it answers."""
+        self.stop(how)
+        self._environment |= environment or {}
+        self.__enter__()
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process with `how`, after 20 s with SIGKILL, and wait until it is gone."""
         assert self._process is not None, "not started"

@@ -18,7 +18,7 @@ class Witness:
     """The stores of `stack`, asked about jobs whose process has the service name `service`."""
 
     def __init__(self, stack: Stack, service: str) -> None:
-        stores = stack.stores
+        stores, self._engine = stack.stores, stack.engine
         self._prometheus, self._logs, self._traces = stores.prometheus, stores.logs[0], stores.traces[0]
         self._service = service
         self._since = time.time() - 60
@@ -60,11 +60,13 @@ class Witness:
 
     def added(self, metric: str, job: str, **labels: str) -> float:
         """Return what the job has added to a counter until now, by Prometheus; the count of a histogram."""
-        return self._prometheus.value(queries.added(metric, "1h", labels={"job_name": job, **labels}))
+        return self._prometheus.value(
+            queries.added(metric, "1h", labels={"job_name": job, **labels}, engine=self._engine)
+        )
 
     def added_by(self, metric: str, *labels: str) -> dict[tuple[str, ...], int]:
         """Return what all jobs have added to a counter until now, by the values of labels; nothing of what is 0."""
-        samples = self._prometheus.query(queries.added(metric, "1h", by=labels))
+        samples = self._prometheus.query(queries.added(metric, "1h", by=labels, engine=self._engine))
         counts = {tuple(sample.labels.get(label, "") for label in labels): round(sample.value) for sample in samples}
         return {key: count for key, count in counts.items() if count}
 
@@ -93,5 +95,5 @@ class Witness:
 
     def newest_data(self, job: str) -> float:
         """Return the Unix time of the newest data of the job, as soon as Prometheus has it."""
-        query = f'batch_job_data_timestamp_seconds:max{{job_name="{job}"}}'
+        query = queries.newest_data({"job_name": job}, engine=self._engine)
         return until(f"{query} in Prometheus", lambda: self._prometheus.value(query) or None, SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import yaml
@@ -25,8 +25,8 @@ def quote_reference(value: str) -> str:
     return '"' + "".join(part if index % 2 else quote(part)[1:-1] for index, part in enumerate(parts)) + '"'
 
 
-def ottl(value: str | float | Sequence[str | float]) -> str:
-    """Write text, a number or a list of them as an OTTL literal, for a block scalar or plain scalar of YAML.
+def ottl(value: str | float | Sequence[str | float] | Mapping[str, str]) -> str:
+    """Write text, a number, a list of them or a map of texts as an OTTL literal, for a scalar of YAML.
 
     OTTL reads strings as Go does, which shares JSON's escapes.
     """
@@ -34,6 +34,8 @@ def ottl(value: str | float | Sequence[str | float]) -> str:
         return quote(value)
     if isinstance(value, (int, float)):
         return repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{ottl(key)}: {ottl(item)}" for key, item in value.items()) + "}"
     return "[" + ", ".join(ottl(item) for item in value) + "]"
 
 

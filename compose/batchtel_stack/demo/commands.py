@@ -18,7 +18,7 @@ from rich.console import Console
 from batchtel.cli.main import INSTALL, Failure
 from batchtel_stack import sigterm
 from batchtel_stack.demo import airports, report, target
-from batchtel_stack.demo.play import CADENCE, Outcome, play
+from batchtel_stack.demo.play import EXPORT_INTERVAL, Outcome, play
 from batchtel_stack.demo.target import Target
 from batchtel_stack.failures import as_failures
 from batchtel_stack.ports import Ports
@@ -94,7 +94,7 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
 def _target(environment: str | None, folder: Path, keep: bool, notify: Callable[[str], None]) -> Iterator[Target]:
     if environment is None:
         with _stack(folder, keep, notify) as stack:
-            yield Target.own(stack, CADENCE)
+            yield Target.own(stack, EXPORT_INTERVAL)
             if keep:
                 _print_addresses(stack, notify)
         return
@@ -113,13 +113,13 @@ def _target(environment: str | None, folder: Path, keep: bool, notify: Callable[
 
 @contextmanager
 def _stack(folder: Path, keep: bool, notify: Callable[[str], None]) -> Iterator[Stack]:
-    notify(f"a stack of its own in {folder}, export interval {CADENCE} s instead of 15, to shorten the wait")
-    data, ports, cadence = folder / "stack", Ports.free(), f"{CADENCE}s"
+    notify(f"a stack of its own in {folder}, export interval {EXPORT_INTERVAL} s instead of 15, to shorten the wait")
+    data, ports, export_interval = folder / "stack", Ports.free(), f"{EXPORT_INTERVAL}s"
     if not keep:
-        with Stack.running(data, ports, cadence=cadence, notify=notify) as stack:
+        with Stack.running(data, ports, export_interval=export_interval, notify=notify) as stack:
             yield stack
         return
-    stack = Stack(data, ports, cadence=cadence)
+    stack = Stack(data, ports, export_interval=export_interval)
     try:
         stack.start(notify=notify)
         yield stack

@@ -15,7 +15,7 @@ from batchtel_stack.demo.scenarios import SCENARIOS, Scenario
 from batchtel_stack.demo.target import Target
 
 SLACK_SECONDS: Final = 20.0
-"""On top of three cadences: for a busy machine."""
+"""On top of three export intervals: for a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Witnesses:
         self.since = since - 60
         self._target = target
         self._ledger = folder
-        self._cadence = target.cadence
+        self._export_interval = target.export_interval
 
     def run_ids(self, job: str | None = None) -> set[str]:
         """Return the run ids of all jobs, or of one, by the ledger."""
@@ -85,7 +85,8 @@ class Witnesses:
         """Query all stores and compare scenario by scenario; jobs that belong to none are a scenario of their own."""
         expected = quantities.by_ledger(ledger.read(self._ledger))
         ledger_ids, end = self.run_ids(), time.time() + 60
-        observed = {self.stores.prometheus.product: quantities.by_prometheus(self.stores.prometheus, self.service)}
+        prometheus = self.stores.prometheus
+        observed = {prometheus.product: quantities.by_prometheus(prometheus, self.service, self._target.engine)}
         not_asked: dict[str, tuple[str, ...]] = {self.stores.prometheus.product: quantities.NOT_OF_METRICS}
         for logs in self.stores.logs:
             observed[logs.product] = quantities.by_logs(logs, self.service, ledger_ids, self.since, end)
@@ -107,7 +108,7 @@ class Witnesses:
 
     def settle(self) -> list[Comparison]:
         """Compare until all is equal, or until the time is over; then compare again two evaluations later."""
-        deadline = time.monotonic() + 3 * self._cadence + SLACK_SECONDS
+        deadline = time.monotonic() + 3 * self._export_interval + SLACK_SECONDS
         while True:
             compared = self.compare()
             if all(one.ok for one in compared):
@@ -120,12 +121,12 @@ class Witnesses:
 
     def wait_for_evaluation(self) -> None:
         """Return after the rules have been evaluated on samples that were collected after this call."""
-        first = self.stores.prometheus.value(queries.last_evaluation())
+        first = self.stores.prometheus.value(queries.last_evaluation(self._target.engine))
         waiting.until(
             "two more evaluations of the rules",
-            lambda: self.stores.prometheus.value(queries.last_evaluation()),
-            lambda last: last >= first + 2 * self._cadence,
-            5 * self._cadence + SLACK_SECONDS,
+            lambda: self.stores.prometheus.value(queries.last_evaluation(self._target.engine)),
+            lambda last: last >= first + 2 * self._export_interval,
+            5 * self._export_interval + SLACK_SECONDS,
             describe=lambda last: f"one at Unix time {last:.0f}, the first was {first:.0f}",
         )
 

@@ -15,7 +15,7 @@ from batchtel_stack.demo.one_run import OneRun
 from batchtel_stack.demo.processes import Processes
 from batchtel_stack.demo.target import Target
 
-CADENCE: Final = 5
+EXPORT_INTERVAL: Final = 5
 """Seconds between two writes to Prometheus on a stack of the demo's own; 15 as shipped would add 40 s of waiting."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from batchtel_dashboards import queries
+from batchtel_dashboards.engines import Engine
 from batchtel_dashboards.stores import Logs, Prometheus, Traces, Wanted
 from batchtel_stack.demo.ledger import Line
 
@@ -45,13 +46,14 @@ def by_ledger(lines: Iterable[Line]) -> Quantities:
     return _plain(counts)
 
 
-def by_prometheus(store: Prometheus, service: str) -> Quantities:
-    """Return the sums of the recorded increments of a service."""
+def by_prometheus(store: Prometheus, service: str, engine: Engine) -> Quantities:
+    """Return what the jobs of a service have added."""
     counts, own = _nothing(), {"job": service}
 
     def add(metric: str, name: str, *labels: str) -> None:
         part: queries.HistogramPart = "sum" if name == "quality" else "count"
-        for sample in store.query(queries.added(metric, WINDOW, by=("job_name", *labels), labels=own, part=part)):
+        query = queries.added(metric, WINDOW, by=("job_name", *labels), labels=own, part=part, engine=engine)
+        for sample in store.query(query):
             step = sample.labels.get("step_name")
             what = name or _ended(sample.labels.get("status", ""), sample.labels.get("error_type", ""))
             counts[sample.labels["job_name"]][f"{step}: {what}" if step else what] += sample.value

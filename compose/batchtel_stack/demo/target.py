@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from batchtel_dashboards import rules
+from batchtel_dashboards.engines import EXACT, STOCK, Engine
+from batchtel_dashboards.stores import Prometheus
 from batchtel_stack.errors import RulesMissingError
 from batchtel_stack.programs import Options, configured
 from batchtel_stack.stack import Stack
@@ -25,41 +27,48 @@ class Target:
         endpoint: where jobs send, OTLP over HTTP.
         stores: the stores that are compared with the ledger.
         service: `service.name` of all jobs; no other data in the stores has it.
-        cadence: seconds between two evaluations of Prometheus' rules, or between two writes if that is longer.
+        export_interval: seconds between two writes to Prometheus, or two evaluations of its rules if that is longer.
+        engine: how its counts are read.
         shared: whether other programs write to the stores, too.
     """
 
     endpoint: str
     stores: Stores
     service: str
-    cadence: float
+    export_interval: float
+    engine: Engine = EXACT
     shared: bool = False
 
     @classmethod
-    def own(cls, stack: Stack, cadence: float) -> Target:
+    def own(cls, stack: Stack, export_interval: float) -> Target:
         """Return a stack that only the demo uses."""
-        return cls(stack.otlp_http, stack.stores, SERVICE, cadence)
+        return cls(stack.otlp_http, stack.stores, SERVICE, export_interval, stack.engine)
 
     @classmethod
     def of(cls, stack: Stack, service: str) -> Target:
         """Return the stores of a stack's environment, which other programs use, too.
 
         Raises:
-            RulesMissingError: Prometheus does not evaluate batchtel's recording rules.
+            RulesMissingError: Prometheus does not evaluate batchtel's recording rules, which `stock` needs.
             StoreError: It does not answer.
         """
-        stores = stack.stores
-        intervals = stores.prometheus.rules()
-        missing = sorted(rules.names() - set(intervals))
-        if missing:
-            url = stores.prometheus.shown
-            raise RulesMissingError(
-                f"Prometheus at {url} does not evaluate {len(missing)} of batchtel's recording rules, such as "
-                f"{missing[0]}, by which counts are read. Add {rules.path()} to its rule_files, reload it, and call "
-                "the same command again"
-            )
-        cadence = max(stack.cadence, *(intervals[name] for name in rules.names()))
-        return cls(stack.otlp_http, stores, service, cadence, shared=True)
+        stores, export_interval = stack.stores, stack.export_interval
+        if stack.engine is STOCK:
+            export_interval = max(export_interval, *_evaluated(stores.prometheus))
+        return cls(stack.otlp_http, stores, service, export_interval, stack.engine, shared=True)
+
+
+def _evaluated(prometheus: Prometheus) -> list[float]:
+    """Return the seconds between two evaluations of each recording rule."""
+    intervals = prometheus.rules()
+    missing = sorted(rules.names() - set(intervals))
+    if missing:
+        raise RulesMissingError(
+            f"Prometheus at {prometheus.shown} does not evaluate {len(missing)} of batchtel's recording rules, such as "
+            f"{missing[0]}, by which counts are read. Add {rules.path()} to its rule_files, reload it, and call "
+            "the same command again"
+        )
+    return [intervals[name] for name in rules.names()]
 
 
 def unique_service() -> str:

@@ -23,7 +23,7 @@ PLUGINS: Final = HERE / "hosted" / "plugins"
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that the runs send to whose collector works."""
-    with Stack.running(tmp_path_factory.mktemp("hosted-stack"), Ports.free(), cadence="1s") as running:
+    with Stack.running(tmp_path_factory.mktemp("hosted-stack"), Ports.free(), export_interval="1s") as running:
         yield running
 
 

@@ -19,8 +19,8 @@ SERVICE = "ways-in"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack with a short cadence."""
-    with Stack.running(tmp_path_factory.mktemp("ways_in") / "stack", Ports.free(), cadence="1s") as running:
+    """A stack with a short export interval."""
+    with Stack.running(tmp_path_factory.mktemp("ways_in") / "stack", Ports.free(), export_interval="1s") as running:
         yield running
 
 

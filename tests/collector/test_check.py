@@ -290,6 +290,18 @@ def test_a_collector_without_a_component_is_named_with_its_version(
         )
 
 
+def test_a_collector_without_run_rollup_is_named_with_both_ways_out(
+    collector_program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the official image is: batchtel's own collector, or the engine that the image has."""
+    answer = '\'processors\' unknown type: "run_rollup" for id: "run_rollup" (valid values: [batch filter])'
+    monkeypatch.setattr(collector_binary, "validation_errors", lambda *_: [answer])
+    assert problems.problems_of(load("local"), collector_program) == [
+        f"{answer}; {collector_program} is batchtel-collector version 0.159.0, and run_rollup is in the collector of "
+        "`batchtel stack build` only: name that one with --collector FILE, or write aggregation: stock"
+    ]
+
+
 def test_a_collector_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     """A wrong path is reported with the option that corrects it; exit code 3."""
     result = batchtel("config", "check", "--env", "local", "--collector", tmp_path / "none")

@@ -82,6 +82,11 @@ def _problems(lines: list[str]) -> list[str]:
 
 
 def _explained(problem: str, collector: Path) -> str:
+    if 'unknown type: "run_rollup"' in problem:
+        return (
+            f"{problem}; {collector} is {collector_binary.version(collector)}, and run_rollup is in the collector of "
+            "`batchtel stack build` only: name that one with --collector FILE, or write aggregation: stock"
+        )
     if "unknown type:" in problem or "has invalid keys:" in problem:
         return (
             f"{problem}; {collector} is {collector_binary.version(collector)}, the configuration is made for the "

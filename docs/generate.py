@@ -81,7 +81,10 @@ def _reference() -> Iterator[str]:
     yield "Labels where the environment has their values, by `catalogue` or `tags`:\n"
     yield from (f"- `{row.key}`: {row.description}" for row in JOB_LABELS)
     yield "\n## Recording rules\n"
-    yield "Names of the recording rules in Prometheus; [operations.md](operations.md#recording-rules) explains them.\n"
+    yield (
+        "Names of the recording rules in Prometheus, for `aggregation: stock`; "
+        "[operations.md](operations.md#recording-rules) explains them.\n"
+    )
     for kind in ("increment", "max", "live"):
         names = (name for name in sorted(rules.names()) if name.endswith(f":{kind}"))
         yield f"- `:{kind}`: " + ", ".join(f"`{name}`" for name in names)

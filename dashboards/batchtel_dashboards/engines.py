@@ -64,7 +64,7 @@ class _Exact(Engine):
 
 
 class _Stock(Engine):
-    """Totals that start anew after each restart, without a zero: recording rules keep what was added."""
+    """Totals that start again after each restart, without a zero: recording rules keep what was added."""
 
     def increase(self, total: str, selector: str, window: int, offset: int = 0) -> str:
         return f"sum_over_time({rules.increment(total)}{selector}[{window}s]{_offset(offset)})"

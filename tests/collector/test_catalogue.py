@@ -71,7 +71,12 @@ def test_what_is_rendered_does_not_need_the_file(tmp_path: Path) -> None:
         mine = environment(tmp_path, tiers, role=role)
         for form in ("collector", "compose"):
             assert "jobs.toml" not in formatted(mine, form, "mine")
-    text = render(environment(tmp_path, tiers, role="gateway"))
+    allowed = yaml.safe_load(render(environment(tmp_path, tiers, role="gateway")))["processors"]["run_rollup"]
+    assert {label: allowed["defaults"]["allowed_values"][label] for label in ("job_name", "team")} == {
+        "job_name": ["nightly_etl", "hub_import", "report", "other"],
+        "team": ["sales", "risk", "other"],
+    }
+    text = render(environment(tmp_path, f"{tiers}aggregation: stock\n", role="gateway"))
     assert (
         'not ContainsValue(["nightly_etl", "hub_import", "report", "other"], datapoint.attributes["job_name"])' in text
     )

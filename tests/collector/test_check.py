@@ -77,7 +77,7 @@ def test_json_has_the_same(collector_program: Path) -> None:
         "config", "check", "--env", "production", "--role", "gateway", "--collector", collector_program
     ).stdout
     assert text.endswith(
-        f"; a job has up to {series.sums} of 50000 sums and {series.series} series (5 steps of up to "
+        f"; a job has up to {series.sums} of 50000 sums and maxima and {series.series} series (5 steps of up to "
         f"{series.sums_of_step}, Airflow's own metrics), "
         f"so there is room for {series.room} jobs\n"
     )
@@ -103,8 +103,8 @@ def test_more_jobs_than_the_limit_has_room_for_are_reported(collector_program: P
     assert (result.exit_code, result.stderr) == (
         1,
         f"error: the configuration of mine is not valid (checked with {collector_program}):\n"
-        f"  series_limit: 3 jobs of up to {sums} sums (5 steps of up to {step}) need {3 * sums}, more than 300; "
-        f"write series_limit: {3 * sums}, or fewer jobs\n",
+        f"  series_limit: 3 jobs of up to {sums} sums and maxima (5 steps of up to {step}) need {3 * sums}, more "
+        f"than 300; write series_limit: {3 * sums}, or fewer jobs\n",
     )
 
 
@@ -116,8 +116,8 @@ def test_many_tasks_of_airflow_are_more_than_the_shipped_limit(collector_program
     result = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     assert result.exit_code == 1
     found = re.search(
-        r"series_limit: 50 jobs of up to (\d+) sums \(200 steps of up to \d+, Airflow's own metrics\) need (\d+), "
-        r"more than 50000; write series_limit: (\d+), or fewer jobs\n$",
+        r"series_limit: 50 jobs of up to (\d+) sums and maxima \(200 steps of up to \d+, Airflow's own metrics\) need "
+        r"(\d+), more than 50000; write series_limit: (\d+), or fewer jobs\n$",
         result.stderr,
     )
     assert found is not None, result.stderr
@@ -125,25 +125,6 @@ def test_many_tasks_of_airflow_are_more_than_the_shipped_limit(collector_program
     mine.write_text(text.format(found[3]), encoding="utf-8")
     accepted = batchtel("config", "check", "--env", mine, "--collector", collector_program)
     assert (accepted.exit_code, "room for 50 jobs" in accepted.stdout) == (0, True)
-
-
-def test_the_budget_counts_what_airflow_reports_of_a_dag() -> None:
-    """By hand: a task's start, its end in 14 states and three timers, and seven metrics of the DAG itself."""
-    without, having = (budget(load("local", {"airflow_metrics": on, "expected": {"steps": 3}})) for on in (False, True))
-    assert having.sums - without.sums == 3 * (1 + 14 + 3) + 7
-    assert having.others - without.others > 30
-
-
-def test_the_budget_counts_what_one_job_makes() -> None:
-    """Two metrics of the table by hand, and a rule of the user's: 2 regions and `other`, with 10 unknown channels."""
-    own = load(
-        "local", {"metrics": {"shop.orders": {"labels": ["region", "channel"], "values": {"region": ["a", "b"]}}}}
-    )
-    assert (budget(own).others, budget(own).sums) == (30, budget(load("local")).sums)
-    by_job = load("local", {"metrics": {"shop.orders": {"labels": ["job_name", "channel"]}}})
-    assert budget(by_job).sums == budget(load("local")).sums + 10
-    statuses, steps = 6, 5
-    assert budget(load("local")).sums > statuses + 5 + 10 + steps * (statuses - 1 + 10)
 
 
 SECRETS = {
@@ -309,6 +290,18 @@ def test_a_collector_without_a_component_is_named_with_its_version(
         )
 
 
+def test_a_collector_without_run_rollup_is_named_with_both_ways_out(
+    collector_program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the official image is: batchtel's own collector, or the engine that the image has."""
+    answer = '\'processors\' unknown type: "run_rollup" for id: "run_rollup" (valid values: [batch filter])'
+    monkeypatch.setattr(collector_binary, "validation_errors", lambda *_: [answer])
+    assert problems.problems_of(load("local"), collector_program) == [
+        f"{answer}; {collector_program} is batchtel-collector version 0.159.0, and run_rollup is in the collector of "
+        "`batchtel stack build` only: name that one with --collector FILE, or write aggregation: stock"
+    ]
+
+
 def test_a_collector_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     """A wrong path is reported with the option that corrects it; exit code 3."""
     result = batchtel("config", "check", "--env", "local", "--collector", tmp_path / "none")
@@ -381,7 +374,8 @@ def test_render_compares_with_what_is_there(tmp_path: Path) -> None:
     )
     result = batchtel("config", "render", "--env", "local", "-o", output, "--diff")
     assert result.exit_code == 1
-    assert "-    series: 1 #\n+    series: 50000 #\n" in result.stdout
+    limits = re.findall(r"^([-+]) +series: (\d+) #", result.stdout, re.MULTILINE)
+    assert limits == [("-", "1"), ("+", "50000")]
     assert output.read_text(encoding="utf-8") == changed
 
 

@@ -96,7 +96,7 @@ MISTAKES = {
         "expiry",
         "export_interval: 15s",
         1,
-        "export_interval is given twice, first in line 55; remove one",
+        "export_interval is given twice, first in line 58; remove one",
     ),
     "NO": ("name", "name: NO", 7, 'name: NO is read as false in YAML; write "NO" in quotes for text, or true or false'),
     "on in a list": (
@@ -220,9 +220,9 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
         "4 problems in the environment mine.yaml\n"
         "  mine.yaml:5:1: instance is missing; write instance: standalone-0\n"
         '  mine.yaml:9:7: role: "agnt" is not a choice (did you mean agent?); write standalone or agent or gateway\n'
-        '  mine.yaml:58:9: expiry: "fast" is not a duration; write a whole number and a unit, '
+        '  mine.yaml:61:9: expiry: "fast" is not a duration; write a whole number and a unit, '
         'such as "15s", "5m", "12h" or "35d"\n'
-        '  mine.yaml:81:8: tags[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
+        '  mine.yaml:85:8: tags[0]: yes is read as true in YAML; write "yes" in quotes for text, or true or false'
     )
 
 
@@ -286,15 +286,15 @@ CONTRADICTIONS = {
     ),
     "a long interval": (
         {"export_interval: 15s": "export_interval: 3m"},
-        "55:18: export_interval is longer than 2m, so series would have gaps; write 2m or less",
+        "58:18: export_interval is longer than 2m, so series would have gaps; write 2m or less",
     ),
     "little memory": (
         {"memory_limit: 1GiB": "memory_limit: 64MiB"},
-        "99:15: memory_limit is less than 128MiB, so every request would be rejected; write 128MiB or more",
+        "103:15: memory_limit is less than 128MiB, so every request would be rejected; write 128MiB or more",
     ),
     "a short expiry": (
         {"expiry: 35d": "expiry: 30m"},
-        "58:9: expiry is shorter than 1h, so series would end between two runs; write 1h or more",
+        "61:9: expiry is shorter than 1h, so series would end between two runs; write 1h or more",
     ),
     "plaintext to another machine": (
         {"http://127.0.0.1:9428": "http://victorialogs:9428"},
@@ -319,7 +319,7 @@ CONTRADICTIONS = {
     ),
     "a small queue": (
         {"size: 1GiB": "size: 1MiB"},
-        "96:9: queue.size is less than 8MiB, which a few requests fill; write 8MiB or more",
+        "100:9: queue.size is less than 8MiB, which a few requests fill; write 8MiB or more",
     ),
     "an agent without gateways": (
         {"role: standalone": "role: agent"},
@@ -340,7 +340,7 @@ CONTRADICTIONS = {
     ),
     "a literal secret in an exporter": (
         {"exporters: {}": "exporters: {kafka: {signals: [logs], settings: {auth: {password: hunter2}}}}"},
-        '117:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
+        '121:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
     ),
     "half a pair of keys": (
         {"4327": "4327\n  certificate: /etc/tls.crt"},
@@ -348,20 +348,20 @@ CONTRADICTIONS = {
     ),
     "a run id as label": (
         {"\nlabels: []": "\nlabels: [run_id]"},
-        '84:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make an '
+        '88:10: labels[0]: "run_id" cannot be a label, because it is another one for each run, and would make an '
         "unbounded number of series; remove it",
     ),
     "a rule for a metric of ours": (
         {"metrics: {}": "metrics: {batch.job.duration: {labels: [region]}}"},
-        "87:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; remove it",
+        "91:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; remove it",
     ),
     "values of a label that is not kept": (
         {"metrics: {}": "metrics: {shop.orders: {values: {region: [eu]}}}"},
-        "87:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
+        "91:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",
     ),
     "a pipeline that there is not": (
         {"receivers: {}": "receivers: {jaeger: {signals: [spans]}}"},
-        '114:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
+        '118:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
     ),
 }
 

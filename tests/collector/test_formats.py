@@ -18,7 +18,7 @@ from batchtel_collector.environment.load import load
 from batchtel_collector.environment.role_variants import Variant, variants
 from batchtel_collector.render.configuration import render
 from batchtel_collector.render.formats import FormatError, formatted, forms
-from batchtel_collector.render.platform_needs import IMAGE, needs
+from batchtel_collector.render.platform_needs import IMAGE, OWN_IMAGE, needs
 
 IN_PODS = [one for one in variants() if "kubernetes" in forms(one.environment())]
 NEWEST_KUBERNETES = "1.37"
@@ -123,7 +123,7 @@ def test_every_mount_has_a_volume(variant: Variant) -> None:
     ],
 )
 def test_there_is_room_for_every_queue(name: str, role: str, overrides: dict[str, object]) -> None:
-    """One queue for each signal of each exporter that waits on disk, as in the configuration; and late records."""
+    """One queue for each signal of each exporter that waits on disk, as in the configuration; late records; totals."""
     environment = load(name, overrides, role=role)
     configuration = yaml.safe_load(render(environment))
     on_disk = {
@@ -137,7 +137,32 @@ def test_there_is_room_for_every_queue(name: str, role: str, overrides: dict[str
     of_one = configuration["extensions"]["file_storage/queue"]["max_size"] // 2**20
     files = configuration["exporters"].get("file/late", {}).get("rotation", {"max_megabytes": 0, "max_backups": 0})
     late = files["max_megabytes"] * (files["max_backups"] + 1)
-    assert needs(environment, render(environment)).disk_mebibytes == len(queues) * of_one + late
+    limits = configuration["processors"].get("run_rollup", {}).get("limits")
+    # Of the processor's README: 64 MiB and three snapshots, of 0.2 KiB a series and 0.1 KiB a stream.
+    totals = 64 + 3 * (limits["series"] * 0.2 + limits["writer_streams"] * 0.1) / 1024 if limits else 0
+    room = needs(environment, render(environment)).disk_mebibytes - len(queues) * of_one - late
+    assert totals <= room <= totals * 1.02
+
+
+@pytest.mark.parametrize("form", ["compose", "kubernetes", "helm"])
+@pytest.mark.parametrize(
+    ("role", "aggregation", "image"),
+    [
+        ("gateway", "exact", OWN_IMAGE),
+        ("gateway", "stock", IMAGE),
+        ("agent", "exact", IMAGE),
+        ("agent", "stock", IMAGE),
+    ],
+)
+def test_the_image_has_every_component(role: str, aggregation: str, image: str, form: str) -> None:
+    """The official image has no run_rollup; only where that is not rendered it is the image, and boot is a label."""
+    environment = load("production", {"aggregation": aggregation}, role)
+    text = formatted(environment, form, "mine")
+    repository, _, tag = image.partition(":")
+    assert (f'repository: {repository}\n  tag: "{tag}"\n' if form == "helm" else f"image: {image}\n") in text
+    assert ("  name: otelcol-batchtel\n" in text) == (form == "helm" and image == OWN_IMAGE)
+    assert ("run_rollup:" in render(environment)) == (image == OWN_IMAGE)
+    assert ("BATCHTEL_BOOT" in text) == ("BATCHTEL_BOOT" in render(environment))
 
 
 def test_a_variable_with_a_default_is_not_asked_of_the_secret() -> None:
@@ -182,7 +207,7 @@ def test_pods_are_locked_down(variant: Variant) -> None:
         assert security["capabilities"] == {"drop": ["ALL"]}
         assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
     assert specification["automountServiceAccountToken"] is False
-    assert container["image"] == IMAGE
+    assert container["image"] == (IMAGE if variant.environment().role == "agent" else OWN_IMAGE)
     limit = variant.environment().memory_limit // 2**20
     assert container["resources"]["limits"]["memory"] == f"{limit * 5 // 4}Mi"
     assert values(variant)["resources"] == container["resources"]

@@ -28,20 +28,56 @@ def configuration(name: str, role: str, overrides: dict[str, Any] | None = None)
     return yaml.safe_load(render(load(name, overrides or {}, role)))
 
 
-def test_only_the_first_collector_makes_deltas_and_reads_clocks() -> None:
-    """Behind a queue late is not wrong, and two collectors with a memory of one stream would count it twice."""
+STOCK = {"aggregation": "stock"}
+
+
+@pytest.mark.parametrize("aggregation", ["exact", "stock"])
+def test_only_the_first_collector_reads_clocks(aggregation: str) -> None:
+    """Behind a queue late is not wrong."""
     for role, first in (("standalone", True), ("agent", True), ("gateway", False)):
+        processors = configuration("local", role, {**OVERRIDES, "aggregation": aggregation})["processors"]
+        assert ("transform/clock" in processors) == first, role
+
+
+def test_only_the_first_collector_makes_deltas_with_stock() -> None:
+    """Two collectors with a memory of one stream would count it twice."""
+    for role, first in (("standalone", True), ("agent", True), ("gateway", False)):
+        processors = configuration("local", role, OVERRIDES | STOCK)["processors"]
+        assert ("cumulative_to_delta" in processors) == first, role
+
+
+def test_no_collector_makes_deltas_with_exact() -> None:
+    """The one that adds up subtracts totals itself, per sender and over restarts: an agent forwards them."""
+    for role in ("standalone", "agent", "gateway"):
         processors = configuration("local", role, OVERRIDES)["processors"]
-        assert ("cumulative_to_delta" in processors, "transform/clock" in processors) == (first, first), role
+        assert [name for name in processors if name in ("cumulative_to_delta", "transform/arrival")] == [], role
 
 
-def test_only_those_who_add_up_have_series() -> None:
+def test_only_those_who_add_up_have_series_with_stock() -> None:
     """An agent has no sums that a restart of it could lose."""
     for role, adds in (("standalone", True), ("agent", False), ("gateway", True)):
-        rendered = configuration("local", role, OVERRIDES)
+        rendered = configuration("local", role, OVERRIDES | STOCK)
         assert ("delta_to_cumulative" in rendered["processors"]) == adds, role
         assert ("prometheus/series" in rendered["exporters"]) == adds, role
         assert ("otlp_grpc/gateway_0" in rendered["exporters"]) == (not adds), role
+
+
+def test_only_those_who_add_up_have_totals_with_exact() -> None:
+    """An agent has no totals, and leaves the identity of senders as it is."""
+    for role, adds in (("standalone", True), ("agent", False), ("gateway", True)):
+        rendered = configuration("local", role, OVERRIDES)
+        assert ("run_rollup" in rendered["processors"]) == adds, role
+        assert ("transform/identity" in rendered["processors"]) == adds, role
+        assert ("otlp_grpc/gateway_0" in rendered["exporters"]) == (not adds), role
+        assert "prometheus/series" not in rendered["exporters"], role
+        assert [name for name in rendered["receivers"] if name.startswith("prometheus/c")] == [], role
+
+
+def test_totals_are_in_the_folder_of_the_queue() -> None:
+    """One volume has all that has to survive a restart."""
+    rendered = configuration("local", "standalone", {"queue": {"folder": "/var/lib/batchtel"}})
+    assert rendered["extensions"]["file_storage/queue"]["directory"] == "/var/lib/batchtel"
+    assert rendered["processors"]["run_rollup"]["directory"] == "/var/lib/batchtel/totals"
 
 
 def test_a_gateway_that_drains_gets_nothing_new_and_keeps_its_queue() -> None:
@@ -100,9 +136,12 @@ def test_the_tenant_is_a_header_of_the_stores() -> None:
     }
 
 
-def test_a_vendor_gets_all_three_signals() -> None:
-    """The headers are references; no store is named, and totals carry service.namespace of their own."""
-    rendered = configuration("vendor", "standalone")
+@pytest.mark.parametrize(
+    ("aggregation", "metrics"), [("exact", ["metrics/in", "metrics/self"]), ("stock", ["metrics/vendor"])]
+)
+def test_a_vendor_gets_all_three_signals(aggregation: str, metrics: list[str]) -> None:
+    """The headers are references, and no store is named."""
+    rendered = configuration("vendor", "standalone", {"aggregation": aggregation})
     assert [name for name in rendered["exporters"] if name != "prometheus/series"] == [
         "otlp_http/vendor",
         "otlp_http/vendor_metrics",
@@ -114,18 +153,49 @@ def test_a_vendor_gets_all_three_signals() -> None:
         if any("vendor" in exporter for exporter in pipeline["exporters"])
     }
     assert sent == {
-        "metrics/vendor": ["otlp_http/vendor_metrics"],
+        **{name: ["otlp_http/vendor_metrics"] for name in metrics},
         "traces/vendor": ["otlp_http/vendor"],
         "logs/vendor": ["otlp_http/vendor"],
     }
 
 
-def test_more_receivers_and_exporters_join_their_pipelines() -> None:
+@pytest.mark.parametrize("role", ["standalone", "gateway"])
+def test_totals_at_a_vendor_have_a_service_namespace_of_their_own(role: str) -> None:
+    """With stock the label `job` is split again; run_rollup exports the two as they came."""
+    vendor = {"vendor": {"endpoint": "https://otlp.example.com"}}
+    stock = configuration("local", role, vendor | STOCK)
+    assert stock["service"]["pipelines"]["metrics/vendor"]["processors"] == ["transform/vendor"]
+    exact = configuration("local", role, vendor)
+    assert "transform/vendor" not in exact["processors"]
+    assert exact["service"]["pipelines"]["metrics/in"]["processors"][-2:] == ["run_rollup", "transform/overflow"]
+    assert exact["service"]["pipelines"]["metrics/in"]["exporters"] == [
+        "prometheus_remote_write",
+        "otlp_http/vendor_metrics",
+    ]
+    assert "service.namespace" in exact["processors"]["run_rollup"]["resource_attributes"]
+
+
+@pytest.mark.parametrize("aggregation", ["exact", "stock"])
+def test_an_agent_sends_a_vendor_its_own_metrics_as_they_are(aggregation: str) -> None:
+    """Their service is `otelcol`, without a namespace."""
+    overrides = {**OVERRIDES, "vendor": {"endpoint": "https://otlp.example.com"}, "aggregation": aggregation}
+    rendered = configuration("local", "agent", overrides)
+    assert rendered["service"]["pipelines"]["metrics/self_vendor"] == {
+        "receivers": ["prometheus/self"],
+        "processors": [],
+        "exporters": ["otlp_http/vendor_metrics"],
+    }
+    assert "transform/vendor" not in rendered["processors"]
+
+
+@pytest.mark.parametrize(("aggregation", "totals"), [("exact", "metrics/in"), ("stock", "metrics/cadence")])
+def test_more_receivers_and_exporters_join_their_pipelines(aggregation: str, totals: str) -> None:
     """Metrics of another receiver pass the same allow-list; another exporter gets what was added up."""
     rendered = configuration(
         "local",
         "standalone",
         {
+            "aggregation": aggregation,
             "receivers": {"otlp/more": {"signals": ["metrics"], "settings": {"protocols": {"http": {}}}}},
             "exporters": {"debug": {"signals": ["metrics", "logs"], "settings": {"verbosity": "basic"}}},
         },
@@ -133,7 +203,7 @@ def test_more_receivers_and_exporters_join_their_pipelines() -> None:
     pipelines = rendered["service"]["pipelines"]
     assert pipelines["metrics/in"]["receivers"] == ["otlp", "otlp/more"]
     assert pipelines["traces/jaeger"]["receivers"] == ["otlp"]
-    assert pipelines["metrics/cadence"]["exporters"] == ["prometheus_remote_write", "debug"]
+    assert pipelines[totals]["exporters"] == ["prometheus_remote_write", "debug"]
     assert pipelines["logs/victorialogs"]["exporters"] == ["otlp_http/victorialogs", "debug"]
     assert rendered["receivers"]["otlp/more"] == {"protocols": {"http": {}}}
 

@@ -1,96 +1,68 @@
-"""A graceful stop of the collector: what it has acknowledged is in Prometheus."""
+"""A graceful stop of the collector: what it has acknowledged is in Prometheus, or is exported after the next start."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlencode
 
-from batchtel_collector.environment.load import load
-from batchtel_collector.render.configuration import render
-from tests.support import file_sink
+import pytest
+
+from tests.collector.delivery import Delivery
 from tests.support.polling import until
-from tests.support.program import Program, fetch
+from tests.support.program import Program
 
 RUNS = 200
 
 
-def _send(port: int, runs: int) -> None:
-    """Send one run after the other, each acknowledged before the next."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-        for run in range(runs):
-            point = {"asInt": "1", "timeUnixNano": str(time.time_ns()), "attributes": []}
-            metric = {
-                "name": "batch.job.runs.started",
-                "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]},
-            }
-            resource = {"attributes": [{"key": "run_id", "value": {"stringValue": str(run)}}]}
-            body = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]}
-            connection.request("POST", "/v1/metrics", json.dumps(body), {"Content-Type": "application/json"})
-            with connection.getresponse() as response:
-                assert response.status == 200, response.read()
-                response.read()
-
-
-def test_a_graceful_stop_delivers_what_was_acknowledged(
+@pytest.fixture
+def delivery(
     collector_program: Path, prometheus_program: Path, free_ports: Callable[[int], list[int]], tmp_path: Path
-) -> None:
-    """Runs that end within a part of a cadence are delivered by the last read, at the stop."""
-    ports = free_ports(9)
-    grpc, http, health = ports[6:]
-    otlp, listeners = ports[0], ("otlp_http", "otlp_grpc", "health", "metrics", "scrape")
-    prometheus = f"http://127.0.0.1:{ports[5]}"
-    overrides = {
-        "listen": {key: f"127.0.0.1:{port}" for key, port in zip(listeners, ports, strict=False)},
-        "prometheus": {"endpoint": f"{prometheus}/api/v1/write"},
-        # Its own log records go to a store: without one it would end with 1 because of the last of them.
-        "victorialogs": {"endpoint": f"http://127.0.0.1:{http}/otlp"},
-        "jaeger": {"endpoint": f"127.0.0.1:{grpc}"},
-        "queue": {"folder": str(tmp_path / "queue")},
-        "export_interval": "5s",
-    }
-    configuration = tmp_path / "collector.yaml"
-    configuration.write_text(render(load("local", overrides)), encoding="utf-8")
-    (tmp_path / "prometheus.yaml").write_text("{}\n", encoding="utf-8")
-    backend = Program(
-        [
-            prometheus_program,
-            f"--config.file={tmp_path}/prometheus.yaml",
-            f"--storage.tsdb.path={tmp_path}/tsdb",
-            f"--web.listen-address=127.0.0.1:{ports[5]}",
-            "--web.enable-remote-write-receiver",
-        ],
-        tmp_path / "prometheus.log",
-        f"{prometheus}/-/ready",
-    )
-    collector = Program(
-        [collector_program, "--config", configuration],
-        tmp_path / "collector.log",
-        f"http://127.0.0.1:{ports[2]}/",
-        {"BATCHTEL_BOOT": "1"},
-    )
+) -> Delivery:
+    """A Prometheus and collectors that are not started."""
+    return Delivery.of(collector_program, prometheus_program, free_ports(9), tmp_path)
 
-    def value(query: str) -> str | None:
-        answer = json.loads(fetch(f"{prometheus}/api/v1/query?{urlencode({'query': query})}"))
-        result = answer["data"]["result"]
-        return str(result[0]["value"][1]) if result else None
 
-    with backend, file_sink.running(collector_program, tmp_path / "sink", grpc, http, health):
-        with collector:
-            # The sends fit between this first read and the next one, 5 s later.
+def _await_total(delivery: Delivery, collector: Program, runs: int) -> None:
+    """Wait for a total in Prometheus; it may not be another one."""
+    total = "last_over_time(batch_job_runs_started_total[5m])"
+    assert until("the runs to be in Prometheus", lambda: delivery.value(total), 20, collector.tail) == runs
+
+
+@pytest.mark.parametrize("aggregation", ["exact", "stock"])
+def test_a_graceful_stop_delivers_what_was_acknowledged(delivery: Delivery, aggregation: str) -> None:
+    """Runs that end within a part of an export interval are delivered at the stop: by the last emission or read."""
+    with delivery.prometheus, delivery.sink():
+        with delivery.collector(aggregation) as collector:
+            # The sends fit between this first export and the next one, 5 s later.
             # A deprecated name or setting would be a line.
             assert collector.log.read_text(encoding="utf-8") == ""
-            until("the first read of the series", lambda: value('up{job="batchtel"}'), 30, collector.tail)
-            _send(otlp, RUNS)
+            until("the first export", lambda: delivery.value('up{job=~"batchtel|otelcol"}'), 30, collector.tail)
+            delivery.send(RUNS)
         assert collector.exit_code == 0, collector.tail()
-        delivered = until(
-            "the runs to be in Prometheus after the stop",
-            lambda: value("last_over_time(batch_job_runs_started_total[5m])"),
-            10,
-            collector.tail,
-        )
-        assert delivered == str(RUNS)
+        _await_total(delivery, collector, RUNS)
+
+
+def test_a_stop_without_prometheus_keeps_what_was_acknowledged(delivery: Delivery) -> None:
+    """The totals of `exact` are on disk: the next start continues them, and exports what the stop could not."""
+    collector = delivery.collector("exact")
+    with delivery.sink():
+        with collector:
+            delivery.send(RUNS)
+        with delivery.prometheus:
+            with collector:
+                _await_total(delivery, collector, RUNS)
+                delivery.send(RUNS)
+            _await_total(delivery, collector, 2 * RUNS)
+
+
+def test_overflow_series_have_an_instance(delivery: Delivery) -> None:
+    """Points beyond the limit of a metric keep their sum; without `instance` two gateways would write one series."""
+    with delivery.prometheus, delivery.sink(), delivery.collector("exact", series_limit=1, instance="gateway-7") as run:
+        delivery.send(1, "first")
+        delivery.send(2, "second")
+        delivery.send(3, "third")
+        overflow = 'batch_job_runs_started_total{otel_metric_overflow="true"} == 5'
+        found = until("five in the overflow series", lambda: delivery.series(overflow) or None, 20, run.tail)
+    ((labels, _),) = found
+    assert {"__name__", "otel_metric_overflow", "instance"} == set(labels)
+    assert labels["instance"] == "gateway-7"

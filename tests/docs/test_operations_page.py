@@ -31,13 +31,18 @@ def test_environments_render(block: str) -> None:
     assert yaml.safe_load(render(parse(block, "page.yaml")))["receivers"]["statsd"]
 
 
-def test_every_reason_is_a_filter() -> None:
-    """The reasons that are explained are the filters that a configuration has."""
-    (sentence,) = re.findall(r"Reasons of dropped.*?\n\n", PAGE, re.DOTALL)
+@pytest.mark.parametrize("aggregation", ["exact", "stock"])
+def test_every_reason_is_a_filter(aggregation: str) -> None:
+    """The reasons that are explained, for both engines and for one, are the filters that a configuration has."""
+    (part,) = re.findall(r"^Reasons of dropped data points.*?^Of log records", PAGE, re.DOTALL | re.MULTILINE)
+    both, exact, stock = re.split(r"^With `(?:exact|stock)`:$", part, flags=re.MULTILINE)
+    explained = re.findall(r"^- `(\w+)` \(", both + {"exact": exact, "stock": stock}[aggregation], re.MULTILINE)
     text = "base: local\nname: all\nairflow_metrics: true\nmetrics: {shop.noise: {drop: true}}\n"
+    text += f"aggregation: {aggregation}\n"
     processors = yaml.safe_load(render(parse(text, "all.yaml")))["processors"]
     filters = {name.partition("/")[2] for name in processors if name.startswith("filter/")}
-    assert set(re.findall(r"`(\w+)` \(", sentence)) == filters - {"everything", "oversize"}  # the latter is of spans
+    assert len(explained) == len(set(explained))
+    assert set(explained) == filters - {"everything", "oversize"}  # the latter is of spans
 
 
 def test_every_recorded_name_is_that_of_a_rule() -> None:

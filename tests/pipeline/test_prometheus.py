@@ -80,7 +80,7 @@ def test_an_idle_series_stays_fresh(bench: Bench, prometheus: Prometheus) -> Non
 
 
 def test_prometheus_holds_what_the_endpoint_shows(bench: Bench, prometheus: Prometheus) -> None:
-    """Prometheus has every sample of the endpoint, with the labels of its collector added, and no other."""
+    """Prometheus has every sample of the endpoint, with `instance` (stock: and `boot`), and no other of the job."""
     assert bench.send(_completions("timeout"))[0] == 200
     bench.settle()
     samples, _ = bench.page()

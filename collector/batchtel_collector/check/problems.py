@@ -32,6 +32,7 @@ KEYS: Final = {
     "otlp_http/vendor(_metrics)?": "vendor",
     "bearertokenauth/senders": "token",
     "memory_limiter": "memory_limit",
+    "run_rollup": "queue.folder, export_interval, expiry, series_limit or metrics",
     "delta_to_cumulative": "expiry or series_limit",
 }
 """Component of the rendered configuration, as a regular expression -> the keys that decide how it is configured."""
@@ -81,6 +82,11 @@ def _problems(lines: list[str]) -> list[str]:
 
 
 def _explained(problem: str, collector: Path) -> str:
+    if 'unknown type: "run_rollup"' in problem:
+        return (
+            f"{problem}; {collector} is {collector_binary.version(collector)}, and run_rollup is in the collector of "
+            "`batchtel stack build` only: name that one with --collector FILE, or write aggregation: stock"
+        )
     if "unknown type:" in problem or "has invalid keys:" in problem:
         return (
             f"{problem}; {collector} is {collector_binary.version(collector)}, the configuration is made for the "

@@ -174,6 +174,16 @@ class Environment(Section):
         return {label: values for label, values in found.items() if values}
 
     @property
+    def limit_of_metric(self) -> int:
+        """The most series of one metric with `exact`: half of the limit, so that the others have places, too."""
+        return (self.series_limit + 1) // 2
+
+    @property
+    def writer_streams(self) -> int:
+        """The most streams of senders that `exact` remembers: a fifth of `memory_limit`, of 0.2 KiB each."""
+        return self.memory_limit // 1024
+
+    @property
     def destinations(self) -> dict[str, Destination]:
         """Where this role sends, by key: an agent has its gateways, all others have stores and vendor."""
         keys = ("gateways", "prometheus", "vendor") if self.role == "agent" else _STORES

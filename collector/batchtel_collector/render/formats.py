@@ -73,7 +73,6 @@ def formatted(environment: Environment, form: str, stem: str, typed: str = "") -
             needs=needs,
             reachable=platform_needs.reachable(environment),
             statsd=platform_needs.open_statsd(environment),
-            image=platform_needs.IMAGE,
             home=platform_needs.HOME,
             from_the_pod=platform_needs.FROM_THE_POD,
         )

@@ -10,13 +10,17 @@ from typing import Final
 
 import yaml
 
+from batchtel.version import __version__
 from batchtel_collector.environment.document import Path
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.values import REFERENCE, is_loopback, required_variables
 from batchtel_collector.render.parsed_texts import texts
 
 IMAGE: Final = "otel/opentelemetry-collector-contrib:0.159.0"
-"""The official image that has every component of a rendered configuration."""
+"""The official image, which has every component of a configuration but run_rollup; its program is otelcol-contrib."""
+
+OWN_IMAGE: Final = f"batchtel-collector:{__version__}"
+"""The image with the collector of `batchtel stack build` as /otelcol-batchtel, which users build from IMAGE."""
 
 FROM_THE_POD: Final = {"BATCHTEL_INSTANCE": "metadata.name", "BATCHTEL_BOOT": "metadata.uid"}
 """Variables that no secret holds -> the field of the pod that has their values. A pod is one run of a collector."""
@@ -32,18 +36,22 @@ _FILE_KEY: Final = re.compile(r"\w+_file|filename|(client_)?certificate|client_k
 
 @dataclass(frozen=True)
 class Needs:
-    """What one rendered configuration needs to run, besides its image.
+    """What one rendered configuration needs to run.
 
     Attributes:
+        image: image that has all of its components.
+        program: name of the collector in the root folder of the image.
         workload: name of the workload and its service.
         secrets: variables that are referred to without a default and hold secrets, in order.
         folders: folders with certificates and tokens, in order, and the name of the secret that is mounted there.
         queue: folder of the queues.
-        disk_mebibytes: room for every queue, full, with the pages of its file, and for late log records.
+        disk_mebibytes: room for every queue, full, with the pages of its file, for late log records, and for totals.
         memory_mebibytes: memory of the container: a quarter above the limit at which the collector rejects data.
         replicas: gateways that there are, those that drain with them; 1 of anything else.
     """
 
+    image: str
+    program: str
     workload: str
     secrets: tuple[str, ...]
     folders: dict[str, str]
@@ -63,12 +71,17 @@ def needs(environment: Environment, configuration: str) -> Needs:
     settings = list(texts(yaml.safe_load(configuration)))
     variables = required_variables("\n".join(text for _, text in settings))
     gateways = environment.gateways.addresses if environment.gateways else []
+    has_totals = environment.aggregation == "exact" and environment.role != "agent"
     return Needs(
+        image=OWN_IMAGE if has_totals else IMAGE,
+        program="otelcol-batchtel" if has_totals else "otelcol-contrib",
         workload="batchtel" if environment.role == "standalone" else f"batchtel-{environment.role}",
         secrets=tuple(name for name in variables if name not in (*FROM_THE_POD, "HOME")),
         folders=_folders(settings),
         queue=REFERENCE.sub(_in_a_container, environment.queue.folder),
-        disk_mebibytes=2 * _queues(environment) * environment.queue.size // _MEBIBYTE + _late_mebibytes(environment),
+        disk_mebibytes=2 * _queues(environment) * environment.queue.size // _MEBIBYTE
+        + _late_mebibytes(environment)
+        + (_totals_mebibytes(environment) if has_totals else 0),
         memory_mebibytes=environment.memory_limit // _MEBIBYTE * 5 // 4,
         replicas=max(1, len(gateways)) if environment.role == "gateway" else 1,
     )
@@ -84,6 +97,12 @@ def _queues(environment: Environment) -> int:
 def _late_mebibytes(environment: Environment) -> int:
     """Return the room for the files of late log records: ten old ones and the one that is written, of 100 MiB each."""
     return 11 * 100 if environment.role == "gateway" and environment.loki else 0
+
+
+def _totals_mebibytes(environment: Environment) -> int:
+    """Return the room for run_rollup: 64 MiB of log and three snapshots, of 0.2 KiB a series and 0.1 KiB a stream."""
+    snapshot = environment.series_limit * 205 + environment.writer_streams * 103
+    return 64 + 3 * snapshot // _MEBIBYTE + 1
 
 
 def _in_a_container(reference: re.Match[str]) -> str:

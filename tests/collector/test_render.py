@@ -257,7 +257,7 @@ def test_every_metric_of_the_table_has_its_shape(stock: Any) -> None:
 def test_every_metric_of_the_table_is_in_run_rollup(exact: Any) -> None:
     """Kind, unit, bucket bounds and labels of each metric are rendered from the table, so that none is forgotten."""
     blocks = exact["processors"]["run_rollup"]["metrics"]
-    assert list(blocks) == [metric.name for metric in signals.METRICS]
+    assert [name for name in blocks if name != "af_agg_*"] == [metric.name for metric in signals.METRICS]
     for metric in signals.METRICS:
         block = blocks[metric.name]
         maximum = metric.kind == "maximum"

@@ -20,7 +20,7 @@ from batchtel.base import native
 from batchtel.base.guard import harmless
 from batchtel.base.values import cut, text_of
 from batchtel.export.delivery import ExporterLog
-from batchtel.schema.signals import BODY_LIMIT
+from batchtel.schema.limits import BODY_LIMIT
 from batchtel.telemetry import open_runs
 from batchtel.telemetry.job_record import JobRecord
 from batchtel.telemetry.log_values import can_wait, sendable

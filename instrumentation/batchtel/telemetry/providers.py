@@ -18,8 +18,8 @@ from batchtel.export.spool import Spool
 from batchtel.export.worker import Worker
 from batchtel.redact import sdk_objects
 from batchtel.redact.patterns import Redaction
+from batchtel.schema.limits import RUN_LAST_LIMIT, RUN_LOG_LIMIT
 from batchtel.schema.settings import Settings
-from batchtel.schema.signals import RUN_LAST_LIMIT, RUN_LOG_LIMIT
 from batchtel.telemetry import open_runs
 from batchtel.version import __version__
 

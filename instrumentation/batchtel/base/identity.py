@@ -61,7 +61,9 @@ def bounded(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text).strip()
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else "?" for character in text)
+    return text.strip()
 
 
 def _cut(text: str, limit: int) -> str:

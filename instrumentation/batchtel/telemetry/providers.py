@@ -53,6 +53,7 @@ class Telemetry:
     """
 
     def __init__(self, settings: Settings, way_out: Callable[[Signal], WayOut] | None = None) -> None:
+        from opentelemetry import context, trace
         from opentelemetry.sdk._logs import LoggerProvider
         from opentelemetry.sdk.resources import Resource
 
@@ -60,7 +61,12 @@ class Telemetry:
         from batchtel.telemetry.log_hook import HOOK
         from batchtel.telemetry.logs import LogCapture, QueueProcessor
         from batchtel.telemetry.metrics import Meter
+        from batchtel.telemetry.spans import set_status
 
+        # Here for those whose modules are imported without OpenTelemetry: an import costs each step 1 us.
+        self.context_api: Any = context
+        self.trace_api: Any = trace
+        self.set_status = set_status
         self.settings = settings
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out

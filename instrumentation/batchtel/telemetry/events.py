@@ -47,6 +47,11 @@ class Events:
             event_name=name,
         )
         if self._is_direct and len(attributes) <= _SDK_LIMIT:
+            # As the SDK keeps them: none without a key, and lists as what nothing changes any more.
+            attributes.pop("", None)
+            for key, value in attributes.items():
+                if type(value) is list:
+                    attributes[key] = tuple(value)
             self._queue.queue(record, instrumentation_scope=self._scope)
         else:
             self._logger.emit(record)

@@ -177,3 +177,22 @@ def test_the_sampler_of_the_variables_is_honoured(sink: Sink) -> None:
     assert sink.spans() == []
     assert sink.total("batch.job.completions", status="success") == 1
     assert sink.event("batch.run.finished").attributes["batch.status"] == "success"
+
+
+def test_spans_go_in_whole_batches(sink: Sink) -> None:
+    """What ends while a request is on its way waits for its own batch: 3,000 steps are some 6 requests, not 60."""
+    succeed(
+        """
+        import batchtel
+        with batchtel.job("many"):
+            for _ in range(3_000):
+                with batchtel.step("short"):
+                    pass
+        """,
+        sink,
+        OTEL_BSP_SCHEDULE_DELAY="60000",
+        OTEL_BLRP_SCHEDULE_DELAY="60000",
+        BATCHTEL_EXIT_TIMEOUT="20",
+    )
+    assert len(sink.spans()) == 3_001
+    assert len([path for path, _ in sink.requests if path == "/v1/traces"]) < 16

@@ -13,8 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
-from batchtel.base import native
-from batchtel.schema import settings
+from batchtel.base import switch
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -24,7 +23,6 @@ LOGGER: Final = logging.getLogger("batchtel")
 _reported: Final[set[str]] = set()
 _kinds: Final[Counter[str]] = Counter()
 _waiting: Final[deque[tuple[str, tuple[object, ...]]]] = deque()
-_silent: bool | None = None
 
 KIND_LIMIT: Final = 5
 """Warnings of one kind, the part of a key before its first colon: names may be generated."""
@@ -54,7 +52,7 @@ def warn_once(key: str, message: str, *arguments: object) -> None:
     if key in _reported:
         return
     kind = key.partition(":")[0]
-    if _kinds[kind] >= KIND_LIMIT or len(_reported) >= LIMIT or is_silent():
+    if _kinds[kind] >= KIND_LIMIT or len(_reported) >= LIMIT or switch.is_off():
         return
     _kinds[kind] += 1
     _reported.add(key)
@@ -68,6 +66,9 @@ def warn(message: str, *arguments: object) -> None:
 
     Handlers write within a lock, and a green one that two threads of the system want is never released.
     """
+    # Not at the top: a job that is turned off never warns, and where one is recorded it is loaded.
+    from batchtel.base import native
+
     arguments = tuple(map(_shown, arguments))
     if native.is_ours() and native.is_green():
         _waiting.append((message, arguments))
@@ -88,20 +89,11 @@ def _shown(argument: object) -> object:
 
 def log_waiting() -> None:
     """Log the warnings that waited for a thread of the job."""
+    from batchtel.base import native
+
     while _waiting and not native.is_ours():
         message, arguments = _waiting.popleft()
         LOGGER.warning(message, *arguments)
-
-
-def is_silent() -> bool:
-    """Whether OTEL_SDK_DISABLED=true asks for silence, or did when telemetry was built."""
-    return settings.read().disabled if _silent is None else _silent
-
-
-def silence(silent: bool) -> None:
-    """Keep whether warnings are silenced, whatever becomes of the environment."""
-    global _silent
-    _silent = silent
 
 
 def warned_elsewhere(key: str) -> None:

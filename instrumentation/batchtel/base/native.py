@@ -8,8 +8,6 @@ shares between the job and its own threads is made here.
 from __future__ import annotations
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import sys
 import threading
 import time
@@ -25,10 +23,11 @@ _PATIENCE: Final = 0.005
 
 def _pristine() -> ModuleType:
     """Return a module `_thread` of our own, as the interpreter makes it: libraries patch the one that all share."""
-    spec = importlib.machinery.BuiltinImporter.find_spec("_thread")
-    if spec is None or spec.loader is None:
+    # By its own loader: `importlib.util` has a function for it, and costs a job 0.5 ms.
+    spec = sys.modules["_thread"].__spec__
+    module = spec.loader.create_module(spec) if spec is not None and spec.loader is not None else None
+    if spec is None or spec.loader is None or module is None:
         return sys.modules["_thread"]
-    module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 

@@ -12,6 +12,7 @@ from batchtel.base import native
 from batchtel.base.guard import warn, warn_once
 from batchtel.export import messages, wait_budget
 from batchtel.export.delivery import Delivery
+from batchtel.export.encoder import Encoder
 from batchtel.export.endpoint import Endpoint
 from batchtel.export.outage_marker import Outage
 from batchtel.export.reply import Reply
@@ -19,7 +20,6 @@ from batchtel.export.spool import Spool, Spooled
 from batchtel.export.undelivered import Undelivered
 from batchtel.export.waiting import Waiting
 from batchtel.export.worker import Worker
-from batchtel.redact import sdk_objects
 from batchtel.redact.patterns import Redaction
 
 QUEUE_LIMIT: Final = 16384
@@ -49,7 +49,7 @@ class Outbox:
         self, endpoint: Endpoint, interval: float, timeout: float, spool: Spool | None, redaction: Redaction
     ) -> None:
         self._endpoint = endpoint
-        self._redaction = redaction
+        self._encoder = Encoder(redaction)
         self._delivery = Delivery(endpoint, timeout)
         self._spool = spool
         self._outage = Outage(endpoint.url)
@@ -147,7 +147,7 @@ class Outbox:
     def _write(self, batch: list[Any]) -> Path | None:
         assert self._spool is not None
         try:
-            path = self._spool.write(messages.encode(self._endpoint.signal, self._payload(batch)))
+            path = self._spool.write(self._encoded(batch))
             self.undelivered.spooled[path] = len(batch)
             return path
         except Exception as error:
@@ -155,10 +155,10 @@ class Outbox:
             warn_once("spool", "cannot write to the spool BATCHTEL_SPOOL_DIR: %s", error)
             return None
 
-    def _payload(self, batch: list[Any]) -> Any:
-        """Return the items of one request as they are encoded."""
-        clean = sdk_objects.spans if self._endpoint.signal == "traces" else sdk_objects.log_records
-        return clean(batch, self._redaction)
+    def _encoded(self, batch: list[Any]) -> bytes:
+        """Return the request of some items, without secrets."""
+        encode = self._encoder.spans if self._endpoint.signal == "traces" else self._encoder.log_records
+        return encode(batch)
 
     def _oldest(self) -> list[Any]:
         """Remove and return the items of one request, the oldest, batchtel's own before others."""
@@ -171,13 +171,22 @@ class Outbox:
         return self._oldest()
 
     def _export(self) -> float:
-        while self._items:
+        waiting = len(self._items)
+        while self._items and self._goes_on(waiting):
+            waiting -= BATCH_LIMIT
             reply = self._send(self._next)
             if reply.verdict == "retry":
                 if self._spool is not None and not self.has_room:
                     self.spool_remaining(time.monotonic() + 1.0)
                 return self._until_retry(reply)
         return 0.0
+
+    def _goes_on(self, waiting: int) -> bool:
+        """Whether to send another request now: what came meanwhile waits for its batch, unless a flush asks for all.
+
+        `waiting` are the items, of those that waited at the start, which were not sent.
+        """
+        return waiting > 0 or self.worker.is_flushing or bool(self._one_by_one) or len(self._items) >= BATCH_LIMIT
 
     def _until_retry(self, reply: Reply) -> float:
         wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * random.uniform(0.8, 1.2)
@@ -188,7 +197,7 @@ class Outbox:
             batch = self._in_flight = pop()
         reply = Reply("retry")
         try:
-            reply = self._delivery.send(self._payload(batch))
+            reply = self._delivery.send(lambda: self._encoded(batch))
         finally:
             self._on_reply(batch, reply)
         if not (reply.is_unsent and len(batch) > 1):

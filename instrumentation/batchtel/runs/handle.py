@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from batchtel.base.calls import public
 from batchtel.base.guard import warn_once
-from batchtel.runs.run import Run
-from batchtel.runs.step import Step
+
+if TYPE_CHECKING:
+    from batchtel.runs.run import Run
+    from batchtel.runs.step import Step
 
 
 class Handle:

@@ -16,7 +16,7 @@ from rich.console import Console
 from batchtel.version import __version__
 from batchtel_stack import sigterm
 from batchtel_stack.failures import as_failures
-from benchmarks import airflow, build, calls, collector, command, guest, jobs, leave, stack, tiers
+from benchmarks import airflow, build, calls, collector, command, guest, jobs, leave, rollup, stack, tiers
 from benchmarks.report import Report
 
 GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
@@ -27,11 +27,12 @@ GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "guest": guest.measure,
     "collector": collector.measure,
     "tiers": tiers.measure,
+    "rollup": rollup.measure,
     "stack": stack.measure,
     "airflow": airflow.measure,
     "build": build.measure,
 }
-BY_DEFAULT: Final = tuple(group for group in GROUPS if group not in ("airflow", "build"))
+BY_DEFAULT: Final = tuple(group for group in GROUPS if group not in ("airflow", "build", "rollup"))
 _FILE_WIDTH: Final = 140
 
 
@@ -43,7 +44,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
     """Print what telemetry costs, side by side with its peers, in interleaved pairs.
 
     \b
-    Groups (without any: all but airflow and build):
+    Groups (without any: all but airflow, build and rollup):
       jobs       a short job: bare, with the plain SDK, with batchtel, with a Pushgateway    2 minutes
       exit       what a dead or a hanging collector costs a job at its end                   6 minutes
       calls      one records() and one step(), with the plain SDK, with prometheus_client    4 minutes
@@ -51,6 +52,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       guest      heartbeat and redaction in a busy job, with and without                     7 minutes
       collector  points per CPU second and memory, by number of runs and of series          10 minutes
       tiers      points, spans, log records per CPU second of agent and gateway; up to 10,000 writers    5 minutes
+      rollup     run_rollup beside the stock pipeline: CPU, acknowledgement, memory, recovery  20 minutes
       stack      memory of the local stack, idle and while the demo runs                     2 minutes
       airflow    a DAG of 100 tasks with the plugin and without, collector up and hanging    8 minutes
       build      the first build of the four programs, in caches of its own     12 minutes of CPU, 4 GB

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,11 +73,11 @@ def measure(
         f"A run is one request with {metrics.points} data points, with spans and log records {len(recorded.requests)} "
         "requests. CPU: until Prometheus has the last run, with the writing of all series at every export interval."
     )
-    with _bench(folder / "runs", export_interval, progress) as bench:
+    with running(folder / "runs", export_interval, progress) as bench:
         report.rows.extend(bench.grow(metrics, total, JOBS, f"{total:,} runs in all") for total in runs)
         report.rows.append(bench.grow(recorded, bench.runs + detailed_runs, JOBS, "with spans and log records"))
     for number in series:
-        with _bench(folder / f"series-{number}", export_interval, progress) as bench:
+        with running(folder / f"series-{number}", export_interval, progress) as bench:
             jobs = max(1, round(number / SERIES_OF_A_JOB))
             report.rows.append(bench.grow(metrics, max(jobs, runs_for_series), jobs, f"about {number:,} series"))
     first, last = report.rows[0], report.rows[len(runs) - 1]
@@ -88,7 +88,9 @@ def measure(
 
 
 @dataclass
-class _Bench:
+class Bench:
+    """A stack whose collector is measured; `runs` is how many were sent to it."""
+
     stack: Stack
     collector: Watched
     progress: Callable[[str], None]
@@ -135,9 +137,14 @@ class _Bench:
 
 
 @contextmanager
-def _bench(folder: Path, export_interval: str, progress: Callable[[str], None]) -> Iterator[_Bench]:
-    with Stack.running(folder, Ports.free(), export_interval=export_interval, notify=progress) as stack:
+def running(
+    folder: Path, export_interval: str, progress: Callable[[str], None], overrides: Mapping[str, object] | None = None
+) -> Iterator[Bench]:
+    """Run a stack of the environment `local`, with `overrides` merged into it."""
+    with Stack.running(
+        folder, Ports.free(), export_interval=export_interval, notify=progress, overrides=overrides
+    ) as stack:
         pid = next(status.pid for status in stack.status() if status.name == "collector")
         assert pid is not None
         with Watched(pid) as collector:
-            yield _Bench(stack, collector, progress)
+            yield Bench(stack, collector, progress)

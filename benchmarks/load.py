@@ -33,7 +33,7 @@ def send(recorded: Recorded, url: str, numbers: Iterable[int], jobs: int, sent: 
         with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)) as connection:
             for number in waiting:
                 for path, body in recorded.run(number, number % jobs):
-                    _post(connection, path, body)
+                    post(connection, path, body)
                 sent(number)
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -41,7 +41,8 @@ def send(recorded: Recorded, url: str, numbers: Iterable[int], jobs: int, sent: 
             outcome.result()
 
 
-def _post(connection: http.client.HTTPConnection, path: str, body: bytes) -> None:
+def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> None:
+    """Send one request over a connection that stays open; Failure if it was not accepted whole."""
     connection.request("POST", path, body, _HEADERS)
     response = connection.getresponse()
     answer = response.read()

@@ -48,4 +48,7 @@ class Watched:
 
     def _watch(self) -> None:
         while not self._ended.wait(0.5):
-            self._memory.append(self.memory())
+            try:
+                self._memory.append(self.memory())
+            except OSError:  # it has ended
+                return

@@ -12,7 +12,7 @@ import pytest
 from batchtel.cli.main import Failure
 from batchtel_stack.binaries import COLLECTOR
 from batchtel_stack.programs import PROGRAMS
-from benchmarks import build, collector, guest, jobs, leave, stack, tiers
+from benchmarks import build, collector, guest, jobs, leave, rollup, stack, tiers
 from benchmarks.recorded import METRICS, record
 from benchmarks.report import Report
 from benchmarks.spent import Spent, python
@@ -77,6 +77,18 @@ def test_collector_counts_every_run_that_was_sent(tmp_path: Path, collector_prog
     assert [row["runs"] for row in report.rows] == [20, 2]
 
 
+def test_rollup_measures_both_pipelines(tmp_path: Path, collector_program: Path) -> None:
+    """Both ways to aggregate count every run; the acknowledgement and the recovery after a kill are measured."""
+    report = rollup.measure(tmp_path, silent, (20,), (50,), seconds=1, runs_for_series=20, export_interval="1s")
+    assert_complete(report)
+    assert [(row["engine"], row["what"]) for row in report.rows] == [
+        (engine, what)
+        for what in ("20 runs in all", "1,000 points a second", "about 50 series")
+        for engine in ("exact", "stock")
+    ]
+    assert [row["engine"] for row in report.rows if "recovery_s" in row] == ["exact"]
+
+
 def test_tiers_count_every_item_at_both(tmp_path: Path, collector_program: Path) -> None:
     """Each signal and each crowd has a row for the agent and one for the gateway, which have the same items."""
     report = tiers.measure(tmp_path, silent, runs=10, writers=(3,))
@@ -134,5 +146,5 @@ def test_the_command_names_its_groups() -> None:
     """A group that does not exist is an error of input that lists those that do."""
     outcome = subprocess.run([sys.executable, "-m", "benchmarks", "speed"], capture_output=True, text=True, check=False)
     assert outcome.returncode == 2
-    groups = "'jobs', 'exit', 'calls', 'command', 'guest', 'collector', 'tiers', 'stack', 'airflow', 'build'"
+    groups = "'jobs', 'exit', 'calls', 'command', 'guest', 'collector', 'tiers', 'rollup', 'stack', 'airflow', 'build'"
     assert f"'speed' is not one of {groups}" in outcome.stderr

@@ -56,11 +56,17 @@ type sink struct {
 	// calls counts calls; failNext makes that many calls fail with fail.
 	failNext int
 	got      []pmetric.Metrics
+	// hang makes calls wait until their context ends.
+	hang bool
 }
 
 func (s *sink) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
-func (s *sink) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
+func (s *sink) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
+	if s.hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failNext > 0 {

@@ -34,6 +34,8 @@ type rollup struct {
 	stop   chan struct{}
 	// options may be changed by tests before Start.
 	options func(*engine.Options)
+	// grace is shutdownGrace except in tests.
+	grace time.Duration
 }
 
 var _ processor.Metrics = (*rollup)(nil)
@@ -44,7 +46,7 @@ func newProcessor(set processor.Settings, cfg *Config, next consumer.Metrics) (*
 		return nil, err
 	}
 	return &rollup{
-		cfg: cfg, logger: set.Logger, next: next, intake: newIntake(cfg), telemetry: t, options: func(*engine.Options) {},
+		cfg: cfg, logger: set.Logger, next: next, intake: newIntake(cfg), telemetry: t, options: func(*engine.Options) {}, grace: shutdownGrace,
 	}, nil
 }
 
@@ -95,7 +97,11 @@ func (p *rollup) run(ctx context.Context, e *engine.Engine) {
 	}
 }
 
-// Shutdown emits a last time and writes a snapshot. What the next component does not accept by then is not lost: the
+// shutdownGrace is the time after which a shutdown no longer waits for the next component: nothing is lost by that, and a
+// collector has to end within the grace of its supervisor together with all its exporters.
+const shutdownGrace = 10 * time.Second
+
+// Shutdown emits a last time and writes a snapshot. What the next component does not accept within grace is not lost: the
 // next start continues with the same totals.
 func (p *rollup) Shutdown(ctx context.Context) error {
 	p.mu.Lock()
@@ -107,6 +113,8 @@ func (p *rollup) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	close(p.stop)
+	ctx, cancel := context.WithTimeout(ctx, p.grace)
+	defer cancel()
 	select {
 	case <-p.done:
 		p.emit(ctx, e)

@@ -74,6 +74,18 @@ func TestShutdownEmitsALastTime(t *testing.T) {
 	require.ErrorContains(t, (&rollup{}).ConsumeMetrics(context.Background(), delta("w", 1, 2, 1)), "shut down")
 }
 
+func TestShutdownDoesNotWaitForANextComponentThatHangs(t *testing.T) {
+	h := newHarness(t)
+	h.send(delta("w1", 1, 2, 5))
+	h.clock.pass(time.Second)
+	h.sink.hang, h.p.grace = true, 10*time.Millisecond
+	h.stop()
+	h.sink.hang = false
+	h.start()
+	h.clock.pass(time.Second)
+	require.EqualValues(t, 5, last(h.emit()))
+}
+
 func TestIdleSeriesEndsWithStaleMarkerAndReturnsAtZero(t *testing.T) {
 	h := newHarness(t, func(c *Config) { c.Horizon, c.Expiry = 30*time.Second, time.Minute })
 	h.send(delta("w1", 1, 2, 5))

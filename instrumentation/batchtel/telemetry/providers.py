@@ -121,11 +121,11 @@ class Telemetry:
         from opentelemetry import trace
         from opentelemetry.sdk.trace import TracerProvider
 
-        from batchtel.telemetry.spans import PresetIds, QueueProcessor, is_seen
+        from batchtel.telemetry.spans import PresetIds, QueueProcessor, RandomIds, is_seen
 
         existing = trace.get_tracer_provider()
         if isinstance(existing, trace.ProxyTracerProvider):
-            provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+            provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=RandomIds())
             provider.add_span_processor(QueueProcessor())
             trace.set_tracer_provider(provider)
         else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import urandom
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, Tracer
-from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import Span, Status, StatusCode
 
 from batchtel.base.guard import harmless
@@ -34,6 +35,25 @@ def is_seen(provider: object) -> bool:
     return any(isinstance(processor, QueueProcessor) for processor in processors)
 
 
+class RandomIds(IdGenerator):
+    """Random ids of the operating system, not of `random`, as those of the SDK are.
+
+    A job that seeds `random` would have the trace id of its last run again, and draw other numbers with telemetry.
+    """
+
+    def generate_trace_id(self) -> int:
+        """Return a new trace id."""
+        return int.from_bytes(urandom(16), "big") or 1  # 0 is no valid id
+
+    def is_trace_id_random(self) -> bool:
+        """Return that they are."""
+        return True
+
+    def generate_span_id(self) -> int:
+        """Return a new span id."""
+        return int.from_bytes(urandom(8), "big") or 1
+
+
 class PresetIds(IdGenerator):
     """The ids of `others`, but for one span: a command runs under the ids of its span before telemetry is loaded."""
 
@@ -47,7 +67,9 @@ class PresetIds(IdGenerator):
         if not isinstance(tracer, Tracer):
             return None
         if not isinstance(tracer.id_generator, cls):
-            tracer.id_generator = cls(tracer.id_generator)
+            found = tracer.id_generator
+            # Others may be of the provider's own kind, with a meaning.
+            tracer.id_generator = cls(RandomIds() if type(found) is RandomIdGenerator else found)
         return tracer.id_generator
 
     def generate_trace_id(self) -> int:

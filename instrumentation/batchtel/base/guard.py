@@ -5,6 +5,7 @@ A failure of ours is reported once a place, as a warning of the logger `batchtel
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import logging
@@ -123,16 +124,20 @@ def described(error: BaseException) -> str:
 
 
 def warn_of_failure(place: str, error: Exception) -> None:
-    """Warn, once for each `place`, that it has raised: of what the machine lacks, else of a defect."""
-    if lacking := lack(error):
-        warn_once(f"lack:{lacking}", INCOMPLETE, lacking)
-        return
-    warn_once(
-        place,
-        "batchtel failed in %s and left the job alone; this is a defect of batchtel (%s)",
-        place,
-        described(error),
-    )
+    """Warn, once for each `place`, that it has raised: of what the machine lacks, else of a defect.
+
+    Raises nothing: a logger or a handler of the job's may fail, too.
+    """
+    with contextlib.suppress(Exception):
+        if lacking := lack(error):
+            warn_once(f"lack:{lacking}", INCOMPLETE, lacking)
+            return
+        warn_once(
+            place,
+            "batchtel failed in %s and left the job alone; this is a defect of batchtel (%s)",
+            place,
+            described(error),
+        )
 
 
 def harmless(

@@ -8,32 +8,22 @@ shares between the job and its own threads is made here.
 from __future__ import annotations
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import sys
 import threading
 import time
 from _queue import SimpleQueue  # the module of C: `queue` is one of those that are replaced
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType
 from typing import Any, Final
+
+from batchtel.base import pristine
 
 _PATIENCE: Final = 0.005
 """Seconds between two looks at a lock where waiting for it would stop every coroutine of the job."""
 
 
-def _pristine() -> ModuleType:
-    """Return a module `_thread` of our own, as the interpreter makes it: libraries patch the one that all share."""
-    spec = importlib.machinery.BuiltinImporter.find_spec("_thread")
-    if spec is None or spec.loader is None:
-        return sys.modules["_thread"]
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_thread: Final[Any] = _pristine()
+_thread: Final[Any] = pristine.module("_thread")
 
 Lock: Final = _thread.allocate_lock
 """Makes a lock that any thread can release."""
@@ -111,12 +101,12 @@ class Latch:
 
 def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
     """Look every few milliseconds whether something `holds`, at most so many seconds; False if it never did."""
-    end = time.monotonic() + seconds
+    end = pristine.monotonic() + seconds
     while not holds():
-        if time.monotonic() >= end:
+        if pristine.monotonic() >= end:
             return False
         # The coroutines of the job run meanwhile: the name is looked up, for libraries replace it.
-        time.sleep(_PATIENCE)
+        (time.sleep if is_green() else pristine.sleep)(_PATIENCE)
     return True
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from batchtel.base import pristine
 from batchtel.base.guard import warn_once
 
 _COMPRESSIONS: Final = ("none", "gzip", "deflate")
@@ -97,7 +98,7 @@ def _pairs(headers: str) -> dict[str, str]:
 def _content(path: str) -> bytes | None:
     if not path:
         return None
-    with open(path, "rb") as file:
+    with pristine.open(path, "rb") as file:
         return file.read()
 
 

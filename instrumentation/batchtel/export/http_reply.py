@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError
 
+from batchtel.base import pristine
 from batchtel.export.endpoint import Signal
 from batchtel.export.reply import Reply, accepted, shown
 
@@ -40,7 +40,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+            seconds = parsedate_to_datetime(text).timestamp() - pristine.time()
         except ValueError:
             return 0.0
     return max(0.0, seconds) if math.isfinite(seconds) else 0.0

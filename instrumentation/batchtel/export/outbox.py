@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from batchtel.base import native
+from batchtel.base import native, pristine
 from batchtel.base.guard import warn, warn_once
 from batchtel.export import messages, wait_budget
 from batchtel.export.delivery import Delivery
@@ -129,7 +127,7 @@ class Outbox:
         with self._lock:
             if self._in_flight is not None and self._in_flight_file is None:
                 self._in_flight_file = self._write(self._in_flight)
-            while self._items and time.monotonic() < until:
+            while self._items and pristine.monotonic() < until:
                 batch = self._oldest()
                 if self._write(batch) is None:
                     self._put_back(batch)
@@ -175,13 +173,13 @@ class Outbox:
             reply = self._send(self._next)
             if reply.verdict == "retry":
                 if self._spool is not None and not self.has_room:
-                    self.spool_remaining(time.monotonic() + 1.0)
+                    self.spool_remaining(pristine.monotonic() + 1.0)
                 return self._until_retry(reply)
         return 0.0
 
     def _until_retry(self, reply: Reply) -> float:
         # Not of `random`, whose numbers are the job's.
-        spread = 0.8 + 0.4 * os.urandom(1)[0] / 255
+        spread = 0.8 + 0.4 * pristine.urandom(1)[0] / 255
         wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * spread
         return max(float(wait), reply.retry_after)
 

@@ -18,9 +18,11 @@ from batchtel.base.identity import clean_name
 from batchtel.base.values import is_given, text_of
 from batchtel.runs import current, job_run, run_mark, step_run
 from batchtel.runs.attempt import offered_attempt
+from batchtel.runs.decorated import recorded
+from batchtel.runs.handle import IGNORING
 from batchtel.runs.job_run import JobRun
 from batchtel.runs.joined_run import resumed
-from batchtel.runs.opening import Held, Opened, relaying
+from batchtel.runs.opening import Held, Opened
 from batchtel.runs.run import Run
 from batchtel.runs.scope import Scope
 from batchtel.runs.step import Step as StepRecord
@@ -43,11 +45,15 @@ class Definition(ABC, Generic[Held]):
     def _unrecorded(self) -> Opened[Held]: ...
 
     def _opened(self) -> Opened[Held]:
-        return self._try_to_open() or self._unrecorded()
+        return self._try_to_open() or self._try_without_record() or Opened(cast("Held", IGNORING), None)
 
     @harmless(None)
     def _try_to_open(self) -> Opened[Held]:
         return self._open()
+
+    @harmless(None)
+    def _try_without_record(self) -> Opened[Held]:
+        return self._unrecorded()
 
     def __enter__(self) -> Held:
         opened = self._opened()
@@ -78,7 +84,7 @@ class Definition(ABC, Generic[Held]):
                 self._left_over.remove(opened)
                 return opened
         # A generator that is closed in another context than it was started in has only this list.
-        return self._left_over.pop() if self._left_over else self._unrecorded()
+        return self._left_over.pop() if self._left_over else Opened(cast("Held", IGNORING), None)
 
     def __call__(self, function: Function) -> Function:
         """Decorate a function, coroutine function, generator function or asynchronous generator function.
@@ -90,43 +96,12 @@ class Definition(ABC, Generic[Held]):
             return cast("Function", type(function)(self(function.__func__)))
         if not self._name:
             return self._named(_name_of(function))(function)
-        import inspect
-
-        if inspect.isasyncgenfunction(function):
-            return cast("Function", functools.wraps(function)(relaying(self._opened, function)))
-        if inspect.isgeneratorfunction(function):
-            return cast("Function", self._generator(function))
-        if inspect.iscoroutinefunction(function):
-            return cast("Function", self._coroutine(function))
-
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            opened = self._opened()
-            with opened:
-                return opened.until(function(*args, **kwargs))
-
-        return cast("Function", call)
+        return cast("Function", recorded(function, self._opened))
 
     def _named(self, name: str) -> Self:
         made = copy.copy(self)
         made._name, made._left_over = name, []
         return made
-
-    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            with self._opened():
-                return await function(*args, **kwargs)
-
-        return call
-
-    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with self._opened():
-                return (yield from function(*args, **kwargs))
-
-        return call
 
 
 class Job(Definition[JobRun]):
@@ -250,12 +225,22 @@ def step(name: Any = "") -> Any:
 
 def current_job() -> JobRun:
     """Return the run that this code belongs to; outside of one, a run that records nothing."""
+    return _current_job() or cast("JobRun", IGNORING)
+
+
+@harmless(None)
+def _current_job() -> JobRun:
     scope = _scope()
     return job_run.handle(_no_run() if scope is None else scope.job)
 
 
 def current_step() -> StepRun:
     """Return the step that this code belongs to; outside of one, a step that records nothing."""
+    return _current_step() or cast("StepRun", IGNORING)
+
+
+@harmless(None)
+def _current_step() -> StepRun:
     scope = _scope()
     if scope is not None and isinstance(scope.recorded, StepRecord):
         return step_run.handle(scope.recorded)

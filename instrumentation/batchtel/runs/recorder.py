@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from batchtel.base import pristine
 from batchtel.base.outcome import Outcome
 from batchtel.base.start import Start
 from batchtel.base.timestamps import iso
@@ -57,8 +57,8 @@ class Recorder:
         self.context: Any = None
         self.opened_with: Telemetry | None = None
         self.process = os.getpid()
-        self.started_at = time.time()
-        self._began = time.perf_counter()
+        self.started_at = pristine.time()
+        self._began = pristine.perf_counter()
 
     def open(self, opened_with: Telemetry, parent: Any, start: Start | None, reporting: Reporting) -> None:
         """Open the span below `parent`, an OpenTelemetry context; with `start`, as of then."""
@@ -67,9 +67,9 @@ class Recorder:
         self.span = self._span(opened_with, parent, start, reporting)
         self.context = trace.set_span_in_context(self.span, parent)
         self.opened_with = opened_with
-        ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
-        self.started_at = time.time() - ago
-        self._began = time.perf_counter() - ago
+        ago = (pristine.time_ns() - start.time) / 1e9 if start is not None else 0.0
+        self.started_at = pristine.time() - ago
+        self._began = pristine.perf_counter() - ago
 
     def _span(self, opened_with: Telemetry, parent: Any, start: Start | None, reporting: Reporting) -> Any:
         from opentelemetry import trace
@@ -87,7 +87,8 @@ class Recorder:
             parent,
             attributes=self.identity,
             links=[trace.Link(before)] if before is not None else None,
-            start_time=start and start.time,
+            # Not left to the SDK, which may have got a clock that a test of the job has replaced.
+            start_time=start.time if start is not None else pristine.time_ns(),
         )
 
     @property
@@ -119,7 +120,7 @@ class Recorder:
     @property
     def lasted(self) -> float:
         """Seconds since its start, by a clock that no one sets."""
-        return time.perf_counter() - self._began
+        return pristine.perf_counter() - self._began
 
     def add(self, counter: str, amount: float) -> None:
         """Add to the counter `batch.<level>.<counter>`."""
@@ -166,7 +167,7 @@ class Recorder:
         if process is None:
             return
         process.meter.record(f"batch.{self.level}.duration", duration, labels)
-        now = time.time()
+        now = pristine.time()
         if outcome.goes_on:
             self.enter("retrying", now)
             return
@@ -195,7 +196,7 @@ class Recorder:
             {**times, **attributes, **failure},
             outcome.severity,
         )
-        self.span.end()
+        self.span.end(pristine.time_ns())
 
     def report_part(self, title: str, result: Mapping[str, Any]) -> None:
         """Emit the event of what this process has recorded, of a run or step whose end another process reports."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextvars
 import functools
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-from batchtel.base import native
+from batchtel.base import native, pristine
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import is_child_process
@@ -86,7 +85,7 @@ class Scope:
             parent: Returns the OpenTelemetry context of the span's parent; that of the scope around if not given.
         """
         if isinstance(self.recorded, Run):
-            self.recorded.expect(start.time / 1e9 if start is not None else time.time())
+            self.recorded.expect(start.time / 1e9 if start is not None else pristine.time())
         self.outer = outer
         _current.set(self)
         process = telemetry()

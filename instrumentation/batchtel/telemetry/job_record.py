@@ -7,13 +7,13 @@ newer ones write FATAL, and leave the name of an event among the attributes. Its
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import get_current
 
+from batchtel.base import pristine
 from batchtel.telemetry.log_values import EVENT_NAMES, STANDARD
 
 _SEVERITY_TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
@@ -33,7 +33,7 @@ class JobRecord(LogRecord):
         event_names = [name for key in EVENT_NAMES if (name := attributes.pop(key, None)) is not None]
         made = cls(
             timestamp=int(record.created * 1e9),
-            observed_timestamp=time.time_ns(),
+            observed_timestamp=pristine.time_ns(),
             context=get_current() or None,
             severity_text=_SEVERITY_TEXTS.get(record.levelname, record.levelname),
             severity_number=_severity(record.levelno),

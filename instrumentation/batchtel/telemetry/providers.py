@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
+from batchtel.base import pristine
 from batchtel.base.guard import warn_once
 from batchtel.export.endpoint import Endpoint, Signal
 from batchtel.export.metrics_outbox import MetricsOutbox
@@ -157,7 +157,7 @@ class Telemetry:
         """Emit one event as a log record; `severity` is INFO, WARN or ERROR."""
         from opentelemetry._logs import LogRecord, SeverityNumber
 
-        now = time.time_ns()
+        now = pristine.time_ns()
         self._logger.emit(
             LogRecord(
                 timestamp=now,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os import urandom
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, Tracer
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import Span, Status, StatusCode
 
+from batchtel.base import pristine
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.telemetry import lookup
@@ -43,7 +43,7 @@ class RandomIds(IdGenerator):
 
     def generate_trace_id(self) -> int:
         """Return a new trace id."""
-        return int.from_bytes(urandom(16), "big") or 1  # 0 is no valid id
+        return int.from_bytes(pristine.urandom(16), "big") or 1  # 0 is no valid id
 
     def is_trace_id_random(self) -> bool:
         """Return that they are."""
@@ -51,7 +51,7 @@ class RandomIds(IdGenerator):
 
     def generate_span_id(self) -> int:
         """Return a new span id."""
-        return int.from_bytes(urandom(8), "big") or 1
+        return int.from_bytes(pristine.urandom(8), "big") or 1
 
 
 class PresetIds(IdGenerator):
@@ -92,7 +92,7 @@ def set_status(span: Span, outcome: Outcome, failure: Mapping[str, str]) -> None
     """Set the status of `span` to `outcome`; `failure` are the attributes of the exception, if there was one."""
     if failure:
         # record_exception() would add exception.escaped, which is deprecated, and fail where str(exception) does.
-        span.add_event("exception", failure)
+        span.add_event("exception", failure, pristine.time_ns())
     if outcome.status == "success":
         span.set_status(Status(StatusCode.OK))
     elif outcome.status in ("failure", "timeout", "lost"):

@@ -61,3 +61,96 @@ def test_library_spans_of_a_seeded_job(sink: Sink) -> None:
         """
     assert [run(script, sink).stdout for _ in range(2)] == ["0.6394267984578837\n"] * 2
     assert len({span.span_id for span in sink.spans()}) == 4
+
+
+def test_mocks_of_the_job_are_answered_for_it_alone(sink: Sink) -> None:
+    """A mock of a clock or of `open` counts the calls of the job, and has all its answers left for it."""
+    finished = run(
+        """
+        import sys, time
+        from unittest import mock
+        import batchtel
+        def clocks():
+            return time.time(), time.time_ns(), time.monotonic(), time.perf_counter()
+        for name in ("first", "second"):
+            answers = {each: mock.Mock(side_effect=[1]) for each in ("time", "time_ns", "monotonic", "perf_counter")}
+            opened = mock.mock_open(read_data="d")
+            with mock.patch.multiple("time", **answers), mock.patch("builtins.open", opened) as one:
+                with batchtel.job(name) as job:
+                    with batchtel.step("inner") as step:
+                        step.records(read=1)
+                    job.records(processed=1)
+                    print(clocks(), open("x").read())
+                    batchtel.flush(20)
+                one.assert_called_once_with("x")
+        """,
+        sink,
+    )
+    assert (finished.code, finished.stdout, finished.stderr) == (0, "(1, 1, 1, 1) d\n" * 2, "")
+    assert sink.total("batch.job.completions", status="success") == 2
+
+
+@pytest.mark.parametrize(
+    "replaced", ["re.compile", "os.getpid", "resource.getrusage", "os.urandom", "logging.Logger.warning", "json.dumps"]
+)
+def test_whatever_raises_the_job_does_its_work(sink: Sink, replaced: str) -> None:
+    """Where a test of the job lets a function fail that batchtel needs, no call of batchtel raises."""
+    finished = run(
+        """
+        import json, logging, os, re, resource, sys
+        from unittest import mock
+        import batchtel
+        @batchtel.job("decorated")
+        def work():
+            return "worked"
+        for ending in (None, KeyError("mine")):
+            with mock.patch(sys.argv[1], side_effect=RuntimeError("mock")):
+                try:
+                    with batchtel.job("failing") as job:
+                        job.records(processed=1)
+                        job.set(a=1)
+                        assert isinstance(job.run_id + job.trace_id + job.name, str)
+                        with batchtel.step("inner") as step:
+                            step.records(read=1)
+                        batchtel.current_job().records(processed=1)
+                        batchtel.current_step().records(read=1)
+                        if ending:
+                            raise ending
+                except KeyError as error:
+                    assert error is ending
+                print(work())
+        """,
+        sink,
+        replaced,
+        BATCHTEL_EXIT_TIMEOUT="1",
+    )
+    assert (finished.code, finished.stdout) == (0, "worked\nworked\n"), finished.stderr
+
+
+def test_a_stopped_clock_does_not_delay_the_exit(refused: str) -> None:
+    """Where every clock of the job stands still, as with freezegun, the exit waits as long as ever."""
+    finished = run(
+        """
+        import sys, time
+        def stop():
+            for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"):
+                found = getattr(time, name)
+                def stopped(value=found()):
+                    return value
+                for module in list(sys.modules.values()):
+                    # As freezegun does.
+                    for attribute, value in list(vars(module).items()):
+                        if value is found:
+                            setattr(module, attribute, stopped)
+        import batchtel
+        if sys.argv[1] == "early":
+            stop()
+        with batchtel.job("frozen"):
+            stop()
+        """,
+        None,
+        "late",
+        OTEL_EXPORTER_OTLP_ENDPOINT=refused,
+    )
+    assert finished.code == 0, finished.stderr
+    assert finished.seconds < 6, finished.seconds

@@ -96,7 +96,10 @@ class Definition(ABC, Generic[Held]):
             return cast("Function", type(function)(self(function.__func__)))
         if not self._name:
             return self._named(_name_of(function))(function)
-        return cast("Function", recorded(function, self._opened))
+        return cast("Function", recorded(function, self._opened, self))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_left_over": []}
 
     def _named(self, name: str) -> Self:
         made = copy.copy(self)
@@ -261,7 +264,7 @@ def _scope() -> Scope | None:
 
 def _is_bare(name: object) -> bool:
     """Whether `name` is what a decorator without parentheses is given."""
-    return not isinstance(name, str) and (callable(name) or isinstance(name, classmethod))
+    return not isinstance(name, str) and (callable(name) or hasattr(type(name), "__get__"))
 
 
 def _name_of(function: Any) -> str:

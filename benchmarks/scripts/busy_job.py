@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Any
 
 import batchtel
-from batchtel.redact import sdk_objects
 from batchtel.redact.patterns import Redaction
 from batchtel.runs.scope import Scope
 
@@ -80,6 +79,8 @@ def leave_out() -> None:
     Redaction.text = lambda self, text: text  # type: ignore[method-assign]
     Redaction.value = lambda self, key, value: value  # type: ignore[method-assign]
     Redaction.attributes = lambda self, attributes: dict(attributes)  # type: ignore[method-assign]
+    Redaction.pair = lambda self, name, value: (name, value)  # type: ignore[method-assign]
+    Redaction.name = lambda self, name: name  # type: ignore[method-assign]
 
 
 class Clock:
@@ -111,9 +112,8 @@ if os.environ["VARIANT"] == "bare":
 heartbeat, redaction = Clock(), Clock()
 if os.environ["VARIANT"] == "timed":
     Scope.beat = heartbeat.around(Scope.beat)  # type: ignore[method-assign]
-    for name in ("spans", "log_records", "resource"):
-        setattr(sdk_objects, name, redaction.around(getattr(sdk_objects, name)))
-    Redaction.attributes = redaction.around(Redaction.attributes)  # type: ignore[method-assign]
+    for name in ("attributes", "name", "pair", "text", "value"):
+        setattr(Redaction, name, redaction.around(getattr(Redaction, name)))
 main()
 batchtel.flush()
 if os.environ["VARIANT"] == "timed":

@@ -11,7 +11,6 @@ OpenTelemetry's own variables are the configuration: OTEL_EXPORTER_OTLP_ENDPOINT
 Nothing here raises into the job, prints to stdout, or keeps the process alive.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from batchtel.base.process_exit import in_workers
@@ -57,7 +56,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name where it is first used (PEP 562): `batchtel run` starts its command before it needs any."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    # Not by importlib, which is a module more to load.
+    value = getattr(__import__(f"{__name__}.{_HOMES[name]}", fromlist=[name]), name)
     globals()[name] = value
     return value
 

@@ -140,11 +140,9 @@ def _run(case: Case, hanging: str, folder: Path) -> Finished:
 
 
 def imports() -> float:
-    """Return the seconds of CPU that the import of a client and of the encoders needs."""
-    encoders = ("trace_encoder", "_log_encoder")
-    names = ", ".join(f"opentelemetry.exporter.otlp.proto.common.{name}" for name in encoders)
-    script = "import time, batchtel.telemetry.providers\nbegan = time.process_time()\n"
-    script += f"import batchtel.export.http_client, {names}\n"
+    """Return the seconds of CPU that the import of a client and of the encoder needs."""
+    script = "import time, batchtel.base.native\nbegan = time.process_time()\n"
+    script += "import batchtel.export.http_client, batchtel.export.encoder\n"
     return float(run(script + "print(time.process_time() - began)").stdout)
 
 
@@ -165,7 +163,7 @@ def main() -> None:
             waits = measure(case, f"http://127.0.0.1:{listener.getsockname()[1]}")
         sys.stdout.write(f"| {case.name} | {case.bound:g} s | {waits.measured:.1f} s |\n")
         sys.stdout.flush()
-    sys.stdout.write(f"\nImporting the client and the encoders needs {imports():.1f} s of CPU.\n")
+    sys.stdout.write(f"\nImporting the client and the encoder needs {imports():.1f} s of CPU.\n")
 
 
 if __name__ == "__main__":

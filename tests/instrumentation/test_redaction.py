@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToDict
 
 from batchtel.base.values import cut
 from batchtel.redact.patterns import REDACTED, WITHHELD, KeyLines, Redaction
-from batchtel.schema.signals import CUT_MARKER
+from batchtel.schema.limits import CUT_MARKER
 from tests.support.planted import SECRETS, TOKENS
 from tests.support.process import run
 from tests.support.sink import Sink

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 import batchtel
+from batchtel.base import switch
 from batchtel.schema.settings import SETTINGS, read
 from batchtel.schema.signals import ATTRIBUTES, JOB_LABELS, METRICS
 from batchtel.schema.spans_and_events import EVENTS, SPANS
@@ -198,6 +199,8 @@ def test_variables_that_are_read_are_in_the_table() -> None:
 
 ENVIRONMENT_READERS = {
     "schema/settings.py": "the table's one reader",
+    "base/switch.py": "OTEL_SDK_DISABLED, for which the table is not loaded",
+    "base/start_environment.py": "the same marks as they were at the start, and the id of the next run",
     "base/run_environment.py": "the marks between processes: TRACEPARENT and the open run",
     "base/identity.py": "the name of a program that has none",
     "export/connection.py": "the settings of a connection",
@@ -243,6 +246,13 @@ def test_defaults_of_the_table_are_what_is_used() -> None:
             assert value is (row.default == "true"), name
         else:
             assert str(value) == row.default, name
+
+
+@pytest.mark.parametrize("text", [None, "", "true", " TRUE ", "True", "false", "1", "yes"])
+def test_the_switch_is_read_by_the_table(text: str | None) -> None:
+    """What turns batchtel off without the table of settings is what the table makes of the variable."""
+    environ = {} if text is None else {"OTEL_SDK_DISABLED": text}
+    assert switch.is_asked_for(environ) is read(environ).disabled
 
 
 def test_the_first_variable_of_a_row_counts() -> None:

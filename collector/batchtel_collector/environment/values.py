@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from batchtel.schema.signals import NAME_LIMIT
+from batchtel.schema.limits import NAME_LIMIT
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 """Hosts that only this machine reaches."""

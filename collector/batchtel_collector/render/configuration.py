@@ -12,7 +12,7 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 
 import batchtel_collector
-from batchtel.schema import signals
+from batchtel.schema import limits, signals
 from batchtel.version import __version__
 from batchtel_collector.environment.destinations import STREAM_FIELDS, Destination
 from batchtel_collector.environment.durations_and_sizes import go_duration
@@ -76,7 +76,7 @@ def render(environment: Environment, typed: str = "") -> str:
             units=_grouped((metric.unit, metric.name) for metric in signals.METRICS),
             closed_labels=_closed_labels(environment),
             one_of_several=_one_of_several(environment),
-            name_limit=signals.NAME_LIMIT,
+            name_limit=limits.NAME_LIMIT,
             kept_on_records=KEPT_ON_RECORDS,
             airflow=airflow_conditions,
             but_no_family=f" and {airflow_conditions.OTHER_FAMILY}" if environment.airflow_metrics else "",

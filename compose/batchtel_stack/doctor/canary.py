@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
-from batchtel.base.run_environment import TRACE_VARIABLES
+from batchtel.base.start_environment import TRACE_VARIABLES
 from batchtel_stack.errors import UnavailableError
 
 JOB: Final = "batchtel_doctor"

@@ -13,12 +13,13 @@ from batchtel.airflow import facts
 from batchtel.base import run_environment
 from batchtel.base.guard import harmless
 from batchtel.base.opener import Opener
+from batchtel.base.start_environment import OPEN_RUN
 from batchtel.runs.run import Run
 from batchtel.schema import settings
 
 NAMES: Final = (
     *("TRACEPARENT", "BATCHTEL_JOB", "BATCHTEL_RUN_ID", "BATCHTEL_ATTEMPT"),
-    *(run_environment.OPEN_RUN, run_environment.OPEN_TYPE, run_environment.OPEN_BY),
+    *(OPEN_RUN, run_environment.OPEN_TYPE, run_environment.OPEN_BY),
     *run_environment.AIRFLOW_TASK,
 )
 """Variables by which a program finds its task, its run and its trace."""

@@ -14,8 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
-from batchtel.base import native
-from batchtel.schema import settings
+from batchtel.base import native, switch
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -25,7 +24,6 @@ LOGGER: Final = logging.getLogger("batchtel")
 _reported: Final[set[str]] = set()
 _kinds: Final[Counter[str]] = Counter()
 _waiting: Final[deque[tuple[str, tuple[object, ...]]]] = deque()
-_silent: bool | None = None
 
 KIND_LIMIT: Final = 5
 """Warnings of one kind, the part of a key before its first colon: names may be generated."""
@@ -55,7 +53,7 @@ def warn_once(key: str, message: str, *arguments: object) -> None:
     if key in _reported:
         return
     kind = key.partition(":")[0]
-    if _kinds[kind] >= KIND_LIMIT or len(_reported) >= LIMIT or is_silent():
+    if _kinds[kind] >= KIND_LIMIT or len(_reported) >= LIMIT or switch.is_off():
         return
     _kinds[kind] += 1
     _reported.add(key)
@@ -92,17 +90,6 @@ def log_waiting() -> None:
     while _waiting and not native.is_ours():
         message, arguments = _waiting.popleft()
         LOGGER.warning(message, *arguments)
-
-
-def is_silent() -> bool:
-    """Whether OTEL_SDK_DISABLED=true asks for silence, or did when telemetry was built."""
-    return settings.read().disabled if _silent is None else _silent
-
-
-def silence(silent: bool) -> None:
-    """Keep whether warnings are silenced, whatever becomes of the environment."""
-    global _silent
-    _silent = silent
 
 
 def warned_elsewhere(key: str) -> None:

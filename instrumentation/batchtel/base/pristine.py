@@ -7,8 +7,6 @@ comes. What batchtel does for itself uses these; what it does in the job's stead
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import os
 import sys
 from _io import open as _open  # of C: `builtins.open` may be a mock already
@@ -19,10 +17,11 @@ from typing import Any, Final
 
 def module(name: str) -> ModuleType:
     """Return a built-in module of our own, as the interpreter makes it: libraries patch the one that all share."""
-    spec = importlib.machinery.BuiltinImporter.find_spec(name)
-    if spec is None or spec.loader is None:
+    # By its own loader: `importlib.util` has a function for it, and costs a job 0.5 ms.
+    spec = sys.modules[name].__spec__
+    made = spec.loader.create_module(spec) if spec is not None and spec.loader is not None else None
+    if spec is None or spec.loader is None or made is None:
         return sys.modules[name]
-    made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     return made
 

@@ -11,12 +11,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Final, NamedTuple
 
 from batchtel.base.opener import Opener
-
-TRACE_VARIABLES: Final = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
-"""https://opentelemetry.io/docs/specs/otel/context/env-carriers/"""
-
-OPEN_RUN: Final = "BATCHTEL_OPEN_RUN"
-"""Holds the id of the run that is open. BATCHTEL_RUN_ID alone is only the id of the next run."""
+from batchtel.base.start_environment import AT_START, OPEN_RUN, TRACE_VARIABLES
 
 OPEN_TYPE: Final = "BATCHTEL_OPEN_TYPE"
 """Holds the type of the job whose run is open, so that all its processes count under one."""
@@ -123,13 +118,13 @@ def variables(run: OpenRun, trace: Mapping[str, str]) -> dict[str, str]:
 
 _OPEN: Final = (OPEN_RUN, OPEN_TYPE, OPEN_TALLY, OPEN_BY)
 
-_FOUND: Final = open_run()
+_FOUND: Final = open_run(AT_START)
 """The mark that was there when this process started: one that appears later is this process's own."""
 
-_FOUND_AROUND: Final = _marked(os.environ)
+_FOUND_AROUND: Final = _marked(AT_START)
 """The same, also where this process is to have a run of its own."""
 
-_FOUND_TRACE: Final = trace_carrier()
+_FOUND_TRACE: Final = trace_carrier(AT_START)
 
 _resumed = False
 

@@ -23,19 +23,13 @@ INTERNALS: Final = (
         "opentelemetry",
         "_logs",
         "the API of logs has no other module: the signal is not declared stable in Python",
-        ("auto.instrumentor", "telemetry.job_record", "telemetry.providers"),
+        ("auto.instrumentor", "telemetry.events", "telemetry.job_record", "telemetry.logs"),
     ),
     Internal(
         "opentelemetry.sdk",
         "_logs",
         "the SDK of logs has no other module, for the same reason",
-        ("auto.instrumentor", "redact.sdk_objects", "telemetry.logs", "telemetry.providers"),
-    ),
-    Internal(
-        "opentelemetry.exporter.otlp.proto.common",
-        "_log_encoder",
-        "the encoder of log records has no other module, for the same reason",
-        ("airflow.preload", "export.messages"),
+        ("auto.instrumentor", "export.encoder", "telemetry.events", "telemetry.logs", "telemetry.providers"),
     ),
     Internal(
         "opentelemetry.context",

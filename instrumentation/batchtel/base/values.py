@@ -7,7 +7,6 @@ UTF-8) would lose its whole batch of spans or log records.
 from __future__ import annotations
 
 import contextlib
-import math
 import traceback
 from collections.abc import Sequence
 from itertools import islice
@@ -15,7 +14,7 @@ from types import TracebackType
 from typing import Final, SupportsIndex
 
 from batchtel.base.guard import warn_once
-from batchtel.schema.signals import CUT_MARKER, VALUE_LIMIT
+from batchtel.schema.limits import CUT_MARKER, VALUE_LIMIT
 
 AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
 
@@ -104,7 +103,8 @@ def number_of(value: object, what: str) -> float | None:
     """Return `value` as a number; None, reported once, for anything else."""
     with contextlib.suppress(Exception):
         number = float(value)  # type: ignore[arg-type]  # asked of anything
-        if not isinstance(value, str) and not math.isnan(number):
+        # NaN differs from itself; `math` is a library to load for that alone.
+        if not isinstance(value, str) and number == number:
             return number
     warn_once(f"number {what}", "%s=%.60s is not a number; it is not used", what, text_of(value))
     return None

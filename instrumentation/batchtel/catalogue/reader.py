@@ -16,7 +16,7 @@ from batchtel.base.identity import is_name
 from batchtel.base.nearest import nearest
 from batchtel.base.values import text_of
 from batchtel.catalogue.keys import JOB, TEXT, UNUSED, CatalogueJob, Kind, Table, WrongValueError
-from batchtel.schema.signals import NAME_LENGTH
+from batchtel.schema.limits import NAME_LENGTH
 
 SHOWN: Final = 3
 """Problems that a job's warning names; `batchtel jobs check` names all."""

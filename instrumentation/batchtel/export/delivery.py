@@ -9,12 +9,13 @@ import contextlib
 import logging
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from batchtel.base import kept_modules
 from batchtel.base.guard import LOGGER, lack
 from batchtel.base.values import text_of
-from batchtel.export import client, messages
+from batchtel.export import client
 from batchtel.export.reply import Reply, shown
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ class Delivery:
         self._timeout = timeout
         self._client: client.Client | None = None
 
-    def send(self, payload: Any) -> Reply:
-        """Send what `messages.encode` accepts once, and return what became of it."""
+    def send(self, encode: Callable[[], bytes]) -> Reply:
+        """Send the request that `encode` returns once, and return what became of it."""
         try:
             with ExporterLog():
-                body = messages.encode(self._endpoint.signal, payload)
+                body = encode()
         except Exception as error:
             if lack(error):
                 # Of a package or of memory: nothing is wrong with what was recorded.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 if TYPE_CHECKING:
     from batchtel.export.endpoint import Signal
@@ -13,24 +13,9 @@ if TYPE_CHECKING:
 _NAMES: Final = {"traces": ("trace", "Trace"), "metrics": ("metrics", "Metrics"), "logs": ("logs", "Logs")}
 
 
-def encode(signal: Signal, payload: Any) -> bytes:
-    """Encode spans or log records of the SDK, or ResourceMetrics of OTLP, as the ExportServiceRequest of `signal`.
-
-    Raises:
-        Exception: A value in it is none that OTLP has.
-    """
-    request: Message
-    if signal == "traces":
-        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-
-        request = encode_spans(payload)
-    elif signal == "logs":
-        from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
-
-        request = encode_logs(payload)
-    else:
-        request = _message(signal, "Request")(resource_metrics=payload)
-    return bytes(request.SerializeToString())
+def encode_metrics(collections: list[Any]) -> bytes:
+    """Encode ResourceMetrics of OTLP as an ExportMetricsServiceRequest."""
+    return bytes(_message("metrics", "Request")(resource_metrics=collections).SerializeToString())
 
 
 def request(signal: Signal) -> Any:
@@ -56,9 +41,8 @@ def response(signal: Signal, data: bytes) -> Any:
 
 
 def load(signal: Signal) -> None:
-    """Import what encodes `signal`, and what reads the replies."""
+    """Import what reads the replies, and for metrics what encodes them."""
     response(signal, b"")
-    encode(signal, [])
 
 
 def method(signal: Signal) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from batchtel.export import messages
 from batchtel.export.endpoint import Endpoint
 from batchtel.export.outbox import Outbox
 from batchtel.export.reply import Reply
@@ -48,13 +49,13 @@ class MetricsOutbox(Outbox):
             self._pull()
         super().spool_remaining(until)
 
-    def _payload(self, batch: list[Any]) -> Any:
+    def _encoded(self, batch: list[Any]) -> bytes:
         # Nothing to redact: labels are those of the table, and the resource, the same for all, is clean.
         together = type(batch[0])()
         together.CopyFrom(batch[0])
         for collection in batch[1:]:
             together.scope_metrics[0].metrics.extend(collection.scope_metrics[0].metrics)
-        return [together]
+        return messages.encode_metrics([together])
 
     def _next(self) -> list[Any]:
         if self._failures or self._one_by_one:

@@ -10,6 +10,7 @@ from batchtel.base import native, pristine
 from batchtel.base.guard import warn, warn_once
 from batchtel.export import messages, wait_budget
 from batchtel.export.delivery import Delivery
+from batchtel.export.encoder import Encoder
 from batchtel.export.endpoint import Endpoint
 from batchtel.export.outage_marker import Outage
 from batchtel.export.reply import Reply
@@ -17,7 +18,6 @@ from batchtel.export.spool import Spool, Spooled
 from batchtel.export.undelivered import Undelivered
 from batchtel.export.waiting import Waiting
 from batchtel.export.worker import Worker
-from batchtel.redact import sdk_objects
 from batchtel.redact.patterns import Redaction
 
 QUEUE_LIMIT: Final = 16384
@@ -47,7 +47,7 @@ class Outbox:
         self, endpoint: Endpoint, interval: float, timeout: float, spool: Spool | None, redaction: Redaction
     ) -> None:
         self._endpoint = endpoint
-        self._redaction = redaction
+        self._encoder = Encoder(redaction)
         self._delivery = Delivery(endpoint, timeout)
         self._spool = spool
         self._outage = Outage(endpoint.url)
@@ -145,7 +145,7 @@ class Outbox:
     def _write(self, batch: list[Any]) -> Path | None:
         assert self._spool is not None
         try:
-            path = self._spool.write(messages.encode(self._endpoint.signal, self._payload(batch)))
+            path = self._spool.write(self._encoded(batch))
             self.undelivered.spooled[path] = len(batch)
             return path
         except Exception as error:
@@ -153,10 +153,10 @@ class Outbox:
             warn_once("spool", "cannot write to the spool BATCHTEL_SPOOL_DIR: %s", error)
             return None
 
-    def _payload(self, batch: list[Any]) -> Any:
-        """Return the items of one request as they are encoded."""
-        clean = sdk_objects.spans if self._endpoint.signal == "traces" else sdk_objects.log_records
-        return clean(batch, self._redaction)
+    def _encoded(self, batch: list[Any]) -> bytes:
+        """Return the request of some items, without secrets."""
+        encode = self._encoder.spans if self._endpoint.signal == "traces" else self._encoder.log_records
+        return encode(batch)
 
     def _oldest(self) -> list[Any]:
         """Remove and return the items of one request, the oldest, batchtel's own before others."""
@@ -188,7 +188,7 @@ class Outbox:
             batch = self._in_flight = pop()
         reply = Reply("retry")
         try:
-            reply = self._delivery.send(self._payload(batch))
+            reply = self._delivery.send(lambda: self._encoded(batch))
         finally:
             self._on_reply(batch, reply)
         if not (reply.is_unsent and len(batch) > 1):

@@ -63,7 +63,7 @@ class Redaction:
         text = text_of(text)
         lower = text.lower()
         text = secret_shapes.replaced(text, lower, REDACTED)
-        if any(hint in lower for hint in secret_names.HINTS):
+        if secret_names.has_hint(lower):
             text = secret_names.replaced(text, REDACTED)
         return text if self._own is None else self._own.sub(_replace_own, text)
 

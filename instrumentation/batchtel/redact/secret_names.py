@@ -58,6 +58,14 @@ _GOES_ON: Final = r"[.,;!]?[ \t]++(?!\w++[=:])[\w(]"
 _COUNTS: Final = r"[\s,;|/(]++\d*+\s?+(?:fail|skip|error|warn|total|xfail)"
 
 
+def has_hint(lower: str) -> bool:
+    """Whether `lower`, text in lower case, may name a secret."""
+    for hint in HINTS:  # noqa: SIM110  # any() costs three times as much, for nearly every text in vain
+        if hint in lower:
+            return True
+    return False
+
+
 def level_of(name: str) -> Level:
     """Return whether a name is that of a secret: always (`strong`), or where its value may be one (`weak`)."""
     return _level_of(name[-_NAME_LENGTH:])
@@ -66,7 +74,7 @@ def level_of(name: str) -> Level:
 @lru_cache(maxsize=1024)
 def _level_of(name: str) -> Level:
     lower = name.lower()
-    if not any(hint in lower for hint in HINTS):
+    if not has_hint(lower):
         return ""
     if _compiled(_STRONG).search(name):
         return "strong"

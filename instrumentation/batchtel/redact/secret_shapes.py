@@ -36,6 +36,8 @@ def _web_token(found: re.Match[str], by: str) -> str:
     return found[0]
 
 
+_GITHUB: Final = ("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_")
+
 # Each rule: text of which one has to be there, in lower case, for the pattern to be worth its price (many times that
 # of the search for the text); the pattern; and what becomes of a match.
 _RULES: Final[tuple[tuple[tuple[str, ...], str, Replace], ...]] = (
@@ -51,7 +53,7 @@ _RULES: Final[tuple[tuple[tuple[str, ...], str, Replace], ...]] = (
     (("eyj",), r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)++", _web_token),
     (("akia", "asia"), r"(\b)(?-i:A(?:KIA|SIA)[A-Z0-9]{16})", _after_first),
     (("aiza", "ya29."), r"(\b)(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}+)", _after_first),
-    (("gh", "github_pat_"), r"(\b)(?:gh[opsur]_[A-Za-z0-9]{30,}+|github_pat_[A-Za-z0-9_]{30,}+)", _after_first),
+    (_GITHUB, r"(\b)(?:gh[opsur]_[A-Za-z0-9]{30,}+|github_pat_[A-Za-z0-9_]{30,}+)", _after_first),
     (("glpat-", "xox", "k_live_", "npm_"), r"(\b)(?:glpat-|xox[abeoprs]-|[rs]k_live_|npm_)[\w-]{10,}+", _after_first),
     (("sk-",), r"(\b)sk-(?:(?:ant|proj)-[\w-]{20,}+|[A-Za-z0-9]{32,}+)", _after_first),
     (("pypi-", "sg."), r"(\b)(?:pypi-[\w-]{50,}+|SG\.[\w-]{16,}+\.[\w-]{16,}+)", _after_first),
@@ -64,8 +66,11 @@ _KEY_GOES_ON: Final = r"\s*+(?:[A-Za-z0-9+/=]*+|(?:Proc-Type|DEK-Info|Comment|Ve
 def replaced(text: str, lower: str, by: str) -> str:
     """Return `text` with each secret replaced by `by`; `lower` is the text in lower case."""
     for hints, pattern, replace in _RULES:
-        if any(hint in lower for hint in hints):
-            text = _sub(pattern, replace, by, text)
+        # A loop, not any(): nearly every text is looked through for nothing, and a generator costs more than the look.
+        for hint in hints:
+            if hint in lower:
+                text = _sub(pattern, replace, by, text)
+                break
     return text
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from batchtel.base.guard import warn_once
 from batchtel.base.outcome import Outcome
 from batchtel.base.values import AttributeValue, attribute_value, cut, text_of
-from batchtel.schema.signals import ATTRIBUTE_LIMIT, ATTRIBUTES, SOURCE_LENGTH, SOURCE_LIMIT
+from batchtel.schema.limits import ATTRIBUTE_LIMIT, SOURCE_LENGTH, SOURCE_LIMIT
+from batchtel.schema.signals import ATTRIBUTES
 
 _OWN_KEYS: Final = frozenset(attribute.key for attribute in ATTRIBUTES)
 

@@ -6,7 +6,7 @@ import itertools
 
 from batchtel.base.values import exception_attributes, text_of
 from batchtel.runs.recorder import Recorder
-from batchtel.schema.signals import RUN_EVENT_LIMIT
+from batchtel.schema.limits import RUN_EVENT_LIMIT
 
 
 class FailedRecords:

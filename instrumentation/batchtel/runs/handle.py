@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchtel.base.calls import public
 from batchtel.base.guard import warn_once
 from batchtel.base.identity import UNKNOWN
-from batchtel.runs.run import Run
-from batchtel.runs.step import Step
+
+if TYPE_CHECKING:
+    from batchtel.runs.run import Run
+    from batchtel.runs.step import Step
 
 
 class Handle:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from batchtel.base.calls import public
 from batchtel.runs.handle import Handle
-from batchtel.runs.run import Run
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from batchtel.runs.run import Run
 
 
 class JobRun(Handle):

@@ -13,13 +13,14 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from batchtel.base.awaitables import is_future
 from batchtel.base.guard import harmless
-from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import at_end
-from batchtel.runs.scope import Scope
+
+if TYPE_CHECKING:
+    from batchtel.runs.open_scope import OpenScope
 
 Held = TypeVar("Held")
 
@@ -34,7 +35,7 @@ class Opened(Generic[Held]):
     recorded.
     """
 
-    def __init__(self, handle: Held, scope: Scope | None) -> None:
+    def __init__(self, handle: Held, scope: OpenScope | None) -> None:
         self.handle = handle
         self.scope = scope
         self._is_pending = False
@@ -70,7 +71,7 @@ _process = 0
 
 
 @harmless(None)
-def _hold(opened: Opened[Any], scope: Scope, result: Any) -> Any:
+def _hold(opened: Opened[Any], scope: OpenScope, result: Any) -> Any:
     """Return what stands for `result` and ends `opened` when that has ended; None if `result` is no unfinished work."""
     if is_future(result):
         _keep(opened)
@@ -150,19 +151,19 @@ def _resumed(opened: Opened[Any]) -> Opened[Any]:
 
 
 @harmless(None)
-def _done(opened: Opened[Any], scope: Scope, future: Any) -> None:
+def _done(opened: Opened[Any], scope: OpenScope, future: Any) -> None:
     _pending.pop(id(opened), None)
     if future.cancelled():
-        scope.close(Outcome("cancelled", reason="CancelledError"))
+        scope.cancel("CancelledError")
     else:
         # Not exception(), which would keep asyncio from its message about an exception that was never retrieved.
         scope.end(future._exception)
 
 
 @harmless(None)
-def _abandon(opened: Opened[Any], scope: Scope) -> None:
+def _abandon(opened: Opened[Any], scope: OpenScope) -> None:
     if _pending.pop(id(opened), None) is not None:
-        scope.close(Outcome("cancelled", reason="GeneratorExit"))
+        scope.cancel("GeneratorExit")
 
 
 def _keep(opened: Opened[Any]) -> None:

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from batchtel.base import run_environment
 from batchtel.base.guard import harmless
+from batchtel.base.start_environment import OPEN_RUN
 from batchtel.runs import current
 
 _ENVIRONMENT: Final = 5
@@ -99,7 +99,7 @@ def _marked(env: Mapping[Any, Any]) -> dict[Any, Any] | None:
     if not mark:
         return None
     present = {os.fsdecode(name): os.fsdecode(value) for name, value in env.items()}
-    if env is not os.environ and present.get(run_environment.OPEN_RUN) != os.environ.get(run_environment.OPEN_RUN):
+    if env is not os.environ and present.get(OPEN_RUN) != os.environ.get(OPEN_RUN):
         return None
     unchanged = {name: value for name, value in mark.items() if present.get(name) == os.environ.get(name)}
     return {**present, **unchanged}

@@ -145,12 +145,13 @@ class Recorder:
 
         Where its code runs elsewhere, only start and end are counted here.
         """
-        if self.opened_with is not None:
+        key = (self.level, *self.labels.values())
+        if self.opened_with is not None and not self.opened_with.has_zeros(key):
             failure = {"status": "failure", "error_type": "unknown"}
             completions = {**self.labels, "status": "success"}, {**self.labels, **failure}
             names = COUNTERS[self.level] if is_here else (f"batch.{self.level}.runs.started",)
             zeros = {**dict.fromkeys(names, (self.labels,)), f"batch.{self.level}.completions": completions, **also}
-            self.opened_with.zero(zeros, (self.level, *self.labels.values()))
+            self.opened_with.zero(zeros, key)
 
     def start(self) -> None:
         """Record the start: the counter, and the state `running`."""
@@ -186,7 +187,8 @@ class Recorder:
         # Here, and not only on the way out: a job's own tracer provider exports our spans by itself.
         attributes = process.redaction.attributes({**result, **outcome.attributes()})
         times = {"batch.started_at": iso(self.started_at), "batch.duration": duration}
-        failure = process.redaction.attributes(exception_attributes(outcome.exception))
+        described = exception_attributes(outcome.exception)
+        failure = process.redaction.attributes(described) if described else described
         self.span.set_attributes(attributes)
         set_status(self.span, outcome, failure)
         finished = "batch.run.finished" if self.level == "job" else "batch.step.finished"

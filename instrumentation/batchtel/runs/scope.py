@@ -141,6 +141,10 @@ class Scope:
             outcome = outcome._replace(goes_on=True)
         self.close(outcome)
 
+    def cancel(self, reason: str) -> None:
+        """Close it as cancelled."""
+        self.close(Outcome("cancelled", reason=reason))
+
     def close(self, outcome: Outcome, duration: float | None = None) -> None:
         """Close it; later calls and calls in a forked child do nothing.
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from batchtel.base.calls import public
 from batchtel.runs import job_run
 from batchtel.runs.handle import Handle
 from batchtel.runs.job_run import JobRun
-from batchtel.runs.step import Step
+
+if TYPE_CHECKING:
+    from batchtel.runs.step import Step
 
 
 class StepRun(Handle):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from batchtel.schema.signals import RUN_LAST_LIMIT, RUN_LOG_LIMIT, Attribute
+from batchtel.schema.limits import RUN_LAST_LIMIT, RUN_LOG_LIMIT
+from batchtel.schema.signals import Attribute
 
 
 class Span(NamedTuple):

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 from batchtel.base.values import cut, exception_attributes, shown_text, text_of
-from batchtel.schema.signals import NAME_LIMIT
+from batchtel.schema.limits import NAME_LIMIT
 
 _DEPTH: Final = 6
 """Levels of lists and mappings in each other that are kept."""

@@ -10,17 +10,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry._logs import LogRecord
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from batchtel.base import native
 from batchtel.base.guard import harmless
 from batchtel.base.values import cut, text_of
 from batchtel.export.delivery import ExporterLog
-from batchtel.schema.signals import BODY_LIMIT
+from batchtel.schema.limits import BODY_LIMIT
 from batchtel.telemetry import open_runs
 from batchtel.telemetry.job_record import JobRecord
 from batchtel.telemetry.log_values import can_wait, sendable
@@ -28,6 +30,8 @@ from batchtel.telemetry.log_values import can_wait, sendable
 if TYPE_CHECKING:
     from batchtel.telemetry.run_log import RunLog
 
+
+_NO_CONTEXT: Final = Context()
 
 OUTPUT = "batchtel.output"
 """Name of the logger that the output of a command is recorded by."""
@@ -45,6 +49,17 @@ class QueueProcessor(LogRecordProcessor):
         record = log_record.log_record
         if isinstance(record, JobRecord):
             record.restore()
+        resource = log_record.resource or self._resource
+        self.queue(record, resource, log_record.instrumentation_scope, log_record.limits)
+
+    def queue(
+        self,
+        record: LogRecord,
+        resource: Resource | None = None,
+        instrumentation_scope: InstrumentationScope | None = None,
+        limits: Any = None,
+    ) -> None:
+        """Queue a record whose attributes are within the limits of the SDK, with the identity of the current run."""
         if isinstance(record.body, str):
             record.body = cut(text_of(record.body), BODY_LIMIT)
         scope = open_runs.scope()
@@ -58,9 +73,8 @@ class QueueProcessor(LogRecordProcessor):
                 record.span_id = scope.span_context.span_id
                 record.trace_flags = scope.span_context.trace_flags
         # The context keeps the spans of the job alive; the ids were copied when the record was made.
-        record.context = Context()
-        resource = log_record.resource or self._resource
-        self._put(ReadableLogRecord(record, resource, log_record.instrumentation_scope, log_record.limits))
+        record.context = _NO_CONTEXT
+        self._put(ReadableLogRecord(record, resource or self._resource, instrumentation_scope, limits))
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Do nothing: flushes go through `batchtel.flush`, under one deadline for all signals."""

@@ -15,9 +15,9 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 from opentelemetry.trace import get_current_span
 
 from batchtel.base import native, pristine
+from batchtel.export.otlp_values import key_values
 from batchtel.schema.signals import Metric, metric
 from batchtel.telemetry import series
-from batchtel.telemetry.otlp_values import key_values
 from batchtel.telemetry.series import Exemplar, Series
 from batchtel.version import __version__
 

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from batchtel.base import kept_modules, memory, native
+from batchtel.base import kept_modules, memory, native, switch
 from batchtel.base.calls import public
-from batchtel.base.guard import INCOMPLETE, harmless, silence, warn_once
+from batchtel.base.guard import INCOMPLETE, harmless, warn_once
 from batchtel.base.process_exit import at_end, is_child_process
 from batchtel.base.values import number_of
 from batchtel.schema import settings as settings_table
@@ -65,19 +65,20 @@ def is_off() -> bool:
     if _built:
         return _telemetry is None
     settings = _settings or settings_table.read()
-    return settings.disabled or not settings.wanted or not settings.has_endpoint
+    return switch.is_off() or not settings.wanted or not settings.has_endpoint
 
 
 @contextlib.contextmanager
 def replaced(replacement: Telemetry) -> Iterator[None]:
     """Use `replacement` as the telemetry of this process for a while; a child that is forked meanwhile has none."""
     global _telemetry, _built, _is_replaced
-    before = _telemetry, _built, _is_replaced
+    before, off = (_telemetry, _built, _is_replaced), switch.replace(False)
     _telemetry, _built, _is_replaced = replacement, True, True
     try:
         yield
     finally:
         _telemetry, _built, _is_replaced = before
+        switch.replace(off)
         if _telemetry is None:
             replacement.release_logging()
 
@@ -102,8 +103,7 @@ def _build() -> Telemetry | None:
     global _settings
     # Of a forked child those of its parent: what that has changed since it began is for other programs.
     settings = _settings or settings_table.read()
-    silence(settings.disabled)
-    if settings.disabled or not settings.wanted:
+    if switch.keep() or not settings.wanted:
         return None
     for problem in settings.problems:
         warn_once(problem, "%s", problem)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
-from batchtel.base import pristine
 from batchtel.base.guard import warn_once
 from batchtel.export.endpoint import Endpoint, Signal
 from batchtel.export.metrics_outbox import MetricsOutbox
@@ -16,10 +15,9 @@ from batchtel.export.outbox import Outbox
 from batchtel.export.outboxes import START_DELAY, Outboxes
 from batchtel.export.spool import Spool
 from batchtel.export.worker import Worker
-from batchtel.redact import sdk_objects
 from batchtel.redact.patterns import Redaction
+from batchtel.schema.limits import RUN_LAST_LIMIT, RUN_LOG_LIMIT
 from batchtel.schema.settings import Settings
-from batchtel.schema.signals import RUN_LAST_LIMIT, RUN_LOG_LIMIT
 from batchtel.telemetry import open_runs
 from batchtel.version import __version__
 
@@ -58,6 +56,7 @@ class Telemetry:
         from opentelemetry.sdk._logs import LoggerProvider
         from opentelemetry.sdk.resources import Resource
 
+        from batchtel.telemetry.events import Events
         from batchtel.telemetry.log_hook import HOOK
         from batchtel.telemetry.logs import LogCapture, QueueProcessor
         from batchtel.telemetry.metrics import Meter
@@ -66,7 +65,9 @@ class Telemetry:
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out
         self.outboxes = Outboxes(settings.deadline, settings.spool_folder)
-        resource = sdk_objects.resource(Resource.create(_described(settings.environment)), self.redaction)
+        described = Resource.create(_described(settings.environment))
+        # A detector can put its whole command line there.
+        resource = Resource(self.redaction.attributes(described.attributes), described.schema_url)
         if "deployment.environment.name" not in resource.attributes:
             warn_once("environment", NO_ENVIRONMENT)
         self._ids: PresetIds | None = None
@@ -77,8 +78,9 @@ class Telemetry:
         spans = self._outbox("traces", settings.span_delay)
         self._metrics, self._logs = metrics, logs
         provider = LoggerProvider(resource, shutdown_on_exit=False)
-        provider.add_log_record_processor(QueueProcessor(resource, logs.put if logs else _discard))
-        self._logger = provider.get_logger("batchtel", __version__)
+        queue = QueueProcessor(resource, logs.put if logs else _discard)
+        provider.add_log_record_processor(queue)
+        self.events = Events(provider.get_logger("batchtel", __version__), queue, settings.environment)
         self._capture = LogCapture(provider, settings.lowest_level, self._report_log_limit)
         HOOK.install()
         self.put_span: Callable[[Any], None] = spans.put if spans else _discard
@@ -142,10 +144,12 @@ class Telemetry:
         if self._ids is not None:
             self._ids.preset = (trace_id, span_id)
 
+    def has_zeros(self, key: tuple[str, ...]) -> bool:
+        """Whether `zero` was called with `key` before."""
+        return key in self._reported_zeros
+
     def zero(self, counters: Mapping[str, tuple[Mapping[str, str], ...]], key: tuple[str, ...]) -> None:
-        """Add 0 to `counters` once for each `key`, and collect: their series exist before the first increment."""
-        if key in self._reported_zeros:
-            return
+        """Add 0 to `counters`, those of `key`, and collect: their series exist before the first increment."""
         self._reported_zeros.add(key)
         for name, attribute_sets in counters.items():
             for attributes in attribute_sets:
@@ -153,23 +157,9 @@ class Telemetry:
         if self._metrics is not None and self._metrics.has_room:
             self.collect()
 
-    def event(self, name: str, body: str, attributes: Mapping[str, Any], *, severity: str, context: Any) -> None:
+    def event(self, name: str, body: str, attributes: dict[str, Any], *, severity: str, context: Any) -> None:
         """Emit one event as a log record; `severity` is INFO, WARN or ERROR."""
-        from opentelemetry._logs import LogRecord, SeverityNumber
-
-        now = pristine.time_ns()
-        self._logger.emit(
-            LogRecord(
-                timestamp=now,
-                observed_timestamp=now,
-                context=context,
-                severity_text=severity,
-                severity_number=SeverityNumber[severity],
-                body=body,
-                attributes=dict(attributes),
-                event_name=name,
-            )
-        )
+        self.events.emit(name, body, attributes, severity, context)
 
     def copy(self, record: logging.LogRecord) -> None:
         """Send a log record of the current run that did not pass the standard library's loggers."""
@@ -181,7 +171,7 @@ class Telemetry:
             f"run {run.run_id} of {run.name} has logged more than {RUN_LOG_LIMIT} records; of the rest warnings "
             f"are sent, and the last {RUN_LAST_LIMIT} at its end"
         )
-        self.event("batch.log.limit", body, run.identity, severity="WARN", context=run.context)
+        self.event("batch.log.limit", body, dict(run.identity), severity="WARN", context=run.context)
 
     def send_last_log_records(self, log: RunLog) -> None:
         """Send the last log records of a run, which is about to end."""

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from typing import Any, Final
 
-from batchtel.schema.signals import RUN_LAST_LIMIT, RUN_LOG_LIMIT, RUN_WARNING_LIMIT
+from batchtel.schema.limits import RUN_LAST_LIMIT, RUN_LOG_LIMIT, RUN_WARNING_LIMIT
 
 _SEVERE: Final = logging.WARNING
 

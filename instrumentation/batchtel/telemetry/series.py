@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
+from batchtel.export.otlp_values import key_values
 from batchtel.schema.signals import Metric
-from batchtel.telemetry.otlp_values import key_values
 
 
 class Exemplar(NamedTuple):

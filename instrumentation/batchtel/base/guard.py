@@ -10,6 +10,7 @@ import errno
 import functools
 import logging
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
@@ -115,6 +116,9 @@ def warn_of_failure(place: str, error: Exception) -> None:
 
     Raises nothing: a logger or a handler of the job's may fail, too.
     """
+    if sys.is_finalizing():
+        # The interpreter is torn down: what fails for that is no defect, and there is nothing left to record with.
+        return
     with contextlib.suppress(Exception):
         if lacking := lack(error):
             warn_once(f"lack:{lacking}", INCOMPLETE, lacking)

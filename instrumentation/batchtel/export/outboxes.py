@@ -39,6 +39,8 @@ class Outboxes:
         self._own = self._longest_wait = 0.0
         self._folder = folder
         self._is_reported = self._is_stopped = False
+        self.is_late = False
+        """Whether the main thread has ended before this began."""
         self.run = ""
         """The run that is named at the end, the newest of the process."""
 
@@ -123,11 +125,11 @@ class Outboxes:
         return False
 
     def run_ended(self) -> None:
-        """Flush where a process may end without another flush: a worker, forked or of a pool, or after `stop`."""
+        """Flush where a process may end without another flush: a worker, forked or of a pool, after `stop`, or late."""
         if self._has_host:
             for outbox in self._all:
                 outbox.worker.wake()
-        elif is_child_process() or self._is_stopped:
+        elif is_child_process() or self._is_stopped or self.is_late:
             failing = any(outbox.is_failing for outbox in self._all)
             self.flush_by_deadline(START_DELAY if failing else math.inf)
 

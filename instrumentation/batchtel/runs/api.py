@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from batchtel.base.calls import lenient
 from batchtel.base.guard import harmless
+from batchtel.base.ignoring import IGNORING
 from batchtel.base.values import is_given, text_of
 from batchtel.runs import unrecorded
 from batchtel.runs.definition import Definition, Function
-from batchtel.runs.handle import IGNORING
 from batchtel.runs.job_run import JobRun
 from batchtel.runs.opening import Opened
 from batchtel.runs.step_run import StepRun

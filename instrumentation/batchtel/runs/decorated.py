@@ -9,7 +9,7 @@ from typing import Any
 
 from batchtel.base.guard import warn_once
 from batchtel.base.values import text_of
-from batchtel.runs.opening import Opened, relaying
+from batchtel.runs.opening import Opened, begun, relaying
 
 
 def recorded(function: Any, opened: Callable[[], Opened[Any]], decorate: Callable[[Any], Any]) -> Any:
@@ -120,7 +120,7 @@ def _coroutine(function: Callable[..., Any], opened: Callable[[], Opened[Any]]) 
 
 def _generator(function: Callable[..., Any], opened: Callable[[], Opened[Any]]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        with opened():
+        with begun(opened()):
             return (yield from function(*args, **kwargs))
 
     return call

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar, cast
 
 from batchtel.base.guard import harmless
+from batchtel.base.ignoring import IGNORING
 from batchtel.base.values import text_of
 from batchtel.runs.decorated import recorded
-from batchtel.runs.handle import IGNORING
 from batchtel.runs.opening import Held, Opened
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from batchtel.base.calls import public
 from batchtel.base.guard import warn_once
-from batchtel.base.identity import UNKNOWN
 
 if TYPE_CHECKING:
     from batchtel.runs.run import Run
@@ -67,22 +66,3 @@ class Handle:
             warn_once(
                 f"joined:{status}", "the run was opened by another process; only that one can end it as %s", status
             )
-
-
-class Ignoring:
-    """The handle where not even an unrecorded run can be made, as where a job's test has replaced what that needs."""
-
-    name = UNKNOWN
-    run_id = trace_id = ""
-    attempt = 1
-    newest_data = None
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        """Return a function that ignores what it is given."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return lambda *args, **kwargs: None
-
-
-IGNORING: Final = Ignoring()
-"""The only one: it has no state."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -173,7 +174,7 @@ class Scope:
             return
         self.closed = True
         try:
-            if self.recorder.is_of_this_process:
+            if self.recorder.is_of_this_process and not sys.is_finalizing():
                 lasted = self.recorder.lasted if duration is None else duration
                 self._report_end(self.recorded.description.ending(outcome), lasted)
         finally:
@@ -196,7 +197,7 @@ class Scope:
     @harmless(None)
     def _flush(self) -> None:
         process, flush = self.recorder.opened_with, self.recorded.reporting.flush
-        if process is None or not self.recorder.is_of_this_process or flush == "none":
+        if process is None or not self.recorder.is_of_this_process or flush == "none" or sys.is_finalizing():
             return
         if flush == "end" and self.is_run:
             process.outboxes.run_ended()

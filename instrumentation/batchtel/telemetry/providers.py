@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import unquote
 
 from batchtel.base.guard import warn_once
 from batchtel.export.endpoint import Endpoint, Signal
@@ -60,12 +59,13 @@ class Telemetry:
         from batchtel.telemetry.log_hook import HOOK
         from batchtel.telemetry.logs import LogCapture, QueueProcessor
         from batchtel.telemetry.metrics import Meter
+        from batchtel.telemetry.resource import detected
 
         self.settings = settings
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out
         self.outboxes = Outboxes(settings.deadline, settings.spool_folder)
-        described = Resource.create(_described(settings.environment))
+        described = detected(settings.environment)
         # A detector can put its whole command line there.
         resource = Resource(self.redaction.attributes(described.attributes), described.schema_url)
         if "deployment.environment.name" not in resource.attributes:
@@ -201,15 +201,6 @@ def _beat() -> None:
     """Let every open run report its heartbeat, which needs no thread of its own."""
     for scope in open_runs.recorded_scopes():
         scope.beat()
-
-
-def _described(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the resource attributes that the variables name; a job may have changed them since the run began."""
-    pairs = (item.partition("=") for item in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
-    named = {key.strip(): unquote(value.strip()) for key, equals, value in pairs if equals and key.strip()}
-    if name := environ.get("OTEL_SERVICE_NAME"):
-        named["service.name"] = name
-    return named
 
 
 def extracted(carrier: Mapping[str, str], here: Any) -> Any:

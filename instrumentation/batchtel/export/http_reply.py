@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from google.protobuf.message import DecodeError
 
 from batchtel.base import pristine
+from batchtel.export import messages
 from batchtel.export.endpoint import Signal
 from batchtel.export.reply import Reply, accepted, shown
 
@@ -24,13 +25,35 @@ def judged(signal: Signal, status: int, reason: str, headers: Mapping[str, str],
     The names of `headers` are found in upper and lower case.
     """
     if 200 <= status < 300:
-        return accepted(signal, content)
+        return _success(signal, status, headers, content)
     if 300 <= status < 400:
         return Reply("retry", _redirect(status, headers), retry_after(headers))
     line = _status(status, reason, headers, content)
     if status in (408, 429) or status >= 500:
         return Reply("retry", line, retry_after(headers))
     return Reply("refused", line, is_misdirected=status in _MISDIRECTED)
+
+
+def _success(signal: Signal, status: int, headers: Mapping[str, str], content: bytes) -> Reply:
+    """Judge a response of 2xx, which a login page, a proxy or any web server gives as well as a receiver of OTLP.
+
+    A receiver answers with an ExportServiceResponse in its content type; where that is empty, as it is where all was
+    accepted, some leave out the content type.
+    """
+    given = headers.get("Content-Type") or ""
+    kind = given.partition(";")[0].strip().lower()
+    try:
+        if kind == "application/json":
+            from google.protobuf.json_format import Parse
+
+            content = Parse(content, messages.response(signal, b"")).SerializeToString()
+        elif kind and "protobuf" not in kind:
+            raise DecodeError(kind)
+        return accepted(signal, content)
+    except Exception:
+        # Of JSON or protobuf. Not for good: a page of a proxy goes away, and an address can be corrected.
+        what = shown(kind) or "no content type"
+        return Reply("retry", f"HTTP {status} with {what}, no reply of an OTLP receiver: something else answers there")
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tests.support.process import reported, run, start, succeed
 from tests.support.sink import Sink
 
@@ -25,6 +29,54 @@ def test_a_redirect_is_a_failure(sink: Sink) -> None:
     ]
     assert fate.startswith("lost: 1 span, ")
     assert len(sink.refused) >= 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ("text/html; charset=utf-8", b"<html>sign in</html>"),
+        ("text/html", b""),
+        ("application/json", b'{"status": "ok"}'),
+        ("application/json", b"<html>"),
+        ("application/json", b""),
+        ("text/plain", b"OK"),
+        ("", b"OK"),
+        ("application/x-protobuf", b"<html>sign in</html>"),
+    ],
+)
+def test_a_success_of_something_else_is_none(sink: Sink, answer: tuple[str, bytes], tmp_path: Path) -> None:
+    """A 200 whose reply is none of OTLP counts as no delivery: one warning names the address, and all is kept."""
+    sink.answer = answer
+    finished = run(JOB, sink, "0.3", BATCHTEL_EXIT_TIMEOUT="0.3", BATCHTEL_SPOOL_DIR=str(tmp_path))
+    assert (finished.code, finished.stdout) == (0, "False\n")
+    before, fate = reported(finished.stderr)
+    kind = answer[0].partition(";")[0] or "no content type"
+    assert before == [
+        f"cannot send telemetry to {sink.url}: HTTP 200 with {kind}, no reply of an OTLP receiver: "
+        "something else answers there; it is kept and sent again until this process ends"
+    ]
+    assert fate.startswith(f"spooled in {tmp_path}: 1 span, ")
+    sent = len(sink.requests)
+    sink.answer = ("application/x-protobuf", b"")
+    assert run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20", BATCHTEL_SPOOL_DIR=str(tmp_path)).stdout == "True\n"
+    assert not list(tmp_path.glob("*.binpb"))
+    assert len(sink.requests) > sent + 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ("", b""),
+        ("application/x-protobuf", b"\x0a\x00"),
+        ("application/json", b"{}"),
+        ("application/json; charset=utf-8", b'{"partialSuccess": {}}'),
+    ],
+)
+def test_replies_of_receivers(sink: Sink, answer: tuple[str, bytes]) -> None:
+    """What receivers of OTLP answer where all is accepted: VictoriaLogs nothing, the collector an empty message."""
+    sink.answer = answer
+    finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20")
+    assert (finished.code, finished.stdout, finished.stderr) == (0, "True\n", "")
 
 
 def test_what_was_left_out_is_reported(sink: Sink) -> None:

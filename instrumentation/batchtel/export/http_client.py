@@ -9,6 +9,7 @@ from __future__ import annotations
 import encodings.idna  # noqa: F401  # a look-up of a host imports it, where a fork may come
 import math
 import os
+from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -19,7 +20,7 @@ from batchtel.export import http_reply, http_request
 from batchtel.export.connection import Connection
 from batchtel.export.endpoint import Signal
 from batchtel.export.proxy import proxy_of
-from batchtel.export.reply import Reply
+from batchtel.export.reply import Reply, shown
 from batchtel.version import __version__
 
 _LONGEST_ANSWER: Final = 65_536
@@ -111,6 +112,9 @@ def _pools(proxy: str, tls: dict[str, Any]) -> urllib3.PoolManager:
         return urllib3.PoolManager(**own)
     address, login = _without_login(proxy)
     if proxy.startswith("socks"):
+        if find_spec("socks") is None:
+            # Else urllib3 prints a warning of it at each attempt.
+            raise ModuleNotFoundError(f"the proxy {shown(address)} needs the package PySocks", name="PySocks")
         from urllib3.contrib.socks import SOCKSProxyManager
 
         name, password = login or (None, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry._logs import Logger, LogRecord, SeverityNumber
@@ -20,18 +19,18 @@ _SDK_LIMIT: Final = 128
 
 
 class Events:
-    """Emits events by `logger`, and those that no limit concerns directly to the `queue` that it ends in.
+    """Emits events by `logger`, and those of few attributes directly to the `queue` that it ends in.
 
-    What the SDK does on the way, a copy of the attributes within its limits, costs as much as all else of a step.
+    What the SDK does on the way, a copy of the attributes within its limits, costs as much as all else of a step; and
+    limits of the variables may leave nothing of a run's identity.
     """
 
-    def __init__(self, logger: Logger, queue: QueueProcessor, environ: Mapping[str, str]) -> None:
+    def __init__(self, logger: Logger, queue: QueueProcessor) -> None:
         self._logger = logger
         self._queue = queue
         self._scope = InstrumentationScope("batchtel", __version__)
-        is_limited = any("ATTRIBUTE" in name and name.endswith("_LIMIT") for name in environ)
         # It is none of the SDK's where OTEL_SDK_DISABLED turns that off.
-        self._is_direct = isinstance(logger, SdkLogger) and not is_limited
+        self._is_direct = isinstance(logger, SdkLogger)
 
     def emit(self, name: str, body: str, attributes: dict[str, Any], severity: str, context: Any) -> None:
         """Emit one event; `severity` is INFO, WARN or ERROR, `attributes` are the event's own from here on."""

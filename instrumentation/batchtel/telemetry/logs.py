@@ -64,9 +64,11 @@ class QueueProcessor(LogRecordProcessor):
             record.body = cut(text_of(record.body), BODY_LIMIT)
         scope = open_runs.scope()
         if scope is not None and record.attributes is not None:
+            if not isinstance(record.attributes, dict):
+                # In the SDK's own mapping its limits would drop another attribute for each of these, or cut the id.
+                record.attributes = dict(record.attributes)
             for key, value in scope.identity.items():
-                if key not in record.attributes:
-                    record.attributes[key] = value  # type: ignore[index]  # the SDK's mutable BoundedAttributes, or a dict
+                record.attributes.setdefault(key, value)
             if scope.span_context is not None and (not record.trace_id or scope.is_apart):
                 # A thread that did not inherit the context of the run, or a worker that has that of an earlier one.
                 record.trace_id = scope.span_context.trace_id

@@ -80,7 +80,7 @@ class Telemetry:
         provider = LoggerProvider(resource, shutdown_on_exit=False)
         queue = QueueProcessor(resource, logs.put if logs else _discard)
         provider.add_log_record_processor(queue)
-        self.events = Events(provider.get_logger("batchtel", __version__), queue, settings.environment)
+        self.events = Events(provider.get_logger("batchtel", __version__), queue)
         self._capture = LogCapture(provider, settings.lowest_level, self._report_log_limit)
         HOOK.install()
         self.put_span: Callable[[Any], None] = spans.put if spans else _discard
@@ -123,17 +123,20 @@ class Telemetry:
         from opentelemetry import trace
         from opentelemetry.sdk.trace import TracerProvider
 
-        from batchtel.telemetry.spans import PresetIds, QueueProcessor, RandomIds, is_seen
+        from batchtel.telemetry.spans import PresetIds, QueueProcessor, RandomIds, is_seen, with_own_limits
 
         existing = trace.get_tracer_provider()
         if isinstance(existing, trace.ProxyTracerProvider):
-            provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=RandomIds())
-            provider.add_span_processor(QueueProcessor())
-            trace.set_tracer_provider(provider)
+            made = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=RandomIds())
+            made.add_span_processor(QueueProcessor())
+            trace.set_tracer_provider(made)
+            provider = with_own_limits(made)
+        elif is_seen(existing):
+            provider = with_own_limits(existing)  # that of the process from which this one was forked
         else:
             provider = existing  # type: ignore[assignment]  # anything with the API's methods
             force_flush = getattr(existing, "force_flush", None)
-            if force_flush is not None and not is_seen(existing):
+            if force_flush is not None:
                 self.outboxes.add_worker(Worker("provider", _undelayed(force_flush), interval=_NEVER))
         tracer = provider.get_tracer("batchtel", __version__)
         self._ids = PresetIds.of(tracer)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Final
 
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, Tracer
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import Span, Status, StatusCode
 
@@ -33,6 +34,33 @@ def is_seen(provider: object) -> bool:
     """Return whether a tracer provider hands its spans to a QueueProcessor."""
     processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
     return any(isinstance(processor, QueueProcessor) for processor in processors)
+
+
+LEAST_ATTRIBUTES: Final = 128
+"""Attributes that a span or an event of ours may have, whatever limit a variable sets: the SDK's own default."""
+
+LEAST_LENGTH: Final = 512
+"""Characters that a value of ours may have: a name or an id is shorter."""
+
+
+def with_own_limits(provider: Any) -> TracerProvider:
+    """Return a provider for batchtel's own spans, which go where those of `provider` go.
+
+    Its limits are those of the variables, but none that would leave nothing of a run's identity.
+    """
+    limits = SpanLimits()
+    for name in ("max_span_attributes", "max_event_attributes", "max_span_attribute_length"):
+        least = LEAST_LENGTH if name.endswith("length") else LEAST_ATTRIBUTES
+        found = getattr(limits, name, None)
+        if found is not None:
+            setattr(limits, name, max(found, least))
+    return TracerProvider(
+        resource=provider.resource,
+        shutdown_on_exit=False,
+        active_span_processor=provider._active_span_processor,
+        id_generator=RandomIds(),
+        span_limits=limits,
+    )
 
 
 class RandomIds(IdGenerator):

@@ -144,6 +144,9 @@ def harmless(
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result | Default:
             try:
                 return function(*args, **kwargs)
+            except RecursionError:
+                # The job is as deep as it can be: no defect of ours, and no depth left to report anything.
+                return default
             except Exception as error:
                 warn_of_failure(function.__qualname__, error)
                 return default

@@ -78,7 +78,9 @@ class HttpClient:
             **http_request.headers(way),
         }
         tls = _tls(way) if self._url.startswith("https:") else {}
-        self._pools = _pools(proxy_of(self._url, way.proxies), tls)
+        proxy = proxy_of(self._url, way.proxies)
+        self._by = f", by the proxy {shown(_without_login(proxy)[0])}" if proxy else ""
+        self._pools = _pools(proxy, tls)
         self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def send(self, body: bytes) -> Reply:
@@ -102,8 +104,9 @@ class HttpClient:
                     response.close()
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            return Reply("retry", _cause(error))
-        return http_reply.judged(self._signal, response.status, response.reason or "", response.headers, content)
+            return Reply("retry", _cause(error) + self._by)
+        reply = http_reply.judged(self._signal, response.status, response.reason or "", response.headers, content)
+        return reply._replace(reason=reply.reason + self._by) if reply.reason else reply
 
 
 def _pools(proxy: str, tls: dict[str, Any]) -> urllib3.PoolManager:

@@ -14,6 +14,10 @@ from batchtel.base import pristine
 from batchtel.export import messages
 from batchtel.export.endpoint import Signal
 from batchtel.export.reply import Reply, accepted, shown
+from batchtel.redact.patterns import Redaction
+
+_TEXT: Final = 4096
+"""Bytes of a text that are looked at."""
 
 _MISDIRECTED: Final = (401, 403, 404, 405, 407)
 """Statuses of wrong credentials and wrong addresses: a setting cures them, and what was sent is fine."""
@@ -76,10 +80,13 @@ def _redirect(status: int, headers: Mapping[str, str]) -> str:
 
 
 def _status(status: int, reason: str, headers: Mapping[str, str], content: bytes) -> str:
-    """Return the status, and the collector's message in the body: a google.rpc.Status, as OTLP asks."""
-    line = f"HTTP {status} {shown(reason)}".strip()
-    if "protobuf" not in headers.get("Content-Type", ""):
-        return line
+    """Return the status, and the message in the body: a google.rpc.Status, as OTLP asks, or the text of a proxy."""
+    line, kind = f"HTTP {status} {shown(reason)}".strip(), headers.get("Content-Type") or "text/plain"
+    if "protobuf" not in kind:
+        is_text = kind.startswith(("text/plain", "application/json"))
+        # Before it is cut: half a secret looks like none.
+        text = shown(Redaction().text(content[:_TEXT].decode("utf-8", "replace"))) if is_text else ""
+        return f"{line}: {text}" if text else line
     from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
     try:

@@ -69,7 +69,7 @@ class Outbox:
         """The items that were not delivered."""
         if endpoint.problem:
             self.is_short_circuited = True
-            _reported_outages.add(endpoint.shown)
+            _reported_outages.add(endpoint.server)
         self.is_swept = spool is None
         """Whether nothing of earlier runs is left in the spool that could be sent now."""
         if not endpoint.problem:
@@ -222,12 +222,12 @@ class Outbox:
 
     def _record_reply(self, reply: Reply) -> None:
         """Keep how it went, and warn once an outage: the reason and, where the port shows it, the fix."""
-        signal, url = self._endpoint.signal, self._endpoint.shown
+        url, server = self._endpoint.shown, self._endpoint.server
         self.undelivered.reason = reply.reason or self.undelivered.reason
         self._was_answered = reply.verdict != "retry"
         if reply.verdict == "delivered":
             self._outage.clear()
-            _reported_outages.discard(url)
+            _reported_outages.discard(server)
             self._failures = 0
             self.is_short_circuited = False
             self.delivered()
@@ -235,19 +235,19 @@ class Outbox:
             self._outage.clear()
             self._failures = 0
             self.is_short_circuited = False
+            # Once for all signals, which go to one server for one reason.
             warn_once(
-                f"refused:{signal}:{reply.reason[:40]}",
-                "%s refuses %s for good, so they are %s: %s",
-                url,
-                signal,
+                f"refused:{server}:{reply.reason[:40]}",
+                "%s refuses telemetry for good, so it is %s: %s",
+                self._endpoint.shown_request,
                 "kept in the spool" if self._keeps(reply) else "lost",
                 reply.reason,
             )
         else:
             self._failures += 1
             self._outage.mark()
-            if self.warns_of_outage and url not in _reported_outages:
-                _reported_outages.add(url)
+            if self.warns_of_outage and server not in _reported_outages:
+                _reported_outages.add(server)
                 if not wait_budget.may_warn():
                     return
                 self.undelivered.is_outage_reported = True

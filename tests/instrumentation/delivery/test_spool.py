@@ -155,7 +155,9 @@ def test_what_is_refused_for_its_credentials_is_kept(sink: Sink, tmp_path: Path,
     for _ in range(2):
         before, fate = reported(run(JOB, sink, "5", **variables | {"BATCHTEL_EXIT_TIMEOUT": "5"}).stderr)
         assert fate.startswith(f"spooled in {tmp_path}/spool: 2 spans, ")
-        assert f"{sink.url} refuses traces for good, so they are kept in the spool: HTTP 401 Unauthorized" in before
+        (warning,) = before
+        assert warning.startswith(f"{sink.url}/v1/")
+        assert warning.endswith(" refuses telemetry for good, so it is kept in the spool: HTTP 401 Unauthorized")
     sink.mode = "ok"
     succeed(JOB, sink, "7", **variables | {"BATCHTEL_EXIT_TIMEOUT": "20"})
     assert list((tmp_path / "spool").iterdir()) == []

@@ -140,6 +140,7 @@ class Outbox:
         with self._lock:
             in_flight = self._in_flight if self._in_flight_file is None else None
             left = len(self._items) + len(in_flight or ())
+        self.undelivered.dropped_files = self._spool.dropped if self._spool is not None else 0
         return self.undelivered.with_left(left, self._endpoint.shown)
 
     def _write(self, batch: list[Any]) -> Path | None:

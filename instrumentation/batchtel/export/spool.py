@@ -45,6 +45,8 @@ class Spool:
         self._limit = limit
         self._signal = signal
         self._number = 0
+        self.dropped = 0
+        """Files that were dropped to make room, of any signal and process."""
 
     def write(self, request: bytes) -> Path:
         """Write `request`, an encoded ExportServiceRequest, to a file of its own; drops the oldest files to make room.
@@ -106,6 +108,7 @@ class Spool:
                 if data is not None:
                     path.unlink(missing_ok=True)
                     excess -= used
+                    self.dropped += 1
                     warn_once("spool:full", "the spool %s is full; its oldest files are dropped", self._folder)
 
 

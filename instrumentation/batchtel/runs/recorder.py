@@ -53,6 +53,8 @@ class Recorder:
         self.labels = dict(labels)
         self.identity = dict(identity)
         self.of_several = of_several
+        self.has_ended = False
+        """Whether its end was reported here."""
         self.span: Any = None
         self.context: Any = None
         self.opened_with: Telemetry | None = None
@@ -199,6 +201,7 @@ class Recorder:
             outcome.severity,
         )
         self.span.end(pristine.time_ns())
+        self.has_ended = True
 
     def report_part(self, title: str, result: Mapping[str, Any]) -> None:
         """Emit the event of what this process has recorded, of a run or step whose end another process reports."""

@@ -155,9 +155,12 @@ def retry(
     if not kinds:
         warn_once("retry:on", "retry(): on=%.60s is not an exception class; write retry(on=OSError)", on)
         kinds = (Exception,)
+    if isinstance(attempts, int) and attempts < 1:
+        warn_once(
+            "retry:attempts", "retry(attempts=%d): the first call is an attempt, too; 1 is used instead", attempts
+        )
+        attempts = 1
     number = whole_number(attempts, "retry attempts")
-    if number == 0:
-        warn_once("retry:attempts", "retry(attempts=0): the first call is an attempt, too; 1 is used instead")
     return Retry(
         3 if number is None else max(1, number),
         _seconds(delay, "delay", 1.0),

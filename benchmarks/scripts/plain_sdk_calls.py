@@ -1,6 +1,6 @@
 """The same with plain SDK calls: one counter for `records`; a span, two counters and a histogram for `step`.
 
-A batchtel step reports more: a state, an event, the seconds it was alive.
+A batchtel step reports more: an event, two states, the seconds it was alive. `plain_sdk_same_records.py` has them, too.
 """
 
 import os

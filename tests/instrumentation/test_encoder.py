@@ -193,3 +193,15 @@ def test_values_that_are_wide_or_no_text() -> None:
     assert found.name == "s\\udcff"
     pairs = {pair.key: pair.value.string_value for pair in found.attributes}
     assert pairs == {"wide": str(2**70), "name\\udcff": "value\\udcff"}
+
+
+@pytest.mark.parametrize("key", ["rows", "password", "token", "auth", "pwd", "monkey", "n\udcff"])
+def test_numbers_are_redacted_by_their_key(key: str) -> None:
+    """A number is encoded as the redaction leaves it, whichever numbers the same key had before."""
+    encoder, redaction = Encoder(Redaction()), Redaction()
+    for value in (0.0, 1.5, 123456.789, 5.0, -1e300, float("inf"), 123456.789):
+        span = ReadableSpan("s", context(1), resource=RESOURCES[0], attributes={key: value})
+        message = ExportTraceServiceRequest.FromString(encoder.spans([span]))
+        found = message.resource_spans[0].scope_spans[0].spans[0].attributes[0]
+        kept = found.value.double_value if found.value.HasField("double_value") else found.value.string_value
+        assert (found.key, kept) == redaction.pair(key, value)

@@ -6,7 +6,7 @@ import time
 import uuid
 from datetime import datetime
 
-from tests.support.process import start, succeed
+from tests.support.process import run, start, succeed
 from tests.support.sink import Sink
 
 
@@ -123,3 +123,29 @@ def test_failed_records_are_logged_up_to_a_limit(sink: Sink) -> None:
     assert sink.total("batch.step.records.failed", job_name="many", step_name="first") == 80
     assert sink.total("batch.step.records.failed", job_name="many", step_name="second") == 80
     assert sink.total("batch.job.records.failed", job_name="many") == 1
+
+
+def test_events_are_the_same_with_limits_and_without(sink: Sink) -> None:
+    """Where a variable limits attributes the SDK applies it; where none does, an event has the same as by the SDK."""
+    script = """
+        import batchtel
+        with batchtel.job("nightly", run_id="r-1") as job, batchtel.step("load") as step:
+            step.set({"rows": [1, 2], "text": "x" * 50, "wide": 2**70})
+            step.inputs("a", "b")
+            step.failed_record("id", "bad")
+        """
+    seen = []
+    for variables in ({}, {"OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT": "100"}):
+        sink.requests.clear()
+        succeed(script, sink, **variables)
+        seen.append([(log.event, log.body, log.severity, dict(log.attributes)) for log in sink.logs()])
+    for _, _, _, attributes in (*seen[0], *seen[1]):
+        for key in ("batch.duration", "batch.started_at", "batch.cpu.time", "batch.memory.peak"):
+            attributes.pop(key, None)
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 4
+    sink.requests.clear()
+    # The SDK warns of what it cuts.
+    assert run(script, sink, OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT="20").code == 0
+    (finished,) = sink.events("batch.step.finished")
+    assert finished.attributes["text"] == "x" * 20

@@ -214,3 +214,22 @@ def test_limits_of_attributes_leave_the_identity(sink: Sink) -> None:
     for found in (sink.span("batch_job.limited"), sink.span("batch_step.inner"), sink.event("batch.step.finished")):
         assert found.attributes["batch.run.id"] == run_id
     assert [log.attributes["batch.run.id"] for log in sink.logs() if log.body == "logged"] == [run_id]
+
+
+def test_spans_go_in_whole_batches(sink: Sink) -> None:
+    """What ends while a request is on its way waits for its own batch: 3,000 steps are some 6 requests, not 60."""
+    succeed(
+        """
+        import batchtel
+        with batchtel.job("many"):
+            for _ in range(3_000):
+                with batchtel.step("short"):
+                    pass
+        """,
+        sink,
+        OTEL_BSP_SCHEDULE_DELAY="60000",
+        OTEL_BLRP_SCHEDULE_DELAY="60000",
+        BATCHTEL_EXIT_TIMEOUT="20",
+    )
+    assert len(sink.spans()) == 3_001
+    assert len([path for path, _ in sink.requests if path == "/v1/traces"]) < 16

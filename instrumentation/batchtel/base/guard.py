@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
-from batchtel.base import native, switch
+from batchtel.base import switch
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -68,6 +68,9 @@ def warn(message: str, *arguments: object) -> None:
 
     Handlers write within a lock, and a green one that two threads of the system want is never released.
     """
+    # Not at the top: a job that is turned off never warns, and where one is recorded it is loaded.
+    from batchtel.base import native
+
     arguments = tuple(map(_shown, arguments))
     if native.is_ours() and native.is_green():
         _waiting.append((message, arguments))
@@ -88,6 +91,8 @@ def _shown(argument: object) -> object:
 
 def log_waiting() -> None:
     """Log the warnings that waited for a thread of the job."""
+    from batchtel.base import native
+
     while _waiting and not native.is_ours():
         message, arguments = _waiting.popleft()
         LOGGER.warning(message, *arguments)

@@ -15,7 +15,7 @@ OPEN_RUN: Final = "BATCHTEL_OPEN_RUN"
 """Holds the id of the run that is open. BATCHTEL_RUN_ID alone is only the id of the next run."""
 
 AT_START: Final = {
-    name: value for name, value in os.environ.items() if name.startswith("BATCHTEL_") or name in TRACE_VARIABLES
+    name: os.environ[name] for name in os.environ if name.startswith("BATCHTEL_") or name in TRACE_VARIABLES
 }
 """The variables of batchtel, and of the trace context."""
 

@@ -57,6 +57,10 @@ class MetricsOutbox(Outbox):
             together.scope_metrics[0].metrics.extend(collection.scope_metrics[0].metrics)
         return messages.encode_metrics([together])
 
+    def _goes_on(self, waiting: int) -> bool:
+        # Collections are few, and after a failure they go one by one.
+        return True
+
     def _next(self) -> list[Any]:
         if self._failures or self._one_by_one:
             self._one_by_one = max(0, self._one_by_one - 1)

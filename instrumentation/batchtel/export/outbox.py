@@ -170,13 +170,22 @@ class Outbox:
         return self._oldest()
 
     def _export(self) -> float:
-        while self._items:
+        waiting = len(self._items)
+        while self._items and self._goes_on(waiting):
+            waiting -= BATCH_LIMIT
             reply = self._send(self._next)
             if reply.verdict == "retry":
                 if self._spool is not None and not self.has_room:
                     self.spool_remaining(pristine.monotonic() + 1.0)
                 return self._until_retry(reply)
         return 0.0
+
+    def _goes_on(self, waiting: int) -> bool:
+        """Whether to send another request now: what came meanwhile waits for its batch, unless a flush asks for all.
+
+        `waiting` are the items, of those that waited at the start, which were not sent.
+        """
+        return waiting > 0 or self.worker.is_flushing or bool(self._one_by_one) or len(self._items) >= BATCH_LIMIT
 
     def _until_retry(self, reply: Reply) -> float:
         # Not of `random`, whose numbers are the job's.

@@ -59,6 +59,8 @@ class Worker:
         self._is_resting = False
         self.is_idle = True
         """Whether no export runs."""
+        self.is_flushing = False
+        """Whether a flush waits for the export that runs: all that was recorded until then is to be sent."""
         native.start(self._run)
 
     def wake(self, after: float = 0.0) -> None:
@@ -92,6 +94,7 @@ class Worker:
             self.is_idle = True
             asking = self._wait()
             kept_modules.restore()
+            self.is_flushing = bool(asking)
             delay = self._guarded(self._export)
             kept_modules.hand_back()
             if delay is None:

@@ -17,6 +17,7 @@ from batchtel.schema.signals import METRICS
 from batchtel.telemetry.process import telemetry
 
 if TYPE_CHECKING:
+    from batchtel.telemetry.metrics import Recorded
     from batchtel.telemetry.providers import Telemetry
 
 _LABELS: Final = {"job": ("job_name", "job_type"), "step": ("job_name", "job_type", "step_name")}
@@ -64,18 +65,15 @@ class Recorder:
 
     def open(self, opened_with: Telemetry, parent: Any, start: Start | None, reporting: Reporting) -> None:
         """Open the span below `parent`, an OpenTelemetry context; with `start`, as of then."""
-        from opentelemetry import trace
-
         self.span = self._span(opened_with, parent, start, reporting)
-        self.context = trace.set_span_in_context(self.span, parent)
+        self.context = opened_with.trace_api.set_span_in_context(self.span, parent)
         self.opened_with = opened_with
         ago = (pristine.time_ns() - start.time) / 1e9 if start is not None else 0.0
         self.started_at = pristine.time() - ago
         self._began = pristine.perf_counter() - ago
 
     def _span(self, opened_with: Telemetry, parent: Any, start: Start | None, reporting: Reporting) -> Any:
-        from opentelemetry import trace
-
+        trace = opened_with.trace_api
         if reporting.span == "around":
             return trace.get_current_span(parent)
         if reporting.span == "elsewhere" and start is not None:
@@ -134,7 +132,10 @@ class Recorder:
         """Record that it has entered `state` at the Unix time `at`."""
         process = self.telemetry
         if process is not None:
-            process.meter.reach(f"batch.{self.level}.state.timestamp", at, {**self.labels, "state": state})
+            process.meter.record_all(self._entered(state, at))
+
+    def _entered(self, state: str, at: float) -> Recorded:
+        return f"batch.{self.level}.state.timestamp", at, {**self.labels, "state": state}, None
 
     def event(self, name: str, body: str, attributes: Mapping[str, Any], severity: str) -> None:
         """Emit an event with its identity; `severity` is INFO, WARN or ERROR."""
@@ -161,28 +162,31 @@ class Recorder:
         if several is not None:
             several.first_started = several.first_started or self.started_at
             several.before = self.span.get_span_context()
-        self.add("runs.started" if several is None or several.number == 1 else "retries", 1)
-        self.enter("running", self.started_at)
+        process = self.telemetry
+        if process is not None:
+            counter = "runs.started" if several is None or several.number == 1 else "retries"
+            started = (f"batch.{self.level}.{counter}", 1, self.labels, None)
+            process.meter.record_all(started, self._entered("running", self.started_at))
 
     def complete(self, outcome: Outcome, duration: float, labels: Mapping[str, str]) -> None:
         """Record the end as metrics; `labels` are those of the histogram of durations."""
         process = self.telemetry
         if process is None:
             return
-        process.meter.record(f"batch.{self.level}.duration", duration, labels)
-        now = pristine.time()
+        prefix, now = f"batch.{self.level}", pristine.time()
+        of_duration, of_completion = process.meter.exemplars(duration, 1)
+        recorded: list[Recorded] = [(f"{prefix}.duration", duration, labels, of_duration)]
         if outcome.goes_on:
-            self.enter("retrying", now)
-            return
-        process.meter.add_with_exemplar(f"batch.{self.level}.completions", 1, {**self.labels, **outcome.labels()})
-        self.enter(outcome.status, now)
-        if outcome.status in ("failure", "timeout") and self.of_several is not None and self.of_several.used_up:
-            self.enter("dead_letter", now)
+            recorded.append(self._entered("retrying", now))
+        else:
+            completed = {**self.labels, **outcome.labels()}
+            recorded += ((f"{prefix}.completions", 1, completed, of_completion), self._entered(outcome.status, now))
+            if outcome.status in ("failure", "timeout") and self.of_several is not None and self.of_several.used_up:
+                recorded.append(self._entered("dead_letter", now))
+        process.meter.record_all(*recorded)
 
     def finish(self, title: str, outcome: Outcome, duration: float, result: Mapping[str, Any]) -> None:
         """End the span and emit the event of the end; both have the attributes `result`."""
-        from batchtel.telemetry.spans import set_status
-
         process = self.telemetry
         if process is None:
             return
@@ -192,7 +196,7 @@ class Recorder:
         described = exception_attributes(outcome.exception)
         failure = process.redaction.attributes(described) if described else described
         self.span.set_attributes(attributes)
-        set_status(self.span, outcome, failure)
+        process.set_status(self.span, outcome, failure)
         finished = "batch.run.finished" if self.level == "job" else "batch.step.finished"
         self.event(
             finished if not outcome.goes_on else "batch.attempt.failed",

@@ -92,9 +92,8 @@ class Scope:
         process = telemetry()
         if process is None:
             return
-        from opentelemetry import context
-
-        around = parent() if parent is not None else self._parent_context()
+        context = process.context_api
+        around = parent() if parent is not None else self._parent_context(context)
         self.recorder.open(process, around, start, self.recorded.reporting)
         self._previous_context = context.get_current()
         self._context = self.recorder.context
@@ -117,18 +116,16 @@ class Scope:
         if listed:
             _apart.append(self)
 
-    def _parent_context(self) -> Any:
-        """Return the current context; in a thread that inherited none, that of the scope around."""
+    def _parent_context(self, context: Any) -> Any:
+        """Return the current context by the API `context`; in a thread that inherited none that of the scope around."""
         if self.outer is not None and self.outer._context is not None:
-            from opentelemetry import context
-
             return self.outer._within(context.get_current())
         return parent_context()
 
     def _within(self, here: Any) -> Any:
-        from opentelemetry import trace
-
-        span = trace.get_current_span(here).get_span_context()
+        if self.recorder.opened_with is None:
+            return here
+        span = self.recorder.opened_with.trace_api.get_current_span(here).get_span_context()
         if self.keeps_own_trace:
             # A forked worker has inherited the context of a run that may have ended since.
             return here if span.trace_id == self.span_context.trace_id else self._context
@@ -243,10 +240,10 @@ class Scope:
         # with an error in the job's log.
         if _current.get() is self:
             _current.set(_nearest_open(self.outer))
-        if self._context is None:
+        process = self.recorder.opened_with
+        if self._context is None or process is None:
             return
-        from opentelemetry import context
-
+        context = process.context_api
         if context.get_current() is self._context:
             previous, outer = self._previous_context, self.outer
             while outer is not None and outer.closed and previous is outer._context:
@@ -256,8 +253,10 @@ class Scope:
     def forget(self) -> None:
         """Remove it from the open ones of the process; it may go on in another one."""
         for scopes in (_open, _apart):
-            with suppress(ValueError):
-                scopes.remove(self)
+            if self in scopes:
+                # A signal handler may have removed it since.
+                with suppress(ValueError):
+                    scopes.remove(self)
 
     def leave_open(self) -> None:
         """Let it go on in another process, which reports its end."""

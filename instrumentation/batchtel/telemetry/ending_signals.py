@@ -18,7 +18,7 @@ from typing import Any, Final
 from batchtel.base import native
 from batchtel.base.guard import harmless
 from batchtel.telemetry.process import at_build_in_child
-from batchtel.telemetry.sigterm import TERMINATION, Termination, open_pair
+from batchtel.telemetry.sigterm import TERMINATION, Termination, has_bytes, open_pair
 
 _LAYOUT: Final = ("x86_64", "aarch64")
 """Machines on which struct sigaction of glibc and musl is: handler, 128 bytes of mask, flags, restorer."""
@@ -73,10 +73,7 @@ class EndingSignals(Termination):
         pipe = self._pipe
         if self._is_ending or pipe is None:
             return self._is_ending
-        try:
-            return bool(pipe[0].recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT))
-        except OSError:
-            return self._is_ending
+        return has_bytes(pipe[0]) or self._is_ending
 
     @harmless(None)
     def remove(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -19,6 +20,20 @@ from batchtel.telemetry.log_values import EVENT_NAMES, STANDARD
 _SEVERITY_TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 """Levels of the standard library that have another name in OpenTelemetry
 (https://opentelemetry.io/docs/specs/otel/logs/data-model/#displaying-severity)."""
+
+_IDENTITY: Final = ("batch.job.", "batch.run.", "batch.step.", "batch.status")
+"""Beginnings of the names of attributes that every event needs."""
+
+
+class Event(LogRecord):
+    """An event of batchtel; `given` are its attributes as they were before the SDK, if it is to apply limits."""
+
+    given: Mapping[str, Any] = MappingProxyType({})
+
+    def restore(self) -> None:
+        """Put back what the limits of variables must not cut or drop: names and ids of run and step, and the end."""
+        kept = {key: value for key, value in self.given.items() if key.startswith(_IDENTITY)}
+        self.attributes = {**(self.attributes or {}), **kept}
 
 
 class JobRecord(LogRecord):

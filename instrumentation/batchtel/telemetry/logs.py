@@ -24,7 +24,7 @@ from batchtel.base.values import cut, text_of
 from batchtel.export.delivery import ExporterLog
 from batchtel.schema.limits import BODY_LIMIT
 from batchtel.telemetry import open_runs
-from batchtel.telemetry.job_record import JobRecord
+from batchtel.telemetry.job_record import Event, JobRecord
 from batchtel.telemetry.log_values import can_wait, sendable
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class QueueProcessor(LogRecordProcessor):
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue the record; called in the thread that logs."""
         record = log_record.log_record
-        if isinstance(record, JobRecord):
+        if isinstance(record, Event | JobRecord):
             record.restore()
         resource = log_record.resource or self._resource
         self.queue(record, resource, log_record.instrumentation_scope, log_record.limits)

@@ -46,31 +46,37 @@ class Meter:
 
     def add(self, name: str, amount: float, labels: Mapping[str, str]) -> None:
         """Add to a counter; labels come in the same order each time."""
-        self._record((name, amount, labels, None))
-
-    def add_with_exemplar(self, name: str, amount: float, labels: Mapping[str, str]) -> None:
-        """Add to a counter whose points lead to the trace of the current context."""
-        self._record((name, amount, labels, _exemplar(amount)))
+        self.record_all((name, amount, labels, None))
 
     def record(self, name: str, value: float, labels: Mapping[str, str]) -> None:
         """Record one value of a histogram."""
-        self._record((name, value, labels, _exemplar(value)))
+        self.record_all((name, value, labels, self.exemplars(value)[0]))
 
     def reach(self, name: str, time: float, labels: Mapping[str, str]) -> None:
         """Raise a maximum to `time`, a Unix time in seconds; an earlier one than before changes nothing."""
-        self._record((name, time, labels, None))
+        self.record_all((name, time, labels, None))
 
-    def _record(self, recorded: Recorded) -> None:
+    def record_all(self, *recorded: Recorded) -> None:
+        """Record several values of any kind, which are in the same collection."""
         with self._lock:
             if self._is_entered:
                 # What it has interrupted is about to write what it has read.
-                self._aside.append(recorded)
+                self._aside.extend(recorded)
                 return
             self._is_entered = True
             try:
-                self._merge(*recorded)
+                for each in recorded:
+                    self._merge(*each)
             finally:
                 self._is_entered = False
+
+    def exemplars(self, *values: float) -> list[Exemplar | None]:
+        """Return an exemplar of each value with the current span, if that is sampled; else None for each."""
+        span: Any = get_current_span().get_span_context()
+        if not span.trace_flags.sampled:
+            return [None] * len(values)
+        now = pristine.time_ns()
+        return [Exemplar(value, now, span.trace_id, span.span_id) for value in values]
 
     def _merge(self, name: str, value: float, labels: Mapping[str, str], exemplar: Exemplar | None) -> None:
         key = (name, *labels.values())
@@ -112,11 +118,3 @@ class Meter:
                 metrics[row.name] = scope.metrics.add(name=row.name, unit=row.unit, description=row.description)
             values.put_into(metrics[row.name], labels, start, end)
         return collection
-
-
-def _exemplar(value: float) -> Exemplar | None:
-    """Return an exemplar with the current span, if that is sampled."""
-    span: Any = get_current_span().get_span_context()
-    if not span.trace_flags.sampled:
-        return None
-    return Exemplar(value, pristine.time_ns(), span.trace_id, span.span_id)

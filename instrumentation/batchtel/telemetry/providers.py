@@ -52,6 +52,7 @@ class Telemetry:
     """
 
     def __init__(self, settings: Settings, way_out: Callable[[Signal], WayOut] | None = None) -> None:
+        from opentelemetry import context, trace
         from opentelemetry.sdk._logs import LoggerProvider
         from opentelemetry.sdk.resources import Resource
 
@@ -60,7 +61,12 @@ class Telemetry:
         from batchtel.telemetry.logs import LogCapture, QueueProcessor
         from batchtel.telemetry.metrics import Meter
         from batchtel.telemetry.resource import detected
+        from batchtel.telemetry.spans import set_status
 
+        # Here for those whose modules are imported without OpenTelemetry: an import costs each step 1 us.
+        self.context_api: Any = context
+        self.trace_api: Any = trace
+        self.set_status = set_status
         self.settings = settings
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out
@@ -80,7 +86,7 @@ class Telemetry:
         provider = LoggerProvider(resource, shutdown_on_exit=False)
         queue = QueueProcessor(resource, logs.put if logs else _discard)
         provider.add_log_record_processor(queue)
-        self.events = Events(provider.get_logger("batchtel", __version__), queue)
+        self.events = Events(provider.get_logger("batchtel", __version__), queue, settings.environment)
         self._capture = LogCapture(provider, settings.lowest_level, self._report_log_limit)
         HOOK.install()
         self.put_span: Callable[[Any], None] = spans.put if spans else _discard

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import _socket
 import faulthandler
+import fcntl
 import os
 import signal
 import sys
+import termios
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -30,6 +32,9 @@ from batchtel.telemetry.process import flush, report_end, telemetry
 
 _STANDSTILL: Final = 0.2
 """Seconds that the main thread has to come out of our own code and stand still, before the runs are closed."""
+
+_NO_BYTES: Final = bytes(4)
+"""The answer of FIONREAD where nothing waits: an int of C."""
 
 _MARGIN: Final = 0.5
 """Seconds beyond its bounds that the end of the runs may last."""
@@ -75,10 +80,7 @@ class Termination:
         """Whether the signal is there, also where our thread has not seen it yet."""
         if self._is_ending or self._pipe is None or not self._ends or not self._is_default():
             return self._is_ending
-        try:
-            return bool(self._pipe[0].recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT))
-        except OSError:
-            return self._is_ending
+        return has_bytes(self._pipe[0]) or self._is_ending
 
     def _is_default(self) -> bool:
         return bool(signal.getsignal(self._number) == self._before)
@@ -194,6 +196,15 @@ def open_pair() -> tuple[_socket.socket, _socket.socket]:
     read.setblocking(True)
     write.setblocking(False)
     return read, write
+
+
+def has_bytes(read: _socket.socket) -> bool:
+    """Whether something waits at a socket; asked at the end of each step, so without the exception of a recv()."""
+    try:
+        return fcntl.ioctl(read.fileno(), termios.FIONREAD, _NO_BYTES) != _NO_BYTES
+    except (OSError, ValueError):
+        # Closed, by another thread.
+        return False
 
 
 def _is_main_thread() -> bool:

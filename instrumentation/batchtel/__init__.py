@@ -11,8 +11,10 @@ OpenTelemetry's own variables are the configuration: OTEL_EXPORTER_OTLP_ENDPOINT
 Nothing here raises into the job, prints to stdout, or keeps the process alive.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+from batchtel.base.ignoring import IGNORING
 from batchtel.base.process_exit import in_workers
 
 if TYPE_CHECKING:
@@ -57,7 +59,12 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # Not by importlib, which is a module more to load.
-    value = getattr(__import__(f"{__name__}.{_HOMES[name]}", fromlist=[name]), name)
+    try:
+        value = getattr(__import__(f"{__name__}.{_HOMES[name]}", fromlist=[name]), name)
+    except ImportError:
+        if not sys.is_finalizing():
+            raise
+        value = IGNORING
     globals()[name] = value
     return value
 

@@ -198,3 +198,31 @@ def test_mistakes_in_a_loop_are_reported_once(sink: Sink) -> None:
     )
     assert finished.code == 0
     assert len(finished.stderr.splitlines()) == 3, finished.stderr
+
+
+def test_a_recursive_step_that_fails(sink: Sink) -> None:
+    """Each level of a recursion that fails keeps the innermost frames only, and the limit of recursion is no defect."""
+    finished = run(
+        """
+        import sys, batchtel
+        @batchtel.step("walk")
+        def walk(depth):
+            if depth == int(sys.argv[1]):
+                raise ValueError("leaf")
+            walk(depth + 1)
+        for depth in ("100", "100000"):
+            sys.argv[1:] = [depth]
+            try:
+                with batchtel.job("walk"):
+                    walk(0)
+            except (ValueError, RecursionError) as error:
+                print(type(error).__name__)
+        """,
+        sink,
+        BATCHTEL_EXIT_TIMEOUT="20",
+    )
+    assert (finished.code, finished.stdout, finished.stderr) == (0, "ValueError\nRecursionError\n", "")
+    first, _ = sink.events("batch.run.finished")
+    note, head, *frames = first.attributes["exception.stacktrace"].splitlines()
+    assert (note, head) == ("[139 outer frames are left out]", "Traceback (most recent call last):")
+    assert frames[-1] == "ValueError: leaf"

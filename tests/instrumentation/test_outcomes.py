@@ -163,3 +163,28 @@ def test_a_run_within_an_exception_handler_is_a_success(sink: Sink) -> None:
     assert sink.total("batch.step.completions", step_name="inner", status="failure", error_type="KeyError") == 1
     assert sink.span("batch_job.caught").status != "ERROR"
     assert sink.span("batch_job.caught").events == []
+
+
+def test_cancellations_of_other_libraries(sink: Sink) -> None:
+    """What trio cancels, and a greenlet that is killed, ends as cancelled."""
+    succeed(
+        """
+        import gevent, trio, batchtel
+        async def main():
+            with trio.CancelScope() as scope:
+                with batchtel.job("trio"):
+                    scope.cancel()
+                    await trio.sleep(10)
+        trio.run(main)
+        def work():
+            with batchtel.job("gevent"):
+                gevent.sleep(10)
+        greenlet = gevent.spawn(work)
+        gevent.sleep(0)
+        greenlet.kill()
+        """,
+        sink,
+    )
+    for name, reason in (("trio", "Cancelled"), ("gevent", "GreenletExit")):
+        assert sink.total("batch.job.completions", job_name=name, status="cancelled") == 1
+        assert sink.span(f"batch_job.{name}").attributes["batch.status.reason"] == reason

@@ -151,6 +151,8 @@ GENERAL, OF_LOGS = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPO
 NOWHERE = "so nothing is sent there"
 WRONG = {
     "localhost:4318": f"has no scheme, {NOWHERE}; set {{0}}=http://localhost:4318",
+    "'http://collector:4318'": f"is in quotes, {NOWHERE}; set {{0}}=http://collector:4318",
+    "unix:///run/otlp.sock": f"is a Unix socket, {NOWHERE}; set {{0}}=http://HOST:PORT",
     "//collector": f"has no scheme, {NOWHERE}; set {{0}}=http://collector",
     "grpc://collector:4317": (
         f"has the scheme grpc, which is not http or https, {NOWHERE}; set {{0}}=http://collector:4317"

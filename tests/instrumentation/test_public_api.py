@@ -10,6 +10,8 @@ import batchtel
 import batchtel.airflow
 import batchtel.testing
 from batchtel.testing import capture
+from tests.support.process import run
+from tests.support.sink import Sink
 
 OF_BATCHTEL = [
     *("Job", "JobRun", "Step", "StepRun", "__version__", "current_job", "current_step", "flush"),
@@ -57,3 +59,42 @@ def test_public_methods_are_described(kind: type, names: list[str]) -> None:
     methods = [getattr(kind, name) for name in names if callable(getattr(kind, name, None))]
     assert len(methods) >= 7
     assert [method.__qualname__ for method in methods if not inspect.getdoc(method)] == []
+
+
+def test_a_handle_after_its_block_is_ignored(sink: Sink) -> None:
+    """What is recorded after the end would be in the counts and not on the span: it is in neither, with one warning."""
+    finished = run(
+        """
+        import batchtel
+        with batchtel.job("ended") as job:
+            with batchtel.step("inner") as step:
+                step.records(read=1)
+            job.records(processed=1)
+        for _ in range(3):
+            step.records(read=5)
+            job.records(processed=5)
+            job.set(late=1)
+        """,
+        sink,
+    )
+    assert finished.stderr.splitlines() == [
+        "records() is called after the end of the step, so it is ignored",
+        "records() is called after the end of the run, so it is ignored",
+        "set() is called after the end of the run, so it is ignored",
+    ]
+    assert sink.total("batch.job.records.processed") == sink.total("batch.step.records.read") == 1
+
+
+@pytest.mark.parametrize("attempts", [0, -1])
+def test_no_attempts_are_one(sink: Sink, attempts: int) -> None:
+    """The first call is an attempt, whatever is written."""
+    finished = run(
+        """
+        import sys, batchtel
+        batchtel.retry(attempts=int(sys.argv[1]))(lambda: print("called"))()
+        """,
+        sink,
+        str(attempts),
+    )
+    warning = f"retry(attempts={attempts}): the first call is an attempt, too; 1 is used instead\n"
+    assert (finished.stdout, finished.stderr) == ("called\n", warning)

@@ -176,3 +176,26 @@ def test_a_fork_beside_a_thread_of_the_job_warns_as_ever(sink: Sink) -> None:
         sink,
     )
     assert "multi-threaded" in finished.stderr
+
+
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_LOGS_HEADERS"])
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_malformed_variables_are_named_without_their_values(sink: Sink, variable: str, protocol: str) -> None:
+    """An item that is no pair may be a secret: one warning names its variable, and nothing prints it."""
+    finished = run(
+        """
+        import batchtel
+        with batchtel.job("malformed"):
+            pass
+        """,
+        sink,
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+        OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test,hunter2,api_key:hunter3",
+        BATCHTEL_EXIT_TIMEOUT="0.3",
+        **{variable: "Bearer hunter4,x-tenant=a"},
+    )
+    assert "hunter" not in finished.stderr
+    assert finished.stderr.splitlines()[:2] == [
+        "OTEL_RESOURCE_ATTRIBUTES has an item that is not key=value; it is left out",
+        f"{variable} has an item that is not name=value; it is left out",
+    ]

@@ -179,6 +179,43 @@ def test_the_sampler_of_the_variables_is_honoured(sink: Sink) -> None:
     assert sink.event("batch.run.finished").attributes["batch.status"] == "success"
 
 
+def test_limits_of_attributes_leave_the_identity(sink: Sink) -> None:
+    """Limits that a variable sets cut neither the run id nor drop it, and print nothing; others' spans have them."""
+    limits = {
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "5",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT": "2",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "2",
+    }
+    succeed(
+        """
+        import logging, batchtel
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import SpanProcessor
+        logging.getLogger("limited").addHandler(logging.NullHandler())
+        ended = []
+        class Listening(SpanProcessor):
+            def on_end(self, span):
+                ended.append(span.name)
+        with batchtel.job("limited") as job:
+            trace.get_tracer_provider().add_span_processor(Listening())
+            job.records(processed=1)
+            logging.getLogger("limited").warning("logged", extra={"own": "v" * 3})
+            with batchtel.step("inner") as step:
+                step.records(read=1)
+            with trace.get_tracer("library").start_as_current_span("SELECT", attributes={"a": "1"}):
+                pass
+        assert ended == ["batch_step.inner", "SELECT", "batch_job.limited"], ended
+        """,
+        sink,
+        **limits,
+    )
+    run_id = sink.event("batch.run.finished").attributes["batch.run.id"]
+    assert len(run_id) == 36
+    for found in (sink.span("batch_job.limited"), sink.span("batch_step.inner"), sink.event("batch.step.finished")):
+        assert found.attributes["batch.run.id"] == run_id
+    assert [log.attributes["batch.run.id"] for log in sink.logs() if log.body == "logged"] == [run_id]
+
+
 def test_spans_go_in_whole_batches(sink: Sink) -> None:
     """What ends while a request is on its way waits for its own batch: 3,000 steps are some 6 requests, not 60."""
     succeed(

@@ -85,6 +85,8 @@ class Sink:
 
     def __init__(self) -> None:
         self.mode: Mode = "ok"
+        self.answer = ("application/x-protobuf", b"")
+        """Content type and content of its replies."""
         self.retry_after = ""
         self.location = "https://login.example:8443/sso?token=secret"
         self.requests: list[tuple[str, Any]] = []
@@ -268,13 +270,14 @@ def running(port: int = 0) -> Iterator[Sink]:
             if mode == "swallow":
                 self.close_connection = True
                 return
-            body = partial() if mode == "partial" else b""
+            body = partial() if mode == "partial" else sink.answer[1]
             self.send_response(_STATUS.get(mode, 200))
             if mode == "redirect":
                 self.send_header("Location", sink.location)
             if sink.retry_after:
                 self.send_header("Retry-After", sink.retry_after)
-            self.send_header("Content-Type", "application/x-protobuf")
+            if sink.answer[0]:
+                self.send_header("Content-Type", sink.answer[0])
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

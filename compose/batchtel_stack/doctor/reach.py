@@ -171,7 +171,10 @@ _ANSWERS: Final = (
         ("HTTP 404", "HTTP 405", "UNIMPLEMENTED"),
         "write scheme, host and port only, without /v1/traces: OTEL_EXPORTER_OTLP_ENDPOINT=http://host:4318",
     ),
-    (("HTTP 30",), "a proxy or a login page answers there: set NO_PROXY, or correct the address"),
+    (
+        ("HTTP 30", "no reply of an OTLP receiver"),
+        "a proxy or a login page answers there: set NO_PROXY, or correct the address",
+    ),
     (("HTTP 413", "RESOURCE_EXHAUSTED"), "raise the size limit of the proxy before the collector (8 MiB are enough)"),
     (("HTTP 429", "HTTP 503", "UNAVAILABLE"), "the collector is overloaded or starting: raise memory_limit"),
     (("HTTP 502", "HTTP 504"), "a proxy answers, but not the collector behind it: start that"),

@@ -14,6 +14,7 @@ from types import FrameType, TracebackType
 from typing import Final
 
 from batchtel.auto.exit_status import ExitStatus
+from batchtel.base import pristine
 from batchtel.base.outcome import Outcome
 
 _NOT_FLUSHED: Final = 120
@@ -112,7 +113,7 @@ class ProgramEnd:
         if way != "script" or self._main.get("__loader__") is not BuiltinImporter:
             return None
         try:
-            with open(path, "rb"):
+            with pristine.open(path, "rb"):
                 return OSError(f"{path} was not opened")
         except OSError as error:
             return error.with_traceback(None)

@@ -5,10 +5,12 @@ A failure of ours is reported once a place, as a warning of the logger `batchtel
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import logging
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
@@ -115,16 +117,23 @@ def described(error: BaseException) -> str:
 
 
 def warn_of_failure(place: str, error: Exception) -> None:
-    """Warn, once for each `place`, that it has raised: of what the machine lacks, else of a defect."""
-    if lacking := lack(error):
-        warn_once(f"lack:{lacking}", INCOMPLETE, lacking)
+    """Warn, once for each `place`, that it has raised: of what the machine lacks, else of a defect.
+
+    Raises nothing: a logger or a handler of the job's may fail, too.
+    """
+    if sys.is_finalizing():
+        # The interpreter is torn down: what fails for that is no defect, and there is nothing left to record with.
         return
-    warn_once(
-        place,
-        "batchtel failed in %s and left the job alone; this is a defect of batchtel (%s)",
-        place,
-        described(error),
-    )
+    with contextlib.suppress(Exception):
+        if lacking := lack(error):
+            warn_once(f"lack:{lacking}", INCOMPLETE, lacking)
+            return
+        warn_once(
+            place,
+            "batchtel failed in %s and left the job alone; this is a defect of batchtel (%s)",
+            place,
+            described(error),
+        )
 
 
 def harmless(
@@ -140,6 +149,9 @@ def harmless(
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result | Default:
             try:
                 return function(*args, **kwargs)
+            except RecursionError:
+                # The job is as deep as it can be: no defect of ours, and no depth left to report anything.
+                return default
             except Exception as error:
                 warn_of_failure(function.__qualname__, error)
                 return default

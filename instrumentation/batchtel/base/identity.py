@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Mapping
 
+from batchtel.base import pristine
 from batchtel.base.guard import warn_once
 from batchtel.base.values import text_of
 from batchtel.schema.limits import HASH_LENGTH, NAME_LENGTH, NAME_LIMIT
@@ -94,8 +94,8 @@ def default_job(program: str, environ: Mapping[str, str] = os.environ) -> str:
 
 def new_run_id() -> str:
     """Make a UUIDv7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, so that run ids sort by time."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
+    milliseconds = pristine.time_ns() // 1_000_000
+    random = int.from_bytes(pristine.urandom(10), "big")
     value = (milliseconds & (1 << 48) - 1) << 80 | random & (1 << 80) - 1
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62

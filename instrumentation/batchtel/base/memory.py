@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 from typing import Final
 
+from batchtel.base import pristine
+
 HEADROOM: Final = 96 << 20
 """Bytes of address space that building the telemetry has to find.
 
@@ -19,7 +21,7 @@ def is_short() -> bool:
     if limit == resource.RLIM_INFINITY:
         return False
     try:
-        with open("/proc/self/statm", "rb") as file:
+        with pristine.open("/proc/self/statm", "rb") as file:
             pages = int(file.read().split()[0])
     except (OSError, ValueError):
         return False

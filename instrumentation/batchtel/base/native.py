@@ -14,25 +14,16 @@ import time
 from _queue import SimpleQueue  # the module of C: `queue` is one of those that are replaced
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType
 from typing import Any, Final
+
+from batchtel.base import pristine
 
 _PATIENCE: Final = 0.005
 """Seconds between two looks at a lock where waiting for it would stop every coroutine of the job."""
 
 
-def _pristine() -> ModuleType:
-    """Return a module `_thread` of our own, as the interpreter makes it: libraries patch the one that all share."""
-    # By its own loader: `importlib.util` has a function for it, and costs a job 0.5 ms.
-    spec = sys.modules["_thread"].__spec__
-    module = spec.loader.create_module(spec) if spec is not None and spec.loader is not None else None
-    if spec is None or spec.loader is None or module is None:
-        return sys.modules["_thread"]
-    spec.loader.exec_module(module)
-    return module
-
-
-_thread: Final[Any] = _pristine()
+_thread: Final[Any] = pristine.module("_thread")
 
 Lock: Final = _thread.allocate_lock
 """Makes a lock that any thread can release."""
@@ -110,12 +101,12 @@ class Latch:
 
 def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
     """Look every few milliseconds whether something `holds`, at most so many seconds; False if it never did."""
-    end = time.monotonic() + seconds
+    end = pristine.monotonic() + seconds
     while not holds():
-        if time.monotonic() >= end:
+        if pristine.monotonic() >= end:
             return False
         # The coroutines of the job run meanwhile: the name is looked up, for libraries replace it.
-        time.sleep(_PATIENCE)
+        (time.sleep if is_green() else pristine.sleep)(_PATIENCE)
     return True
 
 

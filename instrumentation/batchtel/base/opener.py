@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import re
-import time
 from typing import Final, NamedTuple
+
+from batchtel.base import pristine
 
 UNSEEN: Final = 86_400.0
 """Seconds that a run counts as open where that cannot be seen, as from another container: a day."""
@@ -47,7 +48,8 @@ class Opener(NamedTuple):
         """Name this process as the opener of a run of `job`."""
         place, ticks = _this_process(os.getpid())
         parent = parent or "0" * 16
-        return cls(opened or time.time_ns(), place, os.getpid(), ticks, cpu_seconds, attempt, parent, traceparent, job)
+        opened = opened or pristine.time_ns()
+        return cls(opened, place, os.getpid(), ticks, cpu_seconds, attempt, parent, traceparent, job)
 
     @classmethod
     def read(cls, text: str) -> Opener | None:
@@ -98,7 +100,7 @@ class Opener(NamedTuple):
 
     @property
     def _is_recent(self) -> bool:
-        return abs(time.time() - self.opened / 1e9) < UNSEEN
+        return abs(pristine.time() - self.opened / 1e9) < UNSEEN
 
 
 def trace_parts(traceparent: str) -> tuple[str, str, str] | None:
@@ -152,5 +154,5 @@ def _exists(pid: int) -> bool:
 
 
 def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
+    with pristine.open(path, "rb") as file:
         return file.read()

@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
 
         - none: success;
         - SystemExit: success for the codes None and 0, else failure with that exit code, and its text as the reason;
-        - KeyboardInterrupt, asyncio.CancelledError: cancelled, for somebody outside ended the work;
+        - KeyboardInterrupt, a cancellation of asyncio, trio or gevent: cancelled, for somebody outside ended the work;
         - GeneratorExit: cancelled too: the consumer stopped before the generator had come to its end;
         - anything else: failure, with the class name as error type.
         """
@@ -85,7 +85,11 @@ def _exit_code(exception: SystemExit) -> int:
     return code & 0xFF if -(2**63) <= code < 2**63 else 0xFF
 
 
+_CANCELLATIONS: Final = (("asyncio", "CancelledError"), ("trio", "Cancelled"), ("greenlet", "GreenletExit"))
+"""Module and exception of what cancels work; that of greenlet is the one of gevent and eventlet, too."""
+
+
 def _is_cancellation(exception: BaseException) -> bool:
-    # asyncio is imported by the job or not at all: 20 ms that a plain script need not pay.
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and isinstance(exception, asyncio.CancelledError)
+    # They are imported by the job or not at all: asyncio is 20 ms that a plain script need not pay.
+    kinds = (getattr(sys.modules.get(module), name, None) for module, name in _CANCELLATIONS)
+    return any(isinstance(kind, type) and isinstance(exception, kind) for kind in kinds)

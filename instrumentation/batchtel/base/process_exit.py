@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from batchtel.base import pristine
+
 _POOLS: Final = ("multiprocessing", "billiard")
 """Libraries whose children leave by `os._exit`, after their own finalizers; billiard is Celery's multiprocessing."""
 
@@ -83,7 +85,7 @@ def _parent(process: int) -> int:
     if process == os.getpid():
         return os.getppid()
     try:
-        with open(f"/proc/{process}/stat", "rb") as file:
+        with pristine.open(f"/proc/{process}/stat", "rb") as file:
             # The name, in parentheses, may itself hold spaces and parentheses.
             return int(file.read().rpartition(b")")[2].split()[1])
     except (OSError, ValueError):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from batchtel.base import lock
+from batchtel.base import lock, pristine
 from batchtel.base.guard import harmless
 from batchtel.base.opener import goes_on
 
@@ -83,7 +83,7 @@ class Tally:
         Raises:
             OSError: No descriptor is left, or the kernel has no such memory.
         """
-        name = f"{_PREFIX}{os.urandom(8).hex()}"
+        name = f"{_PREFIX}{pristine.urandom(8).hex()}"
         descriptor = os.memfd_create(name)
         os.ftruncate(descriptor, HEADER)
         return cls(f"/proc/{os.getpid()}/fd/{descriptor} {name}")
@@ -128,7 +128,7 @@ class Tally:
         """Return the first bytes of the header, which all processes of the run write to; none if it cannot be read."""
         try:
             if self.is_there:
-                with open(self._path, "rb", buffering=0) as memory:
+                with pristine.open(self._path, "rb", buffering=0) as memory:
                     return memory.read(size) or b""
         except OSError:
             pass  # given back meanwhile, by another thread or process
@@ -139,7 +139,7 @@ class Tally:
         """Write the first bytes of the header."""
         with contextlib.suppress(OSError):
             if self.is_there:
-                with open(self._path, "r+b", buffering=0) as memory:
+                with pristine.open(self._path, "r+b", buffering=0) as memory:
                     memory.write(content[:_MARK_AT])
 
     @property
@@ -206,7 +206,7 @@ class Tally:
     def _records(self) -> Iterator[tuple[Any, ...]]:
         if not self._is_there(self._path):
             return iter(())
-        with open(self._path, "rb", buffering=0) as memory:
+        with pristine.open(self._path, "rb", buffering=0) as memory:
             memory.seek(HEADER)
             content = memory.readall()
         return _RECORD.iter_unpack(content[: len(content) // _RECORD.size * _RECORD.size])
@@ -245,7 +245,7 @@ def announced_by(process: int) -> list[str]:
 
 
 def _mark_at(path: str) -> str:
-    with open(path, "rb", buffering=0) as memory:
+    with pristine.open(path, "rb", buffering=0) as memory:
         memory.seek(_MARK_AT)
         content = memory.read(HEADER - _MARK_AT) or b""
     end = _LENGTH.size + (_LENGTH.unpack_from(content)[0] if len(content) >= _LENGTH.size else 0)

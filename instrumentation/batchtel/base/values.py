@@ -19,6 +19,8 @@ from batchtel.schema.limits import CUT_MARKER, VALUE_LIMIT
 AttributeValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
 
 _LIST_LIMIT: Final = 100
+_FRAMES: Final = 64
+"""Innermost frames of a stack trace: more text than a span keeps of it."""
 _LONGEST_WORD: Final = 4096
 _COUNT_LIMIT: Final = 2**53
 """Beyond it a float, which is what Prometheus stores, no longer holds every whole number."""
@@ -148,8 +150,20 @@ def exception_attributes(exception: BaseException | None, trace: TracebackType |
 
 
 def _stack_trace(exception: BaseException, trace: TracebackType) -> str:
+    """Return the stack trace with its innermost frames: each level of a recursion that fails has all those below it."""
+    frames, at = 0, trace.tb_next
+    while at is not None:
+        frames, at = frames + 1, at.tb_next
+    left_out, innermost = max(0, frames + 1 - _FRAMES), trace
+    for _ in range(left_out):
+        innermost = innermost.tb_next or innermost
+    note = f"[{left_out} outer frames are left out]\n" if left_out else ""
     try:
-        return "".join(traceback.format_exception(type(exception), exception, trace))
+        return note + "".join(traceback.format_exception(type(exception), exception, innermost, limit=-_FRAMES))
     except Exception:
         # An exception whose own attributes raise, or that is among its own causes a thousand times.
-        return "".join(traceback.format_tb(trace)) + f"{type(exception).__name__}: {text_of(exception)}\n"
+        return (
+            note
+            + "".join(traceback.format_tb(innermost, limit=_FRAMES))
+            + f"{type(exception).__name__}: {text_of(exception)}\n"
+        )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from batchtel.base import pristine
 from batchtel.base.guard import harmless, warn_once
 from batchtel.base.identity import is_name
 from batchtel.base.nearest import nearest
@@ -221,7 +222,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, CatalogueJob]:
         CatalogueError: Something in it is wrong.
         OSError: The file cannot be read.
     """
-    with open(path, "rb") as file:
+    with pristine.open(path, "rb") as file:
         content = file.read()
     try:
         return parse(content.decode("utf-8-sig"))

@@ -124,7 +124,8 @@ def run(
             warn_once("short", INCOMPLETE, lack(error))
             with suppress(OSError):
                 become(command)
-        click.echo(f"batchtel run: {text_of(command[0])}: {error.strerror}", err=True)
+        shown = text_of(command[0]) or "''"
+        click.echo(f"batchtel run: {shown}: {error.strerror}", err=True)
         ended = Ended(127 if isinstance(error, FileNotFoundError) else 126, None, 0.0, 0)
         recorder.start(time.time_ns())
         recorder.finish(ended, error)

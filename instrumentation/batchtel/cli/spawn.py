@@ -27,6 +27,9 @@ def spawn(
     Raises:
         OSError: The command cannot be started.
     """
+    if not command[0]:
+        # As a shell reports it: Python has a ValueError of its own for an empty name.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     start = _fork if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN else _posix_spawn
     try:
         return start(command, environ, outputs, mask)

@@ -6,11 +6,13 @@ meanwhile would lose its telemetry, or send it elsewhere.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from batchtel.base import pristine
 from batchtel.base.guard import warn_once
 
 _COMPRESSIONS: Final = ("none", "gzip", "deflate")
@@ -36,6 +38,8 @@ class Connection(NamedTuple):
     bundles: Mapping[str, str]
     proxies: Mapping[str, str]
     has_provider: bool
+    headers_variable: str = "OTEL_EXPORTER_OTLP_HEADERS"
+    """The variable that has the headers."""
 
     @classmethod
     def of(cls, signal: str, url: str, environ: Mapping[str, str]) -> Connection:
@@ -50,6 +54,7 @@ class Connection(NamedTuple):
             )
             compression = "none"
         insecure, scheme = read("INSECURE").lower(), urlsplit(url).scheme
+        own_headers = f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS"
         whole = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip() == url
         return cls(
             url if whole else f"{url.removesuffix('/')}/v1/{signal}",
@@ -62,12 +67,13 @@ class Connection(NamedTuple):
             {name: environ[name] for name in _BUNDLES if environ.get(name)},
             _proxies(environ),
             any(variable.endswith(_PROVIDER) and value for variable, value in environ.items()),
+            own_headers if environ.get(own_headers, "").strip() else "OTEL_EXPORTER_OTLP_HEADERS",
         )
 
     @property
     def header_pairs(self) -> dict[str, str]:
         """The headers by their names, in lower case."""
-        return _pairs(self.headers)
+        return _pairs(self.headers, self.headers_variable)
 
     def credentials(self) -> Any:
         """Read the certificates for gRPC.
@@ -88,16 +94,33 @@ def _read(signal: str, environ: Mapping[str, str], name: str) -> str:
     return own or environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip()
 
 
-def _pairs(headers: str) -> dict[str, str]:
+def _pairs(headers: str, variable: str) -> dict[str, str]:
+    """Parse `headers`; of an item that is none the warning names the variable only, for it may be a secret."""
+    if not headers:
+        return {}
     from opentelemetry.util.re import parse_env_headers
 
-    return dict(parse_env_headers(headers, liberal=True)) if headers else {}
+    wrong: list[logging.LogRecord] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        wrong.append(record)
+        return False
+
+    logger = logging.getLogger(parse_env_headers.__module__)
+    logger.addFilter(keep)
+    try:
+        pairs = dict(parse_env_headers(headers, liberal=True))
+    finally:
+        logger.removeFilter(keep)
+    if wrong:
+        warn_once(f"headers:{variable}", "%s has an item that is not name=value; it is left out", variable)
+    return pairs
 
 
 def _content(path: str) -> bytes | None:
     if not path:
         return None
-    with open(path, "rb") as file:
+    with pristine.open(path, "rb") as file:
         return file.read()
 
 

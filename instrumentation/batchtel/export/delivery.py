@@ -80,7 +80,8 @@ class Delivery:
 
 
 def _reason(error: Exception) -> str:
-    return shown(f"{type(error).__name__}: {text_of(error)}")
+    text = text_of(error)
+    return shown(text if isinstance(error, ModuleNotFoundError) else f"{type(error).__name__}: {text}")
 
 
 class ExporterLog:

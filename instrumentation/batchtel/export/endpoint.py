@@ -17,6 +17,20 @@ Signal = Literal["traces", "metrics", "logs"]
 GRPC: Final = "grpc"
 HTTP: Final = "http/protobuf"
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
+_PLAIN: Final = {
+    "",
+    "api",
+    "collector",
+    "default",
+    "ingest",
+    "insert",
+    "intake",
+    "logs",
+    "metrics",
+    "opentelemetry",
+} | {*("otlp", "public", "push", "telemetry", "traces", "v1", "v2", "write")}
+"""Parts of a path that are no token."""
+
 _NAMED: Final = {"otlp_proto_grpc": GRPC, "otlp_proto_http": HTTP}
 """The exporters of OTEL_TRACES_EXPORTER and its like that name a protocol."""
 
@@ -53,6 +67,11 @@ class Endpoint(NamedTuple):
             protocol = next((_NAMED[name] for name in exporters if name in _NAMED), "")
         variable = settings.sources[f"{signal}_endpoint"]
         if not url.startswith(("http://", "https://")):
+            bare, given = url.strip("\"'"), f"{variable}={_shown(url)!r}"
+            if bare.startswith(("http://", "https://")):
+                raise ValueError(f"{given} is in quotes, so nothing is sent there; set {variable}={_shown(bare)}")
+            if url.startswith("unix:"):
+                raise ValueError(f"{given} is a Unix socket, so nothing is sent there; set {variable}=http://HOST:PORT")
             scheme, separator, rest = url.rpartition("://")
             wrong = f"has the scheme {scheme}, which is not http or https" if separator else "has no scheme"
             fix = f"{'https' if scheme == 'grpcs' else 'http'}://{rest.removeprefix('//')}"
@@ -97,11 +116,25 @@ class Endpoint(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The address as it may stand in a log: scheme, host and port, for the rest may hold a password or a token."""
-        if self.problem:
-            return "the collector"
+        """The address as it may stand in a log, without what in it may be a password or a token."""
+        return _without_secrets(self.url) if not self.problem else "the collector"
+
+    @property
+    def shown_request(self) -> str:
+        """The address of its requests as it may stand in a log: over HTTP with the path of the signal."""
+        return self.shown if self.problem or self.is_grpc else _without_secrets(self.connection.url)
+
+    @property
+    def server(self) -> str:
+        """Scheme, host and port, which signals may share."""
         address = urlsplit(self.url)
         return f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+
+    @property
+    def _proxy(self) -> str:
+        from batchtel.export.proxy import proxy_of
+
+        return proxy_of(self.url, self.connection.proxies)
 
     def diagnose(self, timeout: float = 0.5) -> str:
         """Return why exports fail, by asking the port what it speaks; "" if that explains nothing.
@@ -110,7 +143,7 @@ class Endpoint(NamedTuple):
         with a status line. Over TLS nothing can be found.
         """
         address = urlsplit(self.url) if not self.problem else None
-        if address is None or address.scheme != "http":
+        if address is None or address.scheme != "http" or (not self.is_grpc and self._proxy):
             return ""
         try:
             speaks = _protocol_of(address.hostname or "localhost", address.port or 80, timeout)
@@ -123,6 +156,12 @@ class Endpoint(NamedTuple):
                 f"or use the collector's {self.protocol} port (usually {other})"
             )
         return ""
+
+
+def _without_secrets(url: str) -> str:
+    address = urlsplit(url)
+    parts = (part if part in _PLAIN else "[redacted]" for part in address.path.rstrip("/").split("/"))
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{'/'.join(parts)}"
 
 
 def _shown(url: str) -> str:

@@ -7,17 +7,20 @@ They count a redirect as success and resend by themselves where a reply was lost
 from __future__ import annotations
 
 import encodings.idna  # noqa: F401  # a look-up of a host imports it, where a fork may come
+import math
 import os
+from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import urllib3
 
+from batchtel.base import pristine
 from batchtel.export import http_reply, http_request
 from batchtel.export.connection import Connection
 from batchtel.export.endpoint import Signal
 from batchtel.export.proxy import proxy_of
-from batchtel.export.reply import Reply
+from batchtel.export.reply import Reply, shown
 from batchtel.version import __version__
 
 _LONGEST_ANSWER: Final = 65_536
@@ -34,6 +37,29 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     urlopen = urllib3.HTTPSConnectionPool.urlopen  # type: ignore[assignment]
 
 
+class _Timeout(urllib3.Timeout):
+    """The time of one request, by a clock that no test of the job replaces or stops."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(total=seconds)
+        self._seconds = seconds
+        self._started = math.inf
+
+    def clone(self) -> _Timeout:
+        return _Timeout(self._seconds)
+
+    def start_connect(self) -> float:
+        self._started = pristine.monotonic()
+        return self._started
+
+    def get_connect_duration(self) -> float:
+        return max(0.0, pristine.monotonic() - self._started)
+
+    @property
+    def read_timeout(self) -> float:
+        return max(0.0, self._seconds - self.get_connect_duration())
+
+
 class HttpClient:
     """Sends requests of one signal to `way.url`; each lasts at most `timeout` seconds.
 
@@ -45,14 +71,16 @@ class HttpClient:
         self._signal = signal
         self._url, login = _without_login(way.url)
         self._way = way
-        self._timeout = urllib3.Timeout(total=timeout)
+        self._timeout = _Timeout(timeout)
         self._headers = {
             "user-agent": f"batchtel/{__version__}",
             **_authorization(login or _login_of_netrc(self._url)),
             **http_request.headers(way),
         }
         tls = _tls(way) if self._url.startswith("https:") else {}
-        self._pools = _pools(proxy_of(self._url, way.proxies), tls)
+        proxy = proxy_of(self._url, way.proxies)
+        self._by = f", by the proxy {shown(_without_login(proxy)[0])}" if proxy else ""
+        self._pools = _pools(proxy, tls)
         self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def send(self, body: bytes) -> Reply:
@@ -76,8 +104,9 @@ class HttpClient:
                     response.close()
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            return Reply("retry", _cause(error))
-        return http_reply.judged(self._signal, response.status, response.reason or "", response.headers, content)
+            return Reply("retry", _cause(error) + self._by)
+        reply = http_reply.judged(self._signal, response.status, response.reason or "", response.headers, content)
+        return reply._replace(reason=reply.reason + self._by) if reply.reason else reply
 
 
 def _pools(proxy: str, tls: dict[str, Any]) -> urllib3.PoolManager:
@@ -86,6 +115,9 @@ def _pools(proxy: str, tls: dict[str, Any]) -> urllib3.PoolManager:
         return urllib3.PoolManager(**own)
     address, login = _without_login(proxy)
     if proxy.startswith("socks"):
+        if find_spec("socks") is None:
+            # Else urllib3 prints a warning of it at each attempt.
+            raise ModuleNotFoundError(f"the proxy {shown(address)} needs the package PySocks", name="PySocks")
         from urllib3.contrib.socks import SOCKSProxyManager
 
         name, password = login or (None, None)

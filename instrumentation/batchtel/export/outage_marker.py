@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+
+from batchtel.base import pristine
 
 FRESH: Final = 30.0
 """Seconds that a mark counts."""
@@ -46,7 +47,9 @@ class Outage:
         except OSError:
             return False
         return (
-            stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and 0 <= time.time() - found.st_mtime < FRESH
+            stat.S_ISREG(found.st_mode)
+            and found.st_uid == os.geteuid()
+            and 0 <= pristine.time() - found.st_mtime < FRESH
         )
 
     @property
@@ -55,7 +58,7 @@ class Outage:
         if not self.is_fresh:
             return False
         try:
-            return time.time() - float(self._path.read_bytes()) >= LONG
+            return pristine.time() - float(self._path.read_bytes()) >= LONG
         except (OSError, ValueError):
             return False
 
@@ -70,7 +73,7 @@ class Outage:
             try:
                 if begins:
                     os.ftruncate(descriptor, 0)
-                    os.write(descriptor, f"{time.time():.0f}\n".encode())
+                    os.write(descriptor, f"{pristine.time():.0f}\n".encode())
                 os.utime(descriptor)
             finally:
                 os.close(descriptor)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from batchtel.base import native
+from batchtel.base import native, pristine
 from batchtel.base.guard import warn, warn_once
 from batchtel.export import messages, wait_budget
 from batchtel.export.delivery import Delivery
@@ -71,7 +69,7 @@ class Outbox:
         """The items that were not delivered."""
         if endpoint.problem:
             self.is_short_circuited = True
-            _reported_outages.add(endpoint.shown)
+            _reported_outages.add(endpoint.server)
         self.is_swept = spool is None
         """Whether nothing of earlier runs is left in the spool that could be sent now."""
         if not endpoint.problem:
@@ -129,7 +127,7 @@ class Outbox:
         with self._lock:
             if self._in_flight is not None and self._in_flight_file is None:
                 self._in_flight_file = self._write(self._in_flight)
-            while self._items and time.monotonic() < until:
+            while self._items and pristine.monotonic() < until:
                 batch = self._oldest()
                 if self._write(batch) is None:
                     self._put_back(batch)
@@ -142,6 +140,7 @@ class Outbox:
         with self._lock:
             in_flight = self._in_flight if self._in_flight_file is None else None
             left = len(self._items) + len(in_flight or ())
+        self.undelivered.dropped_files = self._spool.dropped if self._spool is not None else 0
         return self.undelivered.with_left(left, self._endpoint.shown)
 
     def _write(self, batch: list[Any]) -> Path | None:
@@ -177,7 +176,7 @@ class Outbox:
             reply = self._send(self._next)
             if reply.verdict == "retry":
                 if self._spool is not None and not self.has_room:
-                    self.spool_remaining(time.monotonic() + 1.0)
+                    self.spool_remaining(pristine.monotonic() + 1.0)
                 return self._until_retry(reply)
         return 0.0
 
@@ -189,7 +188,9 @@ class Outbox:
         return waiting > 0 or self.worker.is_flushing or bool(self._one_by_one) or len(self._items) >= BATCH_LIMIT
 
     def _until_retry(self, reply: Reply) -> float:
-        wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * random.uniform(0.8, 1.2)
+        # Not of `random`, whose numbers are the job's.
+        spread = 0.8 + 0.4 * pristine.urandom(1)[0] / 255
+        wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10)) * spread
         return max(float(wait), reply.retry_after)
 
     def _send(self, pop: Callable[[], list[Any]]) -> Reply:
@@ -231,12 +232,12 @@ class Outbox:
 
     def _record_reply(self, reply: Reply) -> None:
         """Keep how it went, and warn once an outage: the reason and, where the port shows it, the fix."""
-        signal, url = self._endpoint.signal, self._endpoint.shown
+        url, server = self._endpoint.shown, self._endpoint.server
         self.undelivered.reason = reply.reason or self.undelivered.reason
         self._was_answered = reply.verdict != "retry"
         if reply.verdict == "delivered":
             self._outage.clear()
-            _reported_outages.discard(url)
+            _reported_outages.discard(server)
             self._failures = 0
             self.is_short_circuited = False
             self.delivered()
@@ -244,19 +245,19 @@ class Outbox:
             self._outage.clear()
             self._failures = 0
             self.is_short_circuited = False
+            # Once for all signals, which go to one server for one reason.
             warn_once(
-                f"refused:{signal}:{reply.reason[:40]}",
-                "%s refuses %s for good, so they are %s: %s",
-                url,
-                signal,
+                f"refused:{server}:{reply.reason[:40]}",
+                "%s refuses telemetry for good, so it is %s: %s",
+                self._endpoint.shown_request,
                 "kept in the spool" if self._keeps(reply) else "lost",
                 reply.reason,
             )
         else:
             self._failures += 1
             self._outage.mark()
-            if self.warns_of_outage and url not in _reported_outages:
-                _reported_outages.add(url)
+            if self.warns_of_outage and server not in _reported_outages:
+                _reported_outages.add(server)
                 if not wait_budget.may_warn():
                     return
                 self.undelivered.is_outage_reported = True

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from typing import Final
 
-from batchtel.base import native
+from batchtel.base import native, pristine
 from batchtel.base.guard import warn
 from batchtel.base.process_exit import is_child_process
 from batchtel.export import undelivered, wait_budget
@@ -40,6 +39,8 @@ class Outboxes:
         self._own = self._longest_wait = 0.0
         self._folder = folder
         self._is_reported = self._is_stopped = False
+        self.is_late = False
+        """Whether the main thread has ended before this began."""
         self.run = ""
         """The run that is named at the end, the newest of the process."""
 
@@ -90,12 +91,12 @@ class Outboxes:
 
         Next to none, if the collector has been away for a while: the host has many such processes.
         """
-        begun = time.monotonic()
+        begun = pristine.monotonic()
         # Not any: an export of progress that was just accepted is newer than a mark of 30 s ago.
         if all(outbox.is_away for outbox in self._all):
             seconds = min(seconds, FLUSH_TIMEOUT_IN_LONG_OUTAGE)
         self.flush(seconds)
-        self._left = max(0.0, seconds - (time.monotonic() - begun))
+        self._left = max(0.0, seconds - (pristine.monotonic() - begun))
 
     def flush(self, timeout: float) -> bool:
         """Send everything recorded until now, all signals at the same time; False if not all arrived in `timeout` s.
@@ -104,7 +105,7 @@ class Outboxes:
         """
         delivered = flush_workers(self._workers, timeout)
         if not delivered:
-            until = time.monotonic() + wait_budget.SPOOL_TIMEOUT
+            until = pristine.monotonic() + wait_budget.SPOOL_TIMEOUT
             for outbox in self._all:
                 # 0.5 s between two pokes of a sensor are too short to conclude that the collector is away.
                 if timeout >= self._for_parts:
@@ -124,26 +125,26 @@ class Outboxes:
         return False
 
     def run_ended(self) -> None:
-        """Flush where a process may end without another flush: a worker, forked or of a pool, or after `stop`."""
+        """Flush where a process may end without another flush: a worker, forked or of a pool, after `stop`, or late."""
         if self._has_host:
             for outbox in self._all:
                 outbox.worker.wake()
-        elif is_child_process() or self._is_stopped:
+        elif is_child_process() or self._is_stopped or self.is_late:
             failing = any(outbox.is_failing for outbox in self._all)
             self.flush_by_deadline(START_DELAY if failing else math.inf)
 
     def stop(self) -> None:
         """Flush, by the deadline, and report what was not accepted by then; afterwards only a run's end is sent."""
         seconds = self.deadline
-        end = time.monotonic() + seconds
+        end = pristine.monotonic() + seconds
         delivered = self.flush_by_deadline()
         if delivered:
-            native.wait_until(lambda: all(outbox.is_swept for outbox in self._all), end - time.monotonic())
+            native.wait_until(lambda: all(outbox.is_swept for outbox in self._all), end - pristine.monotonic())
         self._is_stopped = True
         for worker in self._workers:
             worker.rest()
         if delivered:
-            native.wait_until(lambda: all(worker.is_idle for worker in self._workers), end - time.monotonic())
+            native.wait_until(lambda: all(worker.is_idle for worker in self._workers), end - pristine.monotonic())
         self.report_end()
 
     def report_end(self) -> None:

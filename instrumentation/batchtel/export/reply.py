@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from google.protobuf.message import DecodeError
-
 from batchtel.base.guard import warn_once
 from batchtel.export import messages
 
@@ -37,12 +35,12 @@ class Reply(NamedTuple):
 def accepted(signal: Signal, response: bytes) -> Reply:
     """Return the reply for a request that was accepted; warn once if not all of it was.
 
-    `response` is an ExportServiceResponse, empty where all was accepted; a proxy's page of 200 may stand there, too.
+    `response` is an ExportServiceResponse, empty where all was accepted.
+
+    Raises:
+        google.protobuf.message.DecodeError: It is none.
     """
-    try:
-        partial = messages.response(signal, response).partial_success
-    except DecodeError:
-        return Reply("delivered")
+    partial = messages.response(signal, response).partial_success
     # rejected_spans, rejected_data_points or rejected_log_records: the first field of each.
     rejected = next((value for field, value in partial.ListFields() if field.name.startswith("rejected")), 0)
     if rejected:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from batchtel.base import pristine
 from batchtel.base.guard import warn_once
 from batchtel.export.endpoint import SIGNALS, Signal
 
@@ -45,6 +45,8 @@ class Spool:
         self._limit = limit
         self._signal = signal
         self._number = 0
+        self.dropped = 0
+        """Files that were dropped to make room, of any signal and process."""
 
     def write(self, request: bytes) -> Path:
         """Write `request`, an encoded ExportServiceRequest, to a file of its own; drops the oldest files to make room.
@@ -55,11 +57,11 @@ class Spool:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._make_room(len(request))
         self._number += 1
-        path = self._folder / f"{time.time_ns()}-{os.getpid()}-{self._number}.{self._signal}{_ENDING}"
+        path = self._folder / f"{pristine.time_ns()}-{os.getpid()}-{self._number}.{self._signal}{_ENDING}"
         unfinished = path.with_name(f".{path.name}")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
-            with open(descriptor, "wb") as file:
+            with pristine.open(descriptor, "wb") as file:
                 file.write(request)
             os.rename(unfinished, path)
         except OSError:
@@ -106,6 +108,7 @@ class Spool:
                 if data is not None:
                     path.unlink(missing_ok=True)
                     excess -= used
+                    self.dropped += 1
                     warn_once("spool:full", "the spool %s is full; its oldest files are dropped", self._folder)
 
 
@@ -140,7 +143,7 @@ def _content(descriptor: int) -> bytes | None:
         # Without a link left another process has sent and deleted it since we opened it.
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink == 0:
             return None
-        with open(descriptor, "rb", closefd=False) as file:
+        with pristine.open(descriptor, "rb", closefd=False) as file:
             return file.read()
     except OSError:
         return None

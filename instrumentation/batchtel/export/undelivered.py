@@ -30,6 +30,8 @@ class Undelivered:
         self.left = 0
         self.refused_files = 0
         """Requests of earlier runs that the collector has refused for good, and that were dropped for it."""
+        self.dropped_files = 0
+        """Requests that were dropped from the spool, which is full."""
         self.reason = ""
         self.address = ""
         self.is_outage_reported = False
@@ -60,6 +62,9 @@ def sentence(reports: list[Undelivered], folder: str, seconds: float) -> str:
             parts.append("set BATCHTEL_SPOOL_DIR to a folder that keeps them for the next run")
     if old:
         parts.append(f"lost: of earlier runs {old} spooled {'request' if old == 1 else 'requests'}, refused for good")
+    if dropped := sum(report.dropped_files for report in reports):
+        requests = "request, the oldest" if dropped == 1 else "requests, the oldest"
+        parts.append(f"dropped from the spool {folder}, which is full: {dropped} {requests}")
     if spooled:
         parts.append(f"spooled in {folder}: {spooled}, for the next run or `batchtel spool send` to send")
     if not parts and any(report.is_outage_reported for report in reports):

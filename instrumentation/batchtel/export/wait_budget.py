@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from batchtel.base import pristine
 from batchtel.base.guard import harmless
 from batchtel.base.shared_counts import Tally
 
@@ -53,12 +53,12 @@ def spent() -> float:
 def left(seconds: float) -> float:
     """Return how long a process may wait from now on, of `seconds` in all; waiting beside another one costs nothing."""
     state = _state()
-    return max(0.0, seconds - state.waited) + max(0.0, state.until - time.monotonic())
+    return max(0.0, seconds - state.waited) + max(0.0, state.until - pristine.monotonic())
 
 
 def reserve(seconds: float) -> float:
     """Note that this process waits from now on, `seconds` at most; return how much longer the job waits for that."""
-    state, now = _state(), time.monotonic()
+    state, now = _state(), pristine.monotonic()
     until = max(state.until, now + seconds)
     more = until - max(state.until, now)
     _keep(state._replace(waited=state.waited + more, until=until))

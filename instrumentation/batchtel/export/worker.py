@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from _queue import SimpleQueue
 from collections.abc import Callable, Iterable
 
-from batchtel.base import kept_modules, native
+from batchtel.base import kept_modules, native, pristine
 from batchtel.base.guard import INCOMPLETE, described, lack, log_waiting, warn_once
 
 
@@ -35,7 +34,7 @@ class Flush:
 
     def wait(self) -> bool:
         """Wait for the end, at most until the deadline; True if everything was delivered."""
-        return self._ended.wait(self.deadline - time.monotonic()) and self.delivered
+        return self._ended.wait(self.deadline - pristine.monotonic()) and self.delivered
 
 
 class Worker:
@@ -53,7 +52,7 @@ class Worker:
         self._interval = interval
         # Flushes, and times (monotonic) of an export at the latest. Its put() may be interrupted and called again.
         self._inbox: SimpleQueue[Flush | float] = native.Queue()
-        self._due = time.monotonic() + interval
+        self._due = pristine.monotonic() + interval
         self._not_before = 0.0
         self._retrying: list[Flush] = []
         self._name = name
@@ -66,7 +65,7 @@ class Worker:
 
     def wake(self, after: float = 0.0) -> None:
         """Export within `after` seconds instead of at the next interval, but not before a retry is due."""
-        self._inbox.put(time.monotonic() + after)
+        self._inbox.put(pristine.monotonic() + after)
 
     def request(self, deadline: float) -> Flush:
         """Ask for an export of everything recorded until now, at once, whatever a retry waits for."""
@@ -141,10 +140,10 @@ class Worker:
         """Return the seconds until the next export that no flush asks for."""
         if self._is_resting and not self._retrying:
             return threading.TIMEOUT_MAX
-        return min(max(self._due, self._not_before) - time.monotonic(), threading.TIMEOUT_MAX)
+        return min(max(self._due, self._not_before) - pristine.monotonic(), threading.TIMEOUT_MAX)
 
     def _settle(self, asking: list[Flush], delay: float) -> None:
-        now = time.monotonic()
+        now = pristine.monotonic()
         self._not_before = now + delay if delay else 0.0
         self._due = now + (delay or self._interval)
         for flush in asking:
@@ -156,7 +155,7 @@ class Worker:
 
 def flush(workers: Iterable[Worker], timeout: float) -> bool:
     """Let all `workers` export at the same time; False if one has not delivered all it had within `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    deadline = pristine.monotonic() + timeout
     requests = [worker.request(deadline) for worker in workers]
     # A list first: one that failed early must not end the wait for the others.
     delivered = [request.wait() for request in requests]

@@ -6,10 +6,11 @@ starts 20 ms earlier without them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from batchtel.base.calls import lenient
 from batchtel.base.guard import harmless
+from batchtel.base.ignoring import IGNORING
 from batchtel.base.values import is_given, text_of
 from batchtel.runs import unrecorded
 from batchtel.runs.definition import Definition, Function
@@ -123,7 +124,7 @@ def step(name: Any = "") -> Any:
 
 def current_job() -> JobRun:
     """Return the run that this code belongs to; outside of one, a run that records nothing."""
-    return _current_job() or unrecorded.job_run()
+    return _current_job() or cast("JobRun", IGNORING)
 
 
 @harmless(None)
@@ -137,7 +138,7 @@ def _current_job() -> JobRun:
 
 def current_step() -> StepRun:
     """Return the step that this code belongs to; outside of one, a step that records nothing."""
-    return _current_step() or unrecorded.step_run()
+    return _current_step() or cast("StepRun", IGNORING)
 
 
 @harmless(None)
@@ -151,4 +152,4 @@ def _current_step() -> StepRun:
 
 def _is_bare(name: object) -> bool:
     """Whether `name` is what a decorator without parentheses is given."""
-    return not isinstance(name, str) and (callable(name) or isinstance(name, classmethod))
+    return not isinstance(name, str) and (callable(name) or hasattr(type(name), "__get__"))

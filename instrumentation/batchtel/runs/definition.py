@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar, cast
 
 from batchtel.base.guard import harmless
+from batchtel.base.ignoring import IGNORING
 from batchtel.base.values import text_of
-from batchtel.runs.opening import Held, Opened, relaying
+from batchtel.runs.decorated import recorded
+from batchtel.runs.opening import Held, Opened
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -30,11 +32,15 @@ class Definition(ABC, Generic[Held]):
     def _unrecorded(self) -> Opened[Held]: ...
 
     def _opened(self) -> Opened[Held]:
-        return self._try_to_open() or self._unrecorded()
+        return self._try_to_open() or self._try_without_record() or Opened(cast("Held", IGNORING), None)
 
     @harmless(None)
     def _try_to_open(self) -> Opened[Held]:
         return self._open()
+
+    @harmless(None)
+    def _try_without_record(self) -> Opened[Held]:
+        return self._unrecorded()
 
     def __enter__(self) -> Held:
         opened = self._opened()
@@ -65,7 +71,7 @@ class Definition(ABC, Generic[Held]):
                 self._left_over.remove(opened)
                 return opened
         # A generator that is closed in another context than it was started in has only this list.
-        return self._left_over.pop() if self._left_over else self._unrecorded()
+        return self._left_over.pop() if self._left_over else Opened(cast("Held", IGNORING), None)
 
     def __call__(self, function: Function) -> Function:
         """Decorate a function, coroutine function, generator function or asynchronous generator function.
@@ -77,41 +83,13 @@ class Definition(ABC, Generic[Held]):
             return cast("Function", type(function)(self(function.__func__)))
         if not self._name:
             return self._named(_name_of(function))(function)
-        import inspect
+        return cast("Function", recorded(function, self._opened, self))
 
-        if inspect.isasyncgenfunction(function):
-            return cast("Function", functools.wraps(function)(relaying(self._opened, function)))
-        if inspect.isgeneratorfunction(function):
-            return cast("Function", self._generator(function))
-        if inspect.iscoroutinefunction(function):
-            return cast("Function", self._coroutine(function))
-
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            opened = self._opened()
-            with opened:
-                return opened.until(function(*args, **kwargs))
-
-        return cast("Function", call)
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_left_over": []}
 
     @abstractmethod
     def _named(self, name: str) -> Self: ...
-
-    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            with self._opened():
-                return await function(*args, **kwargs)
-
-        return call
-
-    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with self._opened():
-                return (yield from function(*args, **kwargs))
-
-        return call
 
 
 def _name_of(function: Any) -> str:

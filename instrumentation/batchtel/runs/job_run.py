@@ -40,17 +40,23 @@ class JobRun(Handle):
 
         Report 0, too: it marks a run that processed nothing, unlike one that reports no records.
         """
+        if self._has_ended("records"):
+            return
         self._recorded.count(processed, failed)
 
     @public(None, call='job.failed_record("row-17", "no customer id")')
     def failed_record(self, id: object, error: BaseException | str) -> None:  # noqa: A002  # the term of users
         """Count one failed record of the run and log it with its id; beyond 100 a run it is counted only."""
+        if self._has_ended("failed_record"):
+            return
         self._recorded.count(None, 1)
         self._recorded.failed_records.log(self._recorded.recorder, id, error)
 
     @public(None, call='job.quality(0.98, schema_version="3")')
     def quality(self, score: float, *, schema_version: str | None = None) -> None:
         """Set the data-quality score of the run, 0 to 1, and the version of the schema it was validated against."""
+        if self._has_ended("quality"):
+            return
         self._recorded.data.judge(score, schema_version)
 
     @public(None, call="job.watermark(datetime.now(UTC))")
@@ -60,6 +66,8 @@ class JobRun(Handle):
         Args:
             time: A datetime with a timezone, Unix time in seconds, or ISO 8601.
         """
+        if self._has_ended("watermark"):
+            return
         self._recorded.reach(time)
 
     @public(None, call="job.progress(120, total=1000)")
@@ -70,6 +78,8 @@ class JobRun(Handle):
             done: Work done until now; or a function that returns it, which is asked at each heartbeat.
             total: Work in all, if you have it.
         """
+        if self._has_ended("progress"):
+            return
         if total is not None:
             self._recorded.progress.set_total(total)
         if callable(done):

@@ -11,11 +11,10 @@ import functools
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from batchtel.base import lock, run_environment
+from batchtel.base import lock, pristine, run_environment
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import ancestors, at_end, handed_on
@@ -156,15 +155,15 @@ def part(*, afresh: bool) -> Scope | None:
     own = _part if _part is not None and _part.process == os.getpid() else None
     if own is not None and not (own.scope.closed or own.found.is_over):
         return own.scope
-    began, used = time.monotonic(), time.thread_time()
+    began, used = pristine.monotonic(), pristine.thread_time()
     if began < _not_before or run_environment.airflow_task() is not None or "batchtel.airflow.plugin" in sys.modules:
         return None
     if is_off():
         _not_before = began + _OFF
         return None
     found = open_run()
-    pause = (time.thread_time() - used) * (_PAUSE if afresh else _LOG_PAUSE)
-    _not_before = time.monotonic() + pause if found is None else 0.0
+    pause = (pristine.thread_time() - used) * (_PAUSE if afresh else _LOG_PAUSE)
+    _not_before = pristine.monotonic() + pause if found is None else 0.0
     _close(os.getpid())
     return None if found is None or telemetry() is None else _begin(found)
 

@@ -11,7 +11,6 @@ import os
 import types
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -58,6 +57,7 @@ class Opened(Generic[Held]):
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _begun.pop(id(self), None)
         if self.scope is None:
             return
         if self._is_pending:
@@ -67,6 +67,11 @@ class Opened(Generic[Held]):
 
 
 _pending: dict[int, Opened[Any]] = {}
+"""Openings for work that has not begun."""
+
+_begun: dict[int, Opened[Any]] = {}
+"""Those of generators, which may stay where they are until the interpreter is torn down."""
+
 _process = 0
 
 
@@ -106,7 +111,7 @@ async def _coroutine(opened: Opened[Any], work: Coroutine[Any, Any, Any]) -> Any
 
 
 def _generator(opened: Opened[Any], work: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    with _resumed(opened):
+    with begun(_resumed(opened)):
         return (yield from work)
 
 
@@ -115,15 +120,15 @@ def _async_generator(opened: Opened[Any], work: AsyncGenerator[Any, Any]) -> Asy
 
 
 def relaying(
-    scope: Callable[[], AbstractContextManager[Any]], function: Callable[..., AsyncGenerator[Any, Any]]
+    opened: Callable[[], Opened[Any]], function: Callable[..., AsyncGenerator[Any, Any]]
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
-    """Return an asynchronous generator function that runs `function` within `scope`.
+    """Return an asynchronous generator function that runs `function` within what `opened` returns.
 
     It does what `yield from` does for generators, and has no counterpart here.
     """
 
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        with scope():
+        with begun(opened()):
             generator = function(*args, **kwargs)
             try:
                 item = await anext(generator)
@@ -142,6 +147,14 @@ def relaying(
                 await generator.aclose()
 
     return call
+
+
+def begun(opened: Opened[Any]) -> Opened[Any]:
+    """Return `opened`, which a generator holds; it is closed at the end of the process, if that leaves it open."""
+    if opened.scope is not None:
+        _attend_end()
+        _begun[id(opened)] = opened
+    return opened
 
 
 def _resumed(opened: Opened[Any]) -> Opened[Any]:
@@ -168,16 +181,24 @@ def _abandon(opened: Opened[Any], scope: OpenScope) -> None:
 
 def _keep(opened: Opened[Any]) -> None:
     """Note that `opened` is to be ended at the end of this process, where nothing else has ended it."""
+    _attend_end()
+    _pending[id(opened)] = opened
+
+
+def _attend_end() -> None:
     global _process
     if _process != os.getpid():
         _process = os.getpid()
         _pending.clear()
-        at_end(_end_pending, _process)
-    _pending[id(opened)] = opened
+        _begun.clear()
+        at_end(_end_open, _process)
 
 
-def _end_pending(process: int) -> None:
+@harmless(None)
+def _end_open(process: int) -> None:
     if process == os.getpid():
-        for opened in list(_pending.values()):
+        for opened in [*_pending.values(), *_begun.values()]:
             if opened.scope is not None:
-                _abandon(opened, opened.scope)
+                opened.scope.cancel("GeneratorExit")
+        _pending.clear()
+        _begun.clear()

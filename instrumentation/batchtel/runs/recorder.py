@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from batchtel.base import pristine
 from batchtel.base.outcome import Outcome
 from batchtel.base.start import Start
 from batchtel.base.timestamps import iso
@@ -54,21 +54,23 @@ class Recorder:
         self.labels = dict(labels)
         self.identity = dict(identity)
         self.of_several = of_several
+        self.has_ended = False
+        """Whether its end was reported here."""
         self.span: Any = None
         self.context: Any = None
         self.opened_with: Telemetry | None = None
         self.process = os.getpid()
-        self.started_at = time.time()
-        self._began = time.perf_counter()
+        self.started_at = pristine.time()
+        self._began = pristine.perf_counter()
 
     def open(self, opened_with: Telemetry, parent: Any, start: Start | None, reporting: Reporting) -> None:
         """Open the span below `parent`, an OpenTelemetry context; with `start`, as of then."""
         self.span = self._span(opened_with, parent, start, reporting)
         self.context = opened_with.trace_api.set_span_in_context(self.span, parent)
         self.opened_with = opened_with
-        ago = (time.time_ns() - start.time) / 1e9 if start is not None else 0.0
-        self.started_at = time.time() - ago
-        self._began = time.perf_counter() - ago
+        ago = (pristine.time_ns() - start.time) / 1e9 if start is not None else 0.0
+        self.started_at = pristine.time() - ago
+        self._began = pristine.perf_counter() - ago
 
     def _span(self, opened_with: Telemetry, parent: Any, start: Start | None, reporting: Reporting) -> Any:
         trace = opened_with.trace_api
@@ -85,7 +87,8 @@ class Recorder:
             parent,
             attributes=self.identity,
             links=[trace.Link(before)] if before is not None else None,
-            start_time=start and start.time,
+            # Not left to the SDK, which may have got a clock that a test of the job has replaced.
+            start_time=start.time if start is not None else pristine.time_ns(),
         )
 
     @property
@@ -117,7 +120,7 @@ class Recorder:
     @property
     def lasted(self) -> float:
         """Seconds since its start, by a clock that no one sets."""
-        return time.perf_counter() - self._began
+        return pristine.perf_counter() - self._began
 
     def add(self, counter: str, amount: float) -> None:
         """Add to the counter `batch.<level>.<counter>`."""
@@ -170,7 +173,7 @@ class Recorder:
         process = self.telemetry
         if process is None:
             return
-        prefix, now = f"batch.{self.level}", time.time()
+        prefix, now = f"batch.{self.level}", pristine.time()
         of_duration, of_completion = process.meter.exemplars(duration, 1)
         recorded: list[Recorded] = [(f"{prefix}.duration", duration, labels, of_duration)]
         if outcome.goes_on:
@@ -201,7 +204,8 @@ class Recorder:
             {**times, **attributes, **failure},
             outcome.severity,
         )
-        self.span.end()
+        self.span.end(pristine.time_ns())
+        self.has_ended = True
 
     def report_part(self, title: str, result: Mapping[str, Any]) -> None:
         """Emit the event of what this process has recorded, of a run or step whose end another process reports."""

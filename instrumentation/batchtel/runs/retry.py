@@ -17,6 +17,7 @@ from batchtel.base.calls import lenient
 from batchtel.base.guard import warn_once
 from batchtel.base.values import number_of, whole_number
 from batchtel.runs.attempt import Attempt, offer
+from batchtel.runs.decorated import is_callable, standing_in
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,8 +38,12 @@ class Retry:
         """Decorate `function`."""
         import inspect
 
+        if isinstance(function, (classmethod, staticmethod)):
+            return cast("Function", type(function)(self(function.__func__)))
+        if not is_callable(function):
+            return function
         wrapper = self._coroutine(function) if inspect.iscoroutinefunction(function) else self._function(function)
-        return cast("Function", functools.wraps(function)(wrapper))
+        return cast("Function", standing_in(function, wrapper, self))
 
     def waits(self) -> Iterator[float]:
         """Yield the seconds to wait after each attempt: they grow by the factor up to the longest."""
@@ -144,15 +149,18 @@ def retry(
 
     What cannot be used of these is reported, and its default is used.
     """
-    if callable(attempts):
+    if callable(attempts) or hasattr(type(attempts), "__get__"):
         return retry()(attempts)
     kinds = tuple(kind for kind in (on if isinstance(on, tuple) else (on,)) if _is_exception(kind))
     if not kinds:
         warn_once("retry:on", "retry(): on=%.60s is not an exception class; write retry(on=OSError)", on)
         kinds = (Exception,)
+    if isinstance(attempts, int) and attempts < 1:
+        warn_once(
+            "retry:attempts", "retry(attempts=%d): the first call is an attempt, too; 1 is used instead", attempts
+        )
+        attempts = 1
     number = whole_number(attempts, "retry attempts")
-    if number == 0:
-        warn_once("retry:attempts", "retry(attempts=0): the first call is an attempt, too; 1 is used instead")
     return Retry(
         3 if number is None else max(1, number),
         _seconds(delay, "delay", 1.0),

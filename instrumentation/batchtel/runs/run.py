@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from batchtel.base import run_environment
+from batchtel.base import pristine, run_environment
 from batchtel.base.guard import harmless
 from batchtel.base.identity import clean_name, new_run_id
 from batchtel.base.outcome import Outcome
@@ -224,11 +223,11 @@ class Run:
             self.recorder.event("batch.sla.violated", body, attributes, "WARN")
             # A beat may come a moment after the end.
             if self.recorder.span.is_recording():
-                self.recorder.span.add_event("batch.sla.violated", attributes)
+                self.recorder.span.add_event("batch.sla.violated", attributes, pristine.time_ns())
 
     def report_end(self, outcome: Outcome, duration: float) -> None:
         """Report the end: metrics, SLA, event and span."""
-        recorder, now = self.recorder, self.ended_at or time.time()
+        recorder, now = self.recorder, self.ended_at or pristine.time()
         recorder.complete(outcome, duration, {**self.labels, "status": outcome.status})
         if self.reporting.is_here:
             self._report_use()

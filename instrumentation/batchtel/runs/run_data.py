@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from datetime import datetime
 from typing import Any, Final
 
-from batchtel.base import lock
+from batchtel.base import lock, pristine
 from batchtel.base.guard import harmless, warn_once
 from batchtel.base.shared_counts import RecordCounts, Tally
 from batchtel.base.timestamps import iso, unix_time
@@ -201,7 +200,7 @@ def _newest(moment: object) -> float | None:
             "watermark:zone", "watermark %.60s has no timezone; it is not recorded; write datetime.now(UTC)", shown
         )
         return None
-    if newest is not None and not 0 < newest < time.time() + _AHEAD:
+    if newest is not None and not 0 < newest < pristine.time() + _AHEAD:
         shown = text_of(moment)
         warn_once("watermark:range", "watermark %.60s is before 1970 or after tomorrow; it is not recorded", shown)
         return None

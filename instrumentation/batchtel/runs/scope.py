@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextvars
 import functools
 import os
-import time
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-from batchtel.base import native
+from batchtel.base import native, pristine
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import is_child_process
@@ -86,7 +86,7 @@ class Scope:
             parent: Returns the OpenTelemetry context of the span's parent; that of the scope around if not given.
         """
         if isinstance(self.recorded, Run):
-            self.recorded.expect(start.time / 1e9 if start is not None else time.time())
+            self.recorded.expect(start.time / 1e9 if start is not None else pristine.time())
         self.outer = outer
         _current.set(self)
         process = telemetry()
@@ -171,7 +171,7 @@ class Scope:
             return
         self.closed = True
         try:
-            if self.recorder.is_of_this_process:
+            if self.recorder.is_of_this_process and not sys.is_finalizing():
                 lasted = self.recorder.lasted if duration is None else duration
                 self._report_end(self.recorded.description.ending(outcome), lasted)
         finally:
@@ -194,7 +194,7 @@ class Scope:
     @harmless(None)
     def _flush(self) -> None:
         process, flush = self.recorder.opened_with, self.recorded.reporting.flush
-        if process is None or not self.recorder.is_of_this_process or flush == "none":
+        if process is None or not self.recorder.is_of_this_process or flush == "none" or sys.is_finalizing():
             return
         if flush == "end" and self.is_run:
             process.outboxes.run_ended()

@@ -6,10 +6,10 @@ Most jobs have no catalogue, so what reads and judges one is imported where ther
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from batchtel.base import pristine
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.runs.attempt import Attempt
@@ -55,7 +55,7 @@ class SlaWatch:
         self._owed, self._started = (of_several and of_several.owed) or (
             RunSla.of(self._listed, started, scheduled, BACKFILL if self.makes_up else job_type),
             # By a clock that no one sets while the run lasts.
-            time.perf_counter() - (time.time() - started),
+            pristine.perf_counter() - (pristine.time() - started),
         )
         if of_several is not None:
             of_several.owed = (self._owed, self._started)
@@ -82,7 +82,7 @@ class SlaWatch:
         return self._owed is not None and self._owed.is_late(*self._now())
 
     def _now(self) -> tuple[float, float]:
-        return time.perf_counter() - self._started, time.time()
+        return pristine.perf_counter() - self._started, pristine.time()
 
     def zeros(self, labels: Mapping[str, str]) -> dict[str, tuple[Mapping[str, str], ...]]:
         """Return the counter of violations with the label sets of those that there can be."""
@@ -124,7 +124,7 @@ class SlaWatch:
             counts = counts._replace(processed=None)
         else:
             self._not_judged = not self._owed.can_be_judged_by(counts)
-        return list(self._owed.ended(counts, time.time()))
+        return list(self._owed.ended(counts, pristine.time()))
 
 
 @harmless(None)

@@ -34,7 +34,8 @@ def convert(kind: SettingType, text: str) -> object:
     """
     if kind == "pattern":
         try:
-            re.compile(text)
+            if text:
+                re.compile(text)
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(text) from error
     if kind == "level":

@@ -174,7 +174,7 @@ SETTINGS: Final = {
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY",), "string", "", "File with the client's private key.", "opentelemetry"
     ),
     "compression": Setting(
-        ("OTEL_EXPORTER_OTLP_COMPRESSION",), "string", "none", "`none` or `gzip`.", read_by="opentelemetry"
+        ("OTEL_EXPORTER_OTLP_COMPRESSION",), "string", "none", "`none`, `gzip` or `deflate`.", read_by="opentelemetry"
     ),
 }
 """Every option of the job side, by its name in code."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
-from opentelemetry._logs import Logger, LogRecord, SeverityNumber
+from opentelemetry._logs import Logger, SeverityNumber
 from opentelemetry.sdk._logs import Logger as SdkLogger
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from batchtel.base import pristine
+from batchtel.export.delivery import ExporterLog
+from batchtel.telemetry.job_record import Event
 from batchtel.telemetry.logs import QueueProcessor
 from batchtel.version import __version__
 
@@ -20,7 +23,7 @@ _SDK_LIMIT: Final = 128
 
 
 class Events:
-    """Emits events by `logger`, and those that no limit concerns directly to the `queue` that it ends in.
+    """Emits events by `logger`, and those of few attributes directly to the `queue` that it ends in.
 
     What the SDK does on the way, a copy of the attributes within its limits, costs as much as all else of a step.
     """
@@ -35,8 +38,8 @@ class Events:
 
     def emit(self, name: str, body: str, attributes: dict[str, Any], severity: str, context: Any) -> None:
         """Emit one event; `severity` is INFO, WARN or ERROR, `attributes` are the event's own from here on."""
-        now = time.time_ns()
-        record = LogRecord(
+        now = pristine.time_ns()
+        record = Event(
             timestamp=now,
             observed_timestamp=now,
             context=context,
@@ -54,4 +57,8 @@ class Events:
                     attributes[key] = tuple(value)
             self._queue.queue(record, instrumentation_scope=self._scope)
         else:
-            self._logger.emit(record)
+            record.given = dict(attributes)
+            # The SDK warns of each attribute beyond a limit, by a log record or a warning.
+            with ExporterLog(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._logger.emit(record)

@@ -7,18 +7,33 @@ newer ones write FATAL, and leave the name of an event among the attributes. Its
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import get_current
 
+from batchtel.base import pristine
 from batchtel.telemetry.log_values import EVENT_NAMES, STANDARD
 
 _SEVERITY_TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 """Levels of the standard library that have another name in OpenTelemetry
 (https://opentelemetry.io/docs/specs/otel/logs/data-model/#displaying-severity)."""
+
+_IDENTITY: Final = ("batch.job.", "batch.run.", "batch.step.", "batch.status")
+"""Beginnings of the names of attributes that every event needs."""
+
+
+class Event(LogRecord):
+    """An event of batchtel; `given` are its attributes as they were before the SDK, if it is to apply limits."""
+
+    given: Mapping[str, Any] = MappingProxyType({})
+
+    def restore(self) -> None:
+        """Put back what the limits of variables must not cut or drop: names and ids of run and step, and the end."""
+        kept = {key: value for key, value in self.given.items() if key.startswith(_IDENTITY)}
+        self.attributes = {**(self.attributes or {}), **kept}
 
 
 class JobRecord(LogRecord):
@@ -33,7 +48,7 @@ class JobRecord(LogRecord):
         event_names = [name for key in EVENT_NAMES if (name := attributes.pop(key, None)) is not None]
         made = cls(
             timestamp=int(record.created * 1e9),
-            observed_timestamp=time.time_ns(),
+            observed_timestamp=pristine.time_ns(),
             context=get_current() or None,
             severity_text=_SEVERITY_TEXTS.get(record.levelname, record.levelname),
             severity_number=_severity(record.levelno),

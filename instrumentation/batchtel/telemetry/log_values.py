@@ -25,7 +25,33 @@ _ITEMS: Final = 100
 _ALL_ITEMS: Final = 1000
 """Items of one value in all: a list of itself, a hundred times, has 10 to the 12th power within six levels."""
 
-STANDARD: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+STANDARD: Final = frozenset(
+    [
+        "name",
+        "msg",
+        "args",
+        "levelname",
+        "levelno",
+        "pathname",
+        "filename",
+        "module",
+        "exc_info",
+        "exc_text",
+        "stack_info",
+        "lineno",
+        "funcName",
+        "created",
+        "msecs",
+        "relativeCreated",
+        "thread",
+        "threadName",
+        "processName",
+        "process",
+        "taskName",
+        "message",
+        "asctime",
+    ]
+)
 """Attributes of each log record of the standard library; all others are the job's own."""
 
 _EXTRA_LIMIT: Final = 100

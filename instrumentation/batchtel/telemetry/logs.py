@@ -24,7 +24,7 @@ from batchtel.base.values import cut, text_of
 from batchtel.export.delivery import ExporterLog
 from batchtel.schema.limits import BODY_LIMIT
 from batchtel.telemetry import open_runs
-from batchtel.telemetry.job_record import JobRecord
+from batchtel.telemetry.job_record import Event, JobRecord
 from batchtel.telemetry.log_values import can_wait, sendable
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class QueueProcessor(LogRecordProcessor):
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue the record; called in the thread that logs."""
         record = log_record.log_record
-        if isinstance(record, JobRecord):
+        if isinstance(record, Event | JobRecord):
             record.restore()
         resource = log_record.resource or self._resource
         self.queue(record, resource, log_record.instrumentation_scope, log_record.limits)
@@ -64,9 +64,11 @@ class QueueProcessor(LogRecordProcessor):
             record.body = cut(text_of(record.body), BODY_LIMIT)
         scope = open_runs.scope()
         if scope is not None and record.attributes is not None:
+            if not isinstance(record.attributes, dict):
+                # In the SDK's own mapping its limits would drop another attribute for each of these, or cut the id.
+                record.attributes = dict(record.attributes)
             for key, value in scope.identity.items():
-                if key not in record.attributes:
-                    record.attributes[key] = value  # type: ignore[index]  # the SDK's mutable BoundedAttributes, or a dict
+                record.attributes.setdefault(key, value)
             if scope.span_context is not None and (not record.trace_id or scope.is_apart):
                 # A thread that did not inherit the context of the run, or a worker that has that of an earlier one.
                 record.trace_id = scope.span_context.trace_id

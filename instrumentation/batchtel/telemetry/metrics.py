@@ -7,7 +7,6 @@ histogram of fixed bounds for each set of labels, is added up here and leaves as
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 from opentelemetry.trace import get_current_span
 
-from batchtel.base import native
+from batchtel.base import native, pristine
 from batchtel.export.otlp_values import key_values
 from batchtel.schema.signals import Metric, metric
 from batchtel.telemetry import series
@@ -43,7 +42,7 @@ class Meter:
         self._aside: deque[Recorded] = deque()
         self._series: dict[tuple[str, ...], tuple[Metric, Mapping[str, str], Series]] = {}
         self._reached: dict[tuple[str, ...], float] = {}
-        self._since = time.time_ns()
+        self._since = pristine.time_ns()
 
     def add(self, name: str, amount: float, labels: Mapping[str, str]) -> None:
         """Add to a counter; labels come in the same order each time."""
@@ -76,7 +75,7 @@ class Meter:
         span: Any = get_current_span().get_span_context()
         if not span.trace_flags.sampled:
             return [None] * len(values)
-        now = time.time_ns()
+        now = pristine.time_ns()
         return [Exemplar(value, now, span.trace_id, span.span_id) for value in values]
 
     def _merge(self, name: str, value: float, labels: Mapping[str, str], exemplar: Exemplar | None) -> None:
@@ -100,7 +99,7 @@ class Meter:
             while self._aside:
                 self._merge(*self._aside.popleft())
             drained, self._series = self._series, {}
-            start, self._since = self._since, time.time_ns()
+            start, self._since = self._since, pristine.time_ns()
             end = self._since
         finally:
             self._lock.release()

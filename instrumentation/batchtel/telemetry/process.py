@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -40,8 +41,13 @@ _in_children: list[Callable[[], None]] = []
 
 
 def telemetry() -> Telemetry | None:
-    """Return the telemetry of this process, built at the first call; None if it is off or cannot be built."""
+    """Return the telemetry of this process, built at the first call; None if it is off or cannot be built.
+
+    And while the interpreter is torn down, when nothing can be imported and no thread of ours runs.
+    """
     global _telemetry, _built, _building
+    if sys.is_finalizing():
+        return None
     kept_modules.restore(thoroughly=False)
     if not _built:
         with _lock:
@@ -116,11 +122,14 @@ def _build() -> Telemetry | None:
     _settings = settings
     _warn_of_other_exporters(settings)
     from batchtel.telemetry.providers import Telemetry
+    from batchtel.telemetry.resource import detectable
 
-    with without_disk():
+    with without_disk(), detectable():
         built = Telemetry(settings)
     fork_warning.install()
     at_end(_stop, os.getpid())
+    # Called by a handler of atexit, `at_end` comes too late.
+    built.outboxes.is_late = not threading.main_thread().is_alive()
     if is_child_process():
         # A child may count for a run that its parent has opened, and open none itself.
         for install in _in_children:

@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import unquote
 
 from batchtel.base.guard import warn_once
 from batchtel.export.endpoint import Endpoint, Signal
@@ -61,6 +60,7 @@ class Telemetry:
         from batchtel.telemetry.log_hook import HOOK
         from batchtel.telemetry.logs import LogCapture, QueueProcessor
         from batchtel.telemetry.metrics import Meter
+        from batchtel.telemetry.resource import detected
         from batchtel.telemetry.spans import set_status
 
         # Here for those whose modules are imported without OpenTelemetry: an import costs each step 1 us.
@@ -71,7 +71,7 @@ class Telemetry:
         self.redaction = Redaction(settings.redact)
         self._way_out = way_out
         self.outboxes = Outboxes(settings.deadline, settings.spool_folder)
-        described = Resource.create(_described(settings.environment))
+        described = detected(settings.environment)
         # A detector can put its whole command line there.
         resource = Resource(self.redaction.attributes(described.attributes), described.schema_url)
         if "deployment.environment.name" not in resource.attributes:
@@ -129,17 +129,20 @@ class Telemetry:
         from opentelemetry import trace
         from opentelemetry.sdk.trace import TracerProvider
 
-        from batchtel.telemetry.spans import PresetIds, QueueProcessor, is_seen
+        from batchtel.telemetry.spans import PresetIds, QueueProcessor, RandomIds, is_seen, with_own_limits
 
         existing = trace.get_tracer_provider()
         if isinstance(existing, trace.ProxyTracerProvider):
-            provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-            provider.add_span_processor(QueueProcessor())
-            trace.set_tracer_provider(provider)
+            made = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=RandomIds())
+            made.add_span_processor(QueueProcessor())
+            trace.set_tracer_provider(made)
+            provider = with_own_limits(made)
+        elif is_seen(existing):
+            provider = with_own_limits(existing)  # that of the process from which this one was forked
         else:
             provider = existing  # type: ignore[assignment]  # anything with the API's methods
             force_flush = getattr(existing, "force_flush", None)
-            if force_flush is not None and not is_seen(existing):
+            if force_flush is not None:
                 self.outboxes.add_worker(Worker("provider", _undelayed(force_flush), interval=_NEVER))
         tracer = provider.get_tracer("batchtel", __version__)
         self._ids = PresetIds.of(tracer)
@@ -207,15 +210,6 @@ def _beat() -> None:
     """Let every open run report its heartbeat, which needs no thread of its own."""
     for scope in open_runs.recorded_scopes():
         scope.beat()
-
-
-def _described(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the resource attributes that the variables name; a job may have changed them since the run began."""
-    pairs = (item.partition("=") for item in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
-    named = {key.strip(): unquote(value.strip()) for key, equals, value in pairs if equals and key.strip()}
-    if name := environ.get("OTEL_SERVICE_NAME"):
-        named["service.name"] = name
-    return named
 
 
 def extracted(carrier: Mapping[str, str], here: Any) -> Any:

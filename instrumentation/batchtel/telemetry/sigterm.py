@@ -23,7 +23,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-from batchtel.base import native
+from batchtel.base import native, pristine
 from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.export.wait_budget import SPOOL_TIMEOUT
@@ -265,7 +265,7 @@ def _is_library(frame: FrameType) -> bool:
 def _is_caught(number: int) -> bool:
     """Whether something has a handler for the signal, in C, as the kernel shows it; False where there is no /proc."""
     try:
-        with open("/proc/self/status", encoding="ascii") as status:
+        with pristine.open("/proc/self/status", encoding="ascii") as status:
             line = next((line for line in status if line.startswith("SigCgt:")), "SigCgt: 0")
     except OSError:
         return False

@@ -22,7 +22,7 @@ from batchtel.export.endpoint import Endpoint
 from batchtel.export.reply import Reply
 from batchtel.schema.settings import read
 from tests.support import certificates
-from tests.support.process import succeed
+from tests.support.process import reported, run, succeed
 from tests.support.sink import Sink
 
 BODY = b"one request"
@@ -207,7 +207,7 @@ def test_an_answer_without_end_ends_here(server: Server, status: int) -> None:
     """What something else than a collector answers is not read to its end, and the next request is a new connection."""
     sender = _client(server.url)
     server.status, server.is_endless = status, True
-    assert sender.send(BODY).verdict == {200: "delivered", 400: "refused", 503: "retry"}[status]
+    assert sender.send(BODY).verdict == ("refused" if status == 400 else "retry")
     server.status, server.is_endless = 200, False
     assert sender.send(BODY) == Reply("delivered")
     assert len(server.connections) == 2
@@ -299,3 +299,24 @@ def test_an_instrumented_urllib3_makes_nothing_of_our_requests(sink: Sink, when:
         when,
     )
     assert [span.name for span in sink.spans()] == ["batch_job.instrumented"]
+
+
+def test_a_proxy_that_needs_another_package(sink: Sink) -> None:
+    """A SOCKS proxy without PySocks is reported once, by its address; urllib3 prints no warnings of it."""
+    finished = run(
+        """
+        import batchtel
+        with batchtel.job("proxied"):
+            pass
+        """,
+        sink,
+        all_proxy="socks5://user:secret@127.0.0.1:9",
+        BATCHTEL_EXIT_TIMEOUT="0.5",
+    )
+    before, fate = reported(finished.stderr)
+    assert before == [
+        f"cannot send telemetry to {sink.url}: the proxy socks5://127.0.0.1:9 needs the package PySocks; "
+        "it is kept and sent again until this process ends"
+    ]
+    assert fate.startswith("lost: ")
+    assert "secret" not in finished.stderr

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tests.support.process import reported, run, start, succeed
 from tests.support.sink import Sink
 
@@ -27,6 +31,54 @@ def test_a_redirect_is_a_failure(sink: Sink) -> None:
     assert len(sink.refused) >= 3
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ("text/html; charset=utf-8", b"<html>sign in</html>"),
+        ("text/html", b""),
+        ("application/json", b'{"status": "ok"}'),
+        ("application/json", b"<html>"),
+        ("application/json", b""),
+        ("text/plain", b"OK"),
+        ("", b"OK"),
+        ("application/x-protobuf", b"<html>sign in</html>"),
+    ],
+)
+def test_a_success_of_something_else_is_none(sink: Sink, answer: tuple[str, bytes], tmp_path: Path) -> None:
+    """A 200 whose reply is none of OTLP counts as no delivery: one warning names the address, and all is kept."""
+    sink.answer = answer
+    finished = run(JOB, sink, "0.3", BATCHTEL_EXIT_TIMEOUT="0.3", BATCHTEL_SPOOL_DIR=str(tmp_path))
+    assert (finished.code, finished.stdout) == (0, "False\n")
+    before, fate = reported(finished.stderr)
+    kind = answer[0].partition(";")[0] or "no content type"
+    assert before == [
+        f"cannot send telemetry to {sink.url}: HTTP 200 with {kind}, no reply of an OTLP receiver: "
+        "something else answers there; it is kept and sent again until this process ends"
+    ]
+    assert fate.startswith(f"spooled in {tmp_path}: 1 span, ")
+    sent = len(sink.requests)
+    sink.answer = ("application/x-protobuf", b"")
+    assert run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20", BATCHTEL_SPOOL_DIR=str(tmp_path)).stdout == "True\n"
+    assert not list(tmp_path.glob("*.binpb"))
+    assert len(sink.requests) > sent + 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ("", b""),
+        ("application/x-protobuf", b"\x0a\x00"),
+        ("application/json", b"{}"),
+        ("application/json; charset=utf-8", b'{"partialSuccess": {}}'),
+    ],
+)
+def test_replies_of_receivers(sink: Sink, answer: tuple[str, bytes]) -> None:
+    """What receivers of OTLP answer where all is accepted: VictoriaLogs nothing, the collector an empty message."""
+    sink.answer = answer
+    finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20")
+    assert (finished.code, finished.stdout, finished.stderr) == (0, "True\n", "")
+
+
 def test_what_was_left_out_is_reported(sink: Sink) -> None:
     """A partial success is delivered, and one warning a signal reports how many items were left out, and why."""
     sink.mode = "partial"
@@ -43,7 +95,7 @@ def test_what_was_left_out_is_reported(sink: Sink) -> None:
 
 
 def test_what_is_refused_for_good_is_dropped(sink: Sink) -> None:
-    """A 400 is not sent again; one warning a signal gives the reason, and what comes later is delivered."""
+    """A 400 is not sent again; one warning gives the reason, and what comes later is delivered."""
     sink.mode = "bad_request"
     script = """
         import batchtel, sys
@@ -65,10 +117,11 @@ def test_what_is_refused_for_good_is_dropped(sink: Sink) -> None:
     assert (process.returncode, output) == (0, "True\n")
     before, fate = reported(errors)
     assert fate == "lost: 1 span, 2 log records and 2 metric exports, the last reason: HTTP 400 Bad Request"
-    assert sorted(before) == [
-        f"{sink.url} refuses {signal} for good, so they are lost: HTTP 400 Bad Request"
+    (warning,) = before
+    assert warning in {
+        f"{sink.url}/v1/{signal} refuses telemetry for good, so it is lost: HTTP 400 Bad Request"
         for signal in ("logs", "metrics", "traces")
-    ]
+    }
     assert 3 <= requests == len(sink.refused)
     assert {point.attributes["job_name"] for point in sink.points("batch.job.records.processed")} >= {"accepted"}
     assert sink.total("batch.job.records.processed", job_name="accepted") == 7
@@ -157,3 +210,34 @@ def test_an_environment_that_shrinks(sink: Sink) -> None:
     assert sink.total("batch.job.records.processed") == 5
     assert [span.name for span in sink.spans()] == ["batch_job.shrinking"]
     assert [log.event for log in sink.logs()] == ["batch.run.started", "batch.run.finished"]
+
+
+def test_the_text_of_a_refusal_is_shown(sink: Sink) -> None:
+    """What a gateway writes in plain text is in the warning, cut and without secrets."""
+    sink.mode = "bad_request"
+    sink.answer = ("text/plain; charset=utf-8", b"unknown tenant\n password=hunter2 " + b"x" * 5000)
+    finished = run(JOB, sink, "20", BATCHTEL_EXIT_TIMEOUT="20")
+    warning, _ = finished.stderr.splitlines()
+    assert ": HTTP 400 Bad Request: unknown tenant  password=" in warning
+    assert "hunter2" not in finished.stderr
+    assert len(warning) < 400
+
+
+def test_a_proxy_is_named(sink: Sink, refused: str) -> None:
+    """Where a proxy does not answer, the warning names it without its password, and not the collector's port."""
+    proxy = refused.replace("http://", "http://user:secret@")
+    finished = run(JOB, sink, "0.3", BATCHTEL_EXIT_TIMEOUT="0.3", HTTP_PROXY=proxy, NO_PROXY="")
+    before, _ = reported(finished.stderr)
+    assert before == [
+        f"cannot send telemetry to {sink.url}: Connection refused, by the proxy {refused}; "
+        "it is kept and sent again until this process ends"
+    ]
+
+
+def test_the_path_of_an_address_is_shown(sink: Sink, refused: str) -> None:
+    """The path that a variable adds is in the warning, but for what may be a token."""
+    finished = run(
+        JOB, sink, "0.3", BATCHTEL_EXIT_TIMEOUT="0.3", OTEL_EXPORTER_OTLP_ENDPOINT=f"{refused}/otlp/abcdef/v1/traces"
+    )
+    before, _ = reported(finished.stderr)
+    assert before[0].startswith(f"cannot send telemetry to {refused}/otlp/[redacted]/v1/traces: nothing answers on ")

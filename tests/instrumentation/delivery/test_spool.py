@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from batchtel.export.spool import Spool
+from batchtel.export.undelivered import Undelivered, sentence
 from tests.instrumentation.delivery.ledger import received
 from tests.instrumentation.delivery.test_spool_command import spool
 from tests.instrumentation.test_protocol import CONFIGURATION
@@ -155,7 +156,9 @@ def test_what_is_refused_for_its_credentials_is_kept(sink: Sink, tmp_path: Path,
     for _ in range(2):
         before, fate = reported(run(JOB, sink, "5", **variables | {"BATCHTEL_EXIT_TIMEOUT": "5"}).stderr)
         assert fate.startswith(f"spooled in {tmp_path}/spool: 2 spans, ")
-        assert f"{sink.url} refuses traces for good, so they are kept in the spool: HTTP 401 Unauthorized" in before
+        (warning,) = before
+        assert warning.startswith(f"{sink.url}/v1/")
+        assert warning.endswith(" refuses telemetry for good, so it is kept in the spool: HTTP 401 Unauthorized")
     sink.mode = "ok"
     succeed(JOB, sink, "7", **variables | {"BATCHTEL_EXIT_TIMEOUT": "20"})
     assert list((tmp_path / "spool").iterdir()) == []
@@ -260,6 +263,10 @@ def test_the_oldest_make_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert [record.getMessage() for record in caplog.records] == [
         f"the spool {tmp_path} is full; its oldest files are dropped"
     ]
+    assert (spans.dropped, logs.dropped) == (2, 0)
+    report = Undelivered("traces")
+    report.dropped_files = spans.dropped
+    assert sentence([report], "/spool", 2.0) == "dropped from the spool /spool, which is full: 2 requests, the oldest"
 
 
 def test_a_file_in_work_is_locked(tmp_path: Path) -> None:

@@ -115,6 +115,13 @@ def test_a_command_that_cannot_start(
     assert span.attributes["batch.status.reason"] in finished.stderr.decode()
 
 
+def test_an_empty_command(sink: Sink) -> None:
+    """An empty name, as a variable that is not set gives, is not found: one line, 127, and a failed run."""
+    finished = call(wrapped(""), sink)
+    assert (finished.returncode, finished.stderr) == (127, b"batchtel run: '': No such file or directory\n")
+    assert sink.total("batch.job.completions", status="failure", error_type="FileNotFoundError") == 1
+
+
 def test_a_script_without_interpreter_line(sink: Sink, tmp_path: Path) -> None:
     """A file without `#!` is run by the shell, from a path and from PATH, as env does it."""
     script = tmp_path / "plain"

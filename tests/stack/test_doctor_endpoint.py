@@ -306,13 +306,14 @@ def test_an_address_with_a_path(collector: Collector, monkeypatch: pytest.Monkey
     variables = collector.http("plain")
     variables["OTEL_EXPORTER_OTLP_ENDPOINT"] += "/v1/traces"
     message, fix, *_ = endpoint(variables, monkeypatch)
-    assert message.endswith("refuses traces: HTTP 404 Not Found")
+    assert message.endswith("refuses traces: HTTP 404 Not Found: 404 page not found")
     assert fix == (
         "fix: write scheme, host and port only, without /v1/traces: OTEL_EXPORTER_OTLP_ENDPOINT=http://host:4318"
     )
 
 
 ANSWERS = {
+    200: "a proxy or a login page answers there: set NO_PROXY, or correct the address",
     302: "a proxy or a login page answers there: set NO_PROXY, or correct the address",
     403: "use credentials that may write, in OTEL_EXPORTER_OTLP_HEADERS",
     413: "raise the size limit of the proxy before the collector (8 MiB are enough)",
@@ -331,6 +332,7 @@ def test_a_proxy_before_the_collector(status: int, monkeypatch: pytest.MonkeyPat
             """Answer with the status."""
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
+            self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -25,7 +25,7 @@ def aggregation(request: pytest.FixtureRequest) -> str:
 def outcomes(start: Start, aggregation: str, request: pytest.FixtureRequest) -> dict[str, Outcome]:
     """What came of every selected case; one collector serves all cases that need the same environment."""
     chosen = (
-        item.callspec.params["named"]
+        item.callspec.params.get("named")
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == "test_case"
     )

@@ -124,3 +124,30 @@ def test_an_attribute_twice(bench: Bench) -> None:
     found = [(sample.label("job"), sample.value) for sample in samples if sample.label("job").startswith("twice")]
     assert found == [("twice/b", 1)]
     assert bench.telemetry().errors() == []
+
+
+@pytest.mark.parametrize(
+    ("job", "resources"),
+    [
+        (
+            "a/b/c",
+            [{"service.namespace": "a", "service.name": "b/c"}, {"service.namespace": "a/b", "service.name": "c"}],
+        ),
+        ("shop/svc", [{"service.namespace": "shop", "service.name": "svc"}, {"service.name": "shop/svc"}]),
+        ("svc", [{"service.namespace": "", "service.name": "svc"}, {"service.name": "svc"}]),
+        ("", [{}, {"service.name": ""}, {"service.namespace": "shop"}]),
+    ],
+    ids=["divided", "in the name", "empty namespace", "no name"],
+)
+def test_resources_of_one_job(bench: Bench, job: str, resources: list[dict[str, str]]) -> None:
+    """Resources that are one `job` in Prometheus are added to one series."""
+    name = f"shop.sold_{'_'.join(job.split('/'))}"
+    for number, resource in enumerate(resources):
+        total = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [{"asInt": str(10**number)}]}
+        body = otlp.request(resource, {}, "metrics", [{"name": name, "sum": total}])
+        assert bench.send(otlp.expand(body, bench.now, 0, ""))[0] == 200
+    bench.settle()
+    samples, _ = bench.page()
+    found = [(sample.label("job"), sample.value) for sample in samples if sample.name.startswith("shop_sold")]
+    assert (job, sum(10**number for number in range(len(resources)))) in found
+    assert len([one for one in found if one[0] == job]) == 1

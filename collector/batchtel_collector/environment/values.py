@@ -20,7 +20,10 @@ REFERENCE: Final = re.compile(r"\$\{env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<defa
 """A variable that the collector reads when it starts."""
 
 NEVER_LABELS: Final = {
-    **dict.fromkeys(("job", "instance", "boot", "le", "quantile", "bucket_layout"), "belongs to the pipeline"),
+    **dict.fromkeys(
+        ("job", "instance", "boot", "le", "quantile", "bucket_layout", "otel_metric_overflow"),
+        "belongs to the pipeline",
+    ),
     **dict.fromkeys(
         ("run_id", "dag_run_id", "trace_id", "span_id", "attempt", "pod", "host", "hostname", "pid"),
         "is another one for each run, and would make an unbounded number of series",

@@ -1,6 +1,8 @@
 package runrollup
 
 import (
+	"time"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -19,12 +21,14 @@ type intake struct {
 	scope      bool
 	labelsSize int
 	buckets    int
+	// now is the clock of this collector.
+	now func() time.Time
 }
 
 func newIntake(cfg *Config) *intake {
 	in := &intake{
 		rules: newRules(cfg), writer: cfg.WriterAttribute, scope: cfg.Scope, labelsSize: cfg.Limits.LabelsSize,
-		buckets: cfg.Limits.Buckets,
+		buckets: cfg.Limits.Buckets, now: time.Now,
 	}
 	if cfg.ResourceAttributes != nil {
 		in.resource = set(*cfg.ResourceAttributes)
@@ -103,6 +107,7 @@ func (r *reading) metric(group record.Group, m pmetric.Metric) {
 		group.Description = how.description
 	}
 	temporality, _ := temporalityOf(m)
+	group.Configured = how.configured
 	group.Cumulative = temporality == pmetric.AggregationTemporalityCumulative
 	r.source = group.Metric.Append(r.source)
 	r.source = wire.AppendBool(r.source, group.Cumulative)
@@ -154,9 +159,27 @@ type pointHeader interface {
 	Timestamp() pcommon.Timestamp
 }
 
+// maxAhead is how far ahead a time may be where the value with the latest time counts: a clock that is a year ahead would
+// hold the series for a year.
+const maxAhead = time.Minute
+
+// lastByTime reports whether of the points of a group the one with the latest time counts.
+func lastByTime(g *record.Group) bool {
+	switch g.Metric.Kind {
+	case identity.Gauge:
+		return g.Rule == record.Last || g.Rule == record.Sum
+	case identity.UpDownCounter:
+		return g.Cumulative
+	}
+	return false
+}
+
 // identify sets the identities and times of a point.
 func (r *reading) identify(g *record.Group, how *rule, p pointHeader, to *record.Point) reason {
 	to.Start, to.Time = uint64(p.StartTimestamp()), uint64(p.Timestamp())
+	if lastByTime(g) {
+		to.Time = min(to.Time, uint64(r.now().Add(maxAhead).UnixNano()))
+	}
 	if to.Time == 0 && g.Metric.Kind != identity.Gauge {
 		return reasonNoTime
 	}

@@ -81,6 +81,10 @@ func check(m pmetric.Metric, how *rule) reason {
 	return accepted
 }
 
+// minScale is the lowest scale of an exponential histogram that is accepted: Prometheus has no lower one, and 160 buckets of
+// it hold every double, so that merging needs none.
+const minScale = -4
+
 // counts reports whether a unit is one of things that are counted: 1, or an annotation such as {run}. UCUM gives all of them
 // the same meaning.
 func counts(unit string) bool {
@@ -163,6 +167,8 @@ func exponential(p pmetric.ExponentialHistogramDataPoint, limit int) (v value.Va
 		return v, reasonNoValue
 	case positive.BucketCounts().Len()+negative.BucketCounts().Len() > limit:
 		return v, reasonTooLarge
+	case p.Scale() < minScale:
+		return v, reasonMalformed
 	}
 	e := &value.Exponential{
 		Summary: value.Summary{Count: p.Count(), HasSum: p.HasSum(), HasRange: p.HasMin() && p.HasMax()},

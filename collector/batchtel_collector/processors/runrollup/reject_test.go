@@ -35,6 +35,13 @@ func TestRejectedPointsLeaveTheirNeighbours(t *testing.T) {
 		"not a number":       {reasonNotFinite, counter(func(p pmetric.NumberDataPoint) { p.SetDoubleValue(math.NaN()) })},
 		"infinite":           {reasonNotFinite, counter(func(p pmetric.NumberDataPoint) { p.SetDoubleValue(math.Inf(1)) })},
 		"too large for sums": {reasonNotFinite, counter(func(p pmetric.NumberDataPoint) { p.SetDoubleValue(1.1e300) })},
+		"an exponential histogram that Prometheus cannot hold": {reasonMalformed, func(b batch) {
+			x := b.metric("w1", "bad").SetEmptyExponentialHistogram()
+			x.SetAggregationTemporality(deltas)
+			p := x.DataPoints().AppendEmpty()
+			p.SetTimestamp(1)
+			p.SetScale(-5)
+		}},
 		"a histogram with a negative sum": {reasonNegative, func(b batch) {
 			h := b.metric("w1", "bad").SetEmptyHistogram()
 			h.SetAggregationTemporality(deltas)

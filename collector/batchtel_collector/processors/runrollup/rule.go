@@ -23,6 +23,8 @@ type rule struct {
 	replacement string
 	limit       uint64
 	gauge       record.Rule
+	// configured is true for a metric that is in the configuration by its name.
+	configured bool
 }
 
 // rules finds the rule of a metric.
@@ -56,6 +58,7 @@ func newRules(cfg *Config) *rules {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Metrics)) {
 		one := newRule(cfg.Metrics[name], cfg.Defaults)
 		if !strings.Contains(name, "*") {
+			one.configured = true
 			r.exact[name] = one
 			continue
 		}

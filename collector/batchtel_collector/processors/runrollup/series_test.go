@@ -2,6 +2,7 @@ package runrollup
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -38,13 +39,29 @@ func TestLimitsKeepSumsInOverflowSeries(t *testing.T) {
 }
 
 func TestLimitOfMetrics(t *testing.T) {
-	h := newHarness(t, func(c *Config) { c.Limits.Metrics = 1 })
+	h := newHarness(t, func(c *Config) {
+		c.Limits.Metrics = 1
+		c.Metrics = map[string]MetricConfig{"own": {}}
+	})
 	b := newBatch()
-	for _, name := range []string{"one", "two", "one"} {
+	for _, name := range []string{"one", "two", "one", "own"} {
 		point(sum(b.metric("w1", name), deltas, true).DataPoints().AppendEmpty(), 1, 2, 1, "job", name)
 	}
 	h.send(b.md)
 	require.Equal(t, one(string(reasonTooManyMetric), int64(1)), h.counts("rejected"))
+	require.EqualValues(t, 1, values(h.emit())["own{job=own,service.name=etl}"])
+}
+
+func TestGaugeFromAYearAheadDoesNotHoldItsSeries(t *testing.T) {
+	h := newHarness(t)
+	for _, at := range []int64{time.Now().AddDate(1, 0, 0).UnixNano(), time.Now().Add(2 * time.Minute).UnixNano()} {
+		b := newBatch()
+		p := b.metric("w1", "level").SetEmptyGauge().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.Timestamp(at))
+		p.SetIntValue(at)
+		h.send(b.md)
+		require.EqualValues(t, at, last(h.emit()))
+	}
 }
 
 func TestLimitOfWriterStreams(t *testing.T) {

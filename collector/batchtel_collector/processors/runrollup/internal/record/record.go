@@ -55,6 +55,8 @@ type Group struct {
 	Description string
 	Rule        Rule
 	Cumulative  bool
+	// Configured metrics do not need a place within the limit of metrics.
+	Configured bool
 	// Limit is the number of series of the metric before new ones overflow; 0 is no limit.
 	Limit uint64
 	// Resource and Scope are the canonical bytes of what is emitted (package identity).
@@ -111,6 +113,7 @@ func (g *Group) append(b []byte) []byte {
 	b = wire.AppendString(b, g.Description)
 	b = append(b, byte(g.Rule))
 	b = wire.AppendBool(b, g.Cumulative)
+	b = wire.AppendBool(b, g.Configured)
 	b = wire.AppendUint(b, g.Limit)
 	b = wire.AppendString(b, g.Resource)
 	b = wire.AppendString(b, g.Scope)
@@ -149,7 +152,7 @@ func readRequest(r *wire.Reader) *Request {
 func readGroup(r *wire.Reader) Group {
 	g := Group{
 		Writer: identity.ReadKey(r), Metric: identity.ReadMetric(r), Description: r.String(), Rule: Rule(r.Byte()),
-		Cumulative: r.Bool(), Limit: r.Uint(), Resource: r.String(), Scope: r.String(),
+		Cumulative: r.Bool(), Configured: r.Bool(), Limit: r.Uint(), Resource: r.String(), Scope: r.String(),
 	}
 	if g.Rule > Sum {
 		r.Fail()

@@ -12,7 +12,7 @@ import (
 func sample() *Request {
 	return &Request{Clock: Clock{1, 2}, Groups: []Group{{
 		Writer: identity.Hash([]byte("w")), Metric: identity.Metric{Name: "runs", Unit: "{run}", Kind: identity.Counter},
-		Description: "Runs.", Rule: Sum, Cumulative: true, Limit: 7, Resource: "r", Scope: "s",
+		Description: "Runs.", Rule: Sum, Cumulative: true, Configured: true, Limit: 7, Resource: "r", Scope: "s",
 		Points: []Point{{
 			Attributes: "a", Stream: identity.Hash([]byte("s")), Start: 9, Time: 5, Value: value.Value{Number: value.Double(2.5)},
 			Exemplars: []value.Exemplar{{Time: 3, Value: value.Integer(1), TraceID: [16]byte{1}, SpanID: [8]byte{2}}},

@@ -111,7 +111,7 @@ func (s *State) find(g *record.Group, attributes string) (x *Series, overflowed 
 	}
 	m := s.metrics[g.Metric]
 	if m == nil {
-		if s.settings.Metrics > 0 && uint64(len(s.metrics)) >= s.settings.Metrics {
+		if s.settings.Metrics > 0 && !g.Configured && uint64(len(s.metrics)) >= s.settings.Metrics {
 			return nil, false
 		}
 		m = &metric{Metric: g.Metric, description: g.Description}

@@ -146,6 +146,6 @@ def test_events_are_the_same_with_limits_and_without(sink: Sink) -> None:
     assert len(seen[0]) == 4
     sink.requests.clear()
     # The SDK warns of what it cuts.
-    assert run(script, sink, OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT="20").code == 0
+    assert run(script, sink, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT="20").code == 0
     (finished,) = sink.events("batch.step.finished")
     assert finished.attributes["text"] == "x" * 20

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.support.process import run, succeed
+from tests.support.process import run, start, succeed
 from tests.support.sink import Sink
 
 SETUPS = {
@@ -329,21 +329,21 @@ def test_the_audit_events_go_first(sink: Sink) -> None:
     """However much a job has logged, the request that is sent first at its end has `batch.run.finished`."""
     # The first request is on its way for all that time, and everything else waits.
     sink.mode = "late"
-    answer = threading.Timer(6, sink.release.set)
-    answer.start()
-    succeed(
-        """
+    script = """
         import logging, batchtel
         logging.root.addHandler(logging.NullHandler())
         with batchtel.job("audited"):
             for number in range(9_990):
                 logging.error("line %d", number)
-        """,
-        sink,
-        OTEL_BLRP_SCHEDULE_DELAY="60000",
-        BATCHTEL_EXIT_TIMEOUT="20",
-        OTEL_EXPORTER_OTLP_TIMEOUT="20",
-    )
+            print("logged", flush=True)
+        """
+    times = {"BATCHTEL_EXIT_TIMEOUT": "50", "OTEL_EXPORTER_OTLP_TIMEOUT": "50"}
+    with start(script, sink, OTEL_BLRP_SCHEDULE_DELAY="60000", **times) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "logged\n"
+        answer = threading.Timer(2, sink.release.set)
+        answer.start()
+        assert (*process.communicate(timeout=60), process.returncode) == ("", "", 0)
     requests = [
         [
             record.event_name

@@ -122,10 +122,12 @@ def _build() -> Telemetry | None:
     _settings = settings
     _warn_of_other_exporters(settings)
     from batchtel.telemetry.providers import Telemetry
-    from batchtel.telemetry.resource import detectable
 
-    with without_disk(), detectable():
-        built = Telemetry(settings)
+    with without_disk():
+        from batchtel.telemetry.resource import detectable
+
+        with detectable():
+            built = Telemetry(settings)
     fork_warning.install()
     at_end(_stop, os.getpid())
     # Called by a handler of atexit, `at_end` comes too late.

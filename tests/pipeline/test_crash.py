@@ -113,6 +113,7 @@ def test_kills_under_load(
     detail_sink: file_sink.Sink,
     prometheus: Prometheus,
     pytestconfig: pytest.Config,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """50 writers, every third response swallowed, kill -9 at random moments: each run is in Prometheus exactly once."""
     moments = random.Random(SEED)
@@ -150,9 +151,8 @@ def test_kills_under_load(
     if reporter is not None:  # there is none in a worker of pytest-xdist
         runs = sum(fleet.acknowledged.values())
         counted = f"{runs} runs of {len(fleet.acknowledged)} jobs acknowledged: lost 0, doubled 0"
-        reporter.write_line(
-            f"\n{ROUNDS} kills, seed {SEED}, {counted}; {repeated:g} repeated points since the last kill"
-        )
+        with capsys.disabled():
+            reporter.write_line(f"\n{ROUNDS} kills, seed {SEED}, {counted}; {repeated:g} repeated since the last kill")
 
 
 def _differing(counts: Mapping[str, Mapping[str, float]], expected: Mapping[str, float]) -> str:

@@ -55,6 +55,7 @@ def with_own_limits(provider: Any) -> TracerProvider:
         if found is not None:
             setattr(limits, name, max(found, least))
     return TracerProvider(
+        sampler=provider.sampler,
         resource=provider.resource,
         shutdown_on_exit=False,
         active_span_processor=provider._active_span_processor,

@@ -145,6 +145,7 @@ func (p *rollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 		}
 		r.rejected.add(reasonTooOld, "", out.TooOld)
 		r.rejected.add(reasonTooManyMetric, "", out.TooManyMetrics)
+		r.rejected.add(reasonKind, "", out.WrongKind)
 		out.Rebucketed += r.rebucketed
 		p.telemetry.added(ctx, out)
 	}

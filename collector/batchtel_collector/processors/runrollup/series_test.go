@@ -52,6 +52,17 @@ func TestLimitOfMetrics(t *testing.T) {
 	require.EqualValues(t, 1, values(h.emit())["own{job=own,service.name=etl}"])
 }
 
+func TestOneNameHasOneKindBesideACounter(t *testing.T) {
+	h := newHarness(t)
+	b := newBatch()
+	point(b.metric("w1", "level").SetEmptyGauge().DataPoints().AppendEmpty(), 0, 2, 9)
+	point(sum(b.metric("w1", "level"), deltas, false).DataPoints().AppendEmpty(), 1, 2, 5)
+	point(sum(b.metric("w1", "level"), deltas, true).DataPoints().AppendEmpty(), 1, 2, 3)
+	h.send(b.md)
+	require.Equal(t, one(string(reasonKind), int64(1)), h.counts("rejected"))
+	require.Len(t, h.emit(), 3) // the gauge, and the counter with its zero
+}
+
 func TestGaugeFromAYearAheadDoesNotHoldItsSeries(t *testing.T) {
 	h := newHarness(t)
 	for _, at := range []int64{time.Now().AddDate(1, 0, 0).UnixNano(), time.Now().Add(2 * time.Minute).UnixNano()} {

@@ -122,8 +122,8 @@ func (r *reading) segment(name string, data []byte, isLast bool, use func([]byte
 func (r *reading) setAside(name string, at int, data []byte, incomplete bool) {
 	r.report.DamagedBytes += len(data)
 	if incomplete {
-		r.logger.Info("The last record of the log is incomplete; it was not acknowledged", zap.String("file", name),
-			zap.Int("bytes", len(data)))
+		r.logger.Warn("The last record of the log cannot be read: a crash has cut it before it was acknowledged, or it is damaged",
+			zap.String("file", name), zap.Int("bytes", len(data)))
 	} else {
 		r.report.Damaged++
 	}

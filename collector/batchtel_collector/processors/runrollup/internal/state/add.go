@@ -17,6 +17,8 @@ type Outcome struct {
 	TooOld int
 	// TooManyMetrics points belong to a metric beyond the limit of metrics.
 	TooManyMetrics int
+	// WrongKind points belong to a metric whose name a live metric of another kind has.
+	WrongKind int
 	// Evicted is the number of writers that were forgotten before their horizon because of the limit of streams.
 	Evicted int
 }
@@ -55,7 +57,11 @@ func remembers(g *record.Group) bool {
 func (s *State) addPoint(g *record.Group, p *record.Point, w *writer, out *Outcome) {
 	x, overflowed := s.find(g, p.Attributes)
 	if x == nil {
-		out.TooManyMetrics++
+		if s.isTaken(g.Metric) {
+			out.WrongKind++
+		} else {
+			out.TooManyMetrics++
+		}
 		return
 	}
 	v, exact := p.Value, true

@@ -100,8 +100,20 @@ func (s *State) newSeries(key string, m *metric) *Series {
 	return x
 }
 
+// isTaken reports whether a live metric of another kind has the name. In Prometheus both would be one series, of which one
+// value is lost; only a counter has a name of its own there, which ends in _total.
+func (s *State) isTaken(m identity.Metric) bool {
+	for _, kind := range []identity.Kind{identity.UpDownCounter, identity.Gauge, identity.Histogram, identity.ExponentialHistogram} {
+		other := identity.Metric{Name: m.Name, Unit: m.Unit, Kind: kind}
+		if kind != m.Kind && m.Kind != identity.Counter && s.metrics[other] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // find returns the series for a point, creates it, or returns the metric's overflow series. It returns nil when the
-// number of metrics has reached its limit.
+// number of metrics has reached its limit, or a metric of another kind has the name.
 func (s *State) find(g *record.Group, attributes string) (x *Series, overflowed bool) {
 	s.key = g.Metric.Append(s.key[:0])
 	prefix := len(s.key)
@@ -111,6 +123,9 @@ func (s *State) find(g *record.Group, attributes string) (x *Series, overflowed 
 	}
 	m := s.metrics[g.Metric]
 	if m == nil {
+		if s.isTaken(g.Metric) {
+			return nil, false
+		}
 		if s.settings.Metrics > 0 && !g.Configured && uint64(len(s.metrics)) >= s.settings.Metrics {
 			return nil, false
 		}

@@ -40,6 +40,8 @@ def _events(played: Played, task_id: str) -> list[str]:
     log = played.log(task_id).strip()
     if not log.startswith("{"):
         lines = re.split(r"\n(?=\[\d{4}-)", log.replace(played.run_id, "..."))
+        # The supervisor and the task that it has forked write to one file, and meet in any order.
+        lines.sort(key=lambda line: bool(_OF_THE_SUPERVISOR.search(line)))
         return [_NUMBERS.sub("#", line) for line in lines if not _BY_CHANCE.search(line)]
     events = [json.loads(line) for line in log.splitlines()]
     # Stdout, stderr and logging come by three pipes, and meet in any order.
@@ -49,6 +51,7 @@ def _events(played: Played, task_id: str) -> list[str]:
 
 _NUMBERS = re.compile(r"\d+|(?<=/)tmp\w+")
 _BY_CHANCE = re.compile("Heartbeat recovered|tasks scheduled from follow-on schedule|stop collecting metrics")
+_OF_THE_SUPERVISOR = re.compile(r"\{local_task_job_runner|\{standard_task_runner\.py:\d+\} INFO - Started process ")
 _PIPES = ("task.stdout", "task.stderr")
 
 _OF_THE_RUN = {"timestamp", "ti_id", "run_id", "bundle_prepare_ms", "dag_file_parse_ms"}

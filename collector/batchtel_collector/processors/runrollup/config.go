@@ -26,6 +26,8 @@ type Config struct {
 	Scope bool `mapstructure:"scope"`
 	// UnknownMetrics is what happens to a metric without a block in Metrics.
 	UnknownMetrics UnknownMetrics `mapstructure:"unknown_metrics"`
+	// Naming is how names are emitted.
+	Naming Naming `mapstructure:"naming"`
 	// Limits bound memory and the number of series.
 	Limits Limits `mapstructure:"limits"`
 	// Defaults hold for every metric whose block does not set them.
@@ -42,6 +44,14 @@ const (
 	Accept UnknownMetrics = "accept"
 	Reject UnknownMetrics = "reject"
 )
+
+// Naming is how names are emitted.
+type Naming struct {
+	// Prometheus writes names as Prometheus would, unit included.
+	Prometheus bool `mapstructure:"prometheus"`
+	// Reserved are prefixes that only metrics with a block of their own may have; these keep their names.
+	Reserved []string `mapstructure:"reserved"`
+}
 
 // Limits are upper bounds; 0 is no limit.
 type Limits struct {

@@ -46,7 +46,7 @@ func TestEveryBlockOfTheDocumentationIsValidAndEveryOptionHasOne(t *testing.T) {
 	all := strings.Join(blocks, "")
 	for _, option := range []string{
 		"directory", "fsync", "interval", "expiry", "horizon", "writer_attribute", "resource_attributes", "scope",
-		"unknown_metrics", "limits", "series", "metrics", "writer_streams", "labels_size", "buckets", "defaults", "labels",
+		"unknown_metrics", "naming", "prometheus", "reserved", "limits", "series", "metrics", "writer_streams", "labels_size", "buckets", "defaults", "labels",
 		"allowed_values", "replacement", "limit", "gauge", "kind", "unit", "description", "number", "bounds",
 	} {
 		require.Contains(t, all, " "+option+":")
@@ -99,6 +99,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	cfg.Expiry = time.Nanosecond
 	cfg.WriterAttribute = ""
 	cfg.UnknownMetrics = "drop"
+	cfg.Naming.Reserved = []string{""}
 	cfg.Limits.LabelsSize, cfg.Limits.Buckets = 1, 0
 	cfg.Defaults.Gauge = "mean"
 	cfg.Defaults.AllowedValues = map[string][]string{"status": nil}
@@ -118,6 +119,7 @@ horizon: 1µs is shorter than the interval of 1ms; write the longest time for wh
 expiry: 1ns is shorter than the horizon of 1µs; write a longer time
 writer_attribute: empty; write the attribute that identifies a sender, such as batchtel.writer
 unknown_metrics: "drop" is not accept or reject
+naming::reserved: an empty prefix rejects everything; remove it
 limits::labels_size: 1 is too small; write 64 or more (bytes)
 limits::buckets: 0 is too small; write 1 or more
 defaults::gauge: "mean" is not last, maximum, minimum or sum

@@ -14,7 +14,8 @@ import (
 // intake turns received metrics into a request: points that are valid by themselves, with the identity that they are
 // emitted with and the identity that they were received with.
 type intake struct {
-	rules *rules
+	rules  *rules
+	naming Naming
 	// resource is nil when all resource attributes are emitted.
 	resource   map[string]bool
 	writer     string
@@ -27,7 +28,7 @@ type intake struct {
 
 func newIntake(cfg *Config) *intake {
 	in := &intake{
-		rules: newRules(cfg), writer: cfg.WriterAttribute, scope: cfg.Scope, labelsSize: cfg.Limits.LabelsSize,
+		rules: newRules(cfg), naming: cfg.Naming, writer: cfg.WriterAttribute, scope: cfg.Scope, labelsSize: cfg.Limits.LabelsSize,
 		buckets: cfg.Limits.Buckets, now: time.Now,
 	}
 	if cfg.ResourceAttributes != nil {
@@ -87,29 +88,32 @@ func (r *reading) canonical(attributes pcommon.Map, keep func(string) bool) []by
 			r.attributes = append(r.attributes, identity.Attribute{Key: key, Value: v})
 		}
 	}
+	if keep != nil {
+		return identity.AppendLabels(nil, r.attributes)
+	}
 	return identity.AppendAttributes(nil, r.attributes)
 }
 
 // metric adds the points of one metric to the request.
 func (r *reading) metric(group record.Group, m pmetric.Metric) {
 	points := pointsOf(m)
-	how := r.rules.of(m.Name())
-	if why := check(m, how); why != accepted {
+	received := identity.Metric{Name: m.Name(), Unit: m.Unit(), Kind: kindOf(m)}
+	emitted, how, why := r.of(received)
+	if why == accepted {
+		why = check(m, how)
+	}
+	if why != accepted {
 		r.rejected.add(why, m.Name(), points)
 		return
 	}
-	group.Metric = identity.Metric{Name: m.Name(), Unit: m.Unit(), Kind: kindOf(m)}
-	group.Description, group.Rule, group.Limit = m.Description(), how.gauge, how.limit
-	if how.unit != nil {
-		group.Metric.Unit = *how.unit
-	}
+	group.Metric, group.Description, group.Rule, group.Limit = emitted, m.Description(), how.gauge, how.limit
 	if how.description != "" {
 		group.Description = how.description
 	}
 	temporality, _ := temporalityOf(m)
 	group.Configured = how.configured
 	group.Cumulative = temporality == pmetric.AggregationTemporalityCumulative
-	r.source = group.Metric.Append(r.source)
+	r.source = received.Append(r.source)
 	r.source = wire.AppendBool(r.source, group.Cumulative)
 	group.Points = make([]record.Point, 0, points)
 	add := func(p pointHeader, point record.Point, why reason) {
@@ -174,6 +178,12 @@ func lastByTime(g *record.Group) bool {
 	return false
 }
 
+// isEmpty reports whether a label has no value. For Prometheus it is none: two series that differ in it only would be one
+// sample, and one of them lost.
+func isEmpty(v pcommon.Value) bool {
+	return v.Type() == pcommon.ValueTypeEmpty || v.Type() == pcommon.ValueTypeStr && v.Str() == ""
+}
+
 // identify sets the identities and times of a point.
 func (r *reading) identify(g *record.Group, how *rule, p pointHeader, to *record.Point) reason {
 	to.Start, to.Time = uint64(p.StartTimestamp()), uint64(p.Timestamp())
@@ -185,7 +195,7 @@ func (r *reading) identify(g *record.Group, how *rule, p pointHeader, to *record
 	}
 	r.attributes = r.attributes[:0]
 	for key, v := range p.Attributes().All() {
-		if key == r.writer || (how.labels != nil && !how.labels[key]) {
+		if key == r.writer || (how.labels != nil && !how.labels[key]) || isEmpty(v) {
 			continue
 		}
 		if allowed := how.allowed[key]; allowed != nil && !allowed[v.AsString()] {
@@ -193,7 +203,7 @@ func (r *reading) identify(g *record.Group, how *rule, p pointHeader, to *record
 		}
 		r.attributes = append(r.attributes, identity.Attribute{Key: key, Value: v})
 	}
-	r.bytes = identity.AppendAttributes(r.bytes[:0], r.attributes)
+	r.bytes = identity.AppendLabels(r.bytes[:0], r.attributes)
 	if len(g.Resource)+len(g.Scope)+len(r.bytes) > r.labelsSize {
 		return reasonTooLarge
 	}

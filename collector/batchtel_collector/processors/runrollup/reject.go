@@ -19,6 +19,7 @@ const (
 	reasonNoTime        reason = "no_time"
 	reasonKind          reason = "wrong_kind"
 	reasonUnit          reason = "wrong_unit"
+	reasonName          reason = "wrong_name"
 	reasonNumber        reason = "wrong_number"
 	reasonTooLarge      reason = "too_large"
 	reasonTooOld        reason = "too_old"

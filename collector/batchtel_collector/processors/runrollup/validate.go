@@ -38,6 +38,9 @@ func (c *Config) Validate() error {
 	if c.ResourceAttributes != nil && slices.Contains(*c.ResourceAttributes, c.WriterAttribute) {
 		p.add("resource_attributes: %s is the writer attribute, which is never emitted; remove it", c.WriterAttribute)
 	}
+	if slices.Contains(c.Naming.Reserved, "") {
+		p.add("naming::reserved: an empty prefix rejects everything; remove it")
+	}
 	if c.Limits.LabelsSize < 64 {
 		p.add("limits::labels_size: %d is too small; write 64 or more (bytes)", c.Limits.LabelsSize)
 	}

@@ -25,9 +25,28 @@ const (
 	typeOther
 )
 
+// AppendLabels appends the attributes that are emitted. Of a key that is there twice, which OTLP forbids, the last value
+// counts: an exporter would fail with both.
+func AppendLabels(b []byte, attributes []Attribute) []byte {
+	sortByKey(attributes)
+	kept := attributes[:0]
+	for _, a := range attributes {
+		if last := len(kept) - 1; last >= 0 && kept[last].Key == a.Key {
+			kept[last] = a
+			continue
+		}
+		kept = append(kept, a)
+	}
+	return AppendAttributes(b, kept)
+}
+
+func sortByKey(attributes []Attribute) {
+	slices.SortStableFunc(attributes, func(a, c Attribute) int { return strings.Compare(a.Key, c.Key) })
+}
+
 // AppendAttributes sorts the attributes by key and appends them to b: equal sets give equal bytes.
 func AppendAttributes(b []byte, attributes []Attribute) []byte {
-	slices.SortFunc(attributes, func(a, c Attribute) int { return strings.Compare(a.Key, c.Key) })
+	sortByKey(attributes)
 	b = wire.AppendUint(b, uint64(len(attributes)))
 	for _, a := range attributes {
 		b = wire.AppendString(b, a.Key)

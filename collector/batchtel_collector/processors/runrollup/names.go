@@ -1,0 +1,125 @@
+package runrollup
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/otlptranslator"
+
+	"batchtel/runrollup/internal/identity"
+)
+
+// maxName is the longest name of an instrument (opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax).
+const maxName = 255
+
+// digestSize is the length of what keeps two names apart that Prometheus would write alike.
+const digestSize = 8
+
+// of returns the metric as it is emitted, and its rule. Names that begin with a reserved prefix stay as they are, and only
+// metrics with a block of their own have them.
+func (r *reading) of(received identity.Metric) (emitted identity.Metric, how *rule, why reason) {
+	how = r.rules.exact[received.Name]
+	emitted = r.naming.written(received)
+	reserved := received.Name == "" || slices.ContainsFunc(r.naming.Reserved, func(prefix string) bool {
+		return strings.HasPrefix(emitted.Name+"_", prefix)
+	})
+	if reserved && how == nil {
+		return emitted, nil, reasonName
+	}
+	if how == nil {
+		how = r.rules.of(emitted.Name)
+	}
+	if how != nil && how.unit != nil {
+		received.Unit = *how.unit
+		emitted = r.naming.written(received)
+	}
+	if reserved {
+		emitted = received
+	}
+	return emitted, how, accepted
+}
+
+// written returns the metric with the name that it gets in Prometheus, where names are written so.
+func (n *Naming) written(m identity.Metric) identity.Metric {
+	if n.Prometheus {
+		m.Name, m.Unit = prometheusName(m), ""
+	}
+	return m
+}
+
+// prometheusName returns the name that Prometheus will have, without the suffix _total: two metrics that are written alike
+// there become one before they are added, and every other two stay apart.
+func prometheusName(m identity.Metric) string {
+	name := join(tokens(m.Name))
+	if len(m.Name) > maxName {
+		name = name[:min(len(name), maxName-digestSize-1)]
+	}
+	// What Prometheus cannot write would be the same for each such name.
+	if name == "" || len(m.Name) > maxName || strings.ContainsFunc(m.Name, odd) {
+		name = join([]string{name, digest(m.Name)})
+	}
+	if strings.HasPrefix(name, "_") {
+		name = "metric" + name
+	}
+	// Of the type Other, so that neither _total nor _ratio is appended: a gauge with the unit 1 keeps its name.
+	namer := otlptranslator.MetricNamer{WithMetricSuffixes: true}
+	if built, err := namer.Build(otlptranslator.Metric{Name: name, Unit: asciiUnit(m.Unit)}); err == nil {
+		name = built
+	}
+	parts := withoutTotal(tokens(name), m.Kind)
+	last := parts[len(parts)-1]
+	if (m.Kind == identity.Gauge || m.Kind == identity.UpDownCounter) && len(parts) > 1 &&
+		slices.Contains([]string{"bucket", "count", "sum"}, last) {
+		// The name that a histogram's buckets, count or sum may have.
+		parts = append(parts, "value")
+	}
+	return join(parts)
+}
+
+// withoutTotal removes the token that Prometheus' exporter removes from the name of a counter wherever it is, and that it
+// appends to it; behind the name of another kind it would make a counter's name.
+func withoutTotal(parts []string, kind identity.Kind) []string {
+	kept := parts
+	if kind == identity.Counter || kind == identity.UpDownCounter {
+		kept = slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return part == "total" })
+	}
+	for len(kept) > 1 && kept[len(kept)-1] == "total" {
+		kept = kept[:len(kept)-1]
+	}
+	if len(kept) == 0 {
+		return parts[:1]
+	}
+	return kept
+}
+
+// asciiUnit returns a unit with a digest behind each part that Prometheus cannot write.
+func asciiUnit(unit string) string {
+	parts := strings.SplitN(unit, "/", 2)
+	for i, part := range parts {
+		if strings.ContainsFunc(part, func(r rune) bool { return r > 127 }) {
+			parts[i] = strings.TrimSpace(part) + "_" + digest(strings.TrimSpace(part))
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// odd reports what Prometheus cannot write and OpenTelemetry does not allow in the name of a metric.
+func odd(r rune) bool { return !written(r) && !strings.ContainsRune("._/ -", r) }
+
+// written reports what Prometheus writes as it is.
+func written(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == ':'
+}
+
+func tokens(name string) []string {
+	return strings.FieldsFunc(name, func(r rune) bool { return !written(r) })
+}
+
+func join(parts []string) string { return strings.Join(parts, "_") }
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])[:digestSize]
+}

@@ -94,6 +94,12 @@ def measure(
             report.rows.append(row | ({"recovery_s": _recovery(bench)} if engine == "exact" else {}))
     exact, stock = grown["exact"], grown["stock"]
     per_point = [row[-1]["points_per_cpu_s"] for row in (stock, exact)]
+    remembered = sum(row["runs"] for row in exact) - exact[0]["runs"]
+    if remembered:
+        grown_by = (exact[-1]["memory_bytes"] - exact[0]["memory_bytes"]) / remembered
+        report.notes.append(
+            f"exact: {grown_by:,.0f} bytes of resident memory for each run, which it remembers for an hour."
+        )
     acknowledged = next(row["ack_p99_s"] for row in report.rows if row["engine"] == "exact" and "ack_p99_s" in row)
     report.goals += [
         Goal("CPU of a data point, exact / stock", per_point[0] / per_point[1], 1.0),

@@ -180,8 +180,11 @@ class Environment(Section):
 
     @property
     def writer_streams(self) -> int:
-        """The most streams of senders that `exact` remembers: a fifth of `memory_limit`, of 0.2 KiB each."""
-        return self.memory_limit // 1024
+        """The most streams of senders that `exact` remembers: a fifth of `memory_limit`, of 0.1 KiB each at most.
+
+        A delta that is packed needs 30 bytes, a total (cumulative) more, and Go's heap has as much again.
+        """
+        return self.memory_limit // 512
 
     @property
     def destinations(self) -> dict[str, Destination]:

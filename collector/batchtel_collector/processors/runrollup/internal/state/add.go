@@ -37,8 +37,9 @@ func (s *State) Add(q *record.Request) Outcome {
 			s.addPoint(g, &g.Points[j], w, &out)
 		}
 	}
-	for s.settings.Streams > 0 && uint64(len(s.streams)) > s.settings.Streams {
-		w, ok := s.active.front()
+	s.packQuiet(packedByRequest)
+	for s.settings.Streams > 0 && uint64(s.Streams()) > s.settings.Streams {
+		w, ok := s.longestSilent()
 		if !ok || len(s.writers) == 1 {
 			break
 		}

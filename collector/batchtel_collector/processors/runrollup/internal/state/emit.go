@@ -17,12 +17,13 @@ func (s *State) Emit(e record.Emission) (ended []*Series) {
 		}
 	}
 	for {
-		w, ok := s.active.front()
+		w, ok := s.longestSilent()
 		if !ok || s.clock.Elapsed-w.seen < s.settings.Horizon || s.settings.Horizon == 0 {
 			break
 		}
 		s.dismiss(w)
 	}
+	s.packQuiet(packedByEmission)
 	for {
 		x, ok := s.idle.front()
 		if !ok || s.clock.Elapsed-x.seen < s.settings.Expiry || s.settings.Expiry == 0 {

@@ -131,62 +131,56 @@ func (l *Loader) writer(r *wire.Reader) {
 		r.Fail()
 	}
 	n := r.Count(len(identity.Key{}))
-	var streams []*stream
-	for range n {
-		t := l.stream(r)
-		if r.Err() != nil {
-			return
-		}
-		streams = append(streams, t)
-	}
+	streams := readStreams(r, n, l.byID)
 	if r.Err() != nil {
 		return
 	}
 	s.writers[w.key] = w
 	s.bytes += writerBytes
-	s.active.touch(&w.active)
+	s.quiet.touch(&w.active)
 	s.clock.Elapsed = max(s.clock.Elapsed, w.seen)
-	for i := len(streams) - 1; i >= 0; i-- {
-		t := streams[i]
-		if s.streams[t.key] != nil {
-			continue
-		}
-		t.next, w.first = w.first, t
-		s.streams[t.key] = t
-		s.bytes += t.size
-		s.resizeStream(t)
-		if t.extra != nil && t.extra.series != nil {
-			x := t.extra.series
-			t.extra.series = nil
-			t.join(x)
-		}
-	}
+	s.adopt(w, streams)
+	s.pack(w)
 }
 
-func (l *Loader) stream(r *wire.Reader) *stream {
-	t := &stream{key: identity.ReadKey(r), windows: window.Read(r), size: streamBytes}
-	if l.state.streams[t.key] != nil {
-		r.Fail()
+// readStreams reads the streams of a writer, and of which of the series they are a part.
+func readStreams(r *wire.Reader, n int, byID map[uint64]*Series) (streams []*stream) {
+	for i := 0; i < n && r.Err() == nil; i++ {
+		t := &stream{key: identity.ReadKey(r), size: streamBytes}
+		switch same := r.Bool(); {
+		case !same:
+			t.windows = window.Read(r)
+		case i == 0:
+			r.Fail()
+		default:
+			t.windows = streams[i-1].windows.Clone()
+		}
+		t.extra = readExtra(r, byID)
+		streams = append(streams, t)
 	}
+	return streams
+}
+
+func readExtra(r *wire.Reader, byID map[uint64]*Series) *extra {
 	if !r.Bool() {
-		return t
+		return nil
 	}
-	t.extra = &extra{}
+	e := &extra{}
 	for range r.Count(3) {
-		t.extra.incarnations = append(t.extra.incarnations, incarnation{r.Uint(), r.Uint(), value.Read(r)})
+		e.incarnations = append(e.incarnations, incarnation{r.Uint(), r.Uint(), value.Read(r)})
 	}
-	for i, list := 1, t.extra.incarnations; i < len(list); i++ {
+	for i, list := 1, e.incarnations; i < len(list); i++ {
 		if list[i].start <= list[i-1].start {
 			r.Fail()
 		}
 	}
-	if len(t.extra.incarnations) > maxIncarnations {
+	if len(e.incarnations) > maxIncarnations {
 		r.Fail()
 	}
 	id := r.Uint()
-	t.extra.time, t.extra.value = r.Uint(), value.ReadNumber(r)
-	if x := l.byID[id]; x != nil && x.sums() {
-		t.extra.series = x
+	e.time, e.value = r.Uint(), value.ReadNumber(r)
+	if x := byID[id]; x != nil && x.sums() {
+		e.series = x
 	}
-	return t
+	return e
 }

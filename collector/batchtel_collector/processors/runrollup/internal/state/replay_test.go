@@ -71,17 +71,22 @@ var genRequest = rapid.Custom(func(t *rapid.T) *record.Request {
 })
 
 // TestReplayAndSnapshotsGiveTheSameState drives one state directly, one through encoded records, and one that is
-// written to a snapshot and loaded again at random moments. Their snapshots are always equal byte by byte.
+// written to a snapshot and loaded again at random moments, and one in which no writer stays packed. Their snapshots are always equal byte by byte.
 func TestReplayAndSnapshotsGiveTheSameState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		live, replayed, stored := New(), New(), New()
+		live, replayed, stored, wide := New(), New(), New(), New()
 		var clock record.Clock
 		step := func(encoded []byte, apply func(*State)) {
 			apply(live)
-			for _, s := range []*State{replayed, stored} {
+			for _, s := range []*State{replayed, stored, wide} {
 				r, err := record.Read(encoded)
 				require.NoError(t, err)
 				s.Replay(r)
+			}
+			for _, w := range wide.writers {
+				if w.inPack > 0 {
+					wide.unpack(w)
+				}
 			}
 		}
 		settings := record.Settings{
@@ -93,9 +98,11 @@ func TestReplayAndSnapshotsGiveTheSameState(t *testing.T) {
 			"": func(t *rapid.T) {
 				require.Equal(t, live.Snapshot(), replayed.Snapshot())
 				require.Equal(t, live.Snapshot(), stored.Snapshot())
+				require.Equal(t, live.Snapshot(), wide.Snapshot())
+				require.Equal(t, live.Streams(), len(wide.streams))
 				require.Equal(t, live.Len(), len(live.series))
 				require.LessOrEqual(t, live.limited, uint64(12))
-				require.LessOrEqual(t, len(live.streams), 20+9)
+				require.LessOrEqual(t, live.Streams(), 20+9)
 			},
 			"request": func(t *rapid.T) {
 				q := genRequest.Draw(t, "request")

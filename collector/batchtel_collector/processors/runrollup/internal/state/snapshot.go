@@ -1,6 +1,9 @@
 package state
 
-import "batchtel/runrollup/internal/wire"
+import (
+	"batchtel/runrollup/internal/window"
+	"batchtel/runrollup/internal/wire"
+)
 
 // The types of the records of a snapshot, the first byte of each.
 const (
@@ -27,10 +30,12 @@ func (s *State) Snapshot() [][]byte {
 		out.begin(typeSeries)
 		out.last = x.append(out.last)
 	}
-	s.active.each(func(w *writer) {
-		out.begin(typeWriters)
-		out.last = w.append(out.last)
-	})
+	for _, q := range []*queue[*writer]{&s.quiet, &s.active} {
+		q.each(func(w *writer) {
+			out.begin(typeWriters)
+			out.last = w.append(out.last)
+		})
+	}
 	out.end()
 	return append(out.records, wire.AppendUint([]byte{typeEnd}, uint64(len(out.records))))
 }
@@ -77,14 +82,25 @@ func (x *Series) append(b []byte) []byte {
 func (w *writer) append(b []byte) []byte {
 	b = append(b, w.key[:]...)
 	b = wire.AppendInt(b, w.seen)
-	n := uint64(0)
+	n := uint64(w.inPack)
 	for t := w.first; t != nil; t = t.next {
 		n++
 	}
-	b = wire.AppendUint(b, n)
+	return w.appendStreams(wire.AppendUint(b, n))
+}
+
+func (w *writer) appendStreams(b []byte) []byte {
+	b = append(b, w.packed...)
+	var before *window.Set
 	for t := w.first; t != nil; t = t.next {
 		b = append(b, t.key[:]...)
-		b = t.windows.Append(b)
+		// All metrics of one export have the same times.
+		same := before != nil && before.Equal(&t.windows)
+		b = wire.AppendBool(b, same)
+		if !same {
+			b = t.windows.Append(b)
+		}
+		before = &t.windows
 		b = wire.AppendBool(b, t.extra != nil)
 		if t.extra != nil {
 			b = t.extra.append(b)

@@ -26,8 +26,11 @@ type State struct {
 	limited uint64
 
 	writers map[identity.Key]*writer
-	active  queue[*writer]
-	streams map[identity.Key]*stream
+	// active are writers with points of late, quiet the others: each of these is silent for longer than each of those.
+	active, quiet queue[*writer]
+	streams       map[identity.Key]*stream
+	// packed is the number of streams that are not in streams, because their writer is packed.
+	packed int
 
 	bytes int64
 	key   []byte
@@ -52,6 +55,7 @@ func New() *State {
 	}
 	s.idle.init()
 	s.active.init()
+	s.quiet.init()
 	return s
 }
 
@@ -71,7 +75,7 @@ func (s *State) Len() int { return len(s.list) }
 func (s *State) Writers() int { return len(s.writers) }
 
 // Streams returns the number of streams of writers that are remembered.
-func (s *State) Streams() int { return len(s.streams) }
+func (s *State) Streams() int { return len(s.streams) + s.packed }
 
 // Bytes returns the estimated memory of the state in bytes.
 func (s *State) Bytes() int64 { return s.bytes }

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	writerBytes = 140
+	writerBytes = 172
 	streamBytes = 160
 	// maxIncarnations is the number of start times for which a cumulative stream keeps its last value, so that a point
 	// that was delayed over a restart of its sender is still differenced.
@@ -24,6 +24,9 @@ type writer struct {
 	seen   int64
 	first  *stream
 	active node[*writer]
+	// packed holds inPack streams as bytes instead, where the writer is silent.
+	packed []byte
+	inPack int
 }
 
 // stream is one stream of a writer.
@@ -60,6 +63,9 @@ func (s *State) touch(key identity.Key) *writer {
 		s.writers[key] = w
 		s.bytes += writerBytes
 	}
+	if w.inPack > 0 {
+		s.unpack(w)
+	}
 	w.seen = s.clock.Elapsed
 	s.active.touch(&w.active)
 	return w
@@ -95,6 +101,33 @@ func (s *State) resizeStream(t *stream) {
 	t.size = n
 }
 
+// adopt gives the writer streams that were read, in their order. One that is there already is left out.
+func (s *State) adopt(w *writer, streams []*stream) {
+	for i := len(streams) - 1; i >= 0; i-- {
+		t := streams[i]
+		if s.streams[t.key] != nil {
+			continue
+		}
+		t.next, w.first = w.first, t
+		s.streams[t.key] = t
+		s.bytes += t.size
+		s.resizeStream(t)
+		if t.extra != nil && t.extra.series != nil {
+			x := t.extra.series
+			t.extra.series = nil
+			t.join(x)
+		}
+	}
+}
+
+// longestSilent returns the writer that is silent for the longest time.
+func (s *State) longestSilent() (*writer, bool) {
+	if w, ok := s.quiet.front(); ok {
+		return w, true
+	}
+	return s.active.front()
+}
+
 // dismiss forgets a writer: its windows, its last values and its parts of sums.
 func (s *State) dismiss(w *writer) {
 	for t := w.first; t != nil; t = t.next {
@@ -106,7 +139,8 @@ func (s *State) dismiss(w *writer) {
 	}
 	s.active.remove(&w.active)
 	delete(s.writers, w.key)
-	s.bytes -= writerBytes
+	s.packed -= w.inPack
+	s.bytes -= writerBytes + int64(len(w.packed))
 }
 
 // join makes the stream part of a sum.

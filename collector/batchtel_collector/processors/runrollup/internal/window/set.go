@@ -123,6 +123,20 @@ func (o *older) fold(p Pair) {
 	}
 }
 
+// Clone returns a copy.
+func (s *Set) Clone() Set {
+	c := Set{recent: slices.Clone(s.recent)}
+	if s.older != nil {
+		c.older = &older{slices.Clone(s.older.spans), s.older.floor, s.older.noStart}
+	}
+	return c
+}
+
+// Equal reports whether both sets hold the same pairs one by one; never where older ones were merged.
+func (s *Set) Equal(o *Set) bool {
+	return slices.Equal(s.recent, o.recent) && s.older == nil && o.older == nil
+}
+
 // Size returns the bytes of memory that the set holds.
 func (s *Set) Size() int {
 	n := cap(s.recent) * 16

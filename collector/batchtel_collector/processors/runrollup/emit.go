@@ -2,7 +2,6 @@ package runrollup
 
 import (
 	"context"
-	"slices"
 
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.uber.org/zap"
@@ -18,8 +17,7 @@ const (
 	locked = 500
 )
 
-// emit sends every live series with one timestamp. A series whose zero is not delivered yet is sent in a call of its
-// own kind, together with its zero, so that an error there concerns new series only.
+// emit sends every live series with one timestamp: the zeros of new series first, then the values of all.
 func (p *rollup) emit(ctx context.Context, e *engine.Engine) {
 	at, ended, err := e.Emit(ctx)
 	if err != nil {
@@ -28,7 +26,20 @@ func (p *rollup) emit(ctx context.Context, e *engine.Engine) {
 	if at == 0 {
 		return
 	}
+	b := p.begin(e, at)
 	failed := 0
+	// While the next component is away, each further call would wait for it as long as the one that failed.
+	if b.zeros(ctx) == nil {
+		if failed, err = p.values(ctx, e, at, ended); err == nil {
+			b.goOn(ctx)
+		}
+	}
+	p.telemetry.emitted(ctx, len(ended), failed+b.failed)
+}
+
+// values sends the values of all series whose zero is delivered, and the stale markers of those that ended. It returns the
+// number of failed calls. After an error the next component is away.
+func (p *rollup) values(ctx context.Context, e *engine.Engine, at int64, ended []*state.Series) (failed int, err error) {
 	for from, more := 0, true; more; {
 		out := newOutput(at)
 		for end := from + part; more && from < end; from += locked {
@@ -37,7 +48,7 @@ func (p *rollup) emit(ctx context.Context, e *engine.Engine) {
 				more = len(series) == locked
 				for _, x := range series {
 					if x.Delivered() {
-						out.add(x, s.Exemplars(x), false)
+						out.add(x, s.Exemplars(x))
 					}
 				}
 			})
@@ -49,74 +60,14 @@ func (p *rollup) emit(ctx context.Context, e *engine.Engine) {
 				}
 			}
 		}
-		err := p.send(ctx, out)
-		if err != nil {
+		if err := p.send(ctx, out); err != nil {
 			failed++
-		}
-		if err != nil && !consumererror.IsPermanent(err) {
-			// The next component is away. Each further call would wait for it as long as this one did.
-			p.telemetry.emitted(ctx, len(ended), failed)
-			return
-		}
-	}
-	failed += p.emitNew(ctx, e, at)
-	p.telemetry.emitted(ctx, len(ended), failed)
-}
-
-// emitNew sends the series whose zero is not delivered: those that were sent before without success or confirmation,
-// then those that are sent for the first time.
-func (p *rollup) emitNew(ctx context.Context, e *engine.Engine, at int64) (failed int) {
-	var again, first []*state.Series
-	e.View(func(s *state.State) {
-		for _, x := range s.Fresh() {
-			switch {
-			case x.Born() >= at || x.Empty():
-			case x.Born() < s.Previous():
-				again = append(again, x)
-			default:
-				first = append(first, x)
+			if !consumererror.IsPermanent(err) {
+				return failed, err
 			}
 		}
-	})
-	for chunk := range slices.Chunk(again, part) {
-		err := p.send(ctx, p.newSeries(e, at, chunk, true))
-		if consumererror.IsPermanent(err) {
-			// The next component may have the zero already, and refuse it because it is older than what it has.
-			err = p.send(ctx, p.newSeries(e, at, chunk, false))
-		}
-		failed += p.delivered(ctx, e, chunk, err)
 	}
-	for chunk := range slices.Chunk(first, part) {
-		failed += p.delivered(ctx, e, chunk, p.send(ctx, p.newSeries(e, at, chunk, true)))
-	}
-	return failed
-}
-
-func (p *rollup) newSeries(e *engine.Engine, at int64, chunk []*state.Series, zero bool) *output {
-	out := newOutput(at)
-	for some := range slices.Chunk(chunk, locked) {
-		e.View(func(s *state.State) {
-			for _, x := range some {
-				out.add(x, s.Exemplars(x), zero)
-			}
-		})
-	}
-	return out
-}
-
-// delivered records that the zeros of the series are delivered. It returns the number of failed calls, 0 or 1.
-func (p *rollup) delivered(ctx context.Context, e *engine.Engine, chunk []*state.Series, err error) int {
-	if err != nil {
-		return 1
-	}
-	ids := make([]uint64, len(chunk))
-	for i, x := range chunk {
-		ids[i] = x.ID
-	}
-	if err := e.Deliver(ctx, ids); err != nil {
-		p.logger.Warn("Delivered series cannot be recorded; after a crash their zero is sent again", zap.Error(err))
-	}
-	return 0
+	return failed, nil
 }
 
 // send passes the output on.

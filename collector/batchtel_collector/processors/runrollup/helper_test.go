@@ -58,6 +58,8 @@ type sink struct {
 	got      []pmetric.Metrics
 	// hang makes calls wait until their context ends.
 	hang bool
+	// store decides about calls that do not fail, if it is set.
+	store func(pmetric.Metrics) error
 }
 
 func (s *sink) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
@@ -72,6 +74,11 @@ func (s *sink) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	if s.failNext > 0 {
 		s.failNext--
 		return s.fail
+	}
+	if s.store != nil {
+		if err := s.store(md); err != nil {
+			return err
+		}
 	}
 	copied := pmetric.NewMetrics()
 	md.CopyTo(copied)

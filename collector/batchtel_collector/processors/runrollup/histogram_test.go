@@ -111,13 +111,18 @@ func TestHistogramHasZeroBeforeItsFirstValueAndItsRange(t *testing.T) {
 	h.send(explicit("w1", deltas, 1, 2, []float64{1}, 1, 2))
 	h.send(explicit("w2", deltas, 1, 7, []float64{1}, 1, 2))
 	h.emitAll()
-	points := h.sink.drain()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Histogram().DataPoints()
-	require.Equal(t, 2, points.Len())
-	require.Equal(t, []uint64{0, 0}, points.At(0).BucketCounts().AsRaw())
-	require.True(t, points.At(0).HasSum())
-	require.Equal(t, []uint64{2, 4}, points.At(1).BucketCounts().AsRaw())
-	require.Equal(t, 2.0, points.At(1).Min())
-	require.Equal(t, 7.0, points.At(1).Max())
+	var points []pmetric.HistogramDataPoint
+	for _, md := range h.sink.drain() {
+		list := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Histogram().DataPoints()
+		require.Equal(t, 1, list.Len())
+		points = append(points, list.At(0))
+	}
+	require.Len(t, points, 2)
+	require.Equal(t, []uint64{0, 0}, points[0].BucketCounts().AsRaw())
+	require.True(t, points[0].HasSum())
+	require.Equal(t, []uint64{2, 4}, points[1].BucketCounts().AsRaw())
+	require.Equal(t, 2.0, points[1].Min())
+	require.Equal(t, 7.0, points[1].Max())
 }
 
 func TestHistogramsOverflowIntoOneSeries(t *testing.T) {
@@ -159,10 +164,13 @@ func TestExponentialHistograms(t *testing.T) {
 	send(h, "w2", cumulatives, 2, 0, 1, 5)
 	send(h, "w2", cumulatives, 3, 0, 1, 7, 1)
 	h.emitAll()
-	points := h.sink.drain()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).ExponentialHistogram().DataPoints()
-	require.Equal(t, 2, points.Len())
-	require.Zero(t, points.At(0).Count())
-	p := points.At(1)
+	var points []pmetric.ExponentialHistogramDataPoint
+	for _, md := range h.sink.drain() {
+		points = append(points, md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).ExponentialHistogram().DataPoints().At(0))
+	}
+	require.Len(t, points, 2)
+	require.Zero(t, points[0].Count())
+	p := points[1]
 	require.EqualValues(t, 0, p.Scale())
 	require.EqualValues(t, 1, p.Positive().Offset())
 	// At scale 0: 1 + 2 of the first writer in bucket 1 and 3 in bucket 2, then 7 and 1 of the second.

@@ -34,18 +34,18 @@ func newOutput(at int64) *output {
 	}
 }
 
-// add adds the value of a series, and the zero before it where the kind of the metric has one.
-func (o *output) add(x *state.Series, exemplars []value.Exemplar, zero bool) {
+// add adds the value of a series.
+func (o *output) add(x *state.Series, exemplars []value.Exemplar) {
 	if x.Empty() {
 		return
 	}
-	metric, _ := x.Metric()
-	v := x.Total()
-	if zero && metric.Kind != identity.UpDownCounter && metric.Kind != identity.Gauge {
-		o.point(x, v.Zero(), pcommon.Timestamp(x.Born()))
-	}
-	p := o.point(x, v, o.at)
+	p := o.point(x, x.Total(), o.at)
 	p.addExemplars(exemplars)
+}
+
+// zero adds the zero that is before the first value of a series.
+func (o *output) zero(x *state.Series) {
+	o.point(x, x.Total().Zero(), pcommon.Timestamp(x.Born()))
 }
 
 // end adds the stale marker of a series.

@@ -2,7 +2,9 @@ package runrollup
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor/processortest"
 
 	"batchtel/runrollup/internal/metadata"
@@ -151,6 +154,59 @@ func TestZeroThatNextComponentHasAlreadyIsNotSentForEver(t *testing.T) {
 	require.Len(t, got, 1)
 	require.EqualValues(t, 5, got[0].Value)
 	require.Len(t, h.emit(), 1)
+}
+
+// head refuses a call for good when one of its samples is older than the newest of its series, as Prometheus does, which
+// then stores nothing of the request.
+type head map[string]sample
+
+func (h head) store(md pmetric.Metrics) error {
+	after := maps.Clone(h)
+	for _, x := range samples([]pmetric.Metrics{md}) {
+		key := x.Name + x.Labels
+		if newest, ok := after[key]; ok && (x.Time.Before(newest.Time) || x.Time.Equal(newest.Time) && x.Value != newest.Value) {
+			return consumererror.NewPermanent(errors.New("out of order sample"))
+		}
+		after[key] = x
+	}
+	maps.Copy(h, after)
+	return nil
+}
+
+func TestEachNewSeriesHasItsZeroWhateverBecameOfTheCallsBefore(t *testing.T) {
+	h, stored := newHarness(t), head{}
+	h.sink.store = func(md pmetric.Metrics) error {
+		require.NoError(t, stored.store(md))
+		return errNext // the answer is lost
+	}
+	h.send(delta("w1", 1, 2, 5, "job", "a"))
+	require.Empty(t, h.emit())
+	h.sink.fail, h.sink.failNext = errNext, 1 // the next component is away
+	h.send(delta("w1", 1, 2, 7, "job", "b"))
+	require.Empty(t, h.emit())
+	h.sink.store = stored.store
+	got := h.emit()
+	require.Len(t, got, 4)
+	for _, x := range []sample{got[0], got[2]} {
+		require.EqualValues(t, 0, x.Value)
+	}
+	require.Equal(t, map[string]any{"runs{" + labelsA + "}": int64(5), "runs{job=b,service.name=etl}": int64(7)}, values(got))
+	require.Len(t, h.emit(), 2)
+}
+
+func TestSeriesOfWhichTheNextComponentHasLaterValues(t *testing.T) {
+	h, stored := newHarness(t), head{}
+	h.sink.store = stored.store
+	for i := range 40 {
+		h.send(delta("w1", 1, 2, 5, "job", fmt.Sprint(i)))
+	}
+	// From before the state was lost.
+	for i := range 3 {
+		stored[fmt.Sprintf("runsjob=%d,service.name=etl", i*10)] = sample{Time: h.clock.now().Add(time.Second)}
+	}
+	got := h.emit()
+	require.Len(t, got, 37*2+3, "only these go on without a zero")
+	require.Len(t, h.emit(), 40)
 }
 
 func TestEmissionTimesFollowClockSteps(t *testing.T) {

@@ -44,14 +44,14 @@ func (e *Engine) emissionTime(wall int64) int64 {
 	return wall
 }
 
-// Deliver notes the series whose zero the next component has accepted. The identifiers are in ascending order.
+// Deliver records the series whose zero the next component has accepted. The identifiers are in ascending order. After an
+// error they count as not delivered: with a value behind it, their zero would be a reset when it is sent after a crash.
 func (e *Engine) Deliver(ctx context.Context, ids []uint64) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	d := record.Delivered{IDs: ids}
 	return e.submit(ctx, &command{
-		always: true,
 		encode: func(record.Clock) []byte { return d.Append(nil) },
 		apply:  func(bool) { e.state.Deliver(d) },
 	})

@@ -34,6 +34,9 @@ func (k Kind) String() string {
 // Valid reports whether the kind is one of the constants.
 func (k Kind) Valid() bool { return k >= Counter && k <= ExponentialHistogram }
 
+// StartsAtZero reports whether the values of the kind are totals, which have a zero before the first.
+func (k Kind) StartsAtZero() bool { return k != UpDownCounter && k != Gauge }
+
 // Metric is what identifies a metric that leaves the processor. The description is not part of it.
 type Metric struct {
 	Name string

@@ -107,7 +107,7 @@ func (l *Loader) series(r *wire.Reader) {
 		s.metrics[name] = m
 	}
 	x := s.newSeries(key, m)
-	x.ID, x.rule, x.born, x.seen, x.delivered = loaded.ID, loaded.rule, loaded.born, loaded.seen, loaded.delivered
+	x.ID, x.rule, x.born, x.seen, x.delivered = loaded.ID, loaded.rule, loaded.born, loaded.seen, loaded.delivered || !m.Kind.StartsAtZero()
 	x.hasValue, x.time, x.value, x.exemplars = loaded.hasValue, loaded.time, loaded.value, loaded.exemplars
 	l.byID[x.ID] = x
 }

@@ -145,7 +145,9 @@ func (s *State) find(g *record.Group, attributes string) (x *Series, overflowed 
 	s.nextID++
 	x.rule = g.Rule
 	x.born = max(s.emitted+birthGap, (s.clock.Wall-s.settings.Interval)/birthGap*birthGap)
-	s.fresh = append(s.fresh, x)
+	if x.delivered = !m.Kind.StartsAtZero(); !x.delivered {
+		s.fresh = append(s.fresh, x)
+	}
 	return x, overflowed
 }
 

@@ -19,9 +19,6 @@ func (s *State) Range(from, to int) []*Series {
 	return s.list[min(from, len(s.list)):min(to, len(s.list))]
 }
 
-// Previous returns the time of the emission before the last one in Unix nanoseconds.
-func (s *State) Previous() int64 { return s.previous }
-
 // Fresh returns the series whose zero is not delivered, in the order of creation.
 func (s *State) Fresh() []*Series { return s.fresh }
 
@@ -47,7 +44,7 @@ func (x *Series) PutAttributes(to pcommon.Map) {
 // Born returns the start time of the series in Unix nanoseconds.
 func (x *Series) Born() int64 { return x.born }
 
-// Delivered reports whether the next component has accepted the zero of the series.
+// Delivered reports whether the next component has accepted the zero of the series, or the series needs none.
 func (x *Series) Delivered() bool { return x.delivered }
 
 // Empty reports whether the series has no value yet.

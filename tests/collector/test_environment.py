@@ -355,6 +355,11 @@ CONTRADICTIONS = {
         {"metrics: {}": "metrics: {batch.job.duration: {labels: [region]}}"},
         "91:31: metrics.batch.job.duration: the labels of batchtel's own metrics are fixed; remove it",
     ),
+    "a rule for a name that Prometheus writes like one of ours": (
+        {"metrics: {}": "metrics: {total.batch-job_runs: {labels: [region]}}"},
+        "91:33: metrics.total.batch-job_runs: Prometheus would write it into the series of batchtel or the collector; "
+        "give the metric another name",
+    ),
     "values of a label that is not kept": (
         {"metrics: {}": "metrics: {shop.orders: {values: {region: [eu]}}}"},
         "91:42: metrics.shop.orders.values.region: region is not among its labels; write labels: [region]",

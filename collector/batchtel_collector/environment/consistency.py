@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
@@ -123,9 +124,20 @@ def _metrics(environment: Environment) -> Iterator[tuple[Path, str]]:
     for name, rule in environment.metrics.items():
         if name in own:
             yield ("metrics", name), f"metrics.{name}: the labels of batchtel's own metrics are fixed; remove it"
+        elif _is_reserved(name):
+            message = (
+                "Prometheus would write it into the series of batchtel or the collector; give the metric another name"
+            )
+            yield ("metrics", name), f"metrics.{name}: {message}"
         for label in set(rule.values) - {*rule.labels, *signals.labels()}:
             path = ("metrics", name, "values", label)
             yield path, f"metrics.{name}.values.{label}: {label} is not among its labels; write labels: [{label}]"
+
+
+def _is_reserved(name: str) -> bool:
+    """Whether run_rollup rejects every metric of this name, see roll_up.yaml.j2; a counter loses `total` wherever it is."""
+    parts = [part for part in re.findall("[A-Za-z0-9:]+", name) if part != "total"]
+    return parts[:1] == ["otelcol"] or parts[:2] in (["batch", "job"], ["batch", "step"])
 
 
 def _names(environment: Environment) -> Iterator[tuple[Path, str]]:

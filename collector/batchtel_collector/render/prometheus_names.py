@@ -8,6 +8,7 @@ Source: github.com/prometheus/otlptranslator, v1.0.0.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 UNITS: Final = {
@@ -80,6 +81,14 @@ UNBOUNDED: Final = (
 )
 """Regular expressions of what makes another name of a service for each run: UUIDs, dates with times, long numbers (a
 CronJob of Kubernetes appends 8 digits) and ids of containers."""
+
+
+def spelled_like(name: str) -> str:
+    """Return the regular expression of names that Prometheus writes as it writes `name`, of a counter with `_total`."""
+    parts = re.findall("[A-Za-z0-9:]+", name)
+    if not parts or re.search(ODD_NAME, name):
+        return f"^{re.escape(name)}$"
+    return f"^{_SEPARATOR}*{f'{_SEPARATOR}+'.join(parts)}({_SEPARATOR}+total)*{_SEPARATOR}*$"
 
 
 def named_like(*parts: str) -> str:

@@ -178,12 +178,6 @@ func lastByTime(g *record.Group) bool {
 	return false
 }
 
-// isEmpty reports whether a label has no value. For Prometheus it is none: two series that differ in it only would be one
-// sample, and one of them lost.
-func isEmpty(v pcommon.Value) bool {
-	return v.Type() == pcommon.ValueTypeEmpty || v.Type() == pcommon.ValueTypeStr && v.Str() == ""
-}
-
 // identify sets the identities and times of a point.
 func (r *reading) identify(g *record.Group, how *rule, p pointHeader, to *record.Point) reason {
 	to.Start, to.Time = uint64(p.StartTimestamp()), uint64(p.Timestamp())
@@ -195,10 +189,10 @@ func (r *reading) identify(g *record.Group, how *rule, p pointHeader, to *record
 	}
 	r.attributes = r.attributes[:0]
 	for key, v := range p.Attributes().All() {
-		if key == r.writer || (how.labels != nil && !how.labels[key]) || isEmpty(v) {
+		if key == r.writer || (how.labels != nil && !how.labels[key]) {
 			continue
 		}
-		if allowed := how.allowed[key]; allowed != nil && !allowed[v.AsString()] {
+		if allowed := how.allowed[key]; allowed != nil && !identity.IsEmpty(v) && !allowed[v.AsString()] {
 			v = pcommon.NewValueStr(how.replacement)
 		}
 		r.attributes = append(r.attributes, identity.Attribute{Key: key, Value: v})

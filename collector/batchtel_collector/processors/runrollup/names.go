@@ -28,6 +28,9 @@ func (r *reading) of(received identity.Metric) (emitted identity.Metric, how *ru
 	if reserved && how == nil {
 		return emitted, nil, reasonName
 	}
+	if total := r.rules.exact[emitted.Name+"_total"]; how == nil && received.Kind == identity.Counter {
+		how = total
+	}
 	if how == nil {
 		how = r.rules.of(emitted.Name)
 	}
@@ -49,8 +52,8 @@ func (n *Naming) written(m identity.Metric) identity.Metric {
 	return m
 }
 
-// prometheusName returns the name that Prometheus will have, without the suffix _total: two metrics that are written alike
-// there become one before they are added, and every other two stay apart.
+// prometheusName returns the name that Prometheus will have, of a counter without the suffix _total: two metrics that are
+// written alike there become one before they are added, and every other two stay apart.
 func prometheusName(m identity.Metric) string {
 	name := join(tokens(m.Name))
 	if len(m.Name) > maxName {
@@ -68,31 +71,36 @@ func prometheusName(m identity.Metric) string {
 	if built, err := namer.Build(otlptranslator.Metric{Name: name, Unit: asciiUnit(m.Unit)}); err == nil {
 		name = built
 	}
-	parts := withoutTotal(tokens(name), m.Kind)
-	last := parts[len(parts)-1]
-	if (m.Kind == identity.Gauge || m.Kind == identity.UpDownCounter) && len(parts) > 1 &&
-		slices.Contains([]string{"bucket", "count", "sum"}, last) {
-		// The name that a histogram's buckets, count or sum may have.
-		parts = append(parts, "value")
-	}
-	return join(parts)
+	return join(apart(tokens(name), m.Kind))
 }
 
-// withoutTotal removes the token that Prometheus' exporter removes from the name of a counter wherever it is, and that it
-// appends to it; behind the name of another kind it would make a counter's name.
-func withoutTotal(parts []string, kind identity.Kind) []string {
-	kept := parts
-	if kind == identity.Counter || kind == identity.UpDownCounter {
-		kept = slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return part == "total" })
-	}
-	for len(kept) > 1 && kept[len(kept)-1] == "total" {
-		kept = kept[:len(kept)-1]
-	}
-	if len(kept) == 0 {
+// apart returns the parts of a name so that no other kind can have the same series. A counter loses the part total wherever
+// it is, as in Prometheus' exporter, which appends it.
+func apart(parts []string, kind identity.Kind) []string {
+	last := len(parts) - 1
+	switch kind {
+	case identity.Counter:
+		if kept := slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return part == "total" }); len(kept) > 0 {
+			return kept
+		}
 		return parts[:1]
+	case identity.Histogram:
+		// Its series have names of their own, but pages of metrics have one kind for each name.
+		if parts[last] != "total" && parts[last] != "value" {
+			return parts
+		}
 	}
-	return kept
+	switch {
+	case last > 0 && slices.Contains(suffixes, parts[last]):
+		return append(parts, "value")
+	case last > 1 && parts[last] == "value" && slices.Contains(suffixes, parts[last-1]):
+		return append(parts, digest(join(parts)))
+	}
+	return parts
 }
+
+// suffixes end the series of counters and histograms in Prometheus.
+var suffixes = []string{"bucket", "count", "sum", "total"}
 
 // asciiUnit returns a unit with a digest behind each part that Prometheus cannot write.
 func asciiUnit(unit string) string {

@@ -143,9 +143,9 @@ func (p *rollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 			p.telemetry.failed(ctx)
 			return fmt.Errorf("nothing of this request is stored, send it again: %w", err)
 		}
-		r.rejected.add(reasonTooOld, "", out.TooOld)
-		r.rejected.add(reasonTooManyMetric, "", out.TooManyMetrics)
-		r.rejected.add(reasonKind, "", out.WrongKind)
+		r.rejected.add(reasonTooOld, out.TooOld.Metric, out.TooOld.Points)
+		r.rejected.add(reasonTooManyMetric, out.TooManyMetrics.Metric, out.TooManyMetrics.Points)
+		r.rejected.add(reasonKind, out.WrongKind.Metric, out.WrongKind.Points)
 		out.Rebucketed += r.rebucketed
 		p.telemetry.added(ctx, out)
 	}

@@ -26,7 +26,8 @@ const (
 )
 
 // AppendLabels appends the attributes that are emitted. Of a key that is there twice, which OTLP forbids, the last value
-// counts: an exporter would fail with both.
+// counts: an exporter would fail with both. An empty label is none, as for Prometheus: two series that differ in it only
+// would be one sample, and one of them lost.
 func AppendLabels(b []byte, attributes []Attribute) []byte {
 	sortByKey(attributes)
 	kept := attributes[:0]
@@ -37,7 +38,12 @@ func AppendLabels(b []byte, attributes []Attribute) []byte {
 		}
 		kept = append(kept, a)
 	}
-	return AppendAttributes(b, kept)
+	return AppendAttributes(b, slices.DeleteFunc(kept, func(a Attribute) bool { return IsEmpty(a.Value) }))
+}
+
+// IsEmpty reports whether a label has no value.
+func IsEmpty(v pcommon.Value) bool {
+	return v.Type() == pcommon.ValueTypeEmpty || v.Type() == pcommon.ValueTypeStr && v.Str() == ""
 }
 
 func sortByKey(attributes []Attribute) {

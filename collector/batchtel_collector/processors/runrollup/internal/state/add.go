@@ -13,14 +13,25 @@ type Outcome struct {
 	Accepted, Overflowed, Rebucketed int
 	// Duplicate points were accepted before.
 	Duplicate int
-	// TooOld points belong to a time that the window set has forgotten.
-	TooOld int
-	// TooManyMetrics points belong to a metric beyond the limit of metrics.
-	TooManyMetrics int
-	// WrongKind points belong to a metric whose name a live metric of another kind has.
-	WrongKind int
+	// TooOld points belong to a time that the window set has forgotten, TooManyMetrics points to a metric beyond the limit of
+	// metrics, WrongKind points to a metric whose name a live metric of another kind has.
+	TooOld, TooManyMetrics, WrongKind Rejected
 	// Evicted is the number of writers that were forgotten before their horizon because of the limit of streams.
 	Evicted int
+}
+
+// Rejected are points that were not added for one reason.
+type Rejected struct {
+	Points int
+	// Metric is the name of the first metric with such a point.
+	Metric string
+}
+
+func (r *Rejected) add(g *record.Group) {
+	if r.Points == 0 {
+		r.Metric = g.Metric.Name
+	}
+	r.Points++
 }
 
 // Add applies a request.
@@ -59,9 +70,9 @@ func (s *State) addPoint(g *record.Group, p *record.Point, w *writer, out *Outco
 	x, overflowed := s.find(g, p.Attributes)
 	if x == nil {
 		if s.isTaken(g.Metric) {
-			out.WrongKind++
+			out.WrongKind.add(g)
 		} else {
-			out.TooManyMetrics++
+			out.TooManyMetrics.add(g)
 		}
 		return
 	}
@@ -91,7 +102,7 @@ func (s *State) addPoint(g *record.Group, p *record.Point, w *writer, out *Outco
 	case window.Duplicate:
 		out.Duplicate++
 	case window.TooOld:
-		out.TooOld++
+		out.TooOld.add(g)
 	default:
 		out.Accepted++
 		if overflowed {

@@ -135,7 +135,7 @@ def _metrics(environment: Environment) -> Iterator[tuple[Path, str]]:
 
 
 def _is_reserved(name: str) -> bool:
-    """Whether run_rollup rejects every metric of this name, see roll_up.yaml.j2; a counter loses `total` wherever it is."""
+    """Whether run_rollup rejects every metric of this name, see roll_up.yaml.j2; a counter loses each part `total`."""
     parts = [part for part in re.findall("[A-Za-z0-9:]+", name) if part != "total"]
     return parts[:1] == ["otelcol"] or parts[:2] in (["batch", "job"], ["batch", "step"])
 

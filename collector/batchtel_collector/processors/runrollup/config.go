@@ -18,7 +18,8 @@ type Config struct {
 	Expiry time.Duration `mapstructure:"expiry"`
 	// Horizon is the time after a writer's last point for which the writer is remembered.
 	Horizon time.Duration `mapstructure:"horizon"`
-	// WriterAttribute is the resource or point attribute that identifies the writer. It is never emitted.
+	// WriterAttribute is the resource attribute that identifies the writer, and the point attribute that identifies one of
+	// its streams. It is never emitted.
 	WriterAttribute string `mapstructure:"writer_attribute"`
 	// ResourceAttributes are the resource attributes that are emitted; all of them when not set.
 	ResourceAttributes *[]string `mapstructure:"resource_attributes"`

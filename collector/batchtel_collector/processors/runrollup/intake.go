@@ -203,6 +203,13 @@ func (r *reading) identify(g *record.Group, how *rule, p pointHeader, to *record
 	}
 	to.Attributes = string(r.bytes)
 
+	if v, ok := p.Attributes().Get(r.writer); ok {
+		// Whoever has set it has seen what was received. What is left of it by now depends on the configuration.
+		r.bytes = append(append(r.bytes[:0], g.Writer[:]...), byte(g.Metric.Kind))
+		r.bytes = wire.AppendString(wire.AppendBool(r.bytes, g.Cumulative), v.AsString())
+		to.Stream = identity.Hash(r.bytes)
+		return accepted
+	}
 	r.attributes = r.attributes[:0]
 	for key, v := range p.Attributes().All() {
 		r.attributes = append(r.attributes, identity.Attribute{Key: key, Value: v})

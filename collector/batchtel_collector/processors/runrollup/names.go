@@ -91,7 +91,7 @@ func apart(parts []string, kind identity.Kind) []string {
 		}
 	}
 	switch {
-	case last > 0 && slices.Contains(suffixes, parts[last]):
+	case slices.Contains(suffixes, parts[last]) && (last > 0 || parts[0] == "total"):
 		return append(parts, "value")
 	case last > 1 && parts[last] == "value" && slices.Contains(suffixes, parts[last-1]):
 		return append(parts, digest(join(parts)))

@@ -39,6 +39,7 @@ func TestNamesOfPrometheus(t *testing.T) {
 		{"total.shop.total.rows.total", "s", identity.Counter, "shop_rows_seconds"},
 		{"total", "", identity.Counter, "total"},
 		{"total.total", "", identity.Counter, "total"},
+		{"total", "", identity.Gauge, "total_value"},
 		{"shop.total.rows.total", "", identity.Histogram, "shop_total_rows_total_value"},
 		{"shop.count", "", identity.Gauge, "shop_count_value"},
 		{"shop.bucket", "", identity.UpDownCounter, "shop_bucket_value"},

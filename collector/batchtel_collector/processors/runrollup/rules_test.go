@@ -38,6 +38,26 @@ func one[K comparable, V any](key K, v V) map[K]V { return map[K]V{key: v} }
 // last returns the value that is emitted for one series of a metric.
 func last(list []sample) any { return list[len(list)-1].Value }
 
+func TestSendersStayRecognisedWhenTheConfigurationOfLabelsChanges(t *testing.T) {
+	h := newHarness(t)
+	send := func(labels ...string) {
+		h.send(delta("w1", 1, 2, 7, append(labels, "batchtel.writer", "stream")...))
+		b := newBatch()
+		point(sum(b.metric("w1", "total"), cumulatives, true).DataPoints().AppendEmpty(), 1, len(labels), 10*len(labels),
+			append(labels, "batchtel.writer", "other stream")...)
+		h.send(b.md)
+	}
+	send("job", "a", "region", "eu")
+	h.stop()
+	h.cfg.Defaults.Labels = &[]string{"job"}
+	h.start()
+	send("job", "a", "region", "eu", "zone", "1")
+	require.Equal(t, map[string]int64{"": 1}, h.counts("duplicate"))
+	got := values(h.emit())
+	require.EqualValues(t, 40, got["total{job=a,region=eu,service.name=etl}"])
+	require.EqualValues(t, 20, got["total{"+labelsA+"}"], "only what is new")
+}
+
 func TestCounters(t *testing.T) {
 	type step struct {
 		writer    string

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import yaml
 from batchtel_collector.environment.load import load
 from batchtel_collector.render.configuration import render
 from tests.pipeline.bench import Listen
+from tests.pipeline.conftest import Prometheus, Start
 from tests.pipeline.tiers import send
 from tests.support import certificates, file_sink
 from tests.support.polling import until
@@ -130,3 +134,20 @@ def test_a_vendor_gets_spans_log_records_and_totals(
         )
         assert totals() == sorted(totals()), "a total never falls"
         assert KEY not in collector.tail(1000)
+
+
+def test_a_vendor_that_hangs_delays_no_total_in_prometheus(start: Start, prometheus: Prometheus) -> None:
+    """Jobs that are new in each interval are in Prometheus within seconds, while no request to the vendor ends."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        address = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        more = {"aggregation": "exact", "prometheus": {"endpoint": prometheus.write}, "vendor": {"endpoint": address}}
+        with start(more) as bench:
+            for number in range(8):
+                send(bench.listen.otlp_http, "hanging", f"job_{number}", 2)
+                until(f"job {number} in Prometheus", partial(_is_counted, prometheus, number), 8, bench.program.tail)
+                time.sleep(1)
+
+
+def _is_counted(prometheus: Prometheus, number: int) -> bool | None:
+    job = f'batch_job_completions_total{{job="hanging/etl",job_name="job_{number}"}}'
+    return True if prometheus.values(f"increase({job}[1m]) > 0", "job_name") else None

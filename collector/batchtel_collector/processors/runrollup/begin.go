@@ -32,7 +32,7 @@ func (p *rollup) begin(e *engine.Engine, at int64) *beginning {
 	return &beginning{rollup: p, engine: e, at: at, splits: maxSplits}
 }
 
-// zeros sends them. After an error the next component is away.
+// zeros sends them. After an error the next component is away: each further call would wait for it as long.
 func (b *beginning) zeros(ctx context.Context) error {
 	var fresh []*state.Series
 	b.engine.View(func(s *state.State) {

@@ -27,18 +27,16 @@ func (p *rollup) emit(ctx context.Context, e *engine.Engine) {
 		return
 	}
 	b := p.begin(e, at)
-	failed := 0
-	// While the next component is away, each further call would wait for it as long as the one that failed.
-	if b.zeros(ctx) == nil {
-		if failed, err = p.values(ctx, e, at, ended); err == nil {
-			b.goOn(ctx)
-		}
+	away := b.zeros(ctx)
+	failed, err := p.values(ctx, e, at, ended)
+	if away == nil && err == nil {
+		b.goOn(ctx)
 	}
 	p.telemetry.emitted(ctx, len(ended), failed+b.failed)
 }
 
 // values sends the values of all series whose zero is delivered, and the stale markers of those that ended. It returns the
-// number of failed calls. After an error the next component is away.
+// number of failed calls. After an error the next component is away: each further call would wait for it as long.
 func (p *rollup) values(ctx context.Context, e *engine.Engine, at int64, ended []*state.Series) (failed int, err error) {
 	for from, more := 0, true; more; {
 		out := newOutput(at)

@@ -129,13 +129,13 @@ func TestFailureOfNextComponentLosesNothing(t *testing.T) {
 	require.EqualValues(t, 7, h.emit()[0].Value)
 }
 
-func TestEmissionEndsAtTheFirstCallThatMayBeRepeated(t *testing.T) {
+func TestZeroThatIsNotAcceptedDelaysItsOwnSeriesOnly(t *testing.T) {
 	h := newHarness(t)
 	h.send(delta("w1", 1, 2, 5))
 	h.emit()
 	h.send(delta("w1", 1, 2, 5, "job", "b"))
 	h.sink.fail, h.sink.failNext = errNext, 1
-	require.Empty(t, h.emit(), "the new series waits too")
+	require.Equal(t, one("runs{"+labelsA+"}", any(int64(5))), values(h.emit()), "only the new series waits")
 	require.EqualValues(t, 1, h.counts("failed_emissions")[""])
 	h.sink.fail, h.sink.failNext = consumererror.NewPermanent(errNext), 1
 	require.Len(t, h.emit(), 2, "a call that is refused for good concerns its own series only")

@@ -37,7 +37,7 @@ def refused(signal: Signal, window: str) -> str:
 def dropped(window: str) -> str:
     """PromQL: how many data points were dropped, per collector and reason.
 
-    Reasons: names, unwanted, airflow and, with stock, kind, value, buckets and labels are filters of that name; the
+    Reasons: unwanted, airflow and, with stock, kind, value, buckets and labels are filters of that name; the
     others are reasons of run_rollup, or with stock aggregation errors.
     """
     filtered = _named(_since(_FILTERED, window), "filter", "filter/(.+)")

@@ -69,8 +69,8 @@ def _now(engine: Engine) -> list[Panel]:
         single(
             Text(
                 "Running now",
-                "Runs whose heartbeats arrived within the last 2 minutes. A killed run disappears after 2 to 5 "
-                "minutes. DAG runs have no heartbeat and are not in it.",
+                "Live runs, by their heartbeats of 2 minutes: a run appears a minute after its start, so shorter ones "
+                "are not in it, and one that is killed disappears within 2. DAG runs have no heartbeat.",
                 (_HERE,),
             ),
             "none",

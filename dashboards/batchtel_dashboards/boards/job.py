@@ -79,7 +79,8 @@ def _now(engine: Engine) -> list[Panel]:
         single(
             Text(
                 "Running now",
-                "Runs whose heartbeats arrived within the last 2 minutes. More than one means that runs overlap.",
+                "Live runs, by their heartbeats of 2 minutes: a run appears a minute after its start. More than one "
+                "means that runs overlap. DAG runs have no heartbeat.",
                 _RUNS,
             ),
             "none",

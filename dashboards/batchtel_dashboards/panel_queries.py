@@ -142,7 +142,7 @@ def quantile(
 
 
 def kept_share(window: str, *, by: Sequence[str], labels: Mapping[str, str] = NO_LABELS, engine: Engine = EXACT) -> str:
-    """PromQL: for each rule that was violated, the share of runs that kept it; `by` are labels of jobs.
+    """PromQL: the share of runs that kept each rule of their SLA; `by` are labels of jobs.
 
     A run violates a rule at most once, so the share of one rule is exact. Runs that violate two rules count in both.
     """

@@ -118,7 +118,7 @@ def _now(engine: Engine) -> list[Panel]:
             Text(
                 "SLA violations, 24 h",
                 "Rules of jobs.toml that runs violated within 24 hours, each rule once a run. Red from the first one "
-                "on. No data if no run has violated a rule for 35 days, or no job has an SLA.",
+                "on. No data if no job has an SLA.",
                 (_SLA,),
             ),
             "none",

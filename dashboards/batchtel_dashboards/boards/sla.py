@@ -88,9 +88,9 @@ def _objective(engine: Engine) -> list[Panel]:
         rows(
             Text(
                 "Kept, and budget left",
-                "For each rule that a job has violated: the share of its runs of 28 days that kept it, and the share "
+                "For each rule of a job: the share of its runs of 28 days that kept it, and the share "
                 "of the violations allowed by the objective that is left. 0 % is used up, below 0 % the objective is "
-                "missed. Jobs that violated nothing have no row.",
+                "missed. A job without a row has no SLA.",
                 (_ROW,),
             ),
             [

@@ -15,9 +15,9 @@ ALL: Final = {"environment": ".*", "service": ".*", "job": ".*", "step": ".*", "
 
 def substituted(text: str, values: Mapping[str, str] = ALL) -> str:
     """Return a query with the values of its variables; KeyError if there is none for one."""
-    known = {**CHART, **values}
+    existing = {**CHART, **values}
     # $1 is a group of label_replace().
-    return re.sub(r"\$\{?([a-z_]\w*)\}?", lambda found: known[found[1]], text)
+    return re.sub(r"\$\{?([a-z_]\w*)\}?", lambda found: existing[found[1]], text)
 
 
 def queries(board: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

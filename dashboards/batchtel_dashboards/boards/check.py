@@ -116,17 +116,19 @@ def _of_panel(panel: dict[str, Any], board: dict[str, Any], boards: Mapping[str,
     plugins = {source.plugin for source in SOURCES}
     if wrong := {target.get("datasource", {}).get("type") for target in targets} - plugins:
         yield f"reads data sources that batchtel does not have: {sorted(map(str, wrong))}"
-    known = _variables(board)
-    for name in sorted(_used(targets) - known):
+    existing = _variables(board)
+    for name in sorted(_used(targets) - existing):
         yield f"uses the variable {name}, which the board does not have"
     for expression in expressions({"panels": [panel]}):
         yield from (f"a query {why}: {expression}" for pattern, why in _FORBIDDEN if pattern.search(expression))
     for link in [*panel.get("links", []), *defaults.get("links", [])]:
-        yield from (f"link {link.get('title')!r} {problem}" for problem in _of_link(link.get("url", ""), known, boards))
+        yield from (
+            f"link {link.get('title')!r} {problem}" for problem in _of_link(link.get("url", ""), existing, boards)
+        )
 
 
-def _of_link(url: str, known: set[str], boards: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(_used(url) - known):
+def _of_link(url: str, existing: set[str], boards: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(_used(url) - existing):
         yield f"uses the variable {name}, which the board does not have"
     if not url.startswith("/d/"):
         return

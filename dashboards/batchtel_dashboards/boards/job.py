@@ -6,23 +6,20 @@ from typing import Final
 
 from batchtel_dashboards import panel_queries as panels_of
 from batchtel_dashboards import queries
-from batchtel_dashboards.boards import variables
+from batchtel_dashboards.boards import job_steps, variables
 from batchtel_dashboards.boards.board import Board, Section
 from batchtel_dashboards.boards.panels import (
     ANY_IS_BAD,
     NO_LIMIT,
-    Column,
     Panel,
     Query,
     Text,
     chart,
-    rows,
     single,
     states,
 )
 from batchtel_dashboards.boards.sources import PROMETHEUS
 from batchtel_dashboards.boards.variables import JOB as CHOSEN
-from batchtel_dashboards.boards.variables import STEP
 from batchtel_dashboards.engines import Engine
 
 _RUNS: Final = (
@@ -44,7 +41,7 @@ def board(engine: Engine) -> Board:
             Section("Now, and the last 24 hours", _now(engine)),
             Section("History", _history(engine)),
             Section("Data", _data(engine)),
-            Section("Steps", _steps(engine)),
+            Section("Steps", job_steps.panels(engine, _RUNS)),
             Section("Against last week", _last_week(engine)),
         ),
         span="7d",
@@ -229,57 +226,6 @@ def _data(engine: Engine) -> list[Panel]:
             [Query(quality, "{{job_name}}")],
             _RATIO,
             most=1,
-        ),
-    ]
-
-
-def _steps(engine: Engine) -> list[Panel]:
-    by = ("job_name", "step_name")
-    slowest = panels_of.mean("batch.step.duration", panels_of.STEP, by=by, labels=STEP, engine=engine)
-    duration = queries.quantile("batch.step.duration", 0.95, "1d", by=by, labels=STEP, engine=engine)
-    failures = {**STEP, "status": panels_of.FAILED}
-    return [
-        chart(
-            Text(
-                "Mean duration of steps",
-                "Mean of the attempts that ended since the point before, for each step. The step whose line rises with "
-                "the job's is the one to look at.",
-                _RUNS,
-            ),
-            "s",
-            [Query(slowest, "{{job_name}} {{step_name}}")],
-            step="15m",
-        ),
-        rows(
-            Text(
-                "Steps, 24 h",
-                "One row for each step. Records read and not written are lost between the two, or filtered. Red from "
-                "the first failed step on.",
-                _RUNS,
-            ),
-            [
-                Column("p95 duration", duration, "s"),
-                Column(
-                    "read", queries.added("batch.step.records.read", "1d", by=by, labels=STEP, engine=engine), "none"
-                ),
-                Column(
-                    "written",
-                    queries.added("batch.step.records.written", "1d", by=by, labels=STEP, engine=engine),
-                    "none",
-                ),
-                Column(
-                    "failed",
-                    queries.added("batch.step.completions", "1d", by=by, labels=failures, engine=engine),
-                    "none",
-                    ANY_IS_BAD,
-                ),
-                Column(
-                    "retries",
-                    queries.added("batch.step.retries", "1d", by=by, labels=STEP, engine=engine),
-                    "none",
-                    ((None, "green"), (1, "yellow")),
-                ),
-            ],
         ),
     ]
 

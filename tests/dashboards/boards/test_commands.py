@@ -35,7 +35,7 @@ def test_build_writes_what_ships(tmp_path: Path, aggregation: str) -> None:
 
 def test_build_into_a_file(tmp_path: Path) -> None:
     """A path that cannot be a folder is named, with what to do."""
-    file = tmp_path / "taken"
+    file = tmp_path / "file"
     file.write_text("")
     done = _run("build", "--output", str(file))
     assert done.exit_code == 2

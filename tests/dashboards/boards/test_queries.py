@@ -115,19 +115,19 @@ def test_metrics_and_labels_exist(aggregation: str) -> None:
     for uid, title, query in _every(aggregation):
         selectors = _selectors(query)
         assert selectors, (uid, title)
-        known = OF_COLLECTOR | {"state"} if uid == "batch-pipeline" else set()
+        existing = OF_COLLECTOR | {"state"} if uid == "batch-pipeline" else set()
         for one in selectors:
             used = {matcher.name for matcher in one.matchers.matchers}
             if one.name in ALLOWED:
                 assert used <= ALLOWED[one.name], (uid, title, one.name)
-                known |= ALLOWED[one.name]
+                existing |= ALLOWED[one.name]
             elif one.name is None:
                 assert query.startswith(f"count({queries.OURS}"), (uid, title)
             else:
                 assert one.name in COLLECTOR, (uid, title, one.name)
                 assert uid == "batch-pipeline", (uid, title)
                 assert used <= OF_COLLECTOR, (uid, title, one.name)
-        assert _grouped(query) <= known, (uid, title)
+        assert _grouped(query) <= existing, (uid, title)
 
 
 def test_stock_reads_rules() -> None:
@@ -146,7 +146,7 @@ def test_states_have_a_number_each() -> None:
 
 
 def test_a_variable_has_no_offset() -> None:
-    """What a chart adds up in a step cannot be that of a week before: its seconds are known to Grafana only."""
+    """What a chart adds up in a step cannot be that of a week before: its seconds are existing to Grafana only."""
     with pytest.raises(ValueError, match=r"\$__interval is a variable of a dashboard; 604800 s cannot be added to it"):
         queries.added("batch.job.completions", "$__interval", ago="7d")
 

@@ -5,7 +5,7 @@ A query has no value where there is no data: none of them replaces a missing val
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from batchtel.schema import signals
@@ -65,11 +65,34 @@ def lost(window: str, *, by: Sequence[str] = (), labels: Mapping[str, str] = NO_
 
 def state_code(level: Level, *, labels: Mapping[str, str] = NO_LABELS, engine: Engine = EXACT) -> str:
     """PromQL: the current state of each job or step, as its number in STATE_CODES."""
+    return f"sum{queries.by_clause(queries.WHO[level])} ({_by_state(level, STATE_CODES, labels, engine)})"
+
+
+def in_states(
+    level: Level,
+    states: Collection[str],
+    *,
+    by: Sequence[str] = (),
+    labels: Mapping[str, str] = NO_LABELS,
+    engine: Engine = EXACT,
+) -> str:
+    """PromQL: how many jobs or steps are in one of these states now: 0 if none is, no value if there are no jobs."""
+    counted = {state: int(state in states) for state in signals.STATES}
+    return f"sum{queries.by_clause(by)} ({_by_state(level, counted, labels, engine)})"
+
+
+def number_by_state(level: Level, *, labels: Mapping[str, str] = NO_LABELS, engine: Engine = EXACT) -> str:
+    """PromQL: how many jobs or steps are in each state now."""
+    return f"count by (state) ({queries.current_state(level, labels, engine=engine)})"
+
+
+def _by_state(level: Level, numbers: Mapping[str, int], labels: Mapping[str, str], engine: Engine) -> str:
+    """PromQL: for each job or step the number that `numbers` has for its current state."""
     states = " or ".join(
-        f'label_replace(vector({code}), "state", "{state}", "", "")' for state, code in STATE_CODES.items()
+        f'label_replace(vector({number}), "state", "{state}", "", "")' for state, number in numbers.items()
     )
     current = queries.current_state(level, labels, engine=engine)
-    return f"sum{queries.by_clause(queries.WHO[level])} (({current}) * 0 + on (state) group_left () ({states}))"
+    return f"({current}) * 0 + on (state) group_left () ({states})"
 
 
 def since(

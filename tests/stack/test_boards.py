@@ -14,6 +14,7 @@ import pytest
 
 from batchtel_dashboards import detail_queries
 from batchtel_dashboards.boards import shipped
+from batchtel_dashboards.engines import ENGINES
 from batchtel_dashboards.stores import VictoriaLogs
 from batchtel_stack.stack import Stack
 from tests.support.boards import ALL, queries, substituted
@@ -89,8 +90,8 @@ class Ran:
         return float(row["value"][1])
 
 
-def _board(uid: str) -> Any:
-    return json.loads(shipped.texts("exact")[uid])
+def _board(uid: str, aggregation: str = "exact") -> Any:
+    return json.loads(shipped.texts(aggregation)[uid])
 
 
 @pytest.fixture(scope="module")
@@ -132,14 +133,15 @@ def ran(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]
             open_run.communicate("\n", timeout=60)
 
 
-@pytest.mark.parametrize("uid", [uid for uid in shipped.texts("exact") if not uid.startswith("batch-airflow")])
-def test_every_query_runs(ran: Ran, uid: str) -> None:
-    """Prometheus answers each one: it has no type error and no label that would be there twice."""
-    for _, text in queries(_board(uid)):
+@pytest.mark.parametrize("aggregation", ENGINES)
+@pytest.mark.parametrize("uid", shipped.texts("exact"))
+def test_every_query_runs(ran: Ran, uid: str, aggregation: str) -> None:
+    """Prometheus answers each one: it has no type error, and with `exact` no label that would be there twice."""
+    for _, text in queries(_board(uid, aggregation)):
         ran.answer(text)
 
 
-@pytest.mark.parametrize("uid", ["batch-fleet", "batch-job", "batch-sla"])
+@pytest.mark.parametrize("uid", ["batch-fleet", "batch-job", "batch-sla", "batch-airflow-tasks"])
 def test_no_panel_is_empty(ran: Ran, uid: str) -> None:
     """Each query of a panel has data, but those of the week before."""
     empty = [
@@ -163,6 +165,9 @@ def test_numbers_are_those_of_the_jobs(ran: Ran) -> None:
     assert ran.number(job, "Retries, 24 h", job="board_load") == 1
     assert ran.number(job, "Steps, 24 h", 2, job="board_load") == 200
     assert ran.number(job, "Steps, 24 h", 1, job="board_late") == 32
+    tasks = "batch-airflow-tasks"
+    assert ran.number(tasks, "Tasks currently failed") == 0
+    assert ran.number(tasks, "Tasks currently succeeded") == 3
     assert ran.number(sla, "Violations by job and rule, 24 h", job="board_load") == 2
     assert ran.number(sla, "Deadlines and last success", 2, job="board_late") == 2
     kept = ran.number(sla, "Kept, and budget left", 1, job="board_load")

@@ -24,7 +24,7 @@ def board(engine: Engine) -> Board:
         sources=(PROMETHEUS,),
         variables=(),
         sections=(
-            Section("Now, and the last hour", _now()),
+            Section("Now, and the last hour", _now(engine)),
             Section("What arrives", _arrives()),
             Section("What is queued and delivered", _delivered()),
             Section("Series", _series(engine)),
@@ -33,7 +33,7 @@ def board(engine: Engine) -> Board:
     )
 
 
-def _now() -> list[Panel]:
+def _now(engine: Engine) -> list[Panel]:
     return [
         single(
             Text(
@@ -43,7 +43,7 @@ def _now() -> list[Panel]:
                 _FLEET,
             ),
             "s",
-            f"time() - {queries.last_evaluation()}",
+            f"time() - {queries.last_evaluation(engine)}",
             ((None, "green"), (60, "yellow"), (300, "red")),
         ),
         _count("Data points dropped, 1 h", collector.dropped("1h"), _DROPPED),

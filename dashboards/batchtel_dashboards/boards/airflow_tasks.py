@@ -137,7 +137,10 @@ def _trends(engine: Engine) -> list[Panel]:
                 "Blue that does not end hangs, dark red is lost.",
                 (_SERIES,),
             ),
-            Query(panels_of.state_code("step", labels=STEP, engine=engine), "{{job_name}} {{step_name}}"),
+            Query(
+                panels_of.state_code("step", labels=STEP, engine=engine),
+                "{{deployment_environment_name}} {{job_name}} {{step_name}}",
+            ),
         ),
     ]
 

@@ -31,7 +31,7 @@ _SERIES: Final = variables.to_board("Job", "batch-job", "${__field.labels.job_na
 _ROW: Final = variables.to_board("Job", "batch-job", '${__data.fields["job_name"]}')
 _SLA: Final = variables.to_board("SLA", "batch-sla")
 _HERE: Final = variables.to_board("Jobs", "batch-job")
-_NAMED: Final = "{{job_name}}"
+_NAMED: Final = "{{deployment_environment_name}} {{job_name}}"
 
 
 def board(engine: Engine) -> Board:
@@ -153,7 +153,7 @@ def _outcomes(engine: Engine) -> list[Panel]:
                 (_SERIES,),
             ),
             "percentunit",
-            [Query(panels_of.success_ratio("1h", by=("job_name",), labels=CHOSEN, engine=engine), _NAMED)],
+            [Query(panels_of.success_ratio("1h", by=WHO, labels=CHOSEN, engine=engine), _NAMED)],
             ((None, "red"), (0.9, "yellow"), (0.95, "green")),
             most=1,
         ),
@@ -186,8 +186,8 @@ def _outcomes(engine: Engine) -> list[Panel]:
 
 
 def _work(engine: Engine) -> list[Panel]:
-    cpu = panels_of.rate("batch.job.cpu.time", by=("job_name",), labels=CHOSEN, engine=engine)
-    records = panels_of.rate("batch.job.records.processed", by=("job_name",), labels=CHOSEN, engine=engine)
+    cpu = panels_of.rate("batch.job.cpu.time", by=WHO, labels=CHOSEN, engine=engine)
+    records = panels_of.rate("batch.job.records.processed", by=WHO, labels=CHOSEN, engine=engine)
     return [
         chart(
             Text(

@@ -20,6 +20,7 @@ from batchtel_dashboards.boards.panels import (
 )
 from batchtel_dashboards.boards.sources import PROMETHEUS
 from batchtel_dashboards.boards.variables import JOB as CHOSEN
+from batchtel_dashboards.boards.variables import WHO
 from batchtel_dashboards.engines import Engine
 
 _RUNS: Final = (
@@ -202,7 +203,7 @@ def _data(engine: Engine) -> list[Panel]:
         for kind in ("processed", "failed")
     )
     day = "1d"
-    quality = panels_of.mean("batch.job.data_quality.score", day, by=("job_name",), labels=CHOSEN, engine=engine)
+    quality = panels_of.mean("batch.job.data_quality.score", day, by=WHO, labels=CHOSEN, engine=engine)
     return [
         chart(
             Text(
@@ -223,7 +224,7 @@ def _data(engine: Engine) -> list[Panel]:
                 _RUNS,
             ),
             "percentunit",
-            [Query(quality, "{{job_name}}")],
+            [Query(quality, "{{deployment_environment_name}} {{job_name}}")],
             _RATIO,
             most=1,
         ),
@@ -233,9 +234,12 @@ def _data(engine: Engine) -> list[Panel]:
 def _last_week(engine: Engine) -> list[Panel]:
     def both(metric: str) -> list[Query]:
         now, before = (
-            queries.added(metric, "1d", by=("job_name",), labels=CHOSEN, ago=ago, engine=engine) for ago in ("0s", "7d")
+            queries.added(metric, "1d", by=WHO, labels=CHOSEN, ago=ago, engine=engine) for ago in ("0s", "7d")
         )
-        return [Query(now, "{{job_name}}"), Query(before, "{{job_name}}, a week before")]
+        return [
+            Query(now, "{{deployment_environment_name}} {{job_name}}"),
+            Query(before, "{{job_name}}, a week before"),
+        ]
 
     return [
         chart(

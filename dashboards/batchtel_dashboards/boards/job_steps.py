@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from batchtel_dashboards import panel_queries as panels_of
 from batchtel_dashboards import queries
 from batchtel_dashboards.boards.panels import ANY_IS_BAD, Column, Link, Panel, Query, Text, chart, rows
-from batchtel_dashboards.boards.variables import STEP
+from batchtel_dashboards.boards.variables import STEP, WHO
 from batchtel_dashboards.engines import Engine
 
 
 def panels(engine: Engine, links: Sequence[Link]) -> list[Panel]:
     """Return the panels of the section; `links` lead on to single runs."""
-    by = ("job_name", "step_name")
+    by = (*WHO, "step_name")
     slowest = panels_of.mean("batch.step.duration", panels_of.STEP, by=by, labels=STEP, engine=engine)
     duration = queries.quantile("batch.step.duration", 0.95, "1d", by=by, labels=STEP, engine=engine)
     failures = {**STEP, "status": panels_of.FAILED}
@@ -26,7 +26,7 @@ def panels(engine: Engine, links: Sequence[Link]) -> list[Panel]:
                 links,
             ),
             "s",
-            [Query(slowest, "{{job_name}} {{step_name}}")],
+            [Query(slowest, "{{deployment_environment_name}} {{job_name}} {{step_name}}")],
             step="15m",
         ),
         rows(

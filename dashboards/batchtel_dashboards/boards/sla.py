@@ -40,9 +40,7 @@ def _today(engine: Engine) -> list[Panel]:
     day = queries.added("batch.job.sla.violations", "1d", by=_RULE, labels=CHOSEN, engine=engine)
     late = {**CHOSEN, "violation_type": "deadline_missed"}
     missed = queries.added("batch.job.sla.violations", "1d", by=WHO, labels=late, engine=engine)
-    steps = queries.added(
-        "batch.job.sla.violations", panels_of.STEP, by=("job_name", "violation_type"), labels=CHOSEN, engine=engine
-    )
+    steps = queries.added("batch.job.sla.violations", panels_of.STEP, by=_RULE, labels=CHOSEN, engine=engine)
     return [
         rows(
             Text(
@@ -74,7 +72,7 @@ def _today(engine: Engine) -> list[Panel]:
                 (_SERIES,),
             ),
             "none",
-            [Query(f"{steps} > 0", "{{job_name}} {{violation_type}}")],
+            [Query(f"{steps} > 0", "{{deployment_environment_name}} {{job_name}} {{violation_type}}")],
             style="bars",
             width=24,
         ),

@@ -21,8 +21,10 @@ from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.role_variants import variants
 from batchtel_collector.render.formats import file_name, formatted, forms
 from batchtel_dashboards import rules
+from batchtel_dashboards.boards import catalogue, shipped
+from batchtel_dashboards.engines import ENGINES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def reference() -> str:
@@ -148,12 +150,19 @@ def _rendered() -> Iterator[tuple[str, Callable[[], str]]]:
             yield path, partial(formatted, environment, form, variant.stem)
 
 
+def _boards() -> Iterator[tuple[str, Callable[[], str]]]:
+    for aggregation in ENGINES:
+        place = shipped.folder(aggregation).relative_to(ROOT)
+        yield from ((f"{place}/{uid}.json", partial(catalogue.text, uid, aggregation)) for uid in catalogue.BOARDS)
+
+
 OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference.md": reference,
     "docs/compatibility.md": lambda: "\n".join(compatibility.page()),
     "dashboards/batchtel_dashboards/generated/rules.yaml": rules.text,
     "collector/batchtel_collector/environment.schema.json": schema.text,
     **dict(_rendered()),
+    **dict(_boards()),
 }
 """Every committed output, by path from the root, and what makes it."""
 
@@ -166,6 +175,7 @@ def main(arguments: list[str]) -> int:
         if check:
             print(f"{path} is not what its source makes; run: make generate", file=sys.stderr)
         else:
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / path).write_text(OUTPUTS[path]())
             print(f"wrote {path}", file=sys.stderr)
     return 1 if check and differing else 0

@@ -6,6 +6,7 @@ environment; an exporter is named as in the rendered configuration, such as otlp
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from batchtel.schema import signals
@@ -14,6 +15,9 @@ Signal = Literal["metric_points", "spans", "log_records"]
 
 SIGNALS: Final[tuple[Signal, ...]] = ("metric_points", "spans", "log_records")
 """What the collector counts, as in the names of its metrics."""
+
+PerSignal = Callable[[Signal, str], str]
+"""A query of one signal within a window, such as accepted()."""
 
 _FILTERED: Final = "otelcol_processor_filter_datapoints_filtered_total"
 _FAILED: Final = 'otelcol_deltatocumulative_datapoints_total{error!="",error!="limit"}'
@@ -107,6 +111,16 @@ def last_export(signal: Signal, lookback: str = "6h") -> str:
     """PromQL: Unix time at which each exporter last delivered something, to 30 s; no value if never in `lookback`."""
     sent = f"otelcol_exporter_sent_{signal}_total"
     return f"max_over_time(timestamp(({sent} > 0) unless ({sent} == ({sent} offset 30s)))[{lookback}:15s])"
+
+
+def series() -> str:
+    """PromQL: how many live series each collector has; with exact only."""
+    return "max by (instance) (otelcol_processor_run_rollup_series)"
+
+
+def series_of_stock() -> str:
+    """PromQL: the same with stock."""
+    return "max by (instance) (otelcol_deltatocumulative_streams_tracked)"
 
 
 def _grown(selector: str, label: str, window: str) -> str:

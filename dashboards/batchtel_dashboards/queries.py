@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from batchtel.schema import signals
 from batchtel_dashboards import rules
-from batchtel_dashboards.engines import EXACT, Engine, Level
+from batchtel_dashboards.engines import EXACT, Engine, Level, Window
 from batchtel_dashboards.stores.client import quoted
 
 HistogramPart = Literal["count", "sum", "bucket"]
@@ -26,6 +26,12 @@ EVERYTHING: Final = '{__name__=~".+"}'
 NO_LABELS: Final[Mapping[str, str]] = {}
 
 
+class Pattern(str):
+    """A value of a label that is a regular expression, such as a variable of a dashboard with several values."""
+
+    __slots__ = ()
+
+
 def added(
     metric: str,
     window: str,
@@ -33,32 +39,53 @@ def added(
     by: Sequence[str] = (),
     labels: Mapping[str, str] = NO_LABELS,
     part: HistogramPart = "count",
+    ago: str = "0s",
     engine: Engine = EXACT,
 ) -> str:
     """PromQL: the increase of a counter or histogram within a window; exact from the first increment on.
 
     Args:
         metric: OpenTelemetry name of a counter or histogram, such as `batch.job.completions`.
-        window: how far back, such as `1h`.
+        window: how far back, such as `1h`, or a variable of a dashboard.
         by: the labels that the result keeps; one number for all series if there are none.
-        labels: only series with these values.
+        labels: only series with these values; a Pattern matches several.
         part: which of a histogram's totals; not read for a counter.
+        ago: how long ago the window ends, such as `7d`.
         engine: how the collector adds points up.
 
     Raises:
         ValueError: the metric is a maximum, or the window is no duration.
     """
+    return (
+        f"sum{by_clause(by)} ({engine.increase(total(metric, part), selector(labels), _window(window), _seconds(ago))})"
+    )
+
+
+def total(metric: str, part: HistogramPart = "count") -> str:
+    """Return the name in Prometheus of a counter, or of one of a histogram's totals.
+
+    Raises:
+        ValueError: the metric is a maximum.
+    """
     row = signals.metric(metric)
     names = rules.totals(row)
     if not names:
         raise ValueError(f"{metric} is a maximum and has no increase; use latest_state()")
-    total = names[0] if row.kind == "counter" else f"{row.prometheus_name}_{part}"
-    return f"sum{_by(by)} ({engine.increase(total, _selector(labels), _seconds(window))})"
+    return names[0] if row.kind == "counter" else f"{row.prometheus_name}_{part}"
 
 
-def quantile(metric: str, fraction: float, window: str, *, by: Sequence[str] = (), engine: Engine = EXACT) -> str:
+def quantile(
+    metric: str,
+    fraction: float,
+    window: str,
+    *,
+    by: Sequence[str] = (),
+    labels: Mapping[str, str] = NO_LABELS,
+    engine: Engine = EXACT,
+) -> str:
     """PromQL: the value of a histogram that `fraction` (0 to 1) of what was recorded in a window does not exceed."""
-    return f"histogram_quantile({fraction}, {added(metric, window, by=(*by, 'le'), part='bucket', engine=engine)})"
+    buckets = added(metric, window, by=(*by, "le"), labels=labels, part="bucket", engine=engine)
+    return f"histogram_quantile({fraction}, {buckets})"
 
 
 WHO: Final[Mapping[Level, Sequence[str]]] = {
@@ -74,7 +101,7 @@ def latest_state(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine:
     A run whose process was killed stays `running` in it; current_state() shows it as lost.
     """
     row = signals.metric(f"batch.{level}.state.timestamp")
-    return f"topk{_by(WHO[level])} (1, {engine.maximum(row, _selector(labels))})"
+    return f"topk{by_clause(WHO[level])} (1, {engine.maximum(row, selector(labels))})"
 
 
 def current_state(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
@@ -84,10 +111,10 @@ def current_state(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine
     """
     latest = latest_state(level, labels, engine=engine)
     row = signals.metric(f"batch.{level}.state.timestamp")
-    matchers = _selector(labels).strip("{}")
-    selector = f'{{{matchers}{", " if matchers else ""}state=~"running|retrying"}}'
+    matchers = selector(labels).strip("{}")
+    waiting = f'{{{matchers}{", " if matchers else ""}state=~"running|retrying"}}'
     silent = f"({engine.extreme_live('max', 'job', '')} == 0)"
-    recent = f"({engine.maximum(row, selector)} < time() - {rules.LIVE})"
+    recent = f"({engine.maximum(row, waiting)} < time() - {rules.LIVE})"
     lost = f"(({latest}) and {recent}) and on ({', '.join(WHO['job'])}) {silent}"
     shown = f'label_replace({lost}, "state", "lost", "", "")'
     return f"({shown}) or (({latest}) unless on ({', '.join(WHO[level])}) ({lost}))"
@@ -95,7 +122,7 @@ def current_state(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine
 
 def live(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
     """PromQL: how many runs of each job, or of each step, are live, by their heartbeats."""
-    return engine.live(level, _selector(labels))
+    return engine.live(level, selector(labels))
 
 
 def lost(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
@@ -104,23 +131,23 @@ def lost(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine =
     A process that is killed reports nothing; it is counted within 5 minutes. Where many runs of one job end within
     2 minutes, as many may be counted later. Jobs without heartbeats, such as DAG runs, are left out.
     """
-    by, selector, seconds = _by(WHO["job"]), _selector(labels), _seconds(window)
-    started = f"sum{by} ({engine.increase('batch_job_runs_started_total', selector, seconds, rules.LIVE)})"
-    ended = f"sum{by} ({engine.increase('batch_job_completions_total', selector, seconds, rules.LIVE)})"
-    alive = f"sum{by} ({engine.extreme_live('max', 'job', selector)})"
-    at_start = f"sum{by} ({engine.extreme_live('min', 'job', selector, seconds)})"
+    by, series, seconds = by_clause(WHO["job"]), selector(labels), _seconds(window)
+    started = f"sum{by} ({engine.increase('batch_job_runs_started_total', series, seconds, rules.LIVE)})"
+    ended = f"sum{by} ({engine.increase('batch_job_completions_total', series, seconds, rules.LIVE)})"
+    alive = f"sum{by} ({engine.extreme_live('max', 'job', series)})"
+    at_start = f"sum{by} ({engine.extreme_live('min', 'job', series, seconds)})"
     return f"clamp_min({started} + ({at_start} or {started} * 0) - ({ended} or {started} * 0) - {alive}, 0)"
 
 
 def last_reached(level: Level, state: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
     """PromQL: the Unix time at which each job or step entered `state`, one of `signals.STATES`, for the last time."""
     row = signals.metric(f"batch.{level}.state.timestamp")
-    return engine.maximum(row, _selector({**labels, "state": state}))
+    return engine.maximum(row, selector({**labels, "state": state}))
 
 
 def newest_data(labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
     """PromQL: the Unix time of the newest data that each job has reported."""
-    return engine.maximum(signals.metric("batch.job.data.timestamp"), _selector(labels))
+    return engine.maximum(signals.metric("batch.job.data.timestamp"), selector(labels))
 
 
 def last_evaluation(engine: Engine = EXACT) -> str:
@@ -141,6 +168,11 @@ def number_of_series(service: str) -> str:
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
+def _window(window: str) -> Window:
+    """Return the seconds of a duration; a variable of a dashboard as it is."""
+    return window if window.startswith("$") else _seconds(window)
+
+
 def _seconds(window: str) -> int:
     """Return the seconds of a duration such as `90s` or `1h`."""
     found = re.fullmatch(r"([0-9]+)([smhdw])", window)
@@ -149,9 +181,15 @@ def _seconds(window: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def _by(labels: Sequence[str]) -> str:
+def by_clause(labels: Sequence[str]) -> str:
+    """Return the clause of an aggregation that keeps `labels`; none for one number over all series."""
     return f" by ({', '.join(labels)})" if labels else ""
 
 
-def _selector(labels: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{key}={quoted(text)}" for key, text in labels.items()) + "}" if labels else ""
+def selector(labels: Mapping[str, str]) -> str:
+    """Return the selector of series with these values of labels."""
+
+    def matcher(key: str, text: str) -> str:
+        return f"{key}{'=~' if isinstance(text, Pattern) else '='}{quoted(text)}"
+
+    return "{" + ", ".join(matcher(*pair) for pair in labels.items()) + "}" if labels else ""

@@ -81,3 +81,20 @@ def config() -> None:
       batchtel config check --env ./production.yaml       what is wrong in a file, or in what it renders to
       batchtel config variables --env ./production.yaml   what to set in job containers
     """
+
+
+@click.command(
+    cls=Group,
+    entries=COMMANDS["dashboards"],
+    epilog="Exit codes: 0 ok; 1 a board breaks a rule; 2 wrong input, or a file cannot be read or written.",
+)
+def dashboards() -> None:
+    """Write the boards of Grafana with their provisioning files, and check boards.
+
+    The boards are part of this package. Grafana loads them from a folder.
+
+    \b
+    Examples:
+      batchtel dashboards build --output ./grafana    the boards, their provider, and the data sources
+      batchtel dashboards check ./grafana/boards      what is wrong in boards
+    """

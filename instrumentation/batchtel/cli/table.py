@@ -34,6 +34,7 @@ COMMANDS: Final = {
             "batchtel_stack.doctor.commands:doctor", "Send a canary run, find it, name the fix if it fails.", True
         ),
         "config": Entry("batchtel.cli.groups:config", "Render and check the collector's configuration.", True),
+        "dashboards": Entry("batchtel.cli.groups:dashboards", "Write and check the boards of Grafana.", True),
     },
     "jobs": {
         "init": Entry("batchtel.cli.jobs:init", "Write a jobs.toml to begin with."),
@@ -59,6 +60,10 @@ COMMANDS: Final = {
             "batchtel_collector.cli.environments:environments", "List the shipped environments, or print one."
         ),
         "schema": Entry("batchtel_collector.cli.environments:schema", "Print the JSON Schema of environment files."),
+    },
+    "dashboards": {
+        "build": Entry("batchtel_dashboards.boards.commands:build", "Write boards and provisioning files to a folder."),
+        "check": Entry("batchtel_dashboards.boards.commands:check", "Check boards, print every problem."),
     },
 }
 """Group, "" for `batchtel` itself -> name -> command."""

@@ -1,0 +1,30 @@
+"""Run: one run by its id, where logs are in VictoriaLogs and traces in Jaeger."""
+
+from __future__ import annotations
+
+from batchtel_dashboards import detail_queries as details
+from batchtel_dashboards.boards.board import Board
+from batchtel_dashboards.boards.one_run import Stores, of_run
+from batchtel_dashboards.boards.sources import JAEGER, VICTORIALOGS
+from batchtel_dashboards.engines import Engine
+
+
+def board(_: Engine) -> Board:
+    """Return the board; runs are read from logs and traces, which are the same for both ways of adding up."""
+
+    def logs(text: str) -> dict[str, str]:
+        return {"expr": text, "queryType": "instant"}
+
+    stores = Stores(
+        logs=VICTORIALOGS,
+        traces=JAEGER,
+        runs=logs(details.logsql(details.RUN_FINISHED, one=False)),
+        finished=logs(details.logsql(details.RUN_FINISHED)),
+        steps=logs(details.logsql(details.STEP_FINISHED)),
+        errors=logs(details.logsql_error()),
+        records=logs(details.logsql()),
+        # Jaeger searches within one service: the name without its namespace, which a reader types in.
+        trace={"queryType": "search", "service": "$service_name", "tags": details.jaeger_tags(), "limit": 20},
+        field=lambda key: key,
+    )
+    return of_run("batch-run-victorialogs", stores)

@@ -1,0 +1,73 @@
+"""The variables that boards have in common: environment, service, job and step, each limited by those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard as dashboards
+from grafana_foundation_sdk.models import dashboard
+
+from batchtel_dashboards import queries
+from batchtel_dashboards.boards.panels import TIME, Link, reference
+from batchtel_dashboards.boards.sources import PROMETHEUS
+from batchtel_dashboards.queries import Pattern
+
+ENVIRONMENT: Final[Mapping[str, str]] = {"deployment_environment_name": Pattern("$environment")}
+SERVICE: Final[Mapping[str, str]] = {**ENVIRONMENT, "job": Pattern("$service")}
+JOB: Final[Mapping[str, str]] = {**SERVICE, "job_name": Pattern("$job")}
+STEP: Final[Mapping[str, str]] = {**JOB, "step_name": Pattern("$step")}
+"""Labels of what the variables select, for the queries of panels."""
+
+WHO: Final[Sequence[str]] = ("deployment_environment_name", "job", "job_name")
+"""The labels that a reader needs to identify a job."""
+
+_RUNS: Final = queries.total("batch.job.runs.started")
+_STEPS: Final = queries.total("batch.step.runs.started")
+
+
+def environment() -> dashboards.QueryVariable:
+    """Return the variable of environments."""
+    return _several("environment", "Environment", _RUNS, {}, "deployment_environment_name")
+
+
+def service() -> dashboards.QueryVariable:
+    """Return the variable of services, as `<namespace>/<name>`."""
+    return _several("service", "Service", _RUNS, ENVIRONMENT, "job")
+
+
+def job() -> dashboards.QueryVariable:
+    """Return the variable of jobs."""
+    return _several("job", "Job", _RUNS, SERVICE, "job_name")
+
+
+def step() -> dashboards.QueryVariable:
+    """Return the variable of steps."""
+    return _several("step", "Step", _STEPS, JOB, "step_name")
+
+
+def text(name: str, label: str, description: str) -> dashboards.TextBoxVariable:
+    """Return a variable that a reader types in, for values that are no label, such as the id of a run."""
+    return dashboards.TextBoxVariable(name).label(label).description(description).default_value("")
+
+
+def to_board(title: str, uid: str, job_name: str = "", **more: str) -> Link:
+    """Return a link to a board that keeps the time, environment and service; `job_name` is the job, or $job's."""
+    parts = ["${environment:queryparam}", "${service:queryparam}"]
+    parts.append(f"var-job={job_name}" if job_name else "${job:queryparam}")
+    parts += [f"var-{name}={value}" for name, value in more.items()]
+    return Link(title, f"/d/{uid}?{'&'.join(parts)}&{TIME}")
+
+
+def _several(name: str, label: str, metric: str, labels: Mapping[str, str], key: str) -> dashboards.QueryVariable:
+    every = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
+    variable = dashboards.QueryVariable(name).label(label).datasource(reference(PROMETHEUS))
+    variable.query(f"label_values({metric}{queries.selector(labels)}, {key})").multi(True).include_all(True)
+    # `.*` also matches series without the label, such as those of jobs without an environment.
+    variable.all_value(".*").current(every).sort(dashboard.VariableSort.ALPHABETICAL_ASC)
+    return variable.refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+
+
+def option(value: str) -> dashboard.VariableOption:
+    """Return the choice that a variable has first."""
+    return dashboard.VariableOption(selected=True, text=value, value=value)

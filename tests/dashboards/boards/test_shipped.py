@@ -1,0 +1,75 @@
+"""The boards that ship: what their source makes, without a problem, the same for both engines but for the queries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from batchtel_dashboards.boards import catalogue, provisioning, shipped
+from batchtel_dashboards.boards.check import problems
+from batchtel_dashboards.boards.sources import SOURCES
+from batchtel_dashboards.engines import ENGINES
+
+FIRST = ("batch-fleet", "batch-job", "batch-run", "batch-run-victorialogs", "batch-sla", "batch-pipeline")
+"""The boards that issue and docs name; there may be more."""
+
+
+@pytest.mark.parametrize("aggregation", ENGINES)
+def test_files_are_what_the_source_makes(aggregation: str) -> None:
+    """One file for each board, with its JSON, and no other file; `make generate` writes them."""
+    texts = shipped.texts(aggregation)
+    assert set(FIRST) <= set(texts) == set(catalogue.BOARDS)
+    for uid, text in texts.items():
+        assert text == catalogue.text(uid, aggregation), f"{uid} differs; run: make generate"
+
+
+@pytest.mark.parametrize("aggregation", ENGINES)
+def test_boards_have_no_problem(aggregation: str) -> None:
+    """Every rule holds for every board."""
+    assert problems(shipped.texts(aggregation)) == []
+
+
+def _without_queries(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _without_queries(value) for key, value in content.items() if key != "expr"}
+    return [_without_queries(one) for one in content] if isinstance(content, list) else content
+
+
+def test_engines_differ_in_queries_only() -> None:
+    """A reader who moves from one engine to the other finds the same panels, and other queries in them."""
+    exact, stock = ({uid: json.loads(text) for uid, text in shipped.texts(name).items()} for name in ("exact", "stock"))
+    assert _without_queries(exact) == _without_queries(stock)
+    for uid in ("batch-fleet", "batch-job", "batch-sla"):
+        assert exact[uid] != stock[uid]
+
+
+@pytest.mark.parametrize("uid", shipped.texts("exact"))
+def test_each_panel_leads_on_to_another_panel_or_board(uid: str) -> None:
+    """A reader who has seen something finds the next place from the panel itself."""
+    board = json.loads(shipped.texts("exact")[uid])
+    assert [link["tags"] for link in board["links"]] == [["batchtel"]]
+    assert "batchtel" in board["tags"]
+    for panel in board["panels"]:
+        links = panel.get("links", []) + panel.get("fieldConfig", {}).get("defaults", {}).get("links", [])
+        assert panel["type"] == "row" or any(link["url"].startswith("/d/batch-") for link in links), panel["title"]
+
+
+@pytest.mark.parametrize("stores", provisioning.STORES)
+def test_data_sources_refer_to_each_other(stores: str) -> None:
+    """Uids are the pinned ones; exemplars and logs lead to the traces, traces to the logs of the same pair."""
+    content = yaml.safe_load(provisioning.sources(stores))
+    assert content["apiVersion"] == 1
+    by_uid = {entry["uid"]: entry for entry in content["datasources"]}
+    logs, traces = provisioning.STORES[stores]
+    assert list(by_uid) == ["batchtel-prometheus", logs.uid, traces.uid]
+    for source in SOURCES:
+        if source.uid in by_uid:
+            assert by_uid[source.uid]["type"] == source.plugin
+            assert by_uid[source.uid]["url"] == f"${source.address}"
+    (exemplar,) = by_uid["batchtel-prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    assert exemplar == {"name": "trace_id", "datasourceUid": traces.uid}
+    assert by_uid[logs.uid]["jsonData"]["derivedFields"][0]["datasourceUid"] == traces.uid
+    assert by_uid[traces.uid]["jsonData"]["tracesToLogsV2"]["datasourceUid"] == logs.uid

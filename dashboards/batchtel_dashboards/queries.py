@@ -26,6 +26,18 @@ EVERYTHING: Final = '{__name__=~".+"}'
 NO_LABELS: Final[Mapping[str, str]] = {}
 
 
+class Pattern(str):
+    """A regular expression (RE2) as the value of a label: the series whose whole value it matches."""
+
+    __slots__ = ()
+
+
+class Excluded(Pattern):
+    """A regular expression (RE2) as the value of a label: the series whose whole value it does not match."""
+
+    __slots__ = ()
+
+
 def added(
     metric: str,
     window: str,
@@ -83,14 +95,53 @@ def current_state(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine
     It changes 2 to 5 minutes after the last heartbeat. DAG runs have no heartbeat; Airflow reports its lost ones.
     """
     latest = latest_state(level, labels, engine=engine)
-    row = signals.metric(f"batch.{level}.state.timestamp")
-    matchers = _selector(labels).strip("{}")
-    selector = f'{{{matchers}{", " if matchers else ""}state=~"running|retrying"}}'
-    silent = f"({engine.extreme_live('max', 'job', '')} == 0)"
-    recent = f"({engine.maximum(row, selector)} < time() - {rules.LIVE})"
-    lost = f"(({latest}) and {recent}) and on ({', '.join(WHO['job'])}) {silent}"
+    lost = silent(level, labels, engine=engine)
     shown = f'label_replace({lost}, "state", "lost", "", "")'
     return f"({shown}) or (({latest}) unless on ({', '.join(WHO[level])}) ({lost}))"
+
+
+def silent(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: jobs or steps that run by their latest state and have no heartbeats any more; the time of that state.
+
+    Jobs without heartbeats are left out.
+    """
+    latest = latest_state(level, labels, engine=engine)
+    row = signals.metric(f"batch.{level}.state.timestamp")
+    running = _selector({**labels, "state": Pattern("running|retrying")})
+    stopped = f"({engine.extreme_live('max', 'job', '')} == 0)"
+    recent = f"({engine.maximum(row, running)} < time() - {rules.LIVE})"
+    return f"(({latest}) and {recent}) and on ({', '.join(WHO['job'])}) {stopped}"
+
+
+def failure_ratio(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the share of the runs of each job that failed, timed out or were lost, of those that ended in a window.
+
+    1 where all failed, 0 where none did, no value where no run ended. Cancelled and skipped runs do not count.
+    """
+    failures, ended = Pattern("failure|timeout|lost"), Pattern("success|failure|timeout|lost")
+    failed = added(_ENDED, window, by=WHO["job"], labels={**labels, "status": failures}, engine=engine)
+    total = added(_ENDED, window, by=WHO["job"], labels={**labels, "status": ended}, engine=engine)
+    return f"({failed} or {total} * 0) / ({total} > 0)"
+
+
+def succeeded(labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the Unix time of the last success of each job, for those that have ever succeeded."""
+    return f"max{_by(WHO['job'])} ({last_reached('job', 'success', labels, engine=engine)})"
+
+
+def first_seen_before(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the jobs that had entered any state before a window such as `1d`, with or without a success."""
+    row = signals.metric("batch.job.state.timestamp")
+    return f"max{_by(WHO['job'])} (max_over_time({engine.maximum_name(row)}{_selector(labels)}[1h] offset {window}))"
+
+
+def never_seen(labels: Mapping[str, str], *, engine: Engine = EXACT) -> str:
+    """PromQL: 1 where no series has these labels, because no run has ever entered a state."""
+    row = signals.metric("batch.job.state.timestamp")
+    return f"absent_over_time({engine.maximum_name(row)}{_selector(labels)}[1h])"
+
+
+_ENDED: Final = "batch.job.completions"
 
 
 def live(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
@@ -154,4 +205,10 @@ def _by(labels: Sequence[str]) -> str:
 
 
 def _selector(labels: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{key}={quoted(text)}" for key, text in labels.items()) + "}" if labels else ""
+    return (
+        "{" + ", ".join(f"{key}{_operator(text)}{quoted(text)}" for key, text in labels.items()) + "}" if labels else ""
+    )
+
+
+def _operator(text: str) -> str:
+    return "!~" if isinstance(text, Excluded) else "=~" if isinstance(text, Pattern) else "="

@@ -81,3 +81,18 @@ def config() -> None:
       batchtel config check --env ./production.yaml       what is wrong in a file, or in what it renders to
       batchtel config variables --env ./production.yaml   what to set in job containers
     """
+
+
+@click.command(
+    cls=Group,
+    entries=COMMANDS["alerts"],
+    epilog="Exit codes: 0 ok; 2 the catalogue has problems or cannot be read; 3 no database of time zones.",
+)
+def alerts() -> None:
+    """Print alert rules for Prometheus, about jobs and about the collectors.
+
+    \b
+    Examples:
+      batchtel alerts rules --catalogue jobs.toml > alerts.yaml    the rule file
+      batchtel alerts list                                         what each alert means
+    """

@@ -40,7 +40,7 @@ class Alert(NamedTuple):
         summary: one line, a template of Prometheus.
         description: a sentence or two, a template of Prometheus with humanised values.
         conditions: the rules for a catalogue and an engine.
-        keep: for how long it goes on firing after its condition has ended, in seconds: a flap wakes nobody twice.
+        keep: for how long it goes on firing after its condition has ended, in seconds: a flap is no second alert.
     """
 
     name: str

@@ -37,7 +37,9 @@ def _lost(labels: Mapping[str, str], engine: Engine) -> str:
 
 
 def _silent(labels: Mapping[str, str], engine: Engine) -> str:
-    return f"time() - ({queries.silent('job', labels, engine=engine)}) > 0"
+    # Without the label `state`: a change to `retrying` is no second alert.
+    by = ", ".join(queries.WHO["job"])
+    return f"time() - max by ({by}) ({queries.silent('job', labels, engine=engine)}) > 0"
 
 
 def _failing(labels: Mapping[str, str], engine: Engine) -> str:
@@ -84,7 +86,7 @@ ALERTS: Final = (
     Alert(
         "BatchRunLost",
         "critical",
-        "A run started and neither ended nor lives: its process was killed.",
+        "A run started, reported no end and has no heartbeats: its process was killed.",
         f"{_JOB}: a run is lost",
         f"{{{{ $value | humanize }}}} runs of the last hour started and did not report an end ({_WHERE}).",
         every_job(_lost, 60),

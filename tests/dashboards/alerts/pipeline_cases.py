@@ -25,10 +25,10 @@ WHERE: Final = {"instance": "prod", "exporter": "otlp/jaeger"}
 FILTERED: Final = 'otelcol_processor_filter_datapoints_filtered_total{job="otelcol",instance="prod",filter="filter/%s"}'
 
 
-def dropped(count: int) -> Firing:
-    """Return the alert about data points that were dropped by their names."""
-    text = f"{count} data points of the last hour were dropped: names (prod)."
-    return Firing({"instance": "prod", "reason": "names"}, "prod drops data: names", text)
+def dropped(count: int, reason: str = "names") -> Firing:
+    """Return the alert about data points that were dropped for a reason."""
+    text = f"{count} data points of the last hour were dropped: {reason} (prod)."
+    return Firing({"instance": "prod", "reason": reason}, f"prod drops data: {reason}", text)
 
 
 CASES: Final = (
@@ -96,4 +96,11 @@ CASES: Final = (
         {"14m45s": [], "15m": [dropped(3)], "70m": [dropped(3)], "95m": []},
     ),
     AlertCase("BatchDataRejected", "nothing more is dropped", {FILTERED % "names": "3x600"}, {"80m": []}),
+    AlertCase(
+        "BatchDataRejected",
+        "run_rollup rejects a point for the first time",
+        {'otelcol_processor_run_rollup_rejected_total{instance="prod",reason="wrong_name"}': "_x60 1x100"},
+        {"14m45s": [], "15m": [dropped(1, "wrong_name")]},
+        engines=("exact",),
+    ),
 )

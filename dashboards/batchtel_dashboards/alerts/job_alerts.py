@@ -60,6 +60,22 @@ def _not_run(job: Job, engine: Engine) -> Iterator[Condition]:
     yield Condition(queries.never_seen(labels, engine=engine), {"reason": "never_ran"}, limit, never)
 
 
+def _too_long(job: Job, engine: Engine) -> Iterator[Condition]:
+    """Yield the rule of a limit: a run goes on for longer, or the job itself has reported that one was longer."""
+    if job.max_duration is None:
+        return
+    by, labels = ", ".join(queries.WHO["job"]), {"job_name": job.name}
+    started = f"max by ({by}) ({queries.last_reached('job', 'running', labels, engine=engine)})"
+    live = f"max by ({by}) ({queries.live('job', labels, engine=engine)}) > 0"
+    breach = {**labels, "violation_type": "duration_exceeded"}
+    reported = queries.added("batch.job.sla.violations", "1h", by=queries.WHO["job"], labels=breach, engine=engine)
+    expr = f"((time() - {started} > {job.max_duration:g}) and ({live})) or ({reported} > 0)"
+    text = (
+        f"A run goes on for longer than {_duration(round(job.max_duration))}, or did within the last hour ({_WHERE})."
+    )
+    yield Condition(expr, description=text)
+
+
 def grace(job: Job) -> float:
     """Return the seconds by which a run may succeed later than the longest gap of its schedule.
 
@@ -117,6 +133,15 @@ ALERTS: Final = (
         f"{_JOB} has not succeeded in time",
         "",
         each(_not_run),
+        keep=900,
+    ),
+    Alert(
+        "BatchDurationSLABreach",
+        "warning",
+        "A run lasts longer than the catalogue allows, or has within the last hour.",
+        f"{_JOB} lasts too long",
+        "",
+        each(_too_long),
         keep=900,
     ),
 )

@@ -81,6 +81,12 @@ def late(who: dict[str, str] = OWNED, where: str = PROD) -> Firing:
     return Firing({**who, "reason": "no_success"}, "nightly has not succeeded in time", text)
 
 
+TOO_LONG: Final = Firing(
+    OWNED,
+    "nightly lasts too long",
+    f"A run goes on for longer than 1h, or did within the last hour ({PROD}).",
+)
+
 NEVER: Final = Firing(
     {"job_name": "nightly", "owner": "ada@example.com", "team": "sales", "reason": "never_ran"},
     "nightly has not succeeded in time",
@@ -88,6 +94,27 @@ NEVER: Final = Firing(
 )
 
 CASES: Final = (
+    AlertCase(
+        "BatchDurationSLABreach",
+        "a run goes on for more than an hour and ends; one in another environment is shorter",
+        {
+            **course(NIGHTLY, "1x420", "0x300 1x120", "0+15x300 4500x120", "0x420", "_"),
+            **course({**DEV, "job_name": "nightly"}, "1x420", "0x100 1x320", "0+15x100 1500x320", "0x420", "_"),
+        },
+        {"60m": [], "60m15s": [TOO_LONG], "75m": [TOO_LONG], "95m": []},
+    ),
+    AlertCase(
+        "BatchDurationSLABreach",
+        "the job reports the first breach ever",
+        {series("batch_job_sla_violations_total", NIGHTLY, violation_type="duration_exceeded"): "_x59 z 1x400"},
+        {"14m45s": [], "15m": [TOO_LONG], "95m": []},
+    ),
+    AlertCase(
+        "BatchDurationSLABreach",
+        "another rule of the SLA is violated",
+        {violations(NIGHTLY): "_x59 z 1x400"},
+        {"15m": [], "60m": []},
+    ),
     AlertCase(
         "BatchSLAViolation",
         "the first violation ever fires, and ends an hour later",

@@ -13,6 +13,7 @@ import compatibility
 from pydantic import BaseModel
 
 from batchtel.catalogue.keys import JOB, Kind, Table
+from batchtel.catalogue.reader import read
 from batchtel.schema.settings import SETTINGS
 from batchtel.schema.signals import ATTRIBUTES, JOB_LABELS, METRICS, RESOURCE_LABELS
 from batchtel.schema.spans_and_events import AIRFLOW_ATTRIBUTES, EVENTS, SPANS
@@ -21,6 +22,7 @@ from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.role_variants import variants
 from batchtel_collector.render.formats import file_name, formatted, forms
 from batchtel_dashboards import rules
+from batchtel_dashboards.alerts import expected, rule_file
 from batchtel_dashboards.boards import catalogue, shipped
 from batchtel_dashboards.engines import ENGINES
 
@@ -156,11 +158,19 @@ def _boards() -> Iterator[tuple[str, Callable[[], str]]]:
         yield from ((f"{place}/{uid}.json", partial(catalogue.text, uid, aggregation)) for uid in catalogue.BOARDS)
 
 
+def _alerts() -> Iterator[tuple[str, Callable[[], str]]]:
+    """Yield the alert rules of the catalogue that `batchtel jobs init` writes, for each way to aggregate."""
+    jobs = expected.jobs(read(ROOT / "instrumentation/batchtel/catalogue/jobs.toml"))
+    for name in ENGINES:
+        yield f"dashboards/batchtel_dashboards/generated/alerts-{name}.yaml", partial(rule_file.text, jobs, name)
+
+
 OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference.md": reference,
     "docs/compatibility.md": lambda: "\n".join(compatibility.page()),
     "dashboards/batchtel_dashboards/generated/rules.yaml": rules.text,
     "collector/batchtel_collector/environment.schema.json": schema.text,
+    **dict(_alerts()),
     **dict(_rendered()),
     **dict(_boards()),
 }

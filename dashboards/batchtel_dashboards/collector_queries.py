@@ -98,6 +98,31 @@ def queue_fill() -> str:
     return "otelcol_exporter_queue_size / otelcol_exporter_queue_capacity"
 
 
+def missing(lookback: str = "6h", silence: str = "3m") -> str:
+    """PromQL: the collectors that exported their own metrics within `lookback` and not within `silence`.
+
+    Where none exports any, one value without an instance, for as long as that lasts.
+    """
+    size = "otelcol_exporter_queue_size"
+    seen = f"count by (instance) (last_over_time({size}[{lookback}]))"
+    now = f"count by (instance) (last_over_time({size}[{silence}]))"
+    return f"({seen} unless {now}) or on () absent_over_time({size}[{silence}])"
+
+
+def stuck(window: str) -> str:
+    """PromQL: what is queued for each exporter that has delivered nothing within a window such as `10m`."""
+    delivered = " or ".join(
+        f"{_grown(f'otelcol_exporter_sent_{one}_total', 'exporter', window)} > 0" for one in SIGNALS
+    )
+    return f"(sum by (instance, exporter) (otelcol_exporter_queue_size) > 0) unless ({delivered})"
+
+
+def lost_points(window: str) -> str:
+    """PromQL: as dropped(), without the reasons that are wanted: `airflow` and `unwanted`."""
+    wanted = " or ".join(f'label_replace(vector(1), "reason", "{one}", "", "")' for one in ("airflow", "unwanted"))
+    return f"{dropped(window)} unless on (reason) ({wanted})"
+
+
 def queue_age(lookback: str = "6h") -> str:
     """PromQL: for how many seconds each queue has not been empty: an upper bound of the age of its oldest item.
 

@@ -43,6 +43,10 @@ class Engine(ABC):
         """Return the greatest value of a maximum so far, per series."""
 
     @abstractmethod
+    def maximum_name(self, metric: signals.Metric) -> str:
+        """Return the name of the series that has the greatest value of a maximum."""
+
+    @abstractmethod
     def live(self, level: Level, selector: str) -> str:
         """Return how many runs of a job, or of a step, are live by their heartbeats, per series."""
 
@@ -73,6 +77,9 @@ class _Exact(Engine):
     def maximum(self, metric: signals.Metric, selector: str) -> str:
         return f"max without (instance) ({metric.prometheus_name}{selector})"
 
+    def maximum_name(self, metric: signals.Metric) -> str:
+        return metric.prometheus_name
+
     def live(self, level: Level, selector: str) -> str:
         return f"round({self.increase(_beats(level), selector, rules.LIVE)} / {rules.LIVE})"
 
@@ -97,6 +104,9 @@ class _Stock(Engine):
 
     def maximum(self, metric: signals.Metric, selector: str) -> str:
         return f"{rules.maximum(metric)}{selector}"
+
+    def maximum_name(self, metric: signals.Metric) -> str:
+        return rules.maximum(metric)
 
     def live(self, level: Level, selector: str) -> str:
         return f"{rules.live(level)}{selector}"

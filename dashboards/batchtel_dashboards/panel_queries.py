@@ -11,16 +11,10 @@ from typing import Final
 from batchtel.schema import signals
 from batchtel_dashboards import queries
 from batchtel_dashboards.engines import EXACT, Engine, Level
-from batchtel_dashboards.queries import NO_LABELS, HistogramPart, Pattern
+from batchtel_dashboards.queries import COUNTED, NO_LABELS, HistogramPart
 
 STEP: Final = "$__interval"
 """The time between two points of a chart, as a window: each increment is in one point."""
-
-FAILED: Final = Pattern("failure|timeout|lost")
-"""Statuses of a run that has not done what it is for; `cancelled` and `skipped` are decisions."""
-
-COUNTED: Final = Pattern("success|failure|timeout|lost")
-"""Statuses that a share of successes counts."""
 
 STATE_CODES: Final = {state: code for code, state in enumerate(signals.STATES)}
 """The number of each state in state_code(): charts of states need numbers."""

@@ -27,9 +27,22 @@ NO_LABELS: Final[Mapping[str, str]] = {}
 
 
 class Pattern(str):
-    """A value of a label that is a regular expression, such as a variable of a dashboard with several values."""
+    """A regular expression (RE2) as the value of a label: the series whose whole value it matches."""
 
     __slots__ = ()
+
+
+class Excluded(Pattern):
+    """A regular expression (RE2) as the value of a label: the series whose whole value it does not match."""
+
+    __slots__ = ()
+
+
+FAILED: Final = Pattern("failure|timeout|lost")
+"""Statuses of a run that has not done what it is for; `cancelled` and `skipped` are decisions."""
+
+COUNTED: Final = Pattern("success|failure|timeout|lost")
+"""Statuses that a share of successes or failures counts."""
 
 
 def added(
@@ -110,14 +123,53 @@ def current_state(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine
     It changes 2 to 5 minutes after the last heartbeat. DAG runs have no heartbeat; Airflow reports its lost ones.
     """
     latest = latest_state(level, labels, engine=engine)
-    row = signals.metric(f"batch.{level}.state.timestamp")
-    matchers = selector(labels).strip("{}")
-    waiting = f'{{{matchers}{", " if matchers else ""}state=~"running|retrying"}}'
-    silent = f"({engine.extreme_live('max', 'job', '')} == 0)"
-    recent = f"({engine.maximum(row, waiting)} < time() - {rules.LIVE})"
-    lost = f"(({latest}) and {recent}) and on ({', '.join(WHO['job'])}) {silent}"
+    lost = silent(level, labels, engine=engine)
     shown = f'label_replace({lost}, "state", "lost", "", "")'
     return f"({shown}) or (({latest}) unless on ({', '.join(WHO[level])}) ({lost}))"
+
+
+def silent(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: jobs or steps that run by their latest state and have no heartbeats any more; the time of that state.
+
+    Jobs without heartbeats are left out.
+    """
+    latest = latest_state(level, labels, engine=engine)
+    row = signals.metric(f"batch.{level}.state.timestamp")
+    running = selector({**labels, "state": Pattern("running|retrying")})
+    stopped = f"({engine.extreme_live('max', 'job', '')} == 0)"
+    recent = f"({engine.maximum(row, running)} < time() - {rules.LIVE})"
+    return f"(({latest}) and {recent}) and on ({', '.join(WHO['job'])}) {stopped}"
+
+
+def failure_ratio(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the share of the runs of each job that failed, timed out or were lost, of those that ended in a window.
+
+    1 where all failed, 0 where none did, no value where no run ended. Cancelled and skipped runs do not count.
+    """
+    failed, ended = (
+        added("batch.job.completions", window, by=WHO["job"], labels={**labels, "status": status}, engine=engine)
+        for status in (FAILED, COUNTED)
+    )
+    return f"({failed} or {ended} * 0) / ({ended} > 0)"
+
+
+def succeeded(labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the Unix time of the last success of each job, for those that have ever succeeded."""
+    return f"max{by_clause(WHO['job'])} ({last_reached('job', 'success', labels, engine=engine)})"
+
+
+def first_seen_before(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the jobs that had entered any state before a window such as `1d`, with or without a success."""
+    row = signals.metric("batch.job.state.timestamp")
+    return (
+        f"max{by_clause(WHO['job'])} (max_over_time({engine.maximum_name(row)}{selector(labels)}[1h] offset {window}))"
+    )
+
+
+def never_seen(labels: Mapping[str, str], *, engine: Engine = EXACT) -> str:
+    """PromQL: 1 where no series has these labels, because no run has ever entered a state."""
+    row = signals.metric("batch.job.state.timestamp")
+    return f"absent_over_time({engine.maximum_name(row)}{selector(labels)}[1h])"
 
 
 def live(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
@@ -188,8 +240,10 @@ def by_clause(labels: Sequence[str]) -> str:
 
 def selector(labels: Mapping[str, str]) -> str:
     """Return the selector of series with these values of labels."""
+    return (
+        "{" + ", ".join(f"{key}{_operator(text)}{quoted(text)}" for key, text in labels.items()) + "}" if labels else ""
+    )
 
-    def matcher(key: str, text: str) -> str:
-        return f"{key}{'=~' if isinstance(text, Pattern) else '='}{quoted(text)}"
 
-    return "{" + ", ".join(matcher(*pair) for pair in labels.items()) + "}" if labels else ""
+def _operator(text: str) -> str:
+    return "!~" if isinstance(text, Excluded) else "=~" if isinstance(text, Pattern) else "="

@@ -15,6 +15,8 @@ from batchtel.cli.unknown import OF_OTHERS, RENAMED
 from tests.instrumentation.command_tree import GROUPS, LEAVES
 
 TREE = [
+    "alerts list",
+    "alerts rules",
     "config check",
     "config environments",
     "config render",

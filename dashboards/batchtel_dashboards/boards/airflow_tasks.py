@@ -49,7 +49,7 @@ def board(engine: Engine) -> Board:
 
 
 def _now(engine: Engine) -> list[Panel]:
-    ended = {**STEP, "status": panels_of.FAILED}
+    ended = {**STEP, "status": queries.FAILED}
     return [
         single(
             Text(
@@ -146,7 +146,7 @@ def _trends(engine: Engine) -> list[Panel]:
 
 
 def _inventory(engine: Engine) -> list[Panel]:
-    failed = {**STEP, "status": panels_of.FAILED}
+    failed = {**STEP, "status": queries.FAILED}
     return [
         rows(
             Text(

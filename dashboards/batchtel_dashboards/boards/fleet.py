@@ -53,7 +53,7 @@ def board(engine: Engine) -> Board:
 def _now(engine: Engine) -> list[Panel]:
     day = "1d"
     started = queries.added("batch.job.runs.started", day, labels=CHOSEN, engine=engine)
-    failures = {**CHOSEN, "status": panels_of.FAILED}
+    failures = {**CHOSEN, "status": queries.FAILED}
     return [
         single(
             Text(
@@ -131,7 +131,7 @@ def _now(engine: Engine) -> list[Panel]:
 
 def _outcomes(engine: Engine) -> list[Panel]:
     ended = queries.added("batch.job.completions", panels_of.STEP, by=("status",), labels=CHOSEN, engine=engine)
-    failed = {**CHOSEN, "status": panels_of.FAILED}
+    failed = {**CHOSEN, "status": queries.FAILED}
     errors = queries.added("batch.job.completions", "1d", by=("error_type",), labels=failed, engine=engine)
     return [
         chart(
@@ -240,7 +240,7 @@ def _work(engine: Engine) -> list[Panel]:
 def _jobs(engine: Engine) -> list[Panel]:
     by = (*WHO, "violation_type")
     violations = queries.added("batch.job.sla.violations", "1d", by=by, labels=CHOSEN, engine=engine)
-    failed = {**CHOSEN, "status": panels_of.FAILED}
+    failed = {**CHOSEN, "status": queries.FAILED}
     memory = queries.quantile("batch.job.memory.peak", 0.95, "1d", by=WHO, labels=CHOSEN, engine=engine)
     return [
         rows(

@@ -126,7 +126,7 @@ def _now(engine: Engine) -> list[Panel]:
 
 def _history(engine: Engine) -> list[Panel]:
     ended = queries.added("batch.job.completions", panels_of.STEP, by=("status",), labels=CHOSEN, engine=engine)
-    failed = {**CHOSEN, "status": panels_of.FAILED}
+    failed = {**CHOSEN, "status": queries.FAILED}
     errors = queries.added("batch.job.completions", panels_of.STEP, by=("error_type",), labels=failed, engine=engine)
     wait = panels_of.quantile("batch.job.queue_wait", 0.95, labels=CHOSEN, engine=engine)
     return [

@@ -16,7 +16,7 @@ def panels(engine: Engine, links: Sequence[Link]) -> list[Panel]:
     by = (*WHO, "step_name")
     slowest = panels_of.mean("batch.step.duration", panels_of.STEP, by=by, labels=STEP, engine=engine)
     duration = queries.quantile("batch.step.duration", 0.95, "1d", by=by, labels=STEP, engine=engine)
-    failures = {**STEP, "status": panels_of.FAILED}
+    failures = {**STEP, "status": queries.FAILED}
     return [
         chart(
             Text(

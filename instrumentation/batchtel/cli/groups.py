@@ -98,3 +98,18 @@ def dashboards() -> None:
       batchtel dashboards build --output ./grafana    the boards, their provider, and the data sources
       batchtel dashboards check ./grafana/boards      what is wrong in boards
     """
+
+
+@click.command(
+    cls=Group,
+    entries=COMMANDS["alerts"],
+    epilog="Exit codes: 0 ok; 2 the catalogue has problems or cannot be read; 3 no database of time zones.",
+)
+def alerts() -> None:
+    """Print alert rules for Prometheus, about jobs and about the collectors.
+
+    \b
+    Examples:
+      batchtel alerts rules --catalogue jobs.toml > alerts.yaml    the rule file
+      batchtel alerts list                                         what each alert means
+    """

@@ -33,6 +33,9 @@ COMMANDS: Final = {
         "doctor": Entry(
             "batchtel_stack.doctor.commands:doctor", "Send a canary run, find it, name the fix if it fails.", True
         ),
+        "alerts": Entry(
+            "batchtel.cli.groups:alerts", "Print alert rules for Prometheus, from the job catalogue.", True
+        ),
         "config": Entry("batchtel.cli.groups:config", "Render and check the collector's configuration.", True),
         "dashboards": Entry("batchtel.cli.groups:dashboards", "Write and check the boards of Grafana.", True),
     },
@@ -51,6 +54,12 @@ COMMANDS: Final = {
         "logs": Entry("batchtel_stack.commands:logs", "Show what the programs have logged."),
         "down": Entry("batchtel_stack.commands:down", "Stop the stack and leave no process."),
         "build": Entry("batchtel_stack.commands:build", "Build the programs into the cache and show where they are."),
+    },
+    "alerts": {
+        "rules": Entry(
+            "batchtel_dashboards.alerts.commands:rules", "Print the alert rules, a rule file of Prometheus."
+        ),
+        "list": Entry("batchtel_dashboards.alerts.commands:list_alerts", "List each alert and its meaning."),
     },
     "config": {
         "render": Entry("batchtel_collector.cli.render:render", "Print the collector's configuration."),

@@ -1,0 +1,56 @@
+"""What a job catalogue expects of each job, with the longest time between two runs of its schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from batchtel.catalogue import zones
+from batchtel.catalogue.keys import CatalogueJob, Schedule
+from batchtel_dashboards.alerts.alert import Job, Jobs
+
+YEAR: Final = 366 * 86400.0
+"""Seconds of the year that is looked at."""
+
+YEAR_END: Final = 1798761600.0
+"""2027-01-01, where that year ends. A fixed one, so that the same catalogue makes the same file any day."""
+
+
+def jobs(catalogue: Mapping[str, CatalogueJob]) -> Jobs:
+    """Return the jobs of a catalogue, by name.
+
+    Raises:
+        batchtel.catalogue.zones.NoZonesError: this machine has no database of time zones, and a schedule needs it.
+    """
+    return tuple(_job(name, catalogue[name]) for name in sorted(catalogue))
+
+
+@cache
+def longest_gap(schedule: Schedule) -> float:
+    """Return the longest time between two due runs, in seconds, over a whole year: clock changes are in it.
+
+    A job that is due more than once an hour counts as due once in that hour, which only makes its gap longer.
+    """
+    if schedule.cron is None:
+        return schedule.every or 0.0
+    cron = schedule.cron._replace(minutes=schedule.cron.minutes[:1])
+    zone = zones.zone(schedule.timezone)
+    longest, later = 0.0, cron.previous(YEAR_END, zone)
+    while later is not None and later > YEAR_END - YEAR:
+        before = cron.previous(later - 1, zone)
+        if before is not None:
+            longest = max(longest, later - before)
+        later = before
+    return longest
+
+
+def _job(name: str, entry: CatalogueJob) -> Job:
+    watched = entry.schedule is not None and not entry.paused
+    return Job(
+        name,
+        entry.owner,
+        entry.team,
+        longest_gap(entry.schedule) if watched and entry.schedule else None,
+        entry.sla.max_duration if entry.sla and not entry.paused else None,
+    )

@@ -1,0 +1,46 @@
+"""The commands `batchtel alerts rules` and `list`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from batchtel.catalogue.reader import parse
+from batchtel.cli.main import main
+from batchtel_dashboards.alerts import expected, rule_file
+from tests.dashboards.alerts.alert_case import CATALOGUE
+
+
+def _called(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["alerts", *arguments])
+
+
+def test_rules_are_those_of_the_catalogue_and_the_engine(tmp_path: Path) -> None:
+    """The file on standard output has the owner of a job and the address of the runbooks."""
+    (tmp_path / "jobs.toml").write_text(CATALOGUE)
+    options = ("--catalogue", str(tmp_path / "jobs.toml"), "--aggregation", "stock", "--runbooks", "https://r.example/")
+    called = _called("rules", *options)
+    assert called.exit_code == 0
+    assert called.stdout == rule_file.text(expected.jobs(parse(CATALOGUE)), "stock", "https://r.example")
+    assert "owner: ada@example.com" in called.stdout
+    assert "runbook_url: https://r.example/BatchRunLost.md" in called.stdout
+
+
+def test_a_catalogue_with_problems_is_refused(tmp_path: Path) -> None:
+    """Nothing is printed of it, and the message has the next command; a file that is not there is reported, too."""
+    (tmp_path / "jobs.toml").write_text("[jobs.a]\nowner = 1\n")
+    wrong = _called("rules", "--catalogue", str(tmp_path / "jobs.toml"))
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert f"has 1 problem; list them: batchtel jobs check {tmp_path / 'jobs.toml'}" in wrong.stderr
+    missing = _called("rules", "--catalogue", str(tmp_path / "none.toml"))
+    assert missing.exit_code == 2
+    assert "No such file or directory; begin one with `batchtel jobs init`" in missing.stderr
+
+
+def test_list_has_every_alert() -> None:
+    """A line each, and one document."""
+    names = [alert.name for alert in rule_file.ALERTS]
+    assert [line.split()[0] for line in _called("list").stdout.splitlines()] == names
+    assert [row["name"] for row in json.loads(_called("list", "--json").stdout)] == names

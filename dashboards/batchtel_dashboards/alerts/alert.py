@@ -61,6 +61,7 @@ class Job(NamedTuple):
         team: empty where the catalogue has none.
         gap: the longest time between two due runs; None without a schedule, or where it is paused.
         max_duration: the longest time of a run; None where there is no limit.
+        max_data_age: how old the newest data may be; None where there is no limit.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Job(NamedTuple):
     team: str = ""
     gap: float | None = None
     max_duration: float | None = None
+    max_data_age: float | None = None
 
     @property
     def whose(self) -> dict[str, str]:

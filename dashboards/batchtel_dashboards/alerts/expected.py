@@ -53,4 +53,5 @@ def _job(name: str, entry: CatalogueJob) -> Job:
         entry.team,
         longest_gap(entry.schedule) if watched and entry.schedule else None,
         entry.sla.max_duration if entry.sla and not entry.paused else None,
+        entry.sla.max_data_age if entry.sla and not entry.paused else None,
     )

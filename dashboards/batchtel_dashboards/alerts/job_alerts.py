@@ -8,6 +8,7 @@ from typing import Final
 from batchtel_dashboards import queries
 from batchtel_dashboards.alerts.alert import Alert, Condition, Job
 from batchtel_dashboards.alerts.scopes import each, every_job
+from batchtel_dashboards.alerts.texts import JOB, WHERE, duration
 from batchtel_dashboards.engines import Engine
 
 FAILURES: Final = 0.05
@@ -15,9 +16,6 @@ FAILURES: Final = 0.05
 
 EXPIRY: Final = 35 * 86400
 """Seconds for which metrics are kept: the time of an older success is not there to compare with."""
-
-_WHERE: Final = "service {{ $labels.job }}{{ with $labels.deployment_environment_name }}, environment {{ . }}{{ end }}"
-_JOB: Final = "{{ $labels.job_name }}"
 
 
 def _violated(labels: Mapping[str, str], engine: Engine) -> str:
@@ -54,8 +52,8 @@ def _not_run(job: Job, engine: Engine) -> Iterator[Condition]:
     success = queries.succeeded(labels, engine=engine)
     old = f"time() - {success} > {limit}"
     none = f"time() - ({queries.first_seen_before(f'{limit}s', labels, engine=engine)} unless {success}) > 0"
-    text = f"The job has not succeeded for more than {_duration(limit)}, the longest gap of its schedule and the grace "
-    yield Condition(f"({old}) or ({none})", {"reason": "no_success"}, description=f"{text}({_WHERE}).")
+    text = f"The job has not succeeded for more than {duration(limit)}, the longest gap of its schedule and the grace "
+    yield Condition(f"({old}) or ({none})", {"reason": "no_success"}, description=f"{text}({WHERE}).")
     never = "No run of the job has ever reported a state; it is in the catalogue with a schedule."
     yield Condition(queries.never_seen(labels, engine=engine), {"reason": "never_ran"}, limit, never)
 
@@ -70,9 +68,7 @@ def _too_long(job: Job, engine: Engine) -> Iterator[Condition]:
     breach = {**labels, "violation_type": "duration_exceeded"}
     reported = queries.added("batch.job.sla.violations", "1h", by=queries.WHO["job"], labels=breach, engine=engine)
     expr = f"((time() - {started} > {job.max_duration:g}) and ({live})) or ({reported} > 0)"
-    text = (
-        f"A run goes on for longer than {_duration(round(job.max_duration))}, or did within the last hour ({_WHERE})."
-    )
+    text = f"A run goes on for longer than {duration(round(job.max_duration))}, or did within the last hour ({WHERE})."
     yield Condition(expr, description=text)
 
 
@@ -84,18 +80,13 @@ def grace(job: Job) -> float:
     return job.max_duration or min(max((job.gap or 0) / 2, 600.0), 21600.0)
 
 
-def _duration(seconds: int) -> str:
-    parts = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s"))
-    return " ".join(f"{count}{unit}" for count, unit in parts if count)
-
-
 ALERTS: Final = (
     Alert(
         "BatchSLAViolation",
         "critical",
         "A run has violated a rule of its SLA within the last hour.",
-        f"{_JOB} violated its SLA: {{{{ $labels.violation_type }}}}",
-        f"{{{{ $value | humanize }}}} runs of the last hour violated {{{{ $labels.violation_type }}}} ({_WHERE}).",
+        f"{JOB} violated its SLA: {{{{ $labels.violation_type }}}}",
+        f"{{{{ $value | humanize }}}} runs of the last hour violated {{{{ $labels.violation_type }}}} ({WHERE}).",
         every_job(_violated),
         keep=900,
     ),
@@ -103,8 +94,8 @@ ALERTS: Final = (
         "BatchRunLost",
         "critical",
         "A run started, reported no end and has no heartbeats: its process was killed.",
-        f"{_JOB}: a run is lost",
-        f"{{{{ $value | humanize }}}} runs of the last hour started and did not report an end ({_WHERE}).",
+        f"{JOB}: a run is lost",
+        f"{{{{ $value | humanize }}}} runs of the last hour started and did not report an end ({WHERE}).",
         every_job(_lost, 60),
         keep=900,
     ),
@@ -112,8 +103,8 @@ ALERTS: Final = (
         "BatchHeartbeatMissing",
         "critical",
         "A job runs by its latest state, and its heartbeats have stopped.",
-        f"{_JOB}: no heartbeat",
-        f"The job runs for {{{{ $value | humanizeDuration }}}}, and its heartbeats have stopped ({_WHERE}).",
+        f"{JOB}: no heartbeat",
+        f"The job runs for {{{{ $value | humanizeDuration }}}}, and its heartbeats have stopped ({WHERE}).",
         every_job(_silent, 120),
         keep=300,
     ),
@@ -121,8 +112,8 @@ ALERTS: Final = (
         "BatchHighFailureRate",
         "critical",
         "More than 5% of the runs that ended within the last hour failed, timed out or were lost.",
-        f"{_JOB}: {{{{ $value | humanizePercentage }}}} of runs failed",
-        f"{{{{ $value | humanizePercentage }}}} of the last hour's runs failed, timed out or were lost ({_WHERE}).",
+        f"{JOB}: {{{{ $value | humanizePercentage }}}} of runs failed",
+        f"{{{{ $value | humanizePercentage }}}} of the last hour's runs failed, timed out or were lost ({WHERE}).",
         every_job(_failing),
         keep=900,
     ),
@@ -130,7 +121,7 @@ ALERTS: Final = (
         "BatchNotRunRecently",
         "warning",
         "A job has no success for longer than its schedule allows, or has never run.",
-        f"{_JOB} has not succeeded in time",
+        f"{JOB} has not succeeded in time",
         "",
         each(_not_run),
         keep=900,
@@ -139,7 +130,7 @@ ALERTS: Final = (
         "BatchDurationSLABreach",
         "warning",
         "A run lasts longer than the catalogue allows, or has within the last hour.",
-        f"{_JOB} lasts too long",
+        f"{JOB} lasts too long",
         "",
         each(_too_long),
         keep=900,

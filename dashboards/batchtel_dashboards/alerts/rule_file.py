@@ -7,17 +7,19 @@ from typing import Any, Final
 
 import yaml
 
-from batchtel_dashboards.alerts import job_alerts, pipeline_alerts
+from batchtel_dashboards.alerts import job_alerts, pipeline_alerts, work_alerts
 from batchtel_dashboards.alerts.alert import Alert, Condition, Jobs
 from batchtel_dashboards.engines import ENGINES
 
-ALERTS: Final = (*job_alerts.ALERTS, *pipeline_alerts.ALERTS)
+_OF_JOBS: Final = (*job_alerts.ALERTS, *work_alerts.ALERTS)
+
+ALERTS: Final = (*_OF_JOBS, *pipeline_alerts.ALERTS)
 """Every alert."""
 
 RUNBOOKS: Final = "docs/runbooks"
 """Where runbooks are, if no other address is given."""
 
-_GROUPS: Final = (("batchtel-jobs", job_alerts.ALERTS), ("batchtel-pipeline", pipeline_alerts.ALERTS))
+_GROUPS: Final = (("batchtel-jobs", _OF_JOBS), ("batchtel-pipeline", pipeline_alerts.ALERTS))
 
 
 def text(jobs: Jobs, aggregation: str, runbooks: str = RUNBOOKS) -> str:

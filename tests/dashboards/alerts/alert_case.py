@@ -19,7 +19,7 @@ CATALOGUE: Final = """
 owner = "ada@example.com"
 team = "sales"
 schedule = { cron = "0 2 * * *" }
-sla = { max_duration = "1h" }
+sla = { max_duration = "1h", max_data_age = "2h" }
 
 [jobs.resting]
 paused = true

@@ -22,6 +22,8 @@ TREE = [
     "config render",
     "config schema",
     "config variables",
+    "dashboards build",
+    "dashboards check",
     "demo",
     "doctor",
     "jobs check",

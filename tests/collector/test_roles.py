@@ -168,10 +168,8 @@ def test_totals_at_a_vendor_have_a_service_namespace_of_their_own(role: str) -> 
     exact = configuration("local", role, vendor)
     assert "transform/vendor" not in exact["processors"]
     assert exact["service"]["pipelines"]["metrics/in"]["processors"][-2:] == ["run_rollup", "transform/overflow"]
-    assert exact["service"]["pipelines"]["metrics/in"]["exporters"] == [
-        "prometheus_remote_write",
-        "otlp_http/vendor_metrics",
-    ]
+    assert exact["service"]["pipelines"]["metrics/in"]["exporters"] == ["prometheus_remote_write", "forward/others"]
+    assert exact["service"]["pipelines"]["metrics/others"]["exporters"] == ["otlp_http/vendor_metrics"]
     assert "service.namespace" in exact["processors"]["run_rollup"]["resource_attributes"]
 
 
@@ -188,8 +186,11 @@ def test_an_agent_sends_a_vendor_its_own_metrics_as_they_are(aggregation: str) -
     assert "transform/vendor" not in rendered["processors"]
 
 
-@pytest.mark.parametrize(("aggregation", "totals"), [("exact", "metrics/in"), ("stock", "metrics/cadence")])
-def test_more_receivers_and_exporters_join_their_pipelines(aggregation: str, totals: str) -> None:
+@pytest.mark.parametrize(
+    ("aggregation", "totals"),
+    [("exact", {"metrics/others": ["debug"]}), ("stock", {"metrics/cadence": ["prometheus_remote_write", "debug"]})],
+)
+def test_more_receivers_and_exporters_join_their_pipelines(aggregation: str, totals: dict[str, list[str]]) -> None:
     """Metrics of another receiver pass the same allow-list; another exporter gets what was added up."""
     rendered = configuration(
         "local",
@@ -203,7 +204,7 @@ def test_more_receivers_and_exporters_join_their_pipelines(aggregation: str, tot
     pipelines = rendered["service"]["pipelines"]
     assert pipelines["metrics/in"]["receivers"] == ["otlp", "otlp/more"]
     assert pipelines["traces/jaeger"]["receivers"] == ["otlp"]
-    assert pipelines[totals]["exporters"] == ["prometheus_remote_write", "debug"]
+    assert {name: pipelines[name]["exporters"] for name in totals} == totals
     assert pipelines["logs/victorialogs"]["exporters"] == ["otlp_http/victorialogs", "debug"]
     assert rendered["receivers"]["otlp/more"] == {"protocols": {"http": {}}}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 import batchtel
 from tests.instrumentation.delivery import grpc_sink
+from tests.support.interpreters import VERSIONS, find
 from tests.support.process import TIMEOUT, environment, run
 from tests.support.sink import Sink
 
@@ -120,20 +120,8 @@ with batchtel.job("forking") as job:
 """
 
 
-def _interpreters() -> list[str]:
-    """Return the Pythons from 3.11 that are here: this one, and others on PATH or of pyenv."""
-    found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
-    for version in ("3.11", "3.12", "3.13", "3.14"):
-        pyenv = sorted(Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python{version}"))
-        # Not the one on PATH first: it may be a shim of pyenv's that starts none.
-        program = str(pyenv[-1]) if pyenv else shutil.which(f"python{version}") or ""
-        if program:
-            found.setdefault(version, program)
-    return list(found.values())
-
-
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-@pytest.mark.parametrize("program", _interpreters(), ids=lambda program: Path(program).name)
+@pytest.mark.parametrize("program", list(filter(None, map(find, VERSIONS))), ids=lambda program: Path(program).name)
 @pytest.mark.compatible(
     "Processes",
     "fork on Python 3.12 and later, warnings as errors",

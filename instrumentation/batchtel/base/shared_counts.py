@@ -6,12 +6,11 @@ They share a piece of memory, which the kernel frees however they end.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 from batchtel.base import lock, pristine
@@ -115,8 +114,9 @@ class Tally:
     def announce(self, mark: str) -> None:
         """Let the workers of this process, which has made it, find `mark` here, whenever they were started."""
         content = mark.encode("utf-8", "surrogatepass")
-        if self.is_there and _MARK_AT + _LENGTH.size + len(content) <= HEADER:
-            os.pwrite(self._descriptor_here, _LENGTH.pack(len(content)) + content, _MARK_AT)
+        if _MARK_AT + _LENGTH.size + len(content) <= HEADER:
+            with suppress(OSError), self._opened("r+b") as memory:
+                os.pwrite(memory.fileno(), _LENGTH.pack(len(content)) + content, _MARK_AT)
 
     @property
     def is_ours(self) -> bool:
@@ -126,21 +126,32 @@ class Tally:
     @harmless(b"")
     def shared(self, size: int) -> bytes:
         """Return the first bytes of the header, which all processes of the run write to; none if it cannot be read."""
-        try:
-            if self.is_there:
-                with pristine.open(self._path, "rb", buffering=0) as memory:
-                    return memory.read(size) or b""
-        except OSError:
-            pass  # given back meanwhile, by another thread or process
+        with suppress(OSError), self._opened("rb") as memory:
+            return memory.read(size) or b""
         return b""
 
     @harmless(None)
     def put_shared(self, content: bytes) -> None:
         """Write the first bytes of the header."""
-        with contextlib.suppress(OSError):
-            if self.is_there:
-                with pristine.open(self._path, "r+b", buffering=0) as memory:
-                    memory.write(content[:_MARK_AT])
+        with suppress(OSError), self._opened("r+b") as memory:
+            memory.write(content[:_MARK_AT])
+
+    @contextmanager
+    def _opened(self, mode: str) -> Iterator[Any]:
+        """Open the memory.
+
+        Another thread may give it back at any moment, and its number is the job's next file then: so a descriptor of
+        our own is written to, once it is clear what it is of.
+
+        Raises:
+            OSError: It is not there.
+        """
+        if not self.is_there:
+            raise FileNotFoundError(self.place)
+        with pristine.open(self._path, mode, buffering=0) as memory:
+            if not self._is_there(f"/proc/self/fd/{memory.fileno()}"):
+                raise FileNotFoundError(self.place)
+            yield memory
 
     @property
     def _descriptor_here(self) -> int:
@@ -168,8 +179,9 @@ class Tally:
 
     def survive_exec(self, survives: bool) -> None:
         """Leave the memory open in the program that this process, which has made it, becomes by exec; or no longer."""
-        if self._is_there(self._path):
-            os.set_inheritable(self._descriptor_here, survives)
+        with suppress(OSError):
+            if self._is_there(self._path):
+                os.set_inheritable(self._descriptor_here, survives)
 
     def _open(self) -> None:
         """Append a record of our own; its place stays ours."""

@@ -206,3 +206,25 @@ def test_workers_of_a_pool_count_for_the_run(sink: Sink, tmp_path: Path, each: i
     )
     assert violations(sink) == {kind: 2 * count for kind, count in expected.items()}
     assert sink.total("batch.job.records.processed", job_name="shared") == 8 * each
+
+
+def test_memory_that_another_thread_gives_back_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number is the job's next file then: nothing is written to that one, and nothing is reported as a defect."""
+    tally = Tally.new()
+    number = int(tally.place.partition(" ")[0].rpartition("/")[2])
+    tally.close()
+    file = tmp_path / "of_the_job"
+    file.write_text("untouched")
+    monkeypatch.setattr(Tally, "is_there", True)  # as it was a moment before
+    job = os.open(file, os.O_RDWR)
+    if job != number:
+        os.dup2(job, number)
+        os.close(job)
+    try:
+        tally.announce("mark")
+        tally.put_shared(b"shared")
+        assert tally.shared(8) == b""
+    finally:
+        os.close(number)
+    tally.announce("mark")
+    assert file.read_text() == "untouched"

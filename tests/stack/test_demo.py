@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from batchtel_collector.render import prometheus_names
 from batchtel_dashboards import queries, rules
+from batchtel_stack.demo.target import unique_service
 from batchtel_stack.stack import Stack
 from tests.stack.marked import Marked
 from tests.support.polling import until
@@ -186,3 +189,10 @@ def test_missing_data_set() -> None:
         "error: `batchtel demo` needs the data of the package airportsdata, which is missing: "
         "pip install 'batchtel[platform]'\n"
     )
+
+
+def test_the_service_of_a_demo_is_a_label_as_it_is() -> None:
+    """The collector finds no date, number or id in it, of which each run would make another series."""
+    names = {unique_service() for _ in range(1000)}
+    assert len(names) == 1000
+    assert not [name for name in names for pattern in prometheus_names.UNBOUNDED if re.search(pattern, name)]

@@ -18,7 +18,10 @@ from batchtel_dashboards.engines import ENGINES
 
 @click.command(epilog="Exit codes: 0 ok; 2 the catalogue has problems or cannot be read; 3 no database of time zones.")
 @click.option(
-    "--catalogue", type=FilePath(), help="jobs.toml with schedules, limits, owners and teams; none if not given."
+    "--catalogue",
+    type=FilePath(),
+    metavar="FILE",
+    help="The jobs.toml with schedules, limits, owners and teams; none if not given.",
 )
 @click.option(
     "--aggregation",

@@ -20,7 +20,8 @@ STATE_CODES: Final = {state: code for code, state in enumerate(signals.STATES)}
 """The number of each state in state_code(): charts of states need numbers."""
 
 
-def success_ratio(
+def share_of_ended(
+    status: str,
     window: str,
     *,
     level: Level = "job",
@@ -29,16 +30,16 @@ def success_ratio(
     ago: str = "0s",
     engine: Engine = EXACT,
 ) -> str:
-    """PromQL: the share of runs or steps that succeeded, of those in COUNTED.
+    """PromQL: the share of runs or steps that ended with `status`, of those in COUNTED.
 
-    It is 0 where all have failed, and has no value where none has ended.
+    It is 0 where none has, and has no value where none has ended. Cancelled and skipped ones do not count.
     """
     name = f"batch.{level}.completions"
-    good, all_of_them = (
-        queries.added(name, window, by=by, labels={**labels, "status": status}, ago=ago, engine=engine)
-        for status in ("success", COUNTED)
+    part, ended = (
+        queries.added(name, window, by=by, labels={**labels, "status": wanted}, ago=ago, engine=engine)
+        for wanted in (status, COUNTED)
     )
-    return f"({good} or {all_of_them} * 0) / ({all_of_them} > 0)"
+    return f"({part} or {ended} * 0) / ({ended} > 0)"
 
 
 def running(

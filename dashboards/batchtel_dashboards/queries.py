@@ -141,18 +141,6 @@ def silent(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engin
     return f"(({latest}) and {recent}) and on ({', '.join(WHO['job'])}) {stopped}"
 
 
-def failure_ratio(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
-    """PromQL: the share of the runs of each job that failed, timed out or were lost, of those that ended in a window.
-
-    1 where all failed, 0 where none did, no value where no run ended. Cancelled and skipped runs do not count.
-    """
-    failed, ended = (
-        added("batch.job.completions", window, by=WHO["job"], labels={**labels, "status": status}, engine=engine)
-        for status in (FAILED, COUNTED)
-    )
-    return f"({failed} or {ended} * 0) / ({ended} > 0)"
-
-
 def succeeded(labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
     """PromQL: the Unix time of the last success of each job, for those that have ever succeeded."""
     return f"max{by_clause(WHO['job'])} ({last_reached('job', 'success', labels, engine=engine)})"

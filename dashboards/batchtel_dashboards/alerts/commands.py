@@ -13,7 +13,7 @@ from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
 from batchtel_dashboards.alerts import expected, rule_file
 from batchtel_dashboards.alerts.alert import Jobs
-from batchtel_dashboards.engines import ENGINES
+from batchtel_dashboards.cli.parameters import AGGREGATION
 
 
 @click.command(epilog="Exit codes: 0 ok; 2 the catalogue has problems or cannot be read; 3 no database of time zones.")
@@ -23,13 +23,7 @@ from batchtel_dashboards.engines import ENGINES
     metavar="FILE",
     help="The jobs.toml with schedules, limits, owners and teams; none if not given.",
 )
-@click.option(
-    "--aggregation",
-    type=click.Choice(list(ENGINES)),
-    default="exact",
-    show_default=True,
-    help="That of the environment.",
-)
+@AGGREGATION
 @click.option(
     "--runbooks",
     default=rule_file.RUNBOOKS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from batchtel_dashboards import queries
+from batchtel_dashboards import panel_queries, queries
 from batchtel_dashboards.alerts.alert import Alert, Condition, Job
 from batchtel_dashboards.alerts.scopes import each, every_job
 from batchtel_dashboards.alerts.texts import JOB, WHERE, duration
@@ -41,7 +41,8 @@ def _silent(labels: Mapping[str, str], engine: Engine) -> str:
 
 
 def _failing(labels: Mapping[str, str], engine: Engine) -> str:
-    return f"{queries.failure_ratio('1h', labels, engine=engine)} > {FAILURES}"
+    share = panel_queries.share_of_ended(queries.FAILED, "1h", by=queries.WHO["job"], labels=labels, engine=engine)
+    return f"{share} > {FAILURES}"
 
 
 def _not_run(job: Job, engine: Engine) -> Iterator[Condition]:
@@ -111,7 +112,7 @@ ALERTS: Final = (
     Alert(
         "BatchHighFailureRate",
         "critical",
-        "More than 5% of the runs that ended within the last hour failed, timed out or were lost.",
+        f"More than {FAILURES:.0%} of the runs that ended within the last hour failed, timed out or were lost.",
         f"{JOB}: {{{{ $value | humanizePercentage }}}} of runs failed",
         f"{{{{ $value | humanizePercentage }}}} of the last hour's runs failed, timed out or were lost ({WHERE}).",
         every_job(_failing),

@@ -99,7 +99,7 @@ ALERTS: Final = (
     Alert(
         "BatchFailedRecordsHigh",
         "warning",
-        "More than 5% of the records of the last hour failed.",
+        f"More than {FAILED_RECORDS:.0%} of the records of the last hour failed.",
         f"{JOB}: {{{{ $value | humanizePercentage }}}} of records failed",
         f"{{{{ $value | humanizePercentage }}}} of the last hour's records failed ({WHERE}).",
         every_job(_rejecting),
@@ -117,7 +117,7 @@ ALERTS: Final = (
     Alert(
         "BatchRetryStorm",
         "warning",
-        "A job was retried more than 10 times within the last hour.",
+        f"A job was retried more than {RETRIES} times within the last hour.",
         f"{JOB}: {{{{ $value | humanize }}}} retries within an hour",
         f"{{{{ $value | humanize }}}} attempts of the last hour were retries ({WHERE}).",
         every_job(_retrying),
@@ -126,7 +126,7 @@ ALERTS: Final = (
     Alert(
         "BatchQueueWaitHigh",
         "warning",
-        "5% of the runs of the last hour waited for more than 15 minutes to start.",
+        f"5% of the runs of the last hour waited for more than {QUEUE_WAIT // 60} minutes to start.",
         f"{JOB} waits to start",
         f"95% of the last hour's runs waited up to {{{{ $value | humanizeDuration }}}} to start ({WHERE}).",
         every_job(_waiting),
@@ -144,9 +144,9 @@ ALERTS: Final = (
     Alert(
         "BatchDataQualityLow",
         "warning",
-        "The mean quality score of the last hour is below 0.9.",
+        f"The mean quality score of the last hour is below {QUALITY}.",
         f"{JOB}: quality score {_SCORE}",
-        f"The mean quality score of the last hour is {_SCORE}, below 0.9 ({WHERE}).",
+        f"The mean quality score of the last hour is {_SCORE}, below {QUALITY} ({WHERE}).",
         every_job(_low),
         keep=900,
     ),

@@ -9,15 +9,7 @@ import click
 from batchtel.cli.main import Failure
 from batchtel_dashboards.boards import check as rules_of_boards
 from batchtel_dashboards.boards import provisioning, shipped
-from batchtel_dashboards.engines import ENGINES
-
-_aggregation = click.option(
-    "--aggregation",
-    type=click.Choice(sorted(ENGINES)),
-    default="exact",
-    show_default=True,
-    help="How the collector adds up: `aggregation` of its environment.",
-)
+from batchtel_dashboards.cli.parameters import AGGREGATION
 
 
 @click.command(
@@ -31,7 +23,7 @@ _aggregation = click.option(
     type=click.Path(path_type=Path),
     help="Where to write; it is created if it does not exist.",
 )
-@_aggregation
+@AGGREGATION
 @click.option(
     "--stores",
     type=click.Choice(sorted(provisioning.STORES)),
@@ -68,7 +60,7 @@ def build(output: Path, aggregation: str, stores: str) -> None:
     epilog="Exit codes: 0 ok; 1 a board breaks a rule; 2 the folder has no boards, or a file cannot be read.",
 )
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@_aggregation
+@AGGREGATION
 def check(folder: Path | None, aggregation: str) -> None:
     """Check the shipped boards, or those in FOLDER, and print every problem.
 

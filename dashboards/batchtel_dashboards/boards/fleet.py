@@ -63,7 +63,7 @@ def _now(engine: Engine) -> list[Panel]:
                 (_HERE,),
             ),
             "percentunit",
-            panels_of.success_ratio(day, labels=CHOSEN, engine=engine),
+            panels_of.share_of_ended("success", day, labels=CHOSEN, engine=engine),
             ((None, "red"), (0.9, "yellow"), (0.95, "green")),
         ),
         single(
@@ -153,7 +153,7 @@ def _outcomes(engine: Engine) -> list[Panel]:
                 (_SERIES,),
             ),
             "percentunit",
-            [Query(panels_of.success_ratio("1h", by=WHO, labels=CHOSEN, engine=engine), _NAMED)],
+            [Query(panels_of.share_of_ended("success", "1h", by=WHO, labels=CHOSEN, engine=engine), _NAMED)],
             ((None, "red"), (0.9, "yellow"), (0.95, "green")),
             most=1,
         ),

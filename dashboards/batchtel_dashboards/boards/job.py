@@ -60,7 +60,7 @@ def _now(engine: Engine) -> list[Panel]:
                 _RUNS,
             ),
             "percentunit",
-            panels_of.success_ratio("1d", labels=CHOSEN, engine=engine),
+            panels_of.share_of_ended("success", "1d", labels=CHOSEN, engine=engine),
             _RATIO,
         ),
         single(

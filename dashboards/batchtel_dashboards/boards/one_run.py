@@ -11,33 +11,30 @@ from batchtel_dashboards.boards.board import Board, Section
 from batchtel_dashboards.boards.detail_panels import Field, events, lines, spans
 from batchtel_dashboards.boards.panels import Link, Text
 from batchtel_dashboards.boards.sources import JAEGER, PROMETHEUS, Source
+from batchtel_dashboards.detail_queries import RUN_FINISHED, STEP_FINISHED
 
 Content = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Stores:
-    """Two stores and the queries of the board in their languages, as they are in its JSON.
+    """Two stores, and how they are queried.
 
     Attributes:
         logs: the store of logs.
         traces: the store of traces.
-        runs: the last runs of the job: events of their ends.
-        finished: that of the chosen run.
-        steps: those of its steps.
-        errors: its errors with their stack traces.
-        records: all its log records.
-        trace: its trace.
+        records: the query of log records, such as detail_queries.logql().
+        errors: the query of errors with their stack traces.
+        asked: a query of log records as it is in the JSON of a board.
+        trace: the query of the trace, as it is there.
         field: the name of an attribute in the store of logs.
     """
 
     logs: Source
     traces: Source
-    runs: Content
-    finished: Content
-    steps: Content
-    errors: Content
-    records: Content
+    records: Callable[..., str]
+    errors: str
+    asked: Callable[[str], Content]
     trace: Content
     field: Callable[[str], str]
 
@@ -83,7 +80,9 @@ def _runs(stores: Stores, here: Link, links: _Links) -> Any:
         "below. A run that was killed has no row: it has started and not ended.",
         links,
     )
-    return events(text, stores.logs, stores.runs, _named(stores, fields), link=here)
+    return events(
+        text, stores.logs, stores.asked(stores.records(RUN_FINISHED, one=False)), _named(stores, fields), link=here
+    )
 
 
 def _finished(stores: Stores, links: _Links) -> Any:
@@ -104,7 +103,7 @@ def _finished(stores: Stores, links: _Links) -> Any:
         "the job does not report. No row: the run still runs, was killed, or the id or the time is wrong.",
         links,
     )
-    return events(text, stores.logs, stores.finished, _named(stores, fields))
+    return events(text, stores.logs, stores.asked(stores.records(RUN_FINISHED)), _named(stores, fields))
 
 
 def _steps(stores: Stores, links: _Links) -> Any:
@@ -123,7 +122,7 @@ def _steps(stores: Stores, links: _Links) -> Any:
         "or a step that is missing, are where to look. A step that was running when the run was killed has no row.",
         links,
     )
-    return events(text, stores.logs, stores.steps, _named(stores, fields))
+    return events(text, stores.logs, stores.asked(stores.records(STEP_FINISHED)), _named(stores, fields))
 
 
 def _errors(stores: Stores, links: _Links) -> Any:
@@ -133,7 +132,7 @@ def _errors(stores: Stores, links: _Links) -> Any:
         "first one first: later ones are often its consequence. Empty for a run without errors.",
         links,
     )
-    return lines(text, stores.logs, stores.errors, height=10)
+    return lines(text, stores.logs, stores.asked(stores.errors), height=10)
 
 
 def _trace(stores: Stores, links: _Links) -> Any:
@@ -153,7 +152,7 @@ def _records(stores: Stores, links: _Links) -> Any:
         "its trace and the fields of the job.",
         links,
     )
-    return lines(text, stores.logs, stores.records, height=16)
+    return lines(text, stores.logs, stores.asked(stores.records()), height=16)
 
 
 def _named(stores: Stores, fields: list[Field]) -> list[Field]:

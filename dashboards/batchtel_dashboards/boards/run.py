@@ -11,18 +11,12 @@ from batchtel_dashboards.engines import Engine
 
 def board(_: Engine) -> Board:
     """Return the board; runs are read from logs and traces, which are the same for both ways of adding up."""
-
-    def logs(text: str) -> dict[str, str]:
-        return {"expr": text, "queryType": "range", "direction": "forward"}
-
     stores = Stores(
         logs=LOKI,
         traces=TEMPO,
-        runs=logs(details.logql(details.RUN_FINISHED, one=False)),
-        finished=logs(details.logql(details.RUN_FINISHED)),
-        steps=logs(details.logql(details.STEP_FINISHED)),
-        errors=logs(details.logql_error()),
-        records=logs(details.logql()),
+        records=details.logql,
+        errors=details.logql_error(),
+        asked=lambda text: {"expr": text, "queryType": "range", "direction": "forward"},
         trace={"query": details.traceql(), "queryType": "traceql", "tableType": "spans", "limit": 100},
         field=lambda key: key.replace(".", "_"),
     )

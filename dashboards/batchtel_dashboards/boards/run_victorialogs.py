@@ -11,18 +11,12 @@ from batchtel_dashboards.engines import Engine
 
 def board(_: Engine) -> Board:
     """Return the board; runs are read from logs and traces, which are the same for both ways of adding up."""
-
-    def logs(text: str) -> dict[str, str]:
-        return {"expr": text, "queryType": "instant"}
-
     stores = Stores(
         logs=VICTORIALOGS,
         traces=JAEGER,
-        runs=logs(details.logsql(details.RUN_FINISHED, one=False)),
-        finished=logs(details.logsql(details.RUN_FINISHED)),
-        steps=logs(details.logsql(details.STEP_FINISHED)),
-        errors=logs(details.logsql_error()),
-        records=logs(details.logsql()),
+        records=details.logsql,
+        errors=details.logsql_error(),
+        asked=lambda text: {"expr": text, "queryType": "instant"},
         # Jaeger searches within one service: the name without its namespace, which a reader types in.
         trace={"queryType": "search", "service": "$service_name", "tags": details.jaeger_tags(), "limit": 20},
         field=lambda key: key,

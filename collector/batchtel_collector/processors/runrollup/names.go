@@ -28,8 +28,8 @@ func (r *reading) of(received identity.Metric) (emitted identity.Metric, how *ru
 	if reserved && how == nil {
 		return emitted, nil, reasonName
 	}
-	if total := r.rules.exact[emitted.Name+"_total"]; how == nil && received.Kind == identity.Counter {
-		how = total
+	if how == nil && received.Kind == identity.Counter {
+		how = r.rules.exact[emitted.Name+"_total"]
 	}
 	if how == nil {
 		how = r.rules.of(emitted.Name)

@@ -7,7 +7,7 @@ import (
 )
 
 // quietAfter is the time without points after which a writer is packed. A run that has ended is remembered for the horizon
-// only to recognise a repeated request; as the bytes of a snapshot it needs about an eighth of the memory.
+// only to recognise a repeated request; as the bytes of a snapshot it needs a fraction of the memory (BenchmarkRuns).
 const quietAfter = int64(5 * time.Second)
 
 // How many writers are packed at most with a request and with an emission: more than fall silent between two of them, and

@@ -103,9 +103,11 @@ func (s *State) newSeries(key string, m *metric) *Series {
 // isTaken reports whether a live metric of another kind has the name. In Prometheus both would be one series, of which one
 // value is lost; only a counter has a name of its own there, which ends in _total.
 func (s *State) isTaken(m identity.Metric) bool {
+	if m.Kind == identity.Counter {
+		return false
+	}
 	for _, kind := range []identity.Kind{identity.UpDownCounter, identity.Gauge, identity.Histogram, identity.ExponentialHistogram} {
-		other := identity.Metric{Name: m.Name, Unit: m.Unit, Kind: kind}
-		if kind != m.Kind && m.Kind != identity.Counter && s.metrics[other] != nil {
+		if kind != m.Kind && s.metrics[identity.Metric{Name: m.Name, Unit: m.Unit, Kind: kind}] != nil {
 			return true
 		}
 	}

@@ -187,6 +187,7 @@ def _outcomes(engine: Engine) -> list[Panel]:
 
 def _work(engine: Engine) -> list[Panel]:
     cpu = panels_of.rate("batch.job.cpu.time", by=WHO, labels=CHOSEN, engine=engine)
+    memory = panels_of.quantile("batch.job.memory.peak", 0.95, by=WHO, labels=CHOSEN, engine=engine)
     records = panels_of.rate("batch.job.records.processed", by=WHO, labels=CHOSEN, engine=engine)
     return [
         chart(
@@ -233,6 +234,18 @@ def _work(engine: Engine) -> list[Panel]:
             ),
             "suffix: cores",
             [Query(cpu, _NAMED)],
+        ),
+        chart(
+            Text(
+                "Peak memory of runs: p95",
+                "Bytes that 95 % of the runs of each job did not exceed at their highest, in steps of 15 minutes. "
+                "Values are read from buckets, whose bounds are powers of four, so look at steps, not at single values.",
+                (_SERIES,),
+            ),
+            "bytes",
+            [Query(memory, _NAMED)],
+            width=24,
+            step="15m",
         ),
     ]
 

@@ -239,7 +239,7 @@ def _work(engine: Engine) -> list[Panel]:
             Text(
                 "Peak memory of runs: p95",
                 "Bytes that 95 % of the runs of each job did not exceed at their highest, in steps of 15 minutes. "
-                "Values are read from buckets, whose bounds are powers of four, so look at steps, not at single values.",
+                "Values are read from buckets, whose bounds are powers of four: look at steps, not at single values.",
                 (_SERIES,),
             ),
             "bytes",

@@ -22,6 +22,8 @@ CASES = (
     Case("plain increase() has its first value", {TOTAL: "_x49 0 4x40"}, f"round({PLAIN})", "20m", {"{}": 4}),
     Case("15 minutes without a sample, then 3 more", {TOTAL: "9x17 _x60 12x3"}, COUNTED, "20m", {"{}": 3}),
     Case("5 hours without a sample, then 3 more", {TOTAL: "9x17 _x1200 12x3"}, COUNTED, "305m", {"{}": 3}),
+    Case("a night without a sample: nothing happened", {TOTAL: "9x17 _x1920 9x30"}, COUNTED, "490m", {"{}": 0}),
+    Case("a night without a sample, then 3 more", {TOTAL: "9x17 _x1920 9x9 12x9"}, COUNTED, "488m", {"{}": 3}),
     Case("3 more, then no sample for 5 minutes", {TOTAL: "9x49 12x9 _x20"}, COUNTED, "20m", {"{}": 3}),
     Case("3 more, then it expires within the window", {TOTAL: "9x49 12x9 stale _x20"}, COUNTED, "20m", {"{}": 3}),
     Case("an expired series returns with 2", {TOTAL: "9x30 stale _x20 0 2x40"}, COUNTED, "20m", {"{}": 2}),
@@ -60,7 +62,10 @@ CASES = (
     *(
         replace(
             case,
-            samples={series.replace(',boot="1"', ""): values for series, values in case.samples.items()},
+            samples={
+                series.replace(',boot="1"', ""): values.replace("1x120", "0 1x119")
+                for series, values in case.samples.items()
+            },
             answer={
                 labels.replace("batch_job_state_timestamp_seconds:max", "").replace(
                     "batch_step_state_timestamp_seconds:max", ""

@@ -21,7 +21,7 @@ ID: Final = "airflow_id"
 """Label of every family: the name of one Airflow."""
 
 HEARTBEATS: Final = "5m"
-"""Window in which a program that is alive has heartbeats: by default it has one every 5 s."""
+"""Window in which a program that is alive has heartbeats: by default one every 5 s, under load fewer."""
 
 Program = Literal["scheduler", "dag_processor"]
 

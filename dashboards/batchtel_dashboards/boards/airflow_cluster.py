@@ -59,7 +59,7 @@ def _alive() -> list[Panel]:
             Text(
                 "Scheduler heartbeat",
                 "Heartbeats of all schedulers within 5 minutes, of the Airflow that has fewest. One scheduler has "
-                "about 60. Red at 0: nothing is scheduled, or its metrics do not arrive. Look here first.",
+                "up to 60. Red at 0: nothing is scheduled, or its metrics do not arrive. Look here first.",
                 (_PIPELINE,),
             ),
             "none",

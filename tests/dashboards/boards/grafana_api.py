@@ -7,6 +7,7 @@ exists, and 412 instead of it, as in https://github.com/grafana/terraform-provid
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,8 +82,8 @@ class GrafanaApi:
 
 
 @contextmanager
-def running(path: str = "/grafana") -> Iterator[GrafanaApi]:
-    """Serve one below a sub-path, on a free port of the loopback interface."""
+def running(path: str = "/grafana", tls: ssl.SSLContext | None = None) -> Iterator[GrafanaApi]:
+    """Serve one below a sub-path, on a free port of the loopback interface; over HTTPS with a context."""
     grafana = GrafanaApi()
 
     class Handler(BaseHTTPRequestHandler):
@@ -121,7 +122,9 @@ def running(path: str = "/grafana") -> Iterator[GrafanaApi]:
             """Print nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        grafana.url = f"http://127.0.0.1:{server.server_address[1]}{path}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        grafana.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}{path}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -15,6 +17,7 @@ from batchtel_dashboards.boards import shipped
 from batchtel_stack import ports
 from tests.dashboards.boards import grafana_api
 from tests.dashboards.boards.grafana_api import GrafanaApi
+from tests.support import certificates
 
 VARIABLE: Final = "BATCHTEL_GRAFANA_TOKEN"
 UIDS: Final = list(shipped.texts("exact"))
@@ -232,6 +235,21 @@ def test_grafana_ends_in_between(grafana: GrafanaApi) -> None:
         f"error: cannot read the board {UIDS[1]}: Grafana answers 500 at {grafana.url}/api/dashboards/uid/{UIDS[1]}: "
         f"database is locked; look into Grafana's log, then publish again\n{len(UIDS) - 2} boards were not tried\n"
     )
+
+
+def test_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate is verified by the authorities of SSL_CERT_FILE."""
+    certificates.issue(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    with grafana_api.running(tls=context) as server:
+        monkeypatch.setenv(VARIABLE, server.token)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "another.crt"))
+        refused = publish(server.url, "--dry-run")
+        assert (refused.exit_code, server.requests) == (3, [])
+        assert "certificate verify failed: unable to get local issuer certificate" in refused.stderr
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+        assert publish(server.url).exit_code == 0
 
 
 def test_no_answer() -> None:

@@ -96,9 +96,9 @@ def dashboards() -> None:
 
     \b
     Examples:
-      batchtel dashboards build --output ./grafana                  the boards, their provider, the data sources
-      batchtel dashboards check ./grafana/boards                    what is wrong in boards
-      batchtel dashboards publish --url https://example.com/grafana the boards, to a Grafana that runs
+      batchtel dashboards build --output ./grafana            the boards, their provider, and the data sources
+      batchtel dashboards check ./grafana/boards              what is wrong in boards
+      batchtel dashboards publish --url https://example.com   the boards, to a Grafana that runs
     """
 
 

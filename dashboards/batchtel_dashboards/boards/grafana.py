@@ -158,7 +158,7 @@ class Grafana:
         if 300 <= status < 400:
             to = shown(urljoin(place, location))
             there, api, _ = to.partition(path.partition("?")[0])
-            step = f"type that address: --url {there}" if api else _LOGIN
+            step = f"type that address: --url {there}" if api and "?" not in there else _LOGIN
             return GrafanaError(f"{begin} and redirects to {to}; {step}", "input")
         if status == 401:
             step = f"set {TOKEN} to a valid token" if self._has_token else f"it needs a token: set {TOKEN} to that"

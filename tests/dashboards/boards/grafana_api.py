@@ -29,7 +29,7 @@ class GrafanaApi:
         read_only: the token has the role Viewer.
         folders: uid -> title.
         boards: uid -> board, folder's uid, whether it was loaded from a file.
-        fixed: (method, path) -> an answer instead of the regular one; a text is no JSON.
+        fixed: (method, path) -> an answer instead of the regular one; a text is no JSON, or where 302 leads.
         requests: method and path of each request.
     """
 
@@ -108,7 +108,8 @@ def running(path: str = "/grafana", tls: ssl.SSLContext | None = None) -> Iterat
             elif grafana.token and self.headers.get("Authorization") != f"Bearer {grafana.token}":
                 self._send(401, {"message": "Invalid API key"})
             else:
-                self._send(*grafana.answer(method, below, fields, body))
+                status, content = grafana.answer(method, below, fields, body)
+                self._send(status, content, {"Location": content} if status == 302 else None)
 
         def _send(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
             data = content.encode() if isinstance(content, str) else json.dumps(content).encode()

@@ -211,6 +211,13 @@ def test_a_sub_path_that_is_missing(grafana: GrafanaApi) -> None:
             "publish again",
         ),
         (
+            (302, "https://example.com/login?back=/api/folders"),
+            2,
+            "cannot list folders: Grafana answers 302 at {url}/api/folders and redirects to "
+            "https://example.com/login?back=/api/folders; a proxy before Grafana asks for a login: use an address at "
+            f"which {VARIABLE} is enough",
+        ),
+        (
             (404, ""),
             2,
             "cannot list folders: Grafana answers 404 at {url}/api/folders: without a reason; where Grafana has a "

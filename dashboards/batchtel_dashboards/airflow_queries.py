@@ -1,7 +1,6 @@
 """Named queries about Airflow by its own metrics, `af_agg_*`, in PromQL; docs/airflow.md has what sends them.
 
-Counters are read in the same way for both ways of adding up: with exact they begin with a zero, with stock each start
-of the collector begins new series. Gauges keep their last value after Airflow has stopped, so each one is shown only
+There are no recording rules of them. Gauges keep their last value after Airflow has stopped, so each one is shown only
 while the program that sends it has heartbeats.
 """
 
@@ -11,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from batchtel_dashboards import queries
-from batchtel_dashboards.engines import EXACT, Engine
+from batchtel_dashboards.engines import EXACT, GAP, Engine
 from batchtel_dashboards.queries import NO_LABELS
 
 FAMILY: Final = "af_agg_"
@@ -32,37 +31,50 @@ def added(
     *,
     by: Sequence[str] = (),
     labels: Mapping[str, str] = NO_LABELS,
+    engine: Engine = EXACT,
 ) -> str:
     """PromQL: the increase of a counter such as `ti_failures` within a window such as `1d`, or `$__interval`."""
-    return f"sum{queries.by_clause(by)} ({_increase(family, window, labels)})"
+    return f"sum{queries.by_clause(by)} ({_increase(family, window, labels, engine)})"
 
 
-def per_minute(family: str, *, by: Sequence[str], labels: Mapping[str, str] = NO_LABELS) -> str:
+def per_minute(family: str, *, by: Sequence[str], labels: Mapping[str, str] = NO_LABELS, engine: Engine = EXACT) -> str:
     """PromQL: how much is added to a counter a minute, at each step of a chart."""
-    return f"{added(family, '$__interval', by=by, labels=labels)} * 60000 / $__interval_ms"
+    return f"{added(family, '$__interval', by=by, labels=labels, engine=engine)} * 60000 / $__interval_ms"
 
 
 def quantile(
-    family: str, fraction: float, window: str, *, by: Sequence[str] = (), labels: Mapping[str, str] = NO_LABELS
+    family: str,
+    fraction: float,
+    window: str,
+    *,
+    by: Sequence[str] = (),
+    labels: Mapping[str, str] = NO_LABELS,
+    engine: Engine = EXACT,
 ) -> str:
     """PromQL: the seconds that `fraction` (0 to 1) of a timer's values in a window do not exceed.
 
     Buckets are added before, over all that `by` does not keep apart: quantiles themselves cannot be added.
     """
-    return f"histogram_quantile({fraction}, {added(f'{family}_bucket', window, by=(*by, 'le'), labels=labels)})"
+    buckets = added(f"{family}_bucket", window, by=(*by, "le"), labels=labels, engine=engine)
+    return f"histogram_quantile({fraction}, {buckets})"
 
 
 def gauge(
-    family: str, *, by: Sequence[str] = (), labels: Mapping[str, str] = NO_LABELS, program: Program = "scheduler"
+    family: str,
+    *,
+    by: Sequence[str] = (),
+    labels: Mapping[str, str] = NO_LABELS,
+    program: Program = "scheduler",
+    engine: Engine = EXACT,
 ) -> str:
     """PromQL: the last value of a gauge, per Airflow and `by`; no value where `program` has no heartbeats."""
     last = f"max{queries.by_clause((ID, *by))} ({FAMILY}{family}{queries.selector(labels)})"
-    return f"{last} and on ({ID}) ({_alive(program, labels)})"
+    return f"{last} and on ({ID}) ({_alive(program, labels, engine)})"
 
 
-def heartbeats(program: str, labels: Mapping[str, str] = NO_LABELS) -> str:
+def heartbeats(program: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
     """PromQL: the heartbeats of all schedulers, DAG processors or triggerers of each Airflow, within HEARTBEATS."""
-    return added(f"{program}_heartbeat", HEARTBEATS, by=(ID,), labels=labels)
+    return added(f"{program}_heartbeat", HEARTBEATS, by=(ID,), labels=labels, engine=engine)
 
 
 def run_duration(
@@ -96,14 +108,21 @@ def _dags(airflow: Mapping[str, str]) -> str:
     return f'on (job_name) label_replace({ids}, "job_name", "$1", "dag_id", "(.+)")'
 
 
-def _alive(program: Program, labels: Mapping[str, str]) -> str:
-    beats = heartbeats("scheduler", labels)
+def _alive(program: Program, labels: Mapping[str, str], engine: Engine) -> str:
+    beats = heartbeats("scheduler", labels, engine=engine)
     if program == "scheduler":
         return f"{beats} > 0"
-    own = heartbeats("dag_processor", labels)
+    own = heartbeats("dag_processor", labels, engine=engine)
     # Where no DAG processor has ever reported, as in Airflow 2, the scheduler parses DAGs.
     return f"({own} > 0) or (({beats} > 0) unless on ({ID}) ({own}))"
 
 
-def _increase(family: str, window: str, labels: Mapping[str, str]) -> str:
-    return EXACT.increase(FAMILY + family, queries.selector(labels), queries.window_of(window))
+def _increase(family: str, window: str, labels: Mapping[str, str], engine: Engine) -> str:
+    seconds, selector = queries.window_of(window), queries.selector(labels)
+    if engine is EXACT:
+        return EXACT.increase(FAMILY + family, selector, seconds)
+    # With stock each start of the collector begins new series (label boot), which do not fall and have no zero.
+    length = seconds if isinstance(seconds, str) else f"{seconds}s"
+    now = f"last_over_time({FAMILY}{family}{selector}[{length}])"
+    before = f"last_over_time({FAMILY}{family}{selector}[{GAP}s] offset {length})"
+    return f"{now} - ({before} or {now} * 0)"

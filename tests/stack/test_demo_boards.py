@@ -156,6 +156,7 @@ NOT_OF_LEDGER: Final = {
     (FLEET, "Queue wait"): _OTHER,
     (FLEET, "Records per minute"): _TIME,
     (FLEET, "CPU of runs"): _TIME,
+    (FLEET, "Peak memory of runs: p95"): "memory is not in the ledger",
     (FLEET, "Jobs, 24 h"): "last success and memory: " + _TIME,
     (JOB, "Last success"): _TIME,
     (JOB, "Running now"): _NOW,

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from batchtel_dashboards import airflow_queries as own
 from batchtel_dashboards.boards import variables
-from batchtel_dashboards.boards.airflow_timers import SHARES, timer
+from batchtel_dashboards.boards.airflow_panels import (
+    PIPELINE,
+    PROGRAMS,
+    SHARES,
+    TASKS,
+    count,
+    gauge,
+    per_minute,
+    timer,
+)
 from batchtel_dashboards.boards.board import Board, Section
 from batchtel_dashboards.boards.panels import (
     ANY_IS_BAD,
@@ -27,16 +35,11 @@ from batchtel_dashboards.engines import Engine
 
 _KEEP: Final = "${airflow:queryparam}&${environment:queryparam}&${service:queryparam}"
 _DAG: Final = Link("DAG", f"/d/batch-airflow-dag?{_KEEP}&{TIME}")
-_TASKS: Final = Link(
-    "Airflow tasks", f"/d/batch-airflow-tasks?${{environment:queryparam}}&${{service:queryparam}}&{TIME}"
-)
-_PIPELINE: Final = Link("Pipeline health", f"/d/batch-pipeline?{TIME}")
-_PROGRAMS: Final = {"scheduler": "scheduler", "dag_processor": "DAG processor", "triggerer": "triggerer"}
 _ALIVE: Final[Limits] = ((None, "red"), (1, "green"))
 
 
 def board(engine: Engine) -> Board:
-    """Return the board for one way of adding up; Airflow's own metrics are read in the same way for both."""
+    """Return the board for one way of adding up."""
     return Board(
         title="Batch: Airflow cluster",
         description="Does Airflow itself work: does it schedule, parse, and have space for tasks? It reads Airflow's "
@@ -44,26 +47,29 @@ def board(engine: Engine) -> Board:
         sources=(PROMETHEUS,),
         variables=(variables.airflow(), variables.environment(), variables.service()),
         sections=(
-            Section("Scheduler", [*_alive(), *_parsing(), *_tries()]),
-            Section("Operators", _operators()),
-            Section("Executor pool", [*_slots(), *_jobs()]),
+            Section("Scheduler", [*_alive(engine), *_parsing(engine), *_tries(engine)]),
+            Section("Operators", _operators(engine)),
+            Section("Executor pool", [*_slots(engine), *_jobs(engine)]),
             Section("DAG stats: the runs of all DAGs", _runs(engine)),
         ),
     )
 
 
-def _alive() -> list[Panel]:
-    beats = [Query(own.heartbeats(program, AIRFLOW), f"{{{{{own.ID}}}}} {name}") for program, name in _PROGRAMS.items()]
+def _alive(engine: Engine) -> list[Panel]:
+    beats = [
+        Query(own.heartbeats(program, AIRFLOW, engine=engine), f"{{{{{own.ID}}}}} {name}")
+        for program, name in PROGRAMS.items()
+    ]
     return [
         single(
             Text(
                 "Scheduler heartbeat",
                 "Heartbeats of all schedulers within 5 minutes, of the Airflow that has fewest. One scheduler has "
                 "up to 60. Red at 0: nothing is scheduled, or its metrics do not arrive. Look here first.",
-                (_PIPELINE,),
+                (PIPELINE,),
             ),
             "none",
-            f"min ({own.heartbeats('scheduler', AIRFLOW)})",
+            f"min ({own.heartbeats('scheduler', AIRFLOW, engine=engine)})",
             _ALIVE,
             decimals=0,
         ),
@@ -72,7 +78,7 @@ def _alive() -> list[Panel]:
                 "Heartbeats of each program",
                 "Heartbeats within the 5 minutes before each point. A line at 0 is a program that has stopped; a line "
                 "that halves is one of two that has. Airflow 2 has no DAG processor: its scheduler parses DAGs.",
-                (_PIPELINE,),
+                (PIPELINE,),
             ),
             "none",
             beats,
@@ -82,9 +88,10 @@ def _alive() -> list[Panel]:
     ]
 
 
-def _parsing() -> list[Panel]:
+def _parsing(engine: Engine) -> list[Panel]:
     return [
-        _gauge(
+        gauge(
+            engine,
             "Dagbag size",
             "How many DAGs the last full parse found. A fall is a bundle or folder that is missing, or files that no "
             "longer import.",
@@ -92,7 +99,8 @@ def _parsing() -> list[Panel]:
             NO_LIMIT,
             program="dag_processor",
         ),
-        _gauge(
+        gauge(
+            engine,
             "DAG processing total parse time",
             "Seconds for one parse of all DAG files. Yellow from 30 s, the default interval between two parses: "
             "changes are noticed late from there on. Red from 80 s on.",
@@ -101,7 +109,8 @@ def _parsing() -> list[Panel]:
             unit="s",
             program="dag_processor",
         ),
-        _gauge(
+        gauge(
+            engine,
             "Dagbag import errors",
             "DAG files that do not import. Their DAGs keep their last version, or are missing. Red from the first "
             "one on; the DAG processor's log has the traceback.",
@@ -109,7 +118,8 @@ def _parsing() -> list[Panel]:
             ANY_IS_BAD,
             program="dag_processor",
         ),
-        _count(
+        count(
+            engine,
             "Zombies killed, 24 h",
             "Tasks that Airflow failed for missing heartbeats within 24 hours: their worker or process was lost. Red "
             "from the first one on. No data if there never was one.",
@@ -119,16 +129,18 @@ def _parsing() -> list[Panel]:
     ]
 
 
-def _tries() -> list[Panel]:
+def _tries(engine: Engine) -> list[Panel]:
     return [
-        _count(
+        count(
+            engine,
             "Total successful tasks, 24 h",
             "Tasks that succeeded within 24 hours, each mapped task and each run counted. Compare it with the days "
             "before by moving the time of the board.",
             "ti_successes",
             NO_LIMIT,
         ),
-        _count(
+        count(
+            engine,
             "Total failed tasks, 24 h",
             "Tries that failed within 24 hours. Airflow counts each try, also where another follows; the board "
             "Airflow tasks has the tasks that stay failed. Red from the first one on.",
@@ -138,16 +150,18 @@ def _tries() -> list[Panel]:
     ]
 
 
-def _operators() -> list[Panel]:
+def _operators(engine: Engine) -> list[Panel]:
     return [
-        _per_minute(
+        per_minute(
+            engine,
             "Operator success rate per minute",
             "Tasks that succeeded a minute, by class of their operator. 0 for all of them while DAGs should run means "
             "that no task ends well.",
             "operator_successes",
             "operator_name",
         ),
-        _per_minute(
+        per_minute(
+            engine,
             "Operator failure rate per minute",
             "Tries that failed a minute, by class of their operator, also where another try follows. One class that "
             "fails alone points to what it connects to. No line for a class that never failed.",
@@ -157,10 +171,11 @@ def _operators() -> list[Panel]:
     ]
 
 
-def _slots() -> list[Panel]:
+def _slots(engine: Engine) -> list[Panel]:
     executor, pool, legend = ("executor_class_name",), ("pool_name",), f"{{{{{own.ID}}}}} {{{{pool_name}}}}"
     return [
-        _gauge(
+        gauge(
+            engine,
             "Executor open slots",
             "Tasks that executors can start at once, over all executors. Red at 0: nothing more starts until a task "
             "ends. `parallelism` of each scheduler is the most.",
@@ -169,7 +184,8 @@ def _slots() -> list[Panel]:
             by=executor,
             width=6,
         ),
-        _gauge(
+        gauge(
+            engine,
             "Executor queued tasks",
             "Tasks that executors have accepted and not started, over all executors. One that stays above 0 while "
             "slots are open is a worker that is missing.",
@@ -178,7 +194,8 @@ def _slots() -> list[Panel]:
             by=executor,
             width=6,
         ),
-        _gauge(
+        gauge(
+            engine,
             "Executor running tasks",
             "Tasks that executors run now, over all executors. Sensors that are deferred or rescheduled are not "
             "among them.",
@@ -187,7 +204,8 @@ def _slots() -> list[Panel]:
             by=executor,
             width=6,
         ),
-        _gauge(
+        gauge(
+            engine,
             "Pool starving tasks",
             "Tasks that are ready and find no open slot in their pool. Red from the first one on: the pool is too "
             "small, or its slots are occupied by tasks that hang.",
@@ -201,20 +219,21 @@ def _slots() -> list[Panel]:
                 "Pool open slots",
                 "Slots of each pool that are open. At 0 tasks of the pool wait, whatever the executor has open. A gap "
                 "is a scheduler without heartbeats.",
-                (_TASKS,),
+                (TASKS,),
             ),
             "none",
-            [Query(own.gauge("pool_open_slots", by=pool, labels=AIRFLOW), legend)],
+            [Query(own.gauge("pool_open_slots", by=pool, labels=AIRFLOW, engine=engine), legend)],
             ((None, "red"), (1, "green")),
             width=8,
         ),
     ]
 
 
-def _jobs() -> list[Panel]:
+def _jobs(engine: Engine) -> list[Panel]:
     how = "Since Airflow 2.6 the class is not sent, and all of them are one line, job."
     return [
-        _per_minute(
+        per_minute(
+            engine,
             "Jobs started per minute",
             "Airflow's own jobs that started: schedulers, triggerers, DAG processors, on Airflow 2 also one for each "
             f"task. {how} Starts of Airflow 3 without a deploy are restarts.",
@@ -222,7 +241,8 @@ def _jobs() -> list[Panel]:
             "job_name",
             width=8,
         ),
-        _per_minute(
+        per_minute(
+            engine,
             "Jobs ended per minute",
             f"The same jobs that ended in order. {how} Fewer ends than starts are jobs that were killed. No data if "
             "none ever ended.",
@@ -233,14 +253,9 @@ def _jobs() -> list[Panel]:
     ]
 
 
-def _per_minute(title: str, description: str, family: str, label: str, *, width: int = 12) -> Panel:
-    query = Query(own.per_minute(family, by=(label,), labels=AIRFLOW), f"{{{{{label}}}}}")
-    return chart(Text(title, description, (_TASKS, _PIPELINE)), "cpm", [query], width=width)
-
-
 def _runs(engine: Engine) -> list[Panel]:
     def own_timer(title: str, family: str, description: str) -> Panel:
-        return timer(Text(title, f"{description} {_ALL_DAGS}", (_DAG,)), family, AIRFLOW)
+        return timer(Text(title, f"{description} {_ALL_DAGS}", (_DAG,)), family, AIRFLOW, engine=engine)
 
     lasted = [
         Query(own.run_duration(share, labels=SERVICE, airflow=AIRFLOW, engine=engine), name) for share, name in SHARES
@@ -275,24 +290,3 @@ def _runs(engine: Engine) -> list[Panel]:
 _ALL_DAGS: Final = (
     "The buckets of all DAGs are added up, then p50, p95 and p99 are read; a line at the top bound is a lower limit."
 )
-
-
-def _gauge(
-    title: str,
-    description: str,
-    family: str,
-    limits: Limits,
-    *,
-    unit: str = "none",
-    program: own.Program = "scheduler",
-    by: Sequence[str] = (),
-    width: int = 4,
-) -> Panel:
-    text = Text(title, f"{description} No data while its {_PROGRAMS[program]} has no heartbeats.", (_TASKS,))
-    query = f"sum ({own.gauge(family, by=by, labels=AIRFLOW, program=program)})"
-    return single(text, unit, query, limits, width=width)
-
-
-def _count(title: str, description: str, family: str, limits: Limits) -> Panel:
-    query = own.added(family, "1d", labels=AIRFLOW)
-    return single(Text(title, description, (_TASKS,)), "none", query, limits, decimals=0)

@@ -7,7 +7,7 @@ from typing import Final
 from batchtel_dashboards import airflow_queries as own
 from batchtel_dashboards import panel_queries
 from batchtel_dashboards.boards import variables
-from batchtel_dashboards.boards.airflow_timers import SHARES, timer
+from batchtel_dashboards.boards.airflow_panels import SHARES, timer
 from batchtel_dashboards.boards.board import Board, Section
 from batchtel_dashboards.boards.panels import TIME, Link, Panel, Query, Text, chart
 from batchtel_dashboards.boards.sources import PROMETHEUS
@@ -23,7 +23,7 @@ _CLUSTER: Final = Link(
 
 
 def board(engine: Engine) -> Board:
-    """Return the board for one way of adding up; Airflow's own metrics are read in the same way for both."""
+    """Return the board for one way of adding up."""
     return Board(
         title="Batch: Airflow DAG",
         description="How long do the runs of a DAG last, how late do they start, and which task is it? It reads "
@@ -48,6 +48,7 @@ def _runs(engine: Engine) -> list[Panel]:
     ]
     return [
         _timer(
+            engine,
             "Success DAG run duration",
             "dagrun_duration_success",
             "Runs that succeeded. Compare it with the limit of the DAG's SLA; a step up that stays is a change of "
@@ -55,6 +56,7 @@ def _runs(engine: Engine) -> list[Panel]:
             (_JOB,),
         ),
         _timer(
+            engine,
             "Failed DAG run duration",
             "dagrun_duration_failed",
             "Runs that failed. Short ones fail at their first task; ones as long as the good ones fail at the last.",
@@ -82,6 +84,7 @@ def _runs(engine: Engine) -> list[Panel]:
             style="bars",
         ),
         _timer(
+            engine,
             "DAG run dependency check time",
             "dagrun_dependency_check",
             "How long the scheduler needs to find what a run can start next. It grows with the number of tasks, and "
@@ -89,6 +92,7 @@ def _runs(engine: Engine) -> list[Panel]:
             (_CLUSTER,),
         ),
         _timer(
+            engine,
             "DAG run schedule delay",
             "dagrun_schedule_delay",
             "From the time at which a run is due to its start. If all DAGs are late it is the scheduler, if one is it "
@@ -99,7 +103,7 @@ def _runs(engine: Engine) -> list[Panel]:
 
 
 def _tasks(engine: Engine) -> list[Panel]:
-    finished = own.added("ti_finish", "$__interval", by=("state",), labels=DAG)
+    finished = own.added("ti_finish", "$__interval", by=("state",), labels=DAG, engine=engine)
     return [
         chart(
             Text(
@@ -132,7 +136,11 @@ def _tasks(engine: Engine) -> list[Panel]:
     ]
 
 
-def _timer(title: str, family: str, description: str, links: tuple[Link, ...]) -> Panel:
+def _timer(engine: Engine, title: str, family: str, description: str, links: tuple[Link, ...]) -> Panel:
     return timer(
-        Text(title, f"{description} Of the runs in one step of the chart.", links), family, DAG, by=("dag_id",)
+        Text(title, f"{description} Of the runs in one step of the chart.", links),
+        family,
+        DAG,
+        by=("dag_id",),
+        engine=engine,
     )

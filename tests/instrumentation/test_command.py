@@ -24,6 +24,7 @@ TREE = [
     "config variables",
     "dashboards build",
     "dashboards check",
+    "dashboards publish",
     "demo",
     "doctor",
     "jobs check",

@@ -9,7 +9,7 @@ from typing import Any, Final
 CHART: Final = {"__rate_interval": "5m", "__interval": "5m", "__interval_ms": "300000"}
 """Variables of Grafana itself, for a chart with 5 minutes between two points."""
 
-ALL: Final = {"environment": ".*", "service": ".*", "job": ".*", "step": ".*", "objective": "0.99"}
+ALL: Final = {"environment": ".*", "service": ".*", "airflow": ".*", "job": ".*", "step": ".*", "objective": "0.99"}
 """The variables of a board on which a reader has chosen nothing."""
 
 

@@ -25,6 +25,7 @@ from batchtel_dashboards.boards.variables import STEP
 from batchtel_dashboards.engines import Engine
 
 _DAG: Final = variables.to_board("DAG", "batch-job")
+_OWN: Final = variables.to_board("Airflow DAG", "batch-airflow-dag")
 _ROW: Final = variables.to_board("DAG", "batch-job", '${__data.fields["job_name"]}')
 _SERIES: Final = variables.to_board("DAG", "batch-job", "${__field.labels.job_name}")
 _FAILED: Final = ("failure", "timeout", "lost", "dead_letter")
@@ -124,7 +125,7 @@ def _trends(engine: Engine) -> list[Panel]:
                 "Tasks that ended, by status",
                 "Each bar is the number of tasks that ended since the bar before, over all runs; bars add up. A retry "
                 "that follows is no end.",
-                (_DAG,),
+                (_DAG, _OWN),
             ),
             "none",
             [Query(f"{ended} > 0", "{{status}}")],

@@ -8,7 +8,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard as dashboards
 from grafana_foundation_sdk.models import dashboard
 
-from batchtel_dashboards import queries
+from batchtel_dashboards import airflow_queries, queries
 from batchtel_dashboards.boards.panels import TIME, Link, reference
 from batchtel_dashboards.boards.sources import PROMETHEUS
 from batchtel_dashboards.queries import Pattern
@@ -18,6 +18,10 @@ SERVICE: Final[Mapping[str, str]] = {**ENVIRONMENT, "job": Pattern("$service")}
 JOB: Final[Mapping[str, str]] = {**SERVICE, "job_name": Pattern("$job")}
 STEP: Final[Mapping[str, str]] = {**JOB, "step_name": Pattern("$step")}
 """Labels of what the variables select, for the queries of panels."""
+
+AIRFLOW: Final[Mapping[str, str]] = {airflow_queries.ID: Pattern("$airflow")}
+DAG: Final[Mapping[str, str]] = {**AIRFLOW, "dag_id": Pattern("$job")}
+"""The same for Airflow's own metrics."""
 
 WHO: Final[Sequence[str]] = ("deployment_environment_name", "job", "job_name")
 """The labels that a reader needs to identify a job."""
@@ -44,6 +48,16 @@ def job() -> dashboards.QueryVariable:
 def step() -> dashboards.QueryVariable:
     """Return the variable of steps."""
     return _several("step", "Step", _STEPS, JOB, "step_name")
+
+
+def airflow() -> dashboards.QueryVariable:
+    """Return the variable of Airflows, by the name that each gives its own metrics."""
+    return _several("airflow", "Airflow", f"{airflow_queries.FAMILY}scheduler_heartbeat", {}, airflow_queries.ID)
+
+
+def dag() -> dashboards.QueryVariable:
+    """Return the variable of DAGs; it has the name of that of jobs, so that links keep what is selected."""
+    return _several("job", "DAG", f"{airflow_queries.FAMILY}ti_finish", AIRFLOW, "dag_id")
 
 
 def text(name: str, label: str, description: str) -> dashboards.TextBoxVariable:

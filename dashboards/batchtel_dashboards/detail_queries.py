@@ -94,5 +94,7 @@ def environment_tag(labels: Mapping[str, str]) -> str:
     """
     runs = f"last_over_time({queries.total('batch.job.runs.started')}{queries.selector(labels)}[$__range])"
     environments = f"group by (deployment_environment_name) ({runs})"
-    tag = f'label_replace({environments}, "tag", "deployment.environment.name=$1", "deployment_environment_name", "(.+)")'
+    tag = (
+        f'label_replace({environments}, "tag", "deployment.environment.name=$1", "deployment_environment_name", "(.+)")'
+    )
     return f"{tag} and on () (count ({environments}) == 1)"

@@ -58,7 +58,8 @@ def _of_board(uid: str, board: Board, boards: Mapping[str, Board]) -> Iterator[s
     # Panels of a collapsed row have places of their own: what is below the row moves when it opens.
     for group in (board.get("panels", []), *(panel.get("panels", []) for panel in board.get("panels", []))):
         yield from _grid(group)
-    yield from _of_variables(board)
+    if panels:
+        yield from _of_variables(board)
     existing = {one: _names(content) for one, content in boards.items()}
     for link in board.get("links", []):
         yield from (f"link {link.get('title')!r} {why}" for why in link_rules.of_link(link.get("url", ""), existing))

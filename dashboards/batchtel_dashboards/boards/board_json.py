@@ -38,7 +38,7 @@ def parsed(text: str) -> Board:
     """Return the board of a text, without keys that are null.
 
     Raises:
-        ValueError: the text is not JSON, or is not the JSON of a board; the message says where.
+        ValueError: the text is not JSON, or is not the JSON of a board; the message has the place.
     """
     try:
         content = _without_null(json.loads(text))

@@ -125,8 +125,8 @@ def _of_queries(panel: Board, board: Board) -> Iterator[str]:
     read = {board_json.source(panel, target) for target in targets}
     if wrong := {kind for kind, _ in read} - {source.plugin for source in SOURCES}:
         yield f"reads data sources that batchtel does not have: {sorted(map(str, wrong))}"
-    known = {source.uid for source in SOURCES} | _GRAFANA
-    for uid in sorted({uid for _, uid in read if uid and not _used(uid)} - known):
+    existing = {source.uid for source in SOURCES} | _GRAFANA
+    for uid in sorted({uid for _, uid in read if uid and not _used(uid)} - existing):
         yield f"reads the data source with the uid {uid}, which does not exist; write a variable, such as ${{metrics}}"
     for name in _missing(targets, board):
         yield f"uses the variable {name}, which the board does not have"

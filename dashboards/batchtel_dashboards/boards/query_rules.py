@@ -23,7 +23,7 @@ _RUN_ID: Final = re.compile(r"\b(batch_)?run_id\b")
 _STRING: Final = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`')
 _LABELS: Final = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)")
 _SELECTOR: Final = re.compile(r"[{]|\b[a-zA-Z_:][\w:]*\b(?!\s*\()")
-_WORDS: Final = re.compile(
+_KEYWORDS: Final = re.compile(
     r"\b(and|or|unless|bool|offset|by|without|on|ignoring|group_left|group_right|inf|nan)\b", re.I
 )
 _ABSENT: Final = re.compile(r"\babsent(_over_time)?\s*\(")
@@ -86,7 +86,7 @@ def _plain(text: str) -> str:
     text = re.sub(r"#[^\n]*", blank, text)
     text = re.sub(r"\{[^{}]*\}", lambda match: "{" + " " * (len(match[0]) - 2) + "}", _VARIABLE.sub(blank, text))
     text = re.sub(r"\[[^\[\]]*\]", blank, text)
-    # The word stays, so that `or on (...)` is still seen as one.
+    # The `or` before them stays.
     return _LABELS.sub(blank, text)
 
 
@@ -122,7 +122,7 @@ def _reads(text: str) -> bool:
         text = text[: match.start()] + " 1 " + text[_right(text, match.end()) + 1 :]
     # A number may have a unit, and a function a name.
     text = re.sub(r"\b\d[\w.]*", " ", text)
-    return bool(_SELECTOR.search(_WORDS.sub(" ", text)))
+    return bool(_SELECTOR.search(_KEYWORDS.sub(" ", text)))
 
 
 def _is_zero_for_none(kind: object, options: Any) -> bool:

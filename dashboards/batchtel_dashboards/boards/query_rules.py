@@ -119,7 +119,11 @@ def _left(text: str, end: int) -> int:
 def _reads(text: str) -> bool:
     """Return whether an operand has a selector of series, but as something absent."""
     while match := _ABSENT.search(text):
-        text = text[: match.start()] + " 1 " + text[_right(text, match.end()) + 1 :]
+        depth, end = 1, match.end()
+        while end < len(text) and depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        text = f"{text[: match.start()]} 1 {text[end:]}"
     # A number may have a unit, and a function a name.
     text = re.sub(r"\b\d[\w.]*", " ", text)
     return bool(_SELECTOR.search(_KEYWORDS.sub(" ", text)))

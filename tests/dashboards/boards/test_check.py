@@ -173,6 +173,8 @@ OF_NOTHING: tuple[tuple[str, list[str]], ...] = (
     ("(sum(x) OR 0 * vector(1)) / 2".replace("OR", "or"), ["or 0 * vector(1)"]),
     ("sum by (or) (x) or absent(x{a='or'}) * 0", ["or absent(x{a='or'}) * 0"]),
     ('x{a="or vector(0)"}', []),
+    ("x or clamp_max(absent(sum(y) or z), 0)", ["or clamp_max(absent(sum(y) or z), 0)"]),
+    ("x or absent(", ["or absent("]),
     ("vector(0) or sum(x)", ["vector(0) or"]),
     (
         "x or on (a) label_replace(vector(0), 'a', 'b', '', '')",

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batchtel_dashboards import queries
+from batchtel_dashboards.boards import shipped
 from batchtel_dashboards.engines import EXACT
 from tests.dashboards.promtool import Case, evaluate
 from tests.dashboards.state_cases import lost_cases
+from tests.support import boards
 
 TOTAL = "batch_job_completions_total"
 COUNTED = queries.added("batch.job.completions", "10m")
 PLAIN = f"sum(increase({TOTAL}[10m]))"
+(FAILED,) = [
+    boards.substituted(query)
+    for title, query in boards.queries(json.loads(shipped.texts("exact")["batch-fleet"]))
+    if title == "Runs failed, 24 h"
+]
+WEEKEND = {
+    f'{TOTAL}{{status="failure"}}': "70x720 _x3780 70x1500",
+    f'{TOTAL}{{status="success"}}': "500x720 _x3780 500x1500",
+}
+"""12 hours, 63 hours without a sample, and then the same totals until the end: nothing has run in between."""
 
 CASES = (
     Case("a series is born with a zero and 4", {TOTAL: "_x59 0 4x20"}, COUNTED, "20m", {"{}": 4}),
@@ -37,6 +50,10 @@ CASES = (
         queries.added("batch.job.completions", "10m", by=["job_name"]),
         "20m",
         {'{job_name="load"}': 9},
+    ),
+    *(
+        Case(f"{at}: Runs failed, 24 h, after a weekend without a sample", WEEKEND, FAILED, at, {"{}": 0}, "1m")
+        for at in ("76h", "94h", "98h")
     ),
     Case(
         "the median of a histogram that is born with two runs of a nightly job",

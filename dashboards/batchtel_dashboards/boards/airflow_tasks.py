@@ -26,8 +26,8 @@ from batchtel_dashboards.engines import Engine
 
 _DAG: Final = variables.to_board("DAG", "batch-job")
 _OWN: Final = variables.to_board("Airflow DAG", "batch-airflow-dag")
-_ROW: Final = variables.to_board("DAG", "batch-job", '${__data.fields["job_name"]}')
-_SERIES: Final = variables.to_board("DAG", "batch-job", "${__field.labels.job_name}")
+_ROW: Final = variables.to_board("DAG", "batch-job", variables.ROW)
+_SERIES: Final = variables.to_board("DAG", "batch-job", variables.SERIES)
 _FAILED: Final = ("failure", "timeout", "lost", "dead_letter")
 _OPEN: Final = ("running", "retrying")
 _WHO: Final = ("deployment_environment_name", "job", "job_name", "step_name")

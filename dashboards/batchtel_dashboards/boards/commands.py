@@ -11,7 +11,7 @@ import click
 
 from batchtel.cli.main import Failure
 from batchtel_dashboards.boards import check as rules_of_boards
-from batchtel_dashboards.boards import provisioning, publication, shipped
+from batchtel_dashboards.boards import provisioning, publication, query_rules, shipped
 from batchtel_dashboards.boards.grafana import TOKEN, Grafana, GrafanaError, Kind
 from batchtel_dashboards.cli.parameters import AGGREGATION
 
@@ -71,8 +71,9 @@ def check(folder: Path | None, aggregation: str) -> None:
     """Check the shipped boards, or those in FOLDER, and print every problem.
 
     Rules: the uid is the name of the file; panels are within the 24 columns and do not overlap; each has a title, a
-    unit, thresholds, and a description; links lead to boards and variables that exist; no query shows 0 where
-    there is no data, adds quantiles up, or reads a run id from a metric.
+    unit, thresholds, and a description; links lead to boards and variables that exist, and encode what they pass;
+    data sources exist, and every variable is used; no panel shows 0 where there is no data, and no query adds
+    quantiles up, or reads a run id from a metric. PromQL is parsed if the package promql-parser is installed.
 
     \b
     Examples:
@@ -90,6 +91,8 @@ def check(folder: Path | None, aggregation: str) -> None:
     found = rules_of_boards.problems(texts)
     for problem in found:
         click.echo(problem)
+    if not query_rules.PARSED:
+        click.echo("PromQL is not parsed, because promql-parser is not installed: pip install promql-parser", err=True)
     if found:
         count = f"{len(found)} problem{'' if len(found) == 1 else 's'}"
         raise Failure(f"{count} in the boards in {place}; correct what is listed above", 1)

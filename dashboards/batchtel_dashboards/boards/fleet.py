@@ -27,9 +27,10 @@ from batchtel_dashboards.boards.variables import JOB as CHOSEN
 from batchtel_dashboards.boards.variables import WHO
 from batchtel_dashboards.engines import Engine
 
-_SERIES: Final = variables.to_board("Job", "batch-job", "${__field.labels.job_name}")
-_ROW: Final = variables.to_board("Job", "batch-job", '${__data.fields["job_name"]}')
+_SERIES: Final = variables.to_board("Job", "batch-job", variables.SERIES)
+_ROW: Final = variables.to_board("Job", "batch-job", variables.ROW)
 _SLA: Final = variables.to_board("SLA", "batch-sla")
+_SLA_OF_ROW: Final = variables.to_board("SLA", "batch-sla", variables.ROW)
 _HERE: Final = variables.to_board("Jobs", "batch-job")
 _NAMED: Final = "{{deployment_environment_name}} {{job_name}}"
 
@@ -285,7 +286,7 @@ def _jobs(engine: Engine) -> list[Panel]:
                 "SLA violations by job and rule, 24 h",
                 "Which rule of jobs.toml was violated how often. Red from the first violation on, also the first "
                 "one that a job ever had.",
-                (_SLA,),
+                (_SLA_OF_ROW,),
             ),
             [Column("violations", f"{violations} > 0", "none", ANY_IS_BAD)],
             width=8,

@@ -156,7 +156,7 @@ BINARIES: Final = (VICTORIALOGS, COLLECTOR, PROMETHEUS, ALERTMANAGER, JAEGER)
 
 
 def find(program: str) -> Path:
-    """Return the path of a built program: collector, prometheus, promtool, alertmanager, amtool, victorialogs or jaeger.
+    """Return the path of a built program: collector, prometheus, promtool, alertmanager, amtool and so on.
 
     Raises:
         UnavailableError: it is not built.

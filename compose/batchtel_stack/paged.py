@@ -45,7 +45,7 @@ def prepare(binary: Binary, go: Path, folder: Path) -> None:
 
 
 def _archive(release: str, binary: Binary, go: Path) -> Path:
-    command = [go, "mod", "download", "-json", release]
+    command: list[str | Path] = [go, "mod", "download", "-json", release]
     answer = subprocess.run(
         command, cwd=binary.module, env=toolchain.environment(), capture_output=True, text=True, check=False
     )

@@ -219,7 +219,8 @@ def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
         ),
         (
             "stack logs prom",
-            "PROGRAM: 'prom' is not prometheus, victorialogs, jaeger or collector; did you mean prometheus?",
+            "PROGRAM: 'prom' is not prometheus, alertmanager, victorialogs, jaeger or collector; "
+            "did you mean prometheus?",
         ),
         (
             "stack logs -n few",
@@ -227,7 +228,8 @@ def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
         ),
         (
             "stack build all",
-            "PROGRAM: 'all' is not victorialogs, collector, prometheus or jaeger; for example: batchtel stack build",
+            "PROGRAM: 'all' is not victorialogs, collector, prometheus, alertmanager or jaeger; "
+            "for example: batchtel stack build",
         ),
         (
             "config environments --origin",

@@ -70,7 +70,7 @@ def test_demo_json_and_keep(marked: Marked) -> None:
     assert f"batchtel stack status --data {data}" in stderr
     assert f"batchtel stack down --data {data}" in stderr
     assert marked.run("stack", "status", "--data", str(data)).returncode == 0
-    assert len(marked.left()) == 4
+    assert len(marked.left()) == 5
     assert marked.run("stack", "down", "--data", str(data)).returncode == 0
 
 

@@ -99,6 +99,7 @@ ALERTS: Final = (
         f"{{{{ $value | humanize }}}} runs of the last hour started and did not report an end ({WHERE}).",
         every_job(_lost, 60),
         keep=900,
+        by_absence=True,
     ),
     Alert(
         "BatchHeartbeatMissing",
@@ -108,6 +109,7 @@ ALERTS: Final = (
         f"The job runs for {{{{ $value | humanizeDuration }}}}, and its heartbeats have stopped ({WHERE}).",
         every_job(_silent, 120),
         keep=300,
+        by_absence=True,
     ),
     Alert(
         "BatchHighFailureRate",
@@ -126,6 +128,7 @@ ALERTS: Final = (
         "",
         each(_not_run),
         keep=900,
+        by_absence=True,
     ),
     Alert(
         "BatchDurationSLABreach",

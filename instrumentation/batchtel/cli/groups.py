@@ -50,9 +50,10 @@ def spool() -> None:
     epilog="Exit codes: 0 ok; 1 a program has ended by itself; 2 wrong input; 3 a program cannot be built or started.",
 )
 def stack() -> None:
-    """Start, watch and stop the stack on this machine: collector, Prometheus, VictoriaLogs and Jaeger on loopback.
+    """Start, watch and stop the stack on this machine.
 
-    It needs no containers and no root. The programs are built once from Go modules.
+    A collector, Prometheus, Alertmanager, VictoriaLogs and Jaeger listen on loopback. It needs no containers and no
+    root. The programs are built once from Go modules.
 
     \b
     Examples:

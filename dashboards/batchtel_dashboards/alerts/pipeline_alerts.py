@@ -14,10 +14,11 @@ ALERTS: Final = (
     Alert(
         "BatchCollectorDown",
         "critical",
-        "A collector has exported no metrics of its own for 5 minutes, or none exports any.",
+        "A collector has exported no metrics of its own for 3 minutes, or none exports any.",
         f"Collector down: {_AT}",
-        f"No metrics of the collector itself for 5 minutes ({_AT}). Jobs keep and spool what they can.",
-        pipeline(collector_queries.missing(), 120),
+        f"No metrics of the collector itself for 3 minutes ({_AT}). Jobs keep and spool what they can.",
+        # Sooner than BatchRunLost and BatchHeartbeatMissing of every job that runs, which it mutes.
+        pipeline(collector_queries.missing(silence="2m"), 60),
         keep=300,
     ),
     Alert(

@@ -15,6 +15,7 @@ from batchtel.cli.unknown import OF_OTHERS, RENAMED
 from tests.instrumentation.command_tree import GROUPS, LEAVES
 
 TREE = [
+    "alerts alertmanager",
     "alerts list",
     "alerts rules",
     "config check",

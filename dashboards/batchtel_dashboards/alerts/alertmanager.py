@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import yaml
 
-from batchtel_dashboards.alerts import job_alerts, pipeline_alerts, work_alerts
+from batchtel_dashboards.alerts import job_alerts, pipeline_alerts, receivers, work_alerts
+from batchtel_dashboards.alerts.receivers import Receivers
 
 HEAD: Final = "# Made by: batchtel alerts alertmanager\n"
 
@@ -22,6 +24,42 @@ alerts of another. Where both sides lack a label, they count as equal."""
 
 _WITHOUT_METRICS: Final = r"otlp_(grpc|http)/(loki|victorialogs|tempo|jaeger|vendor)"
 """Exporters of logs and traces: without them no metric is missing."""
+
+
+def text(teams: Iterable[str], rest: str, where: Receivers) -> str:
+    """Return a whole configuration: a team gets the alerts of its jobs, by their severity.
+
+    Args:
+        teams: the teams of the catalogue.
+        rest: the team that gets all other alerts: about collectors, and about jobs of no team.
+        where: the receivers of each team.
+    """
+    teams = sorted(set(teams))
+    collectors = {**_collectors(receivers.name(rest, "warning")), "routes": [_critical(rest)]}
+    own = [
+        {
+            "receiver": receivers.name(team, "warning"),
+            "matchers": [matcher("team", team)],
+            "routes": [_critical(team)],
+        }
+        for team in teams
+    ]
+    route = {
+        "receiver": receivers.name(rest, "warning"),
+        "group_by": list(OF_JOB),
+        "group_wait": "30s",
+        "group_interval": "5m",
+        "repeat_interval": "12h",
+        "routes": [collectors, *own, _critical(rest)],
+    }
+    everybody = sorted({*teams, rest})
+    document = {
+        "route": route,
+        "inhibit_rules": inhibitions(),
+        "receivers": [where.of(team, severity) for team in everybody for severity in ("critical", "warning")],
+    }
+    settings = where.global_settings()
+    return dumped({"global": settings, **document} if settings else document)
 
 
 def local() -> str:
@@ -62,6 +100,11 @@ def matcher(label: str, *values: str) -> str:
         return f'{label}=~"{"|".join(values)}"'
     text = values[0].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'{label}="{text}"'
+
+
+def _critical(team: str) -> dict[str, Any]:
+    name = receivers.name(team, "critical")
+    return {"receiver": name, "matchers": [matcher("severity", "critical")], "repeat_interval": "4h"}
 
 
 def _collectors(receiver: str) -> dict[str, Any]:

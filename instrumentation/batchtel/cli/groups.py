@@ -107,10 +107,11 @@ def dashboards() -> None:
     epilog="Exit codes: 0 ok; 2 the catalogue has problems or cannot be read; 3 no database of time zones.",
 )
 def alerts() -> None:
-    """Print alert rules for Prometheus, about jobs and about the collectors.
+    """Print alert rules for Prometheus, about jobs and about the collectors, and who gets them.
 
     \b
     Examples:
       batchtel alerts rules --catalogue jobs.toml > alerts.yaml    the rule file
+      batchtel alerts alertmanager > alertmanager.yaml             grouping, muting and receivers
       batchtel alerts list                                         what each alert means
     """

@@ -61,6 +61,9 @@ COMMANDS: Final = {
         "rules": Entry(
             "batchtel_dashboards.alerts.commands:rules", "Print the alert rules, a rule file of Prometheus."
         ),
+        "alertmanager": Entry(
+            "batchtel_dashboards.alerts.commands:alertmanager", "Print the configuration of Alertmanager."
+        ),
         "list": Entry("batchtel_dashboards.alerts.commands:list_alerts", "List each alert and its meaning."),
     },
     "config": {

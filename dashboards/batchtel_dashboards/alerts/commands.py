@@ -45,8 +45,8 @@ def rules(catalogue: Path | None, aggregation: str, runbooks: str) -> None:
 
 
 @click.command(
-    epilog="Exit codes: 0 ok; 2 the catalogue has problems or cannot be read, or an option is missing; 3 no database of "
-    "time zones."
+    epilog="Exit codes: 0 ok; 2 the catalogue has problems or cannot be read, or an option is missing; "
+    "3 no database of time zones."
 )
 @click.option("--catalogue", type=FilePath(), metavar="FILE", help="The jobs.toml with teams; none if not given.")
 @click.option(

@@ -10,6 +10,9 @@ from batchtel_dashboards.alerts.scopes import pipeline
 
 _AT: Final = "{{ with $labels.instance }}{{ . }}{{ else }}all{{ end }}"
 
+_MUTING: Final = 1200
+"""Seconds for which an alert is kept that mutes others: longer than those are kept, which may have fired meanwhile."""
+
 ALERTS: Final = (
     Alert(
         "BatchCollectorDown",
@@ -17,9 +20,9 @@ ALERTS: Final = (
         "A collector has exported no metrics of its own for 3 minutes, or none exports any.",
         f"Collector down: {_AT}",
         f"No metrics of the collector itself for 3 minutes ({_AT}). Jobs keep and spool what they can.",
-        # Sooner than BatchRunLost and BatchHeartbeatMissing of every job that runs, which it mutes.
+        # Before the condition of BatchRunLost holds for every job that runs.
         pipeline(collector_queries.missing(silence="2m"), 60),
-        keep=300,
+        keep=_MUTING,
     ),
     Alert(
         "BatchQueueFilling",
@@ -37,7 +40,7 @@ ALERTS: Final = (
         f"Nothing is delivered to {{{{ $labels.exporter }}}} by {_AT}",
         f"{{{{ $value | humanize }}}} bytes or requests are queued, and none was delivered for 10 minutes ({_AT}).",
         pipeline(collector_queries.stuck("10m"), 60),
-        keep=300,
+        keep=_MUTING,
     ),
     Alert(
         "BatchDataRejected",

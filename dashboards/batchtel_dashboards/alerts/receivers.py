@@ -14,7 +14,7 @@ _TEXT: Final = (
     "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ .Annotations.description }}\n{{ .Annotations.runbook_url }}\n"
     "{{ end }}"
 )
-"""A template of Alertmanager: what each alert of a notification says."""
+"""A template of Alertmanager: the text about each alert of a notification."""
 
 
 class Receivers(NamedTuple):

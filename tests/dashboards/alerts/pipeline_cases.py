@@ -36,7 +36,7 @@ CASES: Final = (
         "BatchCollectorDown",
         "one of two collectors is away from minute 10 to 30",
         {queue("prod"): "0x40 _x80 0x100", queue("dev"): "0x400"},
-        {"10m": [], "12m45s": [], "13m": [down("prod")], "30m": [down("prod")], "36m": []},
+        {"10m": [], "12m45s": [], "13m": [down("prod")], "30m": [down("prod")], "49m": [down("prod")], "51m": []},
     ),
     AlertCase(
         "BatchCollectorDown",
@@ -80,7 +80,7 @@ CASES: Final = (
                     "900 bytes or requests are queued, and none was delivered for 10 minutes (prod).",
                 )
             ],
-            "37m": [],
+            "52m": [],
         },
     ),
     AlertCase(

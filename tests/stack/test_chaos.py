@@ -112,13 +112,6 @@ class Bench:
         """Wait until Alertmanager has no such alert."""
         until(f"the end of {alert}", lambda: None if self.states(alert) else True, SECONDS)
 
-    def wait_until_all_is_written(self, *jobs: str) -> None:
-        """Wait until Prometheus has the end of the last run of each job."""
-        success = queries.succeeded({"job_name": queries.Pattern("|".join(jobs))})
-        running = queries.last_reached("job", "running", {"job_name": queries.Pattern("|".join(jobs))})
-        ended = f"count(({success}) >= on (job_name) max by (job_name) ({running}))"
-        until("the ends of runs", lambda: self.stack.stores.prometheus.value(ended) == len(jobs) or None, SECONDS)
-
     def states(self, alert: str) -> dict[str, str]:
         """Return job -> state of an alert in Alertmanager: active or suppressed."""
         found = json.loads(fetch(f"{self.stack.alertmanager}/api/v2/alerts"))
@@ -226,14 +219,15 @@ def test_each_failure_is_notified_and_resolved(bench: Bench) -> None:
         running[job].communicate("\n", timeout=60)
     assert bench.start("late", GOOD).wait(60) == 0
     assert bench.start("killed", GOOD).wait(60) == 0
-    bench.wait_until_all_is_written("hung", "slow", "killed", "late")
+    # Alertmanager does not notify the end of an alert that is muted at that time, as these are without a collector.
+    bench.wait_for(*(Notified(alert, job, "resolved") for job, alert in EXPECTED.items()))
+    notified = bench.webhook.notified
+    assert [one for one in notified if one.job == "healthy"] == []
+    assert [one for one in notified if (one.alert, one.job) == ("BatchHeartbeatMissing", "killed")] == []
+
     bench.wait_for_no("BatchCollectorDown")
     before = len(bench.webhook.notified)
     bench.stack.programs["collector"].stop(signal.SIGKILL)
     bench.wait_for(Notified("BatchCollectorDown", "", "firing"), after=before)
     bench.stack.programs["collector"].__enter__()
     bench.wait_for(Notified("BatchCollectorDown", "", "resolved"), after=before)
-    bench.wait_for(*(Notified(alert, job, "resolved") for job, alert in EXPECTED.items()))
-    notified = bench.webhook.notified
-    assert [one for one in notified if one.job == "healthy"] == []
-    assert [one for one in notified if (one.alert, one.job) == ("BatchHeartbeatMissing", "killed")] == []

@@ -1,5 +1,5 @@
 # Nothing is needed beforehand but Python >= 3.11 and the package registries: uv comes from PATH or into .bootstrap/, Python
-# packages from uv.lock, and the stack's four programs are built once from Go modules into the user's cache.
+# packages from uv.lock, and the stack's five programs are built once from Go modules into the user's cache.
 
 UV_VERSION := 0.13.8
 UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)

@@ -55,7 +55,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       rollup     run_rollup beside the stock pipeline: CPU, acknowledgement, memory, recovery  20 minutes
       stack      memory of the local stack, idle and while the demo runs                     2 minutes
       airflow    a DAG of 100 tasks with the plugin and without, collector up and hanging    8 minutes
-      build      the first build of the four programs, in caches of its own     12 minutes of CPU, 4 GB
+      build      the first build of all programs, in caches of its own          13 minutes of CPU, 4 GB
 
     \b
     Examples:

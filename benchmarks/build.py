@@ -1,4 +1,4 @@
-"""Group `build`: the first build of the four programs, in empty caches of its own."""
+"""Group `build`: the first build of all programs, in empty caches of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchtel_stack.binaries import BINARIES
 from benchmarks.report import Column, Goal, Report
 
 GOAL: Final = 360.0
-"""Seconds for all four, on two cores."""
+"""Seconds for all, on two cores."""
 
 _COLUMNS: Final = (
     Column("programs", "programs", "text"),
@@ -29,7 +29,7 @@ _ALL: Final = tuple(binary.name for binary in BINARIES)
 
 
 def measure(folder: Path, progress: Callable[[str], None], names: Sequence[str] = _ALL) -> Report:
-    """Build the named programs from nothing; `folder` holds all caches, 4 GB for the four, and is emptied."""
+    """Build the named programs from nothing; `folder` holds all caches, 4 GB for all, and is emptied."""
     report = Report("build", "First build, cold: nothing cached, downloads included", _COLUMNS)
     progress(f"building {', '.join(names)}; its own progress follows")
     caches = {name: str(folder / name) for name in ("XDG_CACHE_HOME", "GOCACHE", "GOMODCACHE")}
@@ -48,7 +48,7 @@ def measure(folder: Path, progress: Callable[[str], None], names: Sequence[str] 
         size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
     report.rows.append({"programs": ", ".join(names), "wall_s": wall, "cpu_s": cpu, "caches_bytes": size})
     if set(names) == set(_ALL):
-        report.goals.append(Goal("seconds for the four programs", wall, GOAL))
+        report.goals.append(Goal("seconds for all programs", wall, GOAL))
     return report
 
 

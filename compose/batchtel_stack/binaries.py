@@ -1,12 +1,12 @@
-"""The four programs of the stack that are built from Go modules, and where the user's cache keeps them.
+"""The five programs of the stack that are built from Go modules, and where the user's cache keeps them.
 
 Each has a Go module of its own, next to this file or in the collector's package: `go.mod`, `go.sum` and, for the
 collector, the generated main package. `go install pkg@version` cannot replace that: it refuses
 modules with replace lines. None of them is under the AGPL or a source-available licence; a test reads their LICENSE.
 
-All require the same versions of modules as the collector, where their code compiles with them, and a test checks it:
-Go then compiles these once. Prometheus is the release that the collector's receiver contains, which
-leaves 11 of 245 seconds.
+Prometheus and Jaeger require the same versions of modules as the collector, where their code compiles with them, and a
+test checks it: Go then compiles these once. Prometheus is the release that the collector's receiver contains, which
+leaves 11 of 245 seconds. VictoriaLogs shares few of them; Alertmanager requires later ones.
 
 `python -m batchtel_stack.binaries` prints `name=path` of everything that is built.
 """
@@ -17,7 +17,7 @@ import hashlib
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +60,7 @@ class Binary:
         programs: name of each executable -> Go package.
         tags: Go build tags.
         own: folders of batchtel's own Go modules, by which go.mod replaces their names.
+        pages: `MODULE@VERSION/PATH` -> text of web pages that a released module embeds and does not contain.
     """
 
     name: str
@@ -68,11 +69,13 @@ class Binary:
     programs: Mapping[str, str]
     tags: tuple[str, ...] = ()
     own: tuple[Path, ...] = ()
+    pages: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """Return 12 hex digits over everything that decides what is built, Go's minor version and the CPU included."""
         digest = hashlib.sha256()
         parts = [platform.machine(), str(GO_MINIMUM[:2]), *FLAGS, *self.tags, *map(str, sorted(self.programs.items()))]
+        parts += map(str, sorted(self.pages.items()))
         digest.update("\n".join(parts).encode())
         for folder in (self.module, *self.own):
             for file in sorted(folder.rglob("*")):
@@ -131,13 +134,29 @@ JAEGER: Final = Binary(
     module=_MODULES / "jaeger",
     programs={"jaeger": "github.com/jaegertracing/jaeger/cmd/jaeger"},
 )
+_PAGE: Final = "<!doctype html><title>Alertmanager</title><p>This build has no page; the API is under /api/v2.</p>\n"
 
-BINARIES: Final = (VICTORIALOGS, COLLECTOR, PROMETHEUS, JAEGER)
+ALERTMANAGER: Final = Binary(
+    name="alertmanager",
+    version="0.35.0",
+    module=_MODULES / "alertmanager",
+    programs={
+        "alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager",
+        "amtool": "github.com/prometheus/alertmanager/cmd/amtool",
+    },
+    # npm builds its two pages for releases; go:embed fails without them.
+    pages={
+        f"github.com/prometheus/alertmanager@v0.35.0/ui/app/dist/{name}/index.html": _PAGE
+        for name in ("elm", "mantine")
+    },
+)
+
+BINARIES: Final = (VICTORIALOGS, COLLECTOR, PROMETHEUS, ALERTMANAGER, JAEGER)
 """In the order in which they are built: the one with the fewest modules is compiled while others are fetched."""
 
 
 def find(program: str) -> Path:
-    """Return the path of a built program: collector, prometheus, promtool, victorialogs or jaeger.
+    """Return the path of a built program: collector, prometheus, promtool, alertmanager, amtool and so on.
 
     Raises:
         UnavailableError: it is not built.

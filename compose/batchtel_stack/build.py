@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from batchtel_collector.check import cache
-from batchtel_stack import children, sigterm, toolchain
+from batchtel_stack import children, paged, sigterm, toolchain
 from batchtel_stack.binaries import BINARIES, FLAGS, Binary
 from batchtel_stack.errors import UnavailableError
 from batchtel_stack.lock import Lock
@@ -79,6 +79,7 @@ class _Build:
         self._lock = Lock(cache.folder() / "bin" / f"{binary.name}.lock")
         self._go: subprocess.Popen[bytes] | None = None
         self._partial: Path | None = None
+        self._copy: Path | None = None
 
     @property
     def active(self) -> bool:
@@ -103,8 +104,9 @@ class _Build:
             children.kill_group(self._go.pid, signal.SIGKILL)
             self._go.wait()
             self._go = None
-        if self._partial is not None:
-            shutil.rmtree(self._partial, ignore_errors=True)
+        for folder in (self._partial, self._copy):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
         self._lock.release()
 
     def _start(self) -> None:
@@ -112,14 +114,23 @@ class _Build:
             self._partial = Path(tempfile.mkdtemp(prefix=f".{self.binary.name}-", dir=self.binary.folder().parent))
             self.binary.log().parent.mkdir(parents=True, exist_ok=True)
             self.binary.log().unlink(missing_ok=True)
+        elif self.binary.pages:
+            self._copy = Path(tempfile.mkdtemp(prefix=f".{self.binary.name}-", dir=self.binary.folder().parent))
+            paged.prepare(self.binary, self.go, self._copy)
         self.step.state, self.step.started, self.step.log = self.stage, time.monotonic(), self.binary.log()
         with self.binary.log().open("ab") as output:
             self._go = children.start(
-                self._command(), output=output, folder=self.binary.module, environment=toolchain.environment()
+                self._command(),
+                output=output,
+                folder=self._copy or self.binary.module,
+                environment=toolchain.environment(),
             )
 
     def _command(self) -> list[str | Path]:
         tags, packages = f"-tags={','.join(self.binary.tags)}", self.binary.programs.values()
+        if self.stage == _STAGES[0] and self.binary.pages:
+            # `go list` fails on the missing pages.
+            return [self.go, "mod", "download"]
         if self.stage == _STAGES[0]:
             # Unlike `go mod download`, this fetches only modules that the programs contain, without output.
             return [self.go, "list", "-deps", "-f={{/* nothing */}}", "-mod=readonly", tags, *packages]

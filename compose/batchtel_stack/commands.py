@@ -76,9 +76,9 @@ def _notify(line: str) -> None:
 )
 @as_failures()
 def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
-    """Start collector, Prometheus, VictoriaLogs and Jaeger on loopback.
+    """Start collector, Prometheus, Alertmanager, VictoriaLogs and Jaeger on loopback.
 
-    The first call builds them, which needs 12 minutes of CPU time. They run until `batchtel stack down`.
+    The first call builds them, which needs 13 minutes of CPU time. They run until `batchtel stack down`.
 
     \b
     Examples:
@@ -99,7 +99,7 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
         if "exited" in states:
             gone = [status.name for status in stack.status() if status.state == "exited"]
             have = "has" if len(gone) == 1 else "have"
-            _notify(f"{', '.join(gone)} {have} ended since the last start; stopping the rest and starting all four")
+            _notify(f"{', '.join(gone)} {have} ended since the last start; stopping the rest and starting all")
             stack.stop()
         stack.start(notify=_notify)
     _print_statuses(stack.status())
@@ -127,7 +127,7 @@ def status(data: Path, as_json: bool) -> None:
             if one.state == "exited" and one.log is not None:
                 _notify(f"\n{one.name} has ended by itself. Its last lines:\n{output.quoted(one.log, _CRASH_LINES)}")
         if any(one.state == "exited" for one in statuses):
-            _notify(f"\nStart all four again: batchtel stack up{_options(data)}")
+            _notify(f"\nStart all again: batchtel stack up{_options(data)}")
     sys.exit(1 if any(one.state == "exited" for one in statuses) else 0)
 
 
@@ -148,7 +148,7 @@ def status(data: Path, as_json: bool) -> None:
 def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
     """Show what the programs of the stack have logged, or PROGRAM alone.
 
-    PROGRAM is prometheus, victorialogs, jaeger or collector.
+    PROGRAM is prometheus, alertmanager, victorialogs, jaeger or collector.
 
     \b
     Examples:
@@ -193,9 +193,9 @@ def down(data: Path) -> None:
 def build(names: tuple[str, ...]) -> None:
     """Build the programs of the stack into the cache, and print NAME=PATH of each.
 
-    Without PROGRAM, all: victorialogs, collector, prometheus and jaeger. `batchtel stack up`, `batchtel demo` and
-    `batchtel config check` use what is built. Progress goes to standard error. An interrupted build continues at the
-    next call.
+    Without PROGRAM, all: victorialogs, collector, prometheus, alertmanager and jaeger. `batchtel stack up`,
+    `batchtel demo` and `batchtel config check` use what is built. Progress goes to standard error. An interrupted
+    build continues at the next call.
 
     \b
     Examples:

@@ -38,6 +38,7 @@ class Ports:
     collector_metrics: int = _port(8888, "collector", "the collector's own metrics")
     collector_series: int = _port(8889, "collector", "with aggregation: stock, series that the collector reads back")
     prometheus: int = _port(9090, "prometheus", "queries and remote write")
+    alertmanager: int = _port(9093, "alertmanager", "alerts from Prometheus, and its API")
     victorialogs: int = _port(9428, "victorialogs", "queries and OTLP")
     jaeger: int = _port(16686, "jaeger", "queries")
     jaeger_grpc: int = _port(16685, "jaeger", "queries over gRPC")

@@ -1,4 +1,4 @@
-"""The four programs as the stack runs them: command line, environment, configuration files, readiness address."""
+"""The five programs as the stack runs them: command line, environment, configuration files, readiness address."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from batchtel.catalogue import reader
+from batchtel.catalogue.zones import NoZonesError
 from batchtel_collector.environment.durations_and_sizes import go_duration
 from batchtel_collector.environment.load import load
 from batchtel_collector.environment.merging import merge
@@ -19,10 +21,12 @@ from batchtel_collector.environment.model import Environment as Settings
 from batchtel_collector.environment.values import required_variables
 from batchtel_collector.render.configuration import render
 from batchtel_dashboards import rules
-from batchtel_stack.errors import WrongInputError
+from batchtel_dashboards.alerts import alertmanager, expected, rule_file
+from batchtel_dashboards.alerts.alert import Jobs
+from batchtel_stack.errors import UnavailableError, WrongInputError
 from batchtel_stack.ports import HOST, Ports
 
-PROGRAMS: Final = ("prometheus", "victorialogs", "jaeger", "collector")
+PROGRAMS: Final = ("prometheus", "alertmanager", "victorialogs", "jaeger", "collector")
 """Their names, in the order of their start: backends before the collector, which would retry."""
 
 _BACKENDS: Final = Path(__file__).parent / "backends"
@@ -82,6 +86,7 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
     Raises:
         InputError: the environment or its rendering is wrong.
         WrongInputError: a variable that it refers to is not set.
+        UnavailableError: its catalogue needs a database of time zones, and this machine has none.
     """
     environment = configured(options)
     retention = environment.retention
@@ -89,6 +94,7 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
         return (_collector(options, environment, boot),)
     return (
         _prometheus(options, environment),
+        _alertmanager(options),
         _victorialogs(options, retention.detail),
         _jaeger(options, go_duration(retention.detail)),
         _collector(options, environment, boot),
@@ -123,6 +129,7 @@ def replaced(options: Options) -> list[str]:
 def _prometheus(options: Options, environment: Settings) -> Program:
     file = options.data / "prometheus" / "prometheus.yml"
     port = options.ports.prometheus
+    alerts = options.data / "prometheus" / "alerts.yaml"
     arguments = [
         f"--config.file={file}",
         f"--storage.tsdb.path={options.data / 'prometheus' / 'tsdb'}",
@@ -137,11 +144,36 @@ def _prometheus(options: Options, environment: Settings) -> Program:
     text = _template(
         "prometheus.yml.j2",
         export_interval=go_duration(environment.export_interval),
-        rules=[str(rules.path())] if environment.aggregation == "stock" else [],
+        rules=[str(path) for path in (*([rules.path()] if environment.aggregation == "stock" else []), alerts)],
+        alertmanager=f"{HOST}:{options.ports.alertmanager}",
     )
-    return Program(
-        "prometheus", tuple(arguments), {file: text}, f"http://{HOST}:{port}", f"http://{HOST}:{port}/-/ready"
+    files = {file: text, alerts: rule_file.text(_expected(environment), environment.aggregation)}
+    return Program("prometheus", tuple(arguments), files, f"http://{HOST}:{port}", f"http://{HOST}:{port}/-/ready")
+
+
+def _expected(environment: Settings) -> Jobs:
+    catalogue = environment.catalogue
+    if catalogue is None or catalogue.file is None:
+        return ()
+    try:
+        return expected.jobs(reader.read(catalogue.file))
+    except NoZonesError as error:
+        raise UnavailableError(f"cannot compute the schedules of {catalogue.file}: {error}") from None
+
+
+def _alertmanager(options: Options) -> Program:
+    file = options.data / "alertmanager" / "alertmanager.yaml"
+    port = options.ports.alertmanager
+    arguments = (
+        f"--config.file={file}",
+        f"--storage.path={options.data / 'alertmanager'}",
+        f"--web.listen-address={HOST}:{port}",
+        # Empty: no cluster, which would listen on all addresses.
+        "--cluster.listen-address=",
+        "--log.level=warn",
     )
+    files = {file: alertmanager.local()}
+    return Program("alertmanager", arguments, files, f"http://{HOST}:{port}", f"http://{HOST}:{port}/-/ready")
 
 
 def _victorialogs(options: Options, retention: timedelta) -> Program:

@@ -66,8 +66,8 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self.notify(
-            f"Building {', '.join(self._states)} from source. This happens once: 12 minutes of CPU time and "
-            f"4 GB of Go's caches, all four together. Ctrl-C loses nothing."
+            f"Building {', '.join(self._states)} from source. This happens once: 13 minutes of CPU time and "
+            f"4 GB of Go's caches, all five together. Ctrl-C loses nothing."
         )
         if self._live:
             self._live.start()

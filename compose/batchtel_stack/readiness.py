@@ -15,7 +15,7 @@ from batchtel_stack.programs import Program
 from batchtel_stack.state import Process
 
 SECONDS: Final = 60.0
-"""All four answer within 5 s on two idle cores; ten times more is for a machine under load."""
+"""All answer within 5 s on two idle cores; ten times more is for a machine under load."""
 
 _LAST_LINES: Final = 15
 

@@ -1,4 +1,4 @@
-"""A stack: collector, Prometheus, VictoriaLogs and Jaeger on loopback, in one data folder."""
+"""A stack: collector, Prometheus, Alertmanager, VictoriaLogs and Jaeger on loopback, in one data folder."""
 
 from __future__ import annotations
 
@@ -53,13 +53,7 @@ class Stack:
         self.data = Path(os.path.abspath(data))
         self.ports = ports or Ports()
         self.options = Options(
-            self.data,
-            self.ports,
-            environment,
-            export_interval,
-            query_lookback_delta,
-            dict(overrides or {}),
-            only_collector,
+            self.data, self.ports, environment, export_interval, query_lookback_delta, overrides or {}, only_collector
         )
         self._lock = Lock(self.data / "stack.lock")
         self._started: dict[str, subprocess.Popen[bytes]] = {}
@@ -88,6 +82,11 @@ class Stack:
     def prometheus(self) -> str:
         """Address of Prometheus, e.g. http://127.0.0.1:9090."""
         return f"http://{HOST}:{self.ports.prometheus}"
+
+    @property
+    def alertmanager(self) -> str:
+        """Address of Alertmanager; its API is under /api/v2."""
+        return f"http://{HOST}:{self.ports.alertmanager}"
 
     @property
     def victorialogs(self) -> str:
@@ -145,7 +144,7 @@ class Stack:
                 stack.stop()
 
     def start(self, *, tied: bool = False, notify: Callable[[str], None] = lambda line: None) -> None:
-        """Build missing programs, start the four programs and return when all of them answer.
+        """Build missing programs, start the five programs and return when all of them answer.
 
         Args:
             tied: end the programs with the calling thread; otherwise they continue.
@@ -186,7 +185,7 @@ class Stack:
             return self._stop_all()
 
     def status(self) -> list[Status]:
-        """Return one status for each of the four programs, in the order of their start."""
+        """Return one status for each of the five programs, in the order of their start."""
         processes = {process.name: process for process in self._processes()}
         return [Status.of(name, processes.get(name)) for name in PROGRAMS]
 

@@ -34,7 +34,7 @@ def test_no_process_is_left(data: Path, number: signal.Signals, spawn: Spawn, ev
     owner = spawn([sys.executable, "-c", HOLD, str(data)])
     assert owner.stdout is not None
     assert owner.stdout.readline() == "up\n"
-    assert len(set(processes(data)) - {owner.pid}) == 4
+    assert len(set(processes(data)) - {owner.pid}) == 5
     owner.send_signal(number)
     owner.wait(timeout=30)
     eventually("no program is left", lambda: not processes(data), seconds=10)
@@ -43,11 +43,11 @@ def test_no_process_is_left(data: Path, number: signal.Signals, spawn: Spawn, ev
 def test_failure_inside_the_block_stops_everything(data: Path, ports: Ports) -> None:
     """An exception of the caller passes through, after the programs have been stopped."""
     with pytest.raises(ZeroDivisionError), Stack.running(data, ports, export_interval="1s") as stack:  # noqa: PT012
-        assert [status.state for status in stack.status()] == ["running"] * 4
-        assert len(processes(data)) == 4
+        assert [status.state for status in stack.status()] == ["running"] * 5
+        assert len(processes(data)) == 5
         raise ZeroDivisionError
     assert processes(data) == {}
-    assert [status.state for status in stack.status()] == ["stopped"] * 4
+    assert [status.state for status in stack.status()] == ["stopped"] * 5
 
 
 def test_second_start_is_refused(data: Path, ports: Ports) -> None:
@@ -56,10 +56,10 @@ def test_second_start_is_refused(data: Path, ports: Ports) -> None:
         with pytest.raises(UnavailableError) as refused:
             Stack(data, Ports.free()).start()
         assert str(refused.value) == (
-            f"the stack in {data} runs already (prometheus, victorialogs, jaeger, collector). "
+            f"the stack in {data} runs already (prometheus, alertmanager, victorialogs, jaeger, collector). "
             "Stop it: batchtel stack down"
         )
-        assert len(processes(data)) == 4
+        assert len(processes(data)) == 5
 
 
 def test_programs_do_not_report_about_themselves(data: Path, ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,8 @@ def test_wrong_settings_are_all_named() -> None:
         Ports().changed(["promethus=1", "victorialogs=70000", "jaeger=x", "otlp_grpc=9090"])
     assert str(wrong.value) == (
         "--port promethus=1: unknown port 'promethus'; choose from otlp_grpc, otlp_http, collector_health, "
-        "collector_metrics, collector_series, prometheus, victorialogs, jaeger, jaeger_grpc, jaeger_otlp\n"
+        "collector_metrics, collector_series, prometheus, alertmanager, victorialogs, jaeger, jaeger_grpc, "
+        "jaeger_otlp\n"
         "--port victorialogs=70000: '70000' is not a port; write victorialogs=19090 (1 to 65535)\n"
         "--port jaeger=x: 'x' is not a port; write jaeger=19090 (1 to 65535)\n"
         "port 9090 is given to otlp_grpc and prometheus; choose another: --port prometheus=N"

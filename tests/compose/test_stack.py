@@ -27,17 +27,20 @@ pytestmark = pytest.mark.usefixtures("built")
 
 
 def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> None:
-    """`up` returns when all four answer, `status` and `logs` report them, `down` leaves no process."""
+    """`up` returns when all five answer, `status` and `logs` report them, `down` leaves no process."""
     up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 0, up.stderr
     assert re.fullmatch(
-        rf"starting prometheus, victorialogs, jaeger, collector; data: {data}\n"
-        r"(\w+ is ready after \d+\.\d s: http://127\.0\.0\.1:\d+\n){4}"
+        rf"starting prometheus, alertmanager, victorialogs, jaeger, collector; data: {data}\n"
+        r"(\w+ is ready after \d+\.\d s: http://127\.0\.0\.1:\d+\n){5}"
         rf"send with: export OTEL_EXPORTER_OTLP_ENDPOINT=http://127\.0\.0\.1:{ports.otlp_http}\n",
         up.stderr,
     )
     with urllib.request.urlopen(f"http://127.0.0.1:{ports.prometheus}/-/ready") as answer:
         assert answer.status == 200
+    for page in ("/", "/ui/"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports.alertmanager}{page}") as answer:
+            assert "This build has no page; the API is under /api/v2." in answer.read().decode()
 
     status = batchtel("stack", "status", "--data", data, "--json")
     assert status.returncode == 0
@@ -64,12 +67,12 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     assert logs.stdout.splitlines() == output.tail(output.path(data, "jaeger"), 1) != []
 
     down = batchtel("stack", "down", "--data", data)
-    assert (down.returncode, down.stderr) == (0, "stopped prometheus, victorialogs, jaeger, collector\n")
+    assert (down.returncode, down.stderr) == (0, "stopped prometheus, alertmanager, victorialogs, jaeger, collector\n")
     assert processes(data) == {}
     assert batchtel("stack", "down", "--data", data).stderr == f"nothing runs in {data}\n"
     assert [entry["state"] for entry in json.loads(batchtel("stack", "status", "--data", data, "--json").stdout)] == [
         "stopped"
-    ] * 4
+    ] * 5
 
 
 def test_wrong_input_is_reported_before_anything_is_built(
@@ -101,7 +104,7 @@ def test_wrong_input_is_reported_before_anything_is_built(
 
 
 def test_only_ports_of_the_table_on_loopback(batchtel: Batchtel, data: Path, ports: Ports) -> None:
-    """The four programs listen on exactly the ports of the table, all of them on 127.0.0.1."""
+    """The five programs listen on exactly the ports of the table, all of them on 127.0.0.1."""
     assert batchtel("stack", "up", "--data", data, *options(ports)).returncode == 0
     found = {address for pid in processes(data) for address in _listening(pid)}
     batchtel("stack", "down", "--data", data)
@@ -110,7 +113,7 @@ def test_only_ports_of_the_table_on_loopback(batchtel: Batchtel, data: Path, por
 
 
 def test_crash_is_reported_and_repaired(batchtel: Batchtel, data: Path, ports: Ports, eventually: Eventually) -> None:
-    """`status` names a program that has ended, with the end of its log and exit code 1; `up` starts all four again."""
+    """`status` names a program that has ended, with the end of its log and exit code 1; `up` starts all again."""
     batchtel("stack", "up", "--data", data, *options(ports))
     (pid,) = [pid for pid, line in processes(data).items() if "/jaeger " in line]
     os.kill(pid, signal.SIGKILL)
@@ -124,13 +127,13 @@ def test_crash_is_reported_and_repaired(batchtel: Batchtel, data: Path, ports: P
     assert status.stderr.startswith("\njaeger has ended by itself. Its last lines:\n")
     assert status.stderr.endswith(
         f"  the last line\nThe whole log: {output.path(data, 'jaeger')}\n\n"
-        f"Start all four again: batchtel stack up --data {data} {' '.join(map(str, options(ports)))}\n"
+        f"Start all again: batchtel stack up --data {data} {' '.join(map(str, options(ports)))}\n"
     )
 
     up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 0
-    assert up.stderr.startswith("jaeger has ended since the last start; stopping the rest and starting all four\n")
-    assert len(processes(data)) == 4
+    assert up.stderr.startswith("jaeger has ended since the last start; stopping the rest and starting all\n")
+    assert len(processes(data)) == 5
     batchtel("stack", "down", "--data", data)
 
 

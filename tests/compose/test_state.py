@@ -45,7 +45,7 @@ def test_reused_process_id_is_not_ours(tmp_path: Path, own: Process) -> None:
     stale = replace(own, ticks=own.ticks - 1)
     state.write(tmp_path, State(Ports(), (stale,)))
     stack = Stack(tmp_path)
-    assert [status.state for status in stack.status()] == ["stopped", "stopped", "exited", "stopped"]
+    assert [status.state for status in stack.status()] == ["stopped", "stopped", "stopped", "exited", "stopped"]
     assert stack.stop() == []  # and this test continues
     assert state.read(tmp_path) is None
 

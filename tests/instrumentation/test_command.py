@@ -15,6 +15,7 @@ from batchtel.cli.unknown import OF_OTHERS, RENAMED
 from tests.instrumentation.command_tree import GROUPS, LEAVES
 
 TREE = [
+    "alerts alertmanager",
     "alerts list",
     "alerts rules",
     "config check",
@@ -220,7 +221,8 @@ def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
         ),
         (
             "stack logs prom",
-            "PROGRAM: 'prom' is not prometheus, victorialogs, jaeger or collector; did you mean prometheus?",
+            "PROGRAM: 'prom' is not prometheus, alertmanager, victorialogs, jaeger or collector; "
+            "did you mean prometheus?",
         ),
         (
             "stack logs -n few",
@@ -228,7 +230,8 @@ def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
         ),
         (
             "stack build all",
-            "PROGRAM: 'all' is not victorialogs, collector, prometheus or jaeger; for example: batchtel stack build",
+            "PROGRAM: 'all' is not victorialogs, collector, prometheus, alertmanager or jaeger; "
+            "for example: batchtel stack build",
         ),
         (
             "config environments --origin",

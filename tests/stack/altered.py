@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -22,29 +22,36 @@ class Altered(Stack):
 @contextmanager
 def altered(
     folder: Path,
-    changes: Mapping[str, tuple[str, str]] | None = None,
     overrides: Mapping[str, object] | None = None,
     arguments: Mapping[str, tuple[str, str]] | None = None,
+    *,
+    written: Callable[[Path, str], str] = lambda file, text: text,
+    query_lookback_delta: str | None = None,
 ) -> Iterator[Altered]:
     """Run the programs of a stack.
 
     Args:
         folder: everything that they write.
-        changes: program -> a text of its configuration, and what stands there instead.
         overrides: more settings of the environment.
         arguments: program -> one of its arguments, and what stands there instead.
+        written: what a configuration file contains, by its path and what it would contain.
+        query_lookback_delta: Prometheus' flag of that name.
     """
     ports = Ports.free()
-    options = Options(folder, ports, export_interval="1s", overrides=dict(overrides or {}))
+    options = Options(
+        folder,
+        ports,
+        export_interval="1s",
+        query_lookback_delta=query_lookback_delta,
+        overrides=dict(overrides or {}),
+    )
     stack = Altered(folder, ports)
     stack.programs = {}
     with ExitStack() as running:
         for program in programs(options, 0):
             for file, text in program.files.items():
-                old, new = (changes or {}).get(program.name, ("", ""))
-                assert old in text, f"{program.name}'s configuration has no {old!r}"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text.replace(old, new) if old else text, encoding="utf-8")
+                file.write_text(written(file, text), encoding="utf-8")
             old, new = (arguments or {}).get(program.name, ("", ""))
             assert not old or old in program.arguments, f"{program.name} has no argument {old!r}"
             own = [new if argument == old else argument for argument in program.arguments]

@@ -67,10 +67,11 @@ def test_demo_json_and_keep(marked: Marked) -> None:
     assert (run["ok"], run["logs"], run["traces"]) == (True, "victorialogs", "jaeger")
 
     (data,) = marked.folder.glob("batchtel-demo-*/stack")
+    assert "BatchHighFailureRate: hub_import: 100% of runs failed. 100% of the last hour's runs failed" in stderr
     assert f"batchtel stack status --data {data}" in stderr
     assert f"batchtel stack down --data {data}" in stderr
     assert marked.run("stack", "status", "--data", str(data)).returncode == 0
-    assert len(marked.left()) == 4
+    assert len(marked.left()) == 5
     assert marked.run("stack", "down", "--data", str(data)).returncode == 0
 
 

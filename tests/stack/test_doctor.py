@@ -157,7 +157,7 @@ def test_a_clock_that_is_off(played: Played, late: str, monkeypatch: pytest.Monk
 def small(tmp_path: Path) -> Iterator[Stack]:
     """A stack whose stores and whose collector have limits that no run fits into."""
     options = {"victorialogs": ("-loggerLevel=WARN", "-insert.maxFieldsPerLine=5")}
-    with altered(tmp_path, {}, {"series_limit": 1}, options) as stack:
+    with altered(tmp_path, {"series_limit": 1}, options) as stack:
         yield stack
 
 
@@ -214,7 +214,7 @@ def test_an_environment_that_does_not_list_the_canary(tmp_path: Path, monkeypatc
     """Where unknown jobs become `other`, the canary is counted as `other`, and the report has that."""
     catalogue = tmp_path / "jobs.toml"
     catalogue.write_text("[jobs.nightly_etl]\n", encoding="utf-8")
-    with altered(tmp_path, {}, {"unknown_jobs": "other", "catalogue": str(catalogue)}) as stack:
+    with altered(tmp_path, {"unknown_jobs": "other", "catalogue": str(catalogue)}) as stack:
         result, report = examine(stack, monkeypatch)
     assert (result.exit_code, wrong(report)) == (0, {})
     (message,) = [finding["message"] for finding in report["findings"] if finding["check"] == "run in Prometheus"]

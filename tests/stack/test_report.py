@@ -6,10 +6,19 @@ import io
 
 from rich.console import Console
 
-from batchtel_dashboards.stores import Record, Span
+from batchtel_dashboards.stores import Firing, Record, Span
 from batchtel_stack.demo import report
 from batchtel_stack.demo.one_run import OneRun
 from batchtel_stack.demo.play import Outcome
+
+
+def test_alerts_are_listed_with_their_reason() -> None:
+    """A line for each, by name and job; no alert is a line, too."""
+    texts = {"summary": "load: a run is lost", "description": "1 runs started."}
+    firing = [Firing("BatchRunLost", {"job_name": name}, texts) for name in ("load", "dump")]
+    line = "  BatchRunLost: load: a run is lost. 1 runs started."
+    assert report.alerts(firing) == ["these alerts fire:", line, line]
+    assert report.alerts([]) == ["no alert fires"]
 
 
 def test_text_of_a_job_is_shown_unchanged() -> None:

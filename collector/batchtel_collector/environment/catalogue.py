@@ -22,11 +22,13 @@ class Catalogue:
         jobs: the names of the jobs as label `job_name` has them, in the order of the file.
         owners: each owner of a job once.
         teams: each team of a job once.
+        file: where it was read; None for the empty one.
     """
 
     jobs: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
+    file: Path | None = None
 
 
 def read(path: Path, named_at: Place | None) -> tuple[Catalogue, list[Problem]]:
@@ -50,6 +52,7 @@ def read(path: Path, named_at: Place | None) -> tuple[Catalogue, list[Problem]]:
             _distinct(bounded(name) for name in jobs),
             _distinct(job.owner for job in jobs.values()),
             _distinct(job.team for job in jobs.values()),
+            path,
         ),
         [],
     )

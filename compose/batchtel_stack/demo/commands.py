@@ -95,6 +95,9 @@ def _target(environment: str | None, folder: Path, keep: bool, notify: Callable[
     if environment is None:
         with _stack(folder, keep, notify) as stack:
             yield Target.own(stack, EXPORT_INTERVAL)
+            # Rules are evaluated every export interval, and the stores have settled for two.
+            for line in report.alerts(stack.stores.prometheus.firing()):
+                notify(line)
             if keep:
                 _print_addresses(stack, notify)
         return
@@ -139,7 +142,8 @@ def _print(outcome: Outcome, as_json: bool) -> None:
 
 def _print_addresses(stack: Stack, notify: Callable[[str], None]) -> None:
     notify(
-        f"the stack runs on: Prometheus {stack.prometheus}, VictoriaLogs {stack.victorialogs}, Jaeger {stack.jaeger}"
+        f"the stack runs on: Prometheus {stack.prometheus}, Alertmanager {stack.alertmanager}, "
+        f"VictoriaLogs {stack.victorialogs}, Jaeger {stack.jaeger}"
     )
     notify(f"look at it:  batchtel stack status --data {stack.data}")
     notify(f"stop it:     batchtel stack down --data {stack.data}")

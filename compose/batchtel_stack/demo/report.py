@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from batchtel_dashboards.stores import Record, Span
+from batchtel_dashboards.stores import Firing, Record, Span
 from batchtel_stack.demo.compare import Comparison, Row
 from batchtel_stack.demo.one_run import OneRun
 from batchtel_stack.demo.play import Outcome, Series
@@ -63,6 +63,15 @@ def show(outcome: Outcome, console: Console) -> None:
         _show_series(outcome.series, console)
     for run in outcome.runs:
         _show_run(run, console)
+
+
+def alerts(firing: Sequence[Firing]) -> list[str]:
+    """Return lines about the alerts that fire: which, about which job, and why."""
+    if not firing:
+        return ["no alert fires"]
+    ordered = sorted(firing, key=lambda one: (one.alert, one.labels.get("job_name", "")))
+    whys = [(one, one.annotations.get("summary", ""), one.annotations.get("description", "")) for one in ordered]
+    return ["these alerts fire:", *(f"  {one.alert}: {summary}. {description}" for one, summary, description in whys)]
 
 
 def verdict(outcome: Outcome) -> str:

@@ -41,6 +41,7 @@ class Alert(NamedTuple):
         description: a sentence or two, a template of Prometheus with humanised values.
         conditions: the rules for a catalogue and an engine.
         keep: for how long it goes on firing after its condition has ended, in seconds: a flap is no second alert.
+        by_absence: whether it can fire only because no metrics arrive; a collector that is down mutes it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Alert(NamedTuple):
     description: str
     conditions: Callable[[Jobs, Engine], Iterator[Condition]]
     keep: int = 0
+    by_absence: bool = False
 
 
 class Job(NamedTuple):

@@ -1,4 +1,4 @@
-"""The commands `batchtel alerts rules` and `list`."""
+"""The commands `batchtel alerts rules`, `alertmanager` and `list`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from batchtel.catalogue.reader import CatalogueError, read
 from batchtel.catalogue.zones import NoZonesError
 from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
+from batchtel_dashboards.alerts import alertmanager as configuration
 from batchtel_dashboards.alerts import expected, links, rule_file
 from batchtel_dashboards.alerts.alert import Jobs
 from batchtel_dashboards.alerts.links import Links
+from batchtel_dashboards.alerts.receivers import KINDS, Receivers
 from batchtel_dashboards.cli.parameters import AGGREGATION
 
 
@@ -49,6 +51,64 @@ def rules(catalogue: Path | None, aggregation: str, runbooks: str, grafana: str)
     """
     leads = Links(runbooks.rstrip("/"), grafana.rstrip("/"))
     click.echo(rule_file.text(_jobs(catalogue), aggregation, leads), nl=False)
+
+
+@click.command(
+    epilog="Exit codes: 0 ok; 2 the catalogue has problems or cannot be read, or an option is missing; "
+    "3 no database of time zones."
+)
+@click.option("--catalogue", type=FilePath(), metavar="FILE", help="The jobs.toml with teams; none if not given.")
+@click.option(
+    "--critical",
+    type=click.Choice(KINDS),
+    multiple=True,
+    default=Receivers().critical,
+    show_default=True,
+    help="Where critical alerts go; repeatable.",
+)
+@click.option(
+    "--warning",
+    type=click.Choice(KINDS),
+    multiple=True,
+    default=Receivers().warning,
+    show_default=True,
+    help="Where all other alerts go; repeatable.",
+)
+@click.option(
+    "--rest",
+    default="platform",
+    show_default=True,
+    metavar="TEAM",
+    help="Team for alerts about collectors, and about jobs without a team.",
+)
+@click.option(
+    "--secrets",
+    default=Receivers().secrets,
+    show_default=True,
+    metavar="FOLDER",
+    help="Folder of the files TEAM-KIND, each with a key or an address, where Alertmanager runs.",
+)
+@click.option("--mail-domain", default="", metavar="DOMAIN", help="Mail goes to TEAM@DOMAIN, by smtp.DOMAIN.")
+def alertmanager(
+    catalogue: Path | None,
+    critical: tuple[str, ...],
+    warning: tuple[str, ...],
+    rest: str,
+    secrets: str,
+    mail_domain: str,
+) -> None:
+    """Print the configuration of Alertmanager: what is grouped, what mutes what, and which team gets it.
+
+    \b
+    Examples:
+      batchtel alerts alertmanager --catalogue jobs.toml > alertmanager.yaml
+      batchtel alerts alertmanager --critical pagerduty --warning email --mail-domain example.com
+    """
+    if "email" in (*critical, *warning) and not mail_domain:
+        raise Failure("email needs the domain of the teams' addresses; add for example --mail-domain example.com", 2)
+    teams = [job.team for job in _jobs(catalogue) if job.team]
+    where = Receivers(critical, warning, secrets.rstrip("/"), mail_domain)
+    click.echo(configuration.text(teams, rest, where), nl=False)
 
 
 @click.command("list", epilog="Exit codes: 0 ok.")

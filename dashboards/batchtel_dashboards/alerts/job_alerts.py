@@ -100,6 +100,7 @@ ALERTS: Final = (
         f"{{{{ $value | humanize }}}} runs of the last hour started and did not report an end ({WHERE}).",
         every_job(_lost, 60),
         keep=900,
+        by_absence=True,
     ),
     Alert(
         "BatchHeartbeatMissing",
@@ -109,6 +110,7 @@ ALERTS: Final = (
         f"The job runs for {{{{ $value | humanizeDuration }}}}, and its heartbeats have stopped ({WHERE}).",
         every_job(_silent, 120),
         keep=300,
+        by_absence=True,
     ),
     Alert(
         "BatchHighFailureRate",
@@ -127,6 +129,7 @@ ALERTS: Final = (
         "",
         each(_not_run),
         keep=900,
+        by_absence=True,
     ),
     Alert(
         "BatchDurationSLABreach",

@@ -10,15 +10,19 @@ from batchtel_dashboards.alerts.scopes import pipeline
 
 _AT: Final = "{{ with $labels.instance }}{{ . }}{{ else }}all{{ end }}"
 
+_MUTING: Final = 1200
+"""Seconds for which an alert is kept that mutes others: longer than those are kept, which may have fired meanwhile."""
+
 ALERTS: Final = (
     Alert(
         "BatchCollectorDown",
         "critical",
-        "A collector has exported no metrics of its own for 5 minutes, or none exports any.",
+        "A collector has exported no metrics of its own for 3 minutes, or none exports any.",
         f"Collector down: {_AT}",
-        f"No metrics of the collector itself for 5 minutes ({_AT}). Jobs keep and spool what they can.",
-        pipeline(collector_queries.missing(), 120),
-        keep=300,
+        f"No metrics of the collector itself for 3 minutes ({_AT}). Jobs keep and spool what they can.",
+        # Before the condition of BatchRunLost holds for every job that runs.
+        pipeline(collector_queries.missing(silence="2m"), 60),
+        keep=_MUTING,
     ),
     Alert(
         "BatchQueueFilling",
@@ -36,7 +40,7 @@ ALERTS: Final = (
         f"Nothing is delivered to {{{{ $labels.exporter }}}} by {_AT}",
         f"{{{{ $value | humanize }}}} bytes or requests are queued, and none was delivered for 10 minutes ({_AT}).",
         pipeline(collector_queries.stuck("10m"), 60),
-        keep=300,
+        keep=_MUTING,
     ),
     Alert(
         "BatchDataRejected",

@@ -140,6 +140,7 @@ ALERTS: Final = (
         "",
         each(_stale),
         keep=900,
+        by_absence=True,
     ),
     Alert(
         "BatchDataQualityLow",

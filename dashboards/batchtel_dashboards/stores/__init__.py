@@ -4,7 +4,7 @@ Each client translates a query of the interface into the language of its product
 error is a StoreError with the store, its address and its answer.
 """
 
-from batchtel_dashboards.stores.answers import Record, Sample, Span
+from batchtel_dashboards.stores.answers import Firing, Record, Sample, Span
 from batchtel_dashboards.stores.client import Access
 from batchtel_dashboards.stores.interfaces import Logs, Traces, Wanted
 from batchtel_dashboards.stores.jaeger import Jaeger
@@ -15,6 +15,7 @@ from batchtel_dashboards.stores.victorialogs import VictoriaLogs
 
 __all__ = [
     "Access",
+    "Firing",
     "Jaeger",
     "Logs",
     "Loki",

@@ -18,6 +18,15 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Firing:
+    """One alert that fires: its name, all labels and annotations."""
+
+    alert: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One log record.
 

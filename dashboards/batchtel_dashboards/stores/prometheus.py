@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchtel_dashboards.stores.answers import Sample
+from batchtel_dashboards.stores.answers import Firing, Sample
 from batchtel_dashboards.stores.client import Client
 
 
@@ -27,6 +27,15 @@ class Prometheus(Client):
         """Return the label set of every series of the last hours, the name as `__name__`."""
         series: list[dict[str, str]] = self.found("/api/v1/series", {"match[]": matcher, "limit": 0}, "data")
         return series
+
+    def firing(self) -> list[Firing]:
+        """Return the alerts that fire now."""
+        alerts: list[dict[str, Any]] = self.found("/api/v1/alerts", {}, "data", "alerts")
+        return [
+            Firing(one["labels"]["alertname"], one["labels"], one["annotations"])
+            for one in alerts
+            if one["state"] == "firing"
+        ]
 
     def rules(self) -> dict[str, float]:
         """Return the recording rules that it evaluates: name -> seconds between two evaluations."""

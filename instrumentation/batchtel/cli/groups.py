@@ -50,9 +50,10 @@ def spool() -> None:
     epilog="Exit codes: 0 ok; 1 a program has ended by itself; 2 wrong input; 3 a program cannot be built or started.",
 )
 def stack() -> None:
-    """Start, watch and stop the stack on this machine: collector, Prometheus, VictoriaLogs and Jaeger on loopback.
+    """Start, watch and stop the stack on this machine.
 
-    It needs no containers and no root. The programs are built once from Go modules.
+    A collector, Prometheus, Alertmanager, VictoriaLogs and Jaeger listen on loopback. It needs no containers and no
+    root. The programs are built once from Go modules.
 
     \b
     Examples:
@@ -108,10 +109,11 @@ def dashboards() -> None:
     epilog="Exit codes: 0 ok; 2 the catalogue has problems or cannot be read; 3 no database of time zones.",
 )
 def alerts() -> None:
-    """Print alert rules for Prometheus, about jobs and about the collectors.
+    """Print alert rules for Prometheus, about jobs and about the collectors, and who gets them.
 
     \b
     Examples:
       batchtel alerts rules --catalogue jobs.toml > alerts.yaml    the rule file
+      batchtel alerts alertmanager > alertmanager.yaml             grouping, muting and receivers
       batchtel alerts list                                         what each alert means
     """

@@ -154,7 +154,7 @@ def main() -> None:
     Examples:
       batchtel run -- ./nightly.sh         any command as a recorded run
       batchtel demo                        jobs, collector and stores on this machine, end to end
-      batchtel stack up                    collector, Prometheus, VictoriaLogs and Jaeger on loopback
+      batchtel stack up                    collector, stores and Alertmanager on loopback
       batchtel doctor                      what keeps a run from its stores
       batchtel config render --env local   the collector's configuration
     """

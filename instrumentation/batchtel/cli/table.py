@@ -49,7 +49,9 @@ COMMANDS: Final = {
         "send": Entry("batchtel.cli.spool:send", "Send what waits in a folder."),
     },
     "stack": {
-        "up": Entry("batchtel_stack.commands:up", "Start collector, Prometheus, VictoriaLogs and Jaeger."),
+        "up": Entry(
+            "batchtel_stack.commands:up", "Start collector, Prometheus, Alertmanager, VictoriaLogs and Jaeger."
+        ),
         "status": Entry("batchtel_stack.commands:status", "Show which programs run, and why one does not."),
         "logs": Entry("batchtel_stack.commands:logs", "Show what the programs have logged."),
         "down": Entry("batchtel_stack.commands:down", "Stop the stack and leave no process."),
@@ -58,6 +60,9 @@ COMMANDS: Final = {
     "alerts": {
         "rules": Entry(
             "batchtel_dashboards.alerts.commands:rules", "Print the alert rules, a rule file of Prometheus."
+        ),
+        "alertmanager": Entry(
+            "batchtel_dashboards.alerts.commands:alertmanager", "Print the configuration of Alertmanager."
         ),
         "list": Entry("batchtel_dashboards.alerts.commands:list_alerts", "List each alert and its meaning."),
     },

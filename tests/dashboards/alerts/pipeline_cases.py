@@ -16,7 +16,7 @@ def queue(instance: str, name: str = "size") -> str:
 def down(instance: str) -> Firing:
     """Return the alert about a collector; about all with an empty name."""
     at = instance or "all"
-    text = f"No metrics of the collector itself for 5 minutes ({at}). Jobs keep and spool what they can."
+    text = f"No metrics of the collector itself for 3 minutes ({at}). Jobs keep and spool what they can."
     return Firing({"instance": instance} if instance else {}, f"Collector down: {at}", text)
 
 
@@ -36,7 +36,7 @@ CASES: Final = (
         "BatchCollectorDown",
         "one of two collectors is away from minute 10 to 30",
         {queue("prod"): "0x40 _x80 0x100", queue("dev"): "0x400"},
-        {"10m": [], "14m": [], "15m30s": [down("prod")], "30m": [down("prod")], "36m": []},
+        {"10m": [], "12m45s": [], "13m": [down("prod")], "30m": [down("prod")], "49m": [down("prod")], "51m": []},
     ),
     AlertCase(
         "BatchCollectorDown",
@@ -44,7 +44,7 @@ CASES: Final = (
         {queue("prod"): "0x40 _x8 0x100"},
         {"12m": [], "14m": [], "16m": []},
     ),
-    AlertCase("BatchCollectorDown", "there has never been one", {}, {"1m": [], "5m": [down("")], "20m": [down("")]}),
+    AlertCase("BatchCollectorDown", "there has never been one", {}, {"45s": [], "1m": [down("")], "20m": [down("")]}),
     AlertCase(
         "BatchQueueFilling",
         "a queue is 60% full for 10 minutes",
@@ -80,7 +80,7 @@ CASES: Final = (
                     "900 bytes or requests are queued, and none was delivered for 10 minutes (prod).",
                 )
             ],
-            "37m": [],
+            "52m": [],
         },
     ),
     AlertCase(

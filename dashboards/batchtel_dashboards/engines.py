@@ -43,6 +43,10 @@ class Engine(ABC):
         """Return the greatest value of a maximum so far, per series."""
 
     @abstractmethod
+    def kept_maximum(self, metric: signals.Metric, selector: str) -> str:
+        """Return the same, also while a collector is away, for up to GAP seconds; for alerts about what is old."""
+
+    @abstractmethod
     def maximum_name(self, metric: signals.Metric) -> str:
         """Return the name of the series that has the greatest value of a maximum."""
 
@@ -77,6 +81,9 @@ class _Exact(Engine):
     def maximum(self, metric: signals.Metric, selector: str) -> str:
         return f"max without (instance) ({metric.prometheus_name}{selector})"
 
+    def kept_maximum(self, metric: signals.Metric, selector: str) -> str:
+        return f"max without (instance) (last_over_time({metric.prometheus_name}{selector}[{GAP}s]))"
+
     def maximum_name(self, metric: signals.Metric) -> str:
         return metric.prometheus_name
 
@@ -104,6 +111,10 @@ class _Stock(Engine):
 
     def maximum(self, metric: signals.Metric, selector: str) -> str:
         return f"{rules.maximum(metric)}{selector}"
+
+    def kept_maximum(self, metric: signals.Metric, selector: str) -> str:
+        # The rule reads what it has recorded itself for as long as that.
+        return self.maximum(metric, selector)
 
     def maximum_name(self, metric: signals.Metric) -> str:
         return rules.maximum(metric)

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from batchtel.schema import signals
 from batchtel_dashboards import rules
-from batchtel_dashboards.engines import EXACT, Engine, Level, Window
+from batchtel_dashboards.engines import EXACT, GAP, Engine, Level, Window
 from batchtel_dashboards.stores.client import quoted
 
 HistogramPart = Literal["count", "sum", "bucket"]
@@ -142,8 +142,13 @@ def silent(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engin
 
 
 def succeeded(labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
-    """PromQL: the Unix time of the last success of each job, for those that have ever succeeded."""
-    return f"max{by_clause(WHO['job'])} ({last_reached('job', 'success', labels, engine=engine)})"
+    """PromQL: the Unix time of the last success of each job, for those that have ever succeeded.
+
+    It is there for 6 hours while a collector is away.
+    """
+    row = signals.metric("batch.job.state.timestamp")
+    reached = engine.kept_maximum(row, selector({**labels, "state": "success"}))
+    return f"max{by_clause(WHO['job'])} ({reached})"
 
 
 def first_seen_before(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
@@ -155,9 +160,9 @@ def first_seen_before(window: str, labels: Mapping[str, str] = NO_LABELS, *, eng
 
 
 def never_seen(labels: Mapping[str, str], *, engine: Engine = EXACT) -> str:
-    """PromQL: 1 where no series has these labels, because no run has ever entered a state."""
+    """PromQL: 1 where no series has these labels for 6 hours, because no run has ever entered a state."""
     row = signals.metric("batch.job.state.timestamp")
-    return f"absent_over_time({engine.maximum_name(row)}{selector(labels)}[1h])"
+    return f"absent_over_time({engine.maximum_name(row)}{selector(labels)}[{GAP}s])"
 
 
 def live(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
@@ -186,8 +191,8 @@ def last_reached(level: Level, state: str, labels: Mapping[str, str] = NO_LABELS
 
 
 def newest_data(labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
-    """PromQL: the Unix time of the newest data that each job has reported."""
-    return engine.maximum(signals.metric("batch.job.data.timestamp"), selector(labels))
+    """PromQL: the Unix time of the newest data that each job has reported; for 6 hours while a collector is away."""
+    return engine.kept_maximum(signals.metric("batch.job.data.timestamp"), selector(labels))
 
 
 def last_evaluation(engine: Engine = EXACT) -> str:

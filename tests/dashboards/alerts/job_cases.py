@@ -101,7 +101,7 @@ CASES: Final = (
             **course(NIGHTLY, "1x420", "0x300 1x120", "0+15x300 4500x120", "0x420", "_"),
             **course({**DEV, "job_name": "nightly"}, "1x420", "0x100 1x320", "0+15x100 1500x320", "0x420", "_"),
         },
-        {"60m": [], "60m15s": [TOO_LONG], "75m": [TOO_LONG], "95m": []},
+        {"62m": [], "62m15s": [TOO_LONG], "75m": [TOO_LONG], "95m": []},
     ),
     AlertCase(
         "BatchDurationSLABreach",
@@ -210,6 +210,13 @@ CASES: Final = (
         "it never runs, then it does; the paused job is silent",
         {state("success"): "_x310 93000x40"},
         {"1495m": [], "1500m": [NEVER], "1545m": [NEVER], "1570m": []},
+        interval="5m",
+    ),
+    AlertCase(
+        "BatchNotRunRecently",
+        "the collector is away for 5 hours while it fires",
+        {state("success"): "60x302 _x60 60x10"},
+        {"1500m": [], "1505m": [late()], "1600m": [late()], "1800m": [late()]},
         interval="5m",
     ),
     AlertCase(

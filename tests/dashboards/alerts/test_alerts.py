@@ -14,13 +14,12 @@ from batchtel.catalogue.keys import Schedule
 from batchtel.catalogue.reader import parse
 from batchtel_dashboards.alerts import expected, rule_file
 from batchtel_dashboards.engines import ENGINES
-from tests.dashboards.alerts import job_cases, pipeline_cases, work_cases
+from tests.dashboards.alerts import history_cases, job_cases, pipeline_cases, schedule_cases, work_cases
 from tests.dashboards.alerts.alert_case import CATALOGUE, AlertCase, evaluate
 
 ROOT = Path(__file__).parents[3]
-CASES = [
-    (case, engine) for case in (*job_cases.CASES, *work_cases.CASES, *pipeline_cases.CASES) for engine in case.engines
-]
+MODULES = (job_cases, schedule_cases, work_cases, history_cases, pipeline_cases)
+CASES = [(case, engine) for module in MODULES for case in module.CASES for engine in case.engines]
 NAMES = [alert.name for alert in rule_file.ALERTS]
 
 

@@ -1,6 +1,6 @@
 """Deadlines of the catalogue in PromQL: which success is needed now, also after a clock change.
 
-PromQL knows UTC only. So a rule records, for each time zone and time of day, what clocks show there, as seconds; it has
+PromQL has UTC only. So a rule records, for each time zone and time of day, what clocks show there, as seconds; it has
 the clock changes of the next years. A deadline passes when that clock shows its time. Where clocks show the time twice,
 or leave it out, the record changes an hour earlier or later, so that the deadline is that of `batchtel.catalogue`.
 """
@@ -24,13 +24,13 @@ RECORD: Final = "batch_local_time:seconds"
 """Recorded: what clocks of the label `timezone` show, in seconds since they showed 1970-01-01 00:00."""
 
 FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
-"""Clock changes and dates are known from here on. A fixed time, so that the same catalogue makes the same file."""
+"""The first clock change and date that a rule has. A fixed time, so that the same catalogue makes the same file."""
 
 LAST_CHANGE: Final = datetime(2036, 1, 1, tzinfo=UTC)
-"""Until then clock changes are known."""
+"""Where its clock changes end."""
 
 LAST_DATE: Final = datetime(2031, 1, 1, tzinfo=UTC)
-"""Until then the dates of a schedule that is no weekly one are known."""
+"""Where its dates end, of a schedule that is no weekly one."""
 
 DAY: Final = 86400
 WEEK: Final = 7 * DAY
@@ -74,8 +74,8 @@ class Deadline(NamedTuple):
     def due(self) -> Iterator[str]:
         """Yield PromQL of Unix times: a job is late if its last success is before any of them.
 
-        While clocks are not advanced, a success up to an hour before the run was due counts, too: which offset it had
-        is not known.
+        While clocks are not advanced, a success up to an hour before the run was due counts, too: the rule does
+        not have the offset that was valid then.
         """
         if self.dates:
             steps = [f"{due} * (time() >= bool {at})" for at, due in self.dates[:1]]

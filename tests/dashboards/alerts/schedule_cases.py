@@ -128,7 +128,7 @@ CASES: Final = (
     ),
     AlertCase(
         "BatchDeadlineMissed",
-        "no run of a job without a schedule is ever known",
+        "no run of a job without a schedule is ever reported",
         {state("success", REPORT): "60x300"},
         {"1435m": [], "1440m": [NO_WEEKLY]},
         interval="5m",

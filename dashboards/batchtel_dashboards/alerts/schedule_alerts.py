@@ -40,7 +40,7 @@ def _missing(job: Job, engine: Engine) -> Iterator[Condition]:
 
 
 def _deadline(job: Job, engine: Engine) -> Iterator[Condition]:
-    """Yield the rules of a deadline: the run that was due before it has not succeeded, or no run has ever been reported."""
+    """Yield the rules of a deadline: the run that was due before it has not succeeded, or none was ever reported."""
     if job.deadline is None:
         return
     success = queries.succeeded({"job_name": job.name}, engine=engine)

@@ -28,6 +28,13 @@ class Engine(ABC):
         """Return what was added to a running total within `window` seconds, `offset` seconds ago, per series."""
 
     @abstractmethod
+    def growth(self, total: str, selector: str, window: int) -> str:
+        """Return the same for long windows, where only whether anything was added matters, per series.
+
+        Cheaper, and without what a collector that has been away for more than GAP seconds had added.
+        """
+
+    @abstractmethod
     def trend(self, total: str, selector: str) -> str:
         """Return what was added within one step of a chart, per series; for quantiles and heat maps.
 
@@ -51,8 +58,8 @@ class Engine(ABC):
         """Return the name of the series that has the greatest value of a maximum."""
 
     @abstractmethod
-    def live(self, level: Level, selector: str) -> str:
-        """Return how many runs of a job, or of a step, are live by their heartbeats, per series."""
+    def live(self, level: Level, selector: str, offset: int = 0) -> str:
+        """Return how many runs of a job, or of a step, are live by their heartbeats, `offset` seconds ago, per series."""
 
     @abstractmethod
     def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:
@@ -72,6 +79,11 @@ class _Exact(Engine):
         # increase() extrapolates, so its counts are no whole numbers. `or now`: an expired series starts again at 0.
         return f"sum without (instance) ((({now} - ({before} or {now} * 0)) >= 0) or {now} * 1)"
 
+    def growth(self, total: str, selector: str, window: int) -> str:
+        now = f"last_over_time({total}{selector}[{GAP}s])"
+        before = f"last_over_time({total}{selector}[{GAP}s] offset {window}s)"
+        return f"sum without (instance) (({now} - {before}) >= 0 or {now} * 1)"
+
     def trend(self, total: str, selector: str) -> str:
         return f"increase({total}{selector}[$__rate_interval])"
 
@@ -87,8 +99,8 @@ class _Exact(Engine):
     def maximum_name(self, metric: signals.Metric) -> str:
         return metric.prometheus_name
 
-    def live(self, level: Level, selector: str) -> str:
-        return f"round({self.increase(_beats(level), selector, rules.LIVE)} / {rules.LIVE})"
+    def live(self, level: Level, selector: str, offset: int = 0) -> str:
+        return f"round({self.increase(_beats(level), selector, rules.LIVE, offset)} / {rules.LIVE})"
 
     def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:
         return f"{which}_over_time({self.live(level, selector)}[{rules.LIVE}s:15s]{_offset(offset)})"
@@ -102,6 +114,9 @@ class _Stock(Engine):
 
     def increase(self, total: str, selector: str, window: Window, offset: int = 0) -> str:
         return f"sum_over_time({rules.increment(total)}{selector}[{_duration(window)}]{_offset(offset)})"
+
+    def growth(self, total: str, selector: str, window: int) -> str:
+        return self.increase(total, selector, window)
 
     def trend(self, total: str, selector: str) -> str:
         return self.increase(total, selector, "$__interval")
@@ -119,8 +134,8 @@ class _Stock(Engine):
     def maximum_name(self, metric: signals.Metric) -> str:
         return rules.maximum(metric)
 
-    def live(self, level: Level, selector: str) -> str:
-        return f"{rules.live(level)}{selector}"
+    def live(self, level: Level, selector: str, offset: int = 0) -> str:
+        return f"{rules.live(level)}{selector}{_offset(offset)}"
 
     def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:
         return f"{which}_over_time({rules.live(level)}{selector}[{rules.LIVE}s]{_offset(offset)})"

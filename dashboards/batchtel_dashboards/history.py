@@ -1,7 +1,7 @@
 """What jobs did before, in PromQL: recorded means of an hour, and the baseline that a job's own history gives.
 
 Prometheus keeps the means as series of their own, because a query over four weeks of totals is slow. A mean is compared
-with those of the same hour, of the same weekday in the last 4 weeks, or of the last 7 days where those have none.
+with those of the same hour, of the same weekday in the last 4 weeks, or of the last 7 days where those are too few.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def _baseline(mean: str, extreme: Literal["max", "min"]) -> str:
     of_weeks, of_days = (
         f"({extreme} by ({_BY}) ({means}) and count by ({_BY}) ({means}) >= {ENOUGH})" for means in (weeks, days)
     )
-    return f"{of_weeks} or {of_days}"
+    # Without a mean of last week a first Sunday would be compared with working days.
+    last_week = f"max by ({_BY}) ({_earlier(mean, extreme, 7 * 24, 1)})"
+    return f"{of_weeks} or ({of_days} and {last_week})"
 
 
 def _earlier(mean: str, extreme: str, hours: int, count: int) -> str:

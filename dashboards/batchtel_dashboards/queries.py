@@ -74,6 +74,12 @@ def added(
     )
 
 
+def has_grown(metric: str, window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the jobs that added anything to a counter within a window of days."""
+    growth = engine.growth(total(metric), selector(labels), _seconds(window))
+    return f"sum{by_clause(WHO['job'])} ({growth}) > 0"
+
+
 def total(metric: str, part: HistogramPart = "count") -> str:
     """Return the name in Prometheus of a counter, or of one of a histogram's totals.
 
@@ -180,7 +186,9 @@ def lost(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine =
     started = f"sum{by} ({engine.increase('batch_job_runs_started_total', series, seconds, rules.LIVE)})"
     ended = f"sum{by} ({engine.increase('batch_job_completions_total', series, seconds, rules.LIVE)})"
     alive = f"sum{by} ({engine.extreme_live('max', 'job', series)})"
-    at_start = f"sum{by} ({engine.extreme_live('min', 'job', series, seconds)})"
+    # Of a job that has just appeared, also after a restart of a collector, there is no zero that would be the least.
+    least, before = engine.extreme_live("min", "job", series, seconds), engine.live("job", series, seconds + rules.LIVE)
+    at_start = f"sum{by} ({least} and {before})"
     return f"clamp_min({started} + ({at_start} or {started} * 0) - ({ended} or {started} * 0) - {alive}, 0)"
 
 

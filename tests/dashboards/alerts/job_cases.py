@@ -150,6 +150,12 @@ CASES: Final = (
     AlertCase("BatchRunLost", "a run ends", COMPLETED, {"5m30s": [], "11m": [], "60m": []}),
     AlertCase(
         "BatchRunLost",
+        "the first five runs ever start at once, and end",
+        course(LOAD, "_x39 z 5x400", "_x39 z 0x40 5x400", "_x40 z 75+75x40 3075x400", "_x40 600x400", "_x81 1215x400"),
+        {"11m": [], "22m": [], "65m": [], "71m": [], "72m": [], "73m": [], "80m": []},
+    ),
+    AlertCase(
+        "BatchRunLost",
         "batchtel run reports the run that was killed",
         {ended(LOAD, "lost"): "_x59 z 1x400"},
         {"14m": [], "16m": [LOST], "70m": [LOST], "95m": []},

@@ -116,7 +116,9 @@ class _Stock(Engine):
         return f"sum_over_time({rules.increment(total)}{selector}[{_duration(window)}]{_offset(offset)})"
 
     def growth(self, total: str, selector: str, window: int) -> str:
-        return self.increase(total, selector, window)
+        # Two halves: promtool reads 10,000 samples of a query at most, and a week of minutes has more.
+        half = window // 2
+        return f"({self.increase(total, selector, half)} > 0 or {self.increase(total, selector, half, half)})"
 
     def trend(self, total: str, selector: str) -> str:
         return self.increase(total, selector, "$__interval")

@@ -26,22 +26,22 @@ BEFORE: Final = 35 * DAY
 """Runs before the first sample: their states are exported."""
 
 
-def processes(start: float, days: float) -> list[Process]:
-    """Return the processes of the collector: one restart of 2 minutes each 3 days, each second one a deploy.
+def processes(start: float, days: float, every: int = 3) -> list[Process]:
+    """Return the processes of the collector: a restart of 2 minutes each so many days, each second one a deploy.
 
     After a deploy the instance has another name, and its totals begin at zero.
     """
     found = [Process(0, start)]
-    for number in range(1, int(days // 3) + 1):
-        since = start + number * 3 * DAY - 11 * 3600 + number * 1234 // STEP * STEP
+    for number in range(1, int(days // every) + 1):
+        since = start + number * every * DAY - 11 * 3600 + number * 1234 // STEP * STEP
         found.append(Process(since, since + 2 * STEP, f"gateway-{number // 2}"))
     return found
 
 
-def simulate(promtool: Path, folder: Path, engine: str, start: datetime, days: float) -> list[Fired]:
+def simulate(promtool: Path, folder: Path, engine: str, start: datetime, days: float, every: int = 3) -> list[Fired]:
     """Return the alerts that fire within some days of the healthy fleet."""
     begin, minutes = int(start.timestamp()), round(days * DAY / STEP)
-    collectors = processes(begin, days)
+    collectors = processes(begin, days, every)
     samples = pipeline.healthy(minutes, [(one.since, one.begins) for one in collectors[1:]], begin)
     for job in FLEET:
         added = events(job.name, runs(job, begin - BEFORE, begin + minutes * STEP), heartbeats=job.heartbeats)
@@ -61,14 +61,14 @@ def main(arguments: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             found = simulate(binaries.find("promtool"), Path(folder), engine, MONTH, given.days)
         wrong += len(found)
-        print(
-            f"{engine}: {given.days:g} days from {MONTH:%Y-%m-%d}, {len(FLEET)} jobs, {len(found)} alerts "
-            f"({time.monotonic() - began:.0f} s)",
-            flush=True,
+        days = f"{given.days:g} days from {MONTH:%Y-%m-%d}"
+        sys.stdout.write(
+            f"{engine}: {days}, {len(FLEET)} jobs, {len(found)} alerts ({time.monotonic() - began:.0f} s)\n"
         )
         for one in found:
             at = MONTH + timedelta(seconds=one.since - MONTH.timestamp())
-            print(f"  {at:%Y-%m-%d %H:%M} {dict(one.labels)}")
+            sys.stdout.write(f"  {at:%Y-%m-%d %H:%M} {dict(one.labels)}\n")
+        sys.stdout.flush()
     return 1 if wrong else 0
 
 

@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 RUN := $(UV) run --locked --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults check format generate bench clean
+.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults test-alerts check format generate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 30
@@ -39,6 +39,11 @@ test-crash: $(UV) ## Kill the collector 200 times under load, and compare Promet
 test-faults: $(UV) ## Run the long outages, 15 minutes, against the real programs
 	@$(RUN) batchtel stack build > /dev/null
 	$(RUN) pytest -m faults
+
+test-alerts: $(UV) ## Simulate 30 days of a healthy fleet, 25 minutes with each engine, and a day with faults
+	@$(RUN) batchtel stack build > /dev/null
+	$(RUN) python -m tests.dashboards.alerts.simulation.healthy_month
+	$(RUN) python -m tests.dashboards.alerts.simulation.faults
 
 check: $(UV) ## Check format, lint, types and the lock file
 	$(UV) lock --check

@@ -148,6 +148,22 @@ def series_of_stock() -> str:
     return "max by (instance) (otelcol_deltatocumulative_streams_tracked)"
 
 
+def share_of_limits() -> str:
+    """PromQL: live series and remembered writers of each collector, as shares of their limits; the label is `limit`.
+
+    With stock there are series only, and no value where there is no limit.
+    """
+    exact = "otelcol_processor_run_rollup"
+    shares = {
+        "series": f"({exact}_series / ({exact}_series_limit > 0))"
+        " or (otelcol_deltatocumulative_streams_tracked / (otelcol_deltatocumulative_streams_limit > 0))",
+        "writer_streams": f"{exact}_writer_streams / ({exact}_writer_streams_limit > 0)",
+    }
+    return " or ".join(
+        f'label_replace(max by (instance) ({share}), "limit", "{limit}", "", "")' for limit, share in shares.items()
+    )
+
+
 def _grown(selector: str, label: str, window: str) -> str:
     return f"sum by (instance, {label}) ({_since(selector, window)})"
 

@@ -28,6 +28,13 @@ class Engine(ABC):
         """Return what was added to a running total within `window` seconds, `offset` seconds ago, per series."""
 
     @abstractmethod
+    def growth(self, total: str, selector: str, window: int) -> str:
+        """Return the same for long windows, where only whether anything was added matters, per series.
+
+        Cheaper, and without what a collector that has been away for more than GAP seconds had added.
+        """
+
+    @abstractmethod
     def trend(self, total: str, selector: str) -> str:
         """Return what was added within one step of a chart, per series; for quantiles and heat maps.
 
@@ -43,12 +50,16 @@ class Engine(ABC):
         """Return the greatest value of a maximum so far, per series."""
 
     @abstractmethod
+    def kept_maximum(self, metric: signals.Metric, selector: str) -> str:
+        """Return the same, also while a collector is away, for up to GAP seconds; for alerts about what is old."""
+
+    @abstractmethod
     def maximum_name(self, metric: signals.Metric) -> str:
         """Return the name of the series that has the greatest value of a maximum."""
 
     @abstractmethod
-    def live(self, level: Level, selector: str) -> str:
-        """Return how many runs of a job, or of a step, are live by their heartbeats, per series."""
+    def live(self, level: Level, selector: str, offset: int = 0) -> str:
+        """Return how many runs of a job or step were live by their heartbeats `offset` seconds ago, per series."""
 
     @abstractmethod
     def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:
@@ -70,6 +81,11 @@ class _Exact(Engine):
         # total of one that was away for longer than GAP. `or now`: an expired series starts again at 0.
         return f"sum without (instance) ((({now} - ({before} or {first})) >= 0) or {now} * 1)"
 
+    def growth(self, total: str, selector: str, window: int) -> str:
+        now = f"last_over_time({total}{selector}[{GAP}s])"
+        before = f"last_over_time({total}{selector}[{GAP}s] offset {window}s)"
+        return f"sum without (instance) (({now} - {before}) >= 0 or {now} * 1)"
+
     def trend(self, total: str, selector: str) -> str:
         return f"increase({total}{selector}[$__rate_interval])"
 
@@ -79,11 +95,14 @@ class _Exact(Engine):
     def maximum(self, metric: signals.Metric, selector: str) -> str:
         return f"max without (instance) ({metric.prometheus_name}{selector})"
 
+    def kept_maximum(self, metric: signals.Metric, selector: str) -> str:
+        return f"max without (instance) (last_over_time({metric.prometheus_name}{selector}[{GAP}s]))"
+
     def maximum_name(self, metric: signals.Metric) -> str:
         return metric.prometheus_name
 
-    def live(self, level: Level, selector: str) -> str:
-        return f"round({self.increase(_beats(level), selector, rules.LIVE)} / {rules.LIVE})"
+    def live(self, level: Level, selector: str, offset: int = 0) -> str:
+        return f"round({self.increase(_beats(level), selector, rules.LIVE, offset)} / {rules.LIVE})"
 
     def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:
         return f"{which}_over_time({self.live(level, selector)}[{rules.LIVE}s:15s]{_offset(offset)})"
@@ -98,6 +117,11 @@ class _Stock(Engine):
     def increase(self, total: str, selector: str, window: Window, offset: int = 0) -> str:
         return f"sum_over_time({rules.increment(total)}{selector}[{_duration(window)}]{_offset(offset)})"
 
+    def growth(self, total: str, selector: str, window: int) -> str:
+        # Two halves: promtool reads 10,000 samples of a query at most, and a week of minutes has more.
+        half = window // 2
+        return f"({self.increase(total, selector, half)} > 0 or {self.increase(total, selector, half, half)})"
+
     def trend(self, total: str, selector: str) -> str:
         return self.increase(total, selector, "$__interval")
 
@@ -107,11 +131,15 @@ class _Stock(Engine):
     def maximum(self, metric: signals.Metric, selector: str) -> str:
         return f"{rules.maximum(metric)}{selector}"
 
+    def kept_maximum(self, metric: signals.Metric, selector: str) -> str:
+        # The rule reads what it has recorded itself for as long as that.
+        return self.maximum(metric, selector)
+
     def maximum_name(self, metric: signals.Metric) -> str:
         return rules.maximum(metric)
 
-    def live(self, level: Level, selector: str) -> str:
-        return f"{rules.live(level)}{selector}"
+    def live(self, level: Level, selector: str, offset: int = 0) -> str:
+        return f"{rules.live(level)}{selector}{_offset(offset)}"
 
     def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:
         return f"{which}_over_time({rules.live(level)}{selector}[{rules.LIVE}s]{_offset(offset)})"

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from batchtel.schema import signals
 from batchtel_dashboards import rules
-from batchtel_dashboards.engines import EXACT, Engine, Level, Window
+from batchtel_dashboards.engines import EXACT, GAP, Engine, Level, Window
 from batchtel_dashboards.stores.client import quoted
 
 HistogramPart = Literal["count", "sum", "bucket"]
@@ -71,6 +71,12 @@ def added(
     """
     increase = engine.increase(total(metric, part), selector(labels), window_of(window), _seconds(ago))
     return f"sum{by_clause(by)} ({increase})"
+
+
+def has_grown(metric: str, window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the jobs that added anything to a counter within a window of days."""
+    growth = engine.growth(total(metric), selector(labels), _seconds(window))
+    return f"sum{by_clause(WHO['job'])} ({growth}) > 0"
 
 
 def total(metric: str, part: HistogramPart = "count") -> str:
@@ -141,8 +147,13 @@ def silent(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engin
 
 
 def succeeded(labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
-    """PromQL: the Unix time of the last success of each job, for those that have ever succeeded."""
-    return f"max{by_clause(WHO['job'])} ({last_reached('job', 'success', labels, engine=engine)})"
+    """PromQL: the Unix time of the last success of each job, for those that have ever succeeded.
+
+    It is there for 6 hours while a collector is away.
+    """
+    row = signals.metric("batch.job.state.timestamp")
+    reached = engine.kept_maximum(row, selector({**labels, "state": "success"}))
+    return f"max{by_clause(WHO['job'])} ({reached})"
 
 
 def first_seen_before(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
@@ -154,9 +165,9 @@ def first_seen_before(window: str, labels: Mapping[str, str] = NO_LABELS, *, eng
 
 
 def never_seen(labels: Mapping[str, str], *, engine: Engine = EXACT) -> str:
-    """PromQL: 1 where no series has these labels, because no run has ever entered a state."""
+    """PromQL: 1 where no series has these labels for 6 hours, because no run has ever entered a state."""
     row = signals.metric("batch.job.state.timestamp")
-    return f"absent_over_time({engine.maximum_name(row)}{selector(labels)}[1h])"
+    return f"absent_over_time({engine.maximum_name(row)}{selector(labels)}[{GAP}s])"
 
 
 def live(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
@@ -174,7 +185,9 @@ def lost(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine =
     started = f"sum{by} ({engine.increase('batch_job_runs_started_total', series, seconds, rules.LIVE)})"
     ended = f"sum{by} ({engine.increase('batch_job_completions_total', series, seconds, rules.LIVE)})"
     alive = f"sum{by} ({engine.extreme_live('max', 'job', series)})"
-    at_start = f"sum{by} ({engine.extreme_live('min', 'job', series, seconds)})"
+    # Of a job that has just appeared, also after a restart of a collector, there is no zero that would be the least.
+    least, before = engine.extreme_live("min", "job", series, seconds), engine.live("job", series, seconds + rules.LIVE)
+    at_start = f"sum{by} ({least} and {before})"
     return f"clamp_min({started} + ({at_start} or {started} * 0) - ({ended} or {started} * 0) - {alive}, 0)"
 
 
@@ -185,8 +198,8 @@ def last_reached(level: Level, state: str, labels: Mapping[str, str] = NO_LABELS
 
 
 def newest_data(labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
-    """PromQL: the Unix time of the newest data that each job has reported."""
-    return engine.maximum(signals.metric("batch.job.data.timestamp"), selector(labels))
+    """PromQL: the Unix time of the newest data that each job has reported; for 6 hours while a collector is away."""
+    return engine.kept_maximum(signals.metric("batch.job.data.timestamp"), selector(labels))
 
 
 def last_evaluation(engine: Engine = EXACT) -> str:

@@ -21,6 +21,7 @@ class Case:
         at: time of the query, such as `20m` after time 0.
         answer: labels as promtool prints them -> value.
         interval: between two samples and between two evaluations.
+        start: Unix time of time 0.
     """
 
     story: str
@@ -29,6 +30,7 @@ class Case:
     at: str
     answer: Mapping[str, float]
     interval: str = "15s"
+    start: int = 0
 
 
 def evaluate(promtool: Path, folder: Path, rules: str, case: Case) -> str:
@@ -40,6 +42,7 @@ def evaluate(promtool: Path, folder: Path, rules: str, case: Case) -> str:
         "tests": [
             {
                 "interval": case.interval,
+                "start_timestamp": case.start,
                 "input_series": [{"series": series, "values": values} for series, values in case.samples.items()],
                 "promql_expr_test": [
                     {

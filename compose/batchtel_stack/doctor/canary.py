@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchtel.base.start_environment import TRACE_VARIABLES
+from batchtel.catalogue.keys import CANARY
 from batchtel_stack.errors import UnavailableError
 
-JOB: Final = "batchtel_doctor"
+JOB: Final = CANARY
 """Name of the job; its series stay in Prometheus as long as those of other jobs."""
 
 _SECONDS: Final = 120.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
+from batchtel_dashboards.alerts.deadlines import Deadline
 from batchtel_dashboards.engines import Engine
 
 Severity = Literal["critical", "warning"]
@@ -54,6 +55,14 @@ class Alert(NamedTuple):
     by_absence: bool = False
 
 
+class Record(NamedTuple):
+    """One recording rule that alerts read: the name that it records, its PromQL, and labels that it adds."""
+
+    name: str
+    expr: str
+    labels: Mapping[str, str] = {}
+
+
 class Job(NamedTuple):
     """One job of the catalogue, as far as alerts need it; durations in seconds.
 
@@ -64,6 +73,7 @@ class Job(NamedTuple):
         gap: the longest time between two due runs; None without a schedule, or where it is paused.
         max_duration: the longest time of a run; None where there is no limit.
         max_data_age: how old the newest data may be; None where there is no limit.
+        deadline: by when it has to have succeeded; None where there is no deadline, or where it is paused.
     """
 
     name: str
@@ -72,6 +82,7 @@ class Job(NamedTuple):
     gap: float | None = None
     max_duration: float | None = None
     max_data_age: float | None = None
+    deadline: Deadline | None = None
 
     @property
     def whose(self) -> dict[str, str]:

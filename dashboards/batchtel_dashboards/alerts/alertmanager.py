@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from batchtel_dashboards.alerts import job_alerts, pipeline_alerts, receivers, work_alerts
+from batchtel_dashboards.alerts import pipeline_alerts, receivers, rule_file
 from batchtel_dashboards.alerts.receivers import Receivers
 
 HEAD: Final = "# Made by: batchtel alerts alertmanager\n"
@@ -70,7 +70,7 @@ def local() -> str:
 
 def inhibitions() -> list[dict[str, Any]]:
     """Return the rules by which an alert that is a cause mutes its consequences."""
-    absent = [alert.name for alert in (*job_alerts.ALERTS, *work_alerts.ALERTS) if alert.by_absence]
+    absent = [alert.name for alert in rule_file.ALERTS if alert.by_absence]
     pipeline = (
         [matcher("alertname", "BatchCollectorDown")],
         [matcher("alertname", "BatchExportFailing"), f'exporter!~"{_WITHOUT_METRICS}"'],

@@ -8,6 +8,7 @@ from typing import Final
 
 from batchtel.catalogue import zones
 from batchtel.catalogue.keys import CatalogueJob, Schedule
+from batchtel_dashboards.alerts import deadlines
 from batchtel_dashboards.alerts.alert import Job, Jobs
 
 YEAR: Final = 366 * 86400.0
@@ -49,12 +50,12 @@ def longest_gap(schedule: Schedule) -> float:
 
 
 def _job(name: str, entry: CatalogueJob) -> Job:
-    watched = entry.schedule is not None and not entry.paused
-    return Job(
-        name,
-        entry.owner,
-        entry.team,
-        longest_gap(entry.schedule) if watched and entry.schedule else None,
-        entry.sla.max_duration if entry.sla and not entry.paused else None,
-        entry.sla.max_data_age if entry.sla and not entry.paused else None,
-    )
+    job = Job(name, entry.owner, entry.team)
+    if entry.paused:
+        return job
+    if entry.schedule is not None:
+        job = job._replace(gap=longest_gap(entry.schedule))
+    if entry.sla is None:
+        return job
+    deadline = deadlines.of(entry.sla.must_complete_by, entry.schedule) if entry.sla.must_complete_by else None
+    return job._replace(max_duration=entry.sla.max_duration, max_data_age=entry.sla.max_data_age, deadline=deadline)

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from batchtel_dashboards import panel_queries, queries
-from batchtel_dashboards.alerts.alert import Alert, Condition, Job
-from batchtel_dashboards.alerts.scopes import each, every_job
+from batchtel_dashboards import panel_queries, queries, rules
+from batchtel_dashboards.alerts.alert import Alert, Condition, Job, Jobs
+from batchtel_dashboards.alerts.scopes import any_of, each, every_job
 from batchtel_dashboards.alerts.texts import JOB, WHERE, duration
 from batchtel_dashboards.engines import Engine
+from batchtel_dashboards.queries import Pattern
 
 FAILURES: Final = 0.05
 """Share of failed runs within an hour above which BatchHighFailureRate fires."""
-
-EXPIRY: Final = 35 * 86400
-"""Seconds for which metrics are kept: the time of an older success is not there to compare with."""
 
 
 def _violated(labels: Mapping[str, str], engine: Engine) -> str:
     by = (*queries.WHO["job"], "violation_type")
     return f"{queries.added('batch.job.sla.violations', '1h', by=by, labels=labels, engine=engine)} > 0"
+
+
+def _violations(jobs: Jobs, engine: Engine) -> Iterator[Condition]:
+    """Yield the rules for every job; BatchDeadlineMissed is about the deadlines of the catalogue."""
+    expected = [job.name for job in jobs if job.deadline]
+    labels = {"job_name": Pattern(any_of(expected)), "violation_type": "deadline_missed"}
+    by = (*queries.WHO["job"], "violation_type")
+    missed = queries.added("batch.job.sla.violations", "1h", by=by, labels=labels, engine=engine)
+    for condition in every_job(_violated)(jobs, engine):
+        yield condition._replace(expr=f"({condition.expr}) unless ({missed})") if expected else condition
 
 
 def _lost(labels: Mapping[str, str], engine: Engine) -> str:
@@ -45,20 +53,6 @@ def _failing(labels: Mapping[str, str], engine: Engine) -> str:
     return f"{share} > {FAILURES}"
 
 
-def _not_run(job: Job, engine: Engine) -> Iterator[Condition]:
-    """Yield two rules: the last success is too old, or there is none since then; and no run has ever started."""
-    if job.gap is None or (limit := round(job.gap + grace(job))) > EXPIRY:
-        return
-    labels = {"job_name": job.name}
-    success = queries.succeeded(labels, engine=engine)
-    old = f"time() - {success} > {limit}"
-    none = f"time() - ({queries.first_seen_before(f'{limit}s', labels, engine=engine)} unless {success}) > 0"
-    text = f"The job has not succeeded for more than {duration(limit)}, the longest gap of its schedule and the grace "
-    yield Condition(f"({old}) or ({none})", {"reason": "no_success"}, description=f"{text}({WHERE}).")
-    never = "No run of the job has ever reported a state; it is in the catalogue with a schedule."
-    yield Condition(queries.never_seen(labels, engine=engine), {"reason": "never_ran"}, limit, never)
-
-
 def _too_long(job: Job, engine: Engine) -> Iterator[Condition]:
     """Yield the rule of a limit: a run goes on for longer, or the job itself has reported that one was longer."""
     if job.max_duration is None:
@@ -68,18 +62,11 @@ def _too_long(job: Job, engine: Engine) -> Iterator[Condition]:
     live = f"max by ({by}) ({queries.live('job', labels, engine=engine)}) > 0"
     breach = {**labels, "violation_type": "duration_exceeded"}
     reported = queries.added("batch.job.sla.violations", "1h", by=queries.WHO["job"], labels=breach, engine=engine)
-    expr = f"((time() - {started} > {job.max_duration:g}) and ({live})) or ({reported} > 0)"
+    # A run that has ended seems to be live for up to 2 minutes; the job itself reports earlier than that.
+    limit = job.max_duration + rules.LIVE
+    expr = f"((time() - {started} > {limit:g}) and ({live})) or ({reported} > 0)"
     text = f"A run goes on for longer than {duration(round(job.max_duration))}, or did within the last hour ({WHERE})."
     yield Condition(expr, description=text)
-
-
-def grace(job: Job) -> float:
-    """Return the seconds by which a run may succeed later than the longest gap of its schedule.
-
-    It is the longest duration that the catalogue allows, 10 minutes at least, else half the gap, from 10 minutes to 6
-    hours: a run of a second may start a minute late.
-    """
-    return max(job.max_duration or min((job.gap or 0) / 2, 21600.0), 600.0)
 
 
 ALERTS: Final = (
@@ -89,7 +76,7 @@ ALERTS: Final = (
         "A run has violated a rule of its SLA within the last hour.",
         f"{JOB} violated its SLA: {{{{ $labels.violation_type }}}}",
         f"{{{{ $value | humanize }}}} runs of the last hour violated {{{{ $labels.violation_type }}}} ({WHERE}).",
-        every_job(_violated),
+        _violations,
         keep=900,
     ),
     Alert(
@@ -120,16 +107,6 @@ ALERTS: Final = (
         f"{{{{ $value | humanizePercentage }}}} of the last hour's runs failed, timed out or were lost ({WHERE}).",
         every_job(_failing),
         keep=900,
-    ),
-    Alert(
-        "BatchNotRunRecently",
-        "warning",
-        "A job has no success for longer than its schedule allows, or has never run.",
-        f"{JOB} has not succeeded in time",
-        "",
-        each(_not_run),
-        keep=900,
-        by_absence=True,
     ),
     Alert(
         "BatchDurationSLABreach",

@@ -12,6 +12,8 @@ _AT: Final = "{{ with $labels.instance }}{{ . }}{{ else }}all{{ end }}"
 
 _MUTING: Final = 1200
 """Seconds for which an alert is kept that mutes others: longer than those are kept, which may have fired meanwhile."""
+NEAR: Final = 0.8
+"""Share of a limit above which BatchSeriesLimitNear fires."""
 
 ALERTS: Final = (
     Alert(
@@ -49,6 +51,15 @@ ALERTS: Final = (
         f"{_AT} drops data: {{{{ $labels.reason }}}}",
         f"{{{{ $value | humanize }}}} data points of the last hour were dropped: {{{{ $labels.reason }}}} ({_AT}).",
         pipeline(f"({collector_queries.lost_points('1h')}) > 0"),
+        keep=900,
+    ),
+    Alert(
+        "BatchSeriesLimitNear",
+        "warning",
+        f"A collector has more than {NEAR:.0%} of the series, or of the remembered writers, that its limits allow.",
+        f"{_AT} is near its limit of {{{{ $labels.limit }}}}",
+        f"{{{{ $value | humanizePercentage }}}} of the limit {{{{ $labels.limit }}}} are used ({_AT}).",
+        pipeline(f"({collector_queries.share_of_limits()}) > {NEAR}", 300),
         keep=900,
     ),
 )

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import yaml
 
-from batchtel_dashboards.alerts import job_alerts, links, pipeline_alerts, work_alerts
-from batchtel_dashboards.alerts.alert import Alert, Condition, Jobs
+from batchtel_dashboards.alerts import (
+    deadlines,
+    history_alerts,
+    job_alerts,
+    links,
+    pipeline_alerts,
+    schedule_alerts,
+    work_alerts,
+)
+from batchtel_dashboards.alerts.alert import Alert, Condition, Jobs, Record
 from batchtel_dashboards.alerts.links import Links
 from batchtel_dashboards.engines import ENGINES
 
-_OF_JOBS: Final = (*job_alerts.ALERTS, *work_alerts.ALERTS)
+_OF_JOBS: Final = (*job_alerts.ALERTS, *schedule_alerts.ALERTS, *work_alerts.ALERTS, *history_alerts.ALERTS)
 
 ALERTS: Final = (*_OF_JOBS, *pipeline_alerts.ALERTS)
 """Every alert."""
@@ -23,6 +31,9 @@ _GROUPS: Final = (
 )
 """Name, uid of the board that the alerts lead to, and alerts."""
 
+HISTORY: Final = {"name": "batchtel-history", "interval": "2m"}
+"""The group of recorded history: means of hours change slowly, and a query reads hours of them."""
+
 
 def text(jobs: Jobs, aggregation: str, leads: Links = links.DEFAULT) -> str:
     """Return the rule file.
@@ -32,7 +43,7 @@ def text(jobs: Jobs, aggregation: str, leads: Links = links.DEFAULT) -> str:
         aggregation: `exact` or `stock`, that of the environment.
         leads: where the alerts lead.
     """
-    groups = [
+    groups: list[dict[str, Any]] = [
         {
             "name": name,
             "rules": [
@@ -43,8 +54,21 @@ def text(jobs: Jobs, aggregation: str, leads: Links = links.DEFAULT) -> str:
         }
         for name, board, alerts in _GROUPS
     ]
+    groups[0]["rules"] = [*map(_recording, clocks(jobs)), *groups[0]["rules"]]
+    groups.insert(0, {**HISTORY, "rules": [*map(_recording, history_alerts.records(ENGINES[aggregation]))]})
     head = "# Made by: batchtel alerts rules\n"
     return head + yaml.safe_dump({"groups": groups}, sort_keys=False, width=1000, allow_unicode=True)
+
+
+def clocks(jobs: Jobs) -> Iterator[Record]:
+    """Yield the recording rules of the clocks that deadlines read, each once."""
+    found = dict(job.deadline.clock for job in jobs if job.deadline and job.deadline.clock)
+    for (timezone, time), expr in sorted(found.items()):
+        yield Record(deadlines.RECORD, expr, {"timezone": timezone, "deadline": time})
+
+
+def _recording(record: Record) -> dict[str, Any]:
+    return {"record": record.name, "expr": record.expr, **({"labels": dict(record.labels)} if record.labels else {})}
 
 
 def _rule(alert: Alert, condition: Condition, leads: Mapping[str, str]) -> dict[str, Any]:

@@ -20,8 +20,8 @@ def every_job(query: Query, wait: int = 0) -> Callable[[Jobs, Engine], Iterator[
         owned = [job for job in jobs if job.whose]
         for whose in sorted({tuple(job.whose.items()) for job in owned}):
             names = [job.name for job in owned if tuple(job.whose.items()) == whose]
-            yield Condition(query({"job_name": Pattern(_any_of(names))}, engine), dict(whose), wait)
-        rest = {"job_name": Excluded(_any_of([job.name for job in owned]))} if owned else {}
+            yield Condition(query({"job_name": Pattern(any_of(names))}, engine), dict(whose), wait)
+        rest = {"job_name": Excluded(any_of([job.name for job in owned]))} if owned else {}
         yield Condition(query(rest, engine), {}, wait)
 
     return conditions
@@ -48,5 +48,6 @@ def pipeline(expr: str, wait: int = 0) -> Callable[[Jobs, Engine], Iterator[Cond
     return conditions
 
 
-def _any_of(names: list[str]) -> str:
+def any_of(names: list[str]) -> str:
+    """Return a regular expression that matches each of these names."""
     return "|".join(re.escape(name) for name in names)

@@ -52,15 +52,15 @@ def _green(labels: Mapping[str, str], engine: Engine) -> str:
     succeeded = _added("batch.job.completions", "1h", {**labels, "status": "success"}, engine)
     # Records may be reported long before the run ends.
     now = _added("batch.job.records.processed", "3h", labels, engine)
-    usually = _added("batch.job.records.processed", _USUAL, labels, engine)
-    return f"({succeeded} > 0) and {_ON} ({now} == 0) and {_ON} ({usually} > 0)"
+    usually = queries.has_grown("batch.job.records.processed", _USUAL, labels, engine=engine)
+    return f"({succeeded} > 0) and {_ON} ({now} == 0) and {_ON} ({usually})"
 
 
 def _standing(labels: Mapping[str, str], engine: Engine) -> str:
     alive = _added("batch.job.alive.time", _STANDSTILL, labels, engine)
     progress = _added("batch.job.progress", _STANDSTILL, labels, engine)
-    usually = _added("batch.job.progress", _USUAL, labels, engine)
-    return f"({alive} >= {_ALIVE}) and {_ON} ({progress} == 0) and {_ON} ({usually} > 0)"
+    usually = queries.has_grown("batch.job.progress", _USUAL, labels, engine=engine)
+    return f"({alive} >= {_ALIVE}) and {_ON} ({progress} == 0) and {_ON} ({usually})"
 
 
 def _retrying(labels: Mapping[str, str], engine: Engine) -> str:

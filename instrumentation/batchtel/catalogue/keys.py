@@ -11,6 +11,9 @@ from batchtel.catalogue import zones
 from batchtel.catalogue.cron import WEEKDAYS, Cron, CronError
 from batchtel.catalogue.deadline import Deadline
 
+CANARY: Final = "batchtel_doctor"
+"""Name of the job that `batchtel doctor` runs. With a schedule in the catalogue it is a canary of the pipeline."""
+
 UNUSED: Final = ("severity", "runbook", "grace")
 """Keys that earlier versions accepted and nothing reads: they are refused, and cost a job nothing else."""
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 import yaml
 
 from batchtel.catalogue.reader import parse
-from batchtel_dashboards import rules
-from batchtel_dashboards.alerts import expected, rule_file
+from batchtel_dashboards import baselines, rules
+from batchtel_dashboards.alerts import deadlines, expected, rule_file
 from batchtel_dashboards.alerts.links import Links
 
 CATALOGUE: Final = """
@@ -29,6 +29,15 @@ schedule = { cron = "0 2 * * *" }
 """Daily, with an hour: BatchNotRunRecently has the limit of 25 hours."""
 
 LINKS: Final = Links("https://example.com/runbooks")
+
+READERS: Final = {
+    baselines.DURATION: ("BatchDurationAnomaly",),
+    baselines.LONGEST: ("BatchDurationAnomaly",),
+    baselines.RECORDS: ("BatchThroughputDrop",),
+    baselines.FEWEST: ("BatchThroughputDrop",),
+    deadlines.RECORD: ("BatchDeadlineMissed",),
+}
+"""The alerts that read what a rule of the file records."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,8 @@ class AlertCase:
         fires: time such as `20m` -> what fires then.
         interval: between two samples and between two evaluations.
         engines: those that the case is about.
+        catalogue: the jobs.toml that the rules are made of.
+        start: Unix time of time 0.
     """
 
     alert: str
@@ -60,14 +71,16 @@ class AlertCase:
     fires: Mapping[str, Sequence[Firing]]
     interval: str = "15s"
     engines: Sequence[str] = ("exact", "stock")
+    catalogue: str = CATALOGUE
+    start: int = 0
 
 
 def evaluate(promtool: Path, folder: Path, case: AlertCase, engine: str) -> str:
     """Return promtool's output about a case; "" if it agrees."""
-    content = yaml.safe_load(rule_file.text(expected.jobs(parse(CATALOGUE)), engine, LINKS))
+    content = yaml.safe_load(rule_file.text(expected.jobs(parse(case.catalogue)), engine, LINKS))
     severity = next(alert.severity for alert in rule_file.ALERTS if alert.name == case.alert)
     for group in content["groups"]:
-        group["rules"] = [rule for rule in group["rules"] if rule["alert"] == case.alert]
+        group["rules"] = [rule for rule in group["rules"] if _is_needed(rule, case)]
     (folder / "alerts.yaml").write_text(yaml.safe_dump(content, width=1000))
     (folder / "rules.yaml").write_text(_recorded(case) if engine == "stock" else "groups: []\n")
     test = {
@@ -77,6 +90,7 @@ def evaluate(promtool: Path, folder: Path, case: AlertCase, engine: str) -> str:
         "tests": [
             {
                 "interval": case.interval,
+                "start_timestamp": case.start,
                 "input_series": [_series(name, values, engine) for name, values in case.samples.items()],
                 "alert_rule_test": [_expected(case.alert, at, all_, severity) for at, all_ in case.fires.items()],
             }
@@ -89,10 +103,19 @@ def evaluate(promtool: Path, folder: Path, case: AlertCase, engine: str) -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
+def _is_needed(rule: Mapping[str, str], case: AlertCase) -> bool:
+    """Return whether a rule is of the case's alert, or records what that reads and the samples do not have."""
+    if "alert" in rule:
+        return rule["alert"] == case.alert
+    name = rule["record"]
+    return not any(series.startswith(name) for series in case.samples) and case.alert in READERS.get(name, ())
+
+
 def _series(name: str, values: str, engine: str) -> dict[str, str]:
     if engine == "exact":
         return {"series": name, "values": values.replace("z", "0")}
-    with_boot = name if "boot=" in name or not name.startswith("batch_") else name.replace("{", '{boot="1",')
+    own = name.startswith("batch_") and ":" not in name
+    with_boot = name if "boot=" in name or not own else name.replace("{", '{boot="1",')
     return {"series": with_boot, "values": values.replace("z", "_")}
 
 

@@ -101,7 +101,7 @@ CASES: Final = (
             **course(NIGHTLY, "1x420", "0x300 1x120", "0+15x300 4500x120", "0x420", "_"),
             **course({**DEV, "job_name": "nightly"}, "1x420", "0x100 1x320", "0+15x100 1500x320", "0x420", "_"),
         },
-        {"60m": [], "60m15s": [TOO_LONG], "75m": [TOO_LONG], "95m": []},
+        {"62m": [], "62m15s": [TOO_LONG], "75m": [TOO_LONG], "95m": []},
     ),
     AlertCase(
         "BatchDurationSLABreach",
@@ -155,6 +155,12 @@ CASES: Final = (
         {"5m": [], "11m": [LOST], "60m": [LOST], "100m": []},
     ),
     AlertCase("BatchRunLost", "a run ends", COMPLETED, {"5m30s": [], "11m": [], "60m": []}),
+    AlertCase(
+        "BatchRunLost",
+        "the first five runs ever start at once, and end",
+        course(LOAD, "_x39 z 5x400", "_x39 z 0x40 5x400", "_x40 z 75+75x40 3075x400", "_x40 600x400", "_x81 1215x400"),
+        {"11m": [], "22m": [], "65m": [], "71m": [], "72m": [], "73m": [], "80m": []},
+    ),
     AlertCase(
         "BatchRunLost",
         "batchtel run reports the run that was killed",
@@ -217,6 +223,13 @@ CASES: Final = (
         "it never runs, then it does; the paused job is silent",
         {state("success"): "_x310 93000x40"},
         {"1495m": [], "1500m": [NEVER], "1545m": [NEVER], "1570m": []},
+        interval="5m",
+    ),
+    AlertCase(
+        "BatchNotRunRecently",
+        "the collector is away for 5 hours while it fires",
+        {state("success"): "60x302 _x60 60x10"},
+        {"1500m": [], "1505m": [late()], "1600m": [late()], "1800m": [late()]},
         interval="5m",
     ),
     AlertCase(

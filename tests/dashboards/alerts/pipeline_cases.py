@@ -31,7 +31,57 @@ def dropped(count: int, reason: str = "names") -> Firing:
     return Firing({"instance": "prod", "reason": reason}, f"prod drops data: {reason}", text)
 
 
+def rollup(name: str) -> str:
+    """Return a gauge of run_rollup."""
+    return f'otelcol_processor_run_rollup_{name}{{job="otelcol",instance="prod"}}'
+
+
+def near(limit: str, share: str) -> Firing:
+    """Return the alert about a limit."""
+    text = f"{share} of the limit {limit} are used (prod)."
+    return Firing({"instance": "prod", "limit": limit}, f"prod is near its limit of {limit}", text)
+
+
 CASES: Final = (
+    AlertCase(
+        "BatchSeriesLimitNear",
+        "81% of the series and 90% of the writers, then less",
+        {
+            rollup("series"): "10x40 81x60 20x100",
+            rollup("series_limit"): "100x200",
+            rollup("writer_streams"): "10x40 900x60 20x100",
+            rollup("writer_streams_limit"): "1000x200",
+        },
+        {
+            "10m": [],
+            "15m": [],
+            "15m15s": [near("series", "81%"), near("writer_streams", "90%")],
+            "25m": [near("series", "81%"), near("writer_streams", "90%")],
+            "42m": [],
+        },
+        engines=("exact",),
+    ),
+    AlertCase(
+        "BatchSeriesLimitNear",
+        "81% of the streams",
+        {
+            'otelcol_deltatocumulative_streams_tracked{job="otelcol",instance="prod"}': "10x40 81x60 20x100",
+            'otelcol_deltatocumulative_streams_limit{job="otelcol",instance="prod"}': "100x200",
+        },
+        {"15m": [], "15m15s": [near("series", "81%")], "42m": []},
+        engines=("stock",),
+    ),
+    AlertCase(
+        "BatchSeriesLimitNear",
+        "80%: the limit itself; and no limit",
+        {
+            rollup("series"): "80x200",
+            rollup("series_limit"): "100x200",
+            rollup("writer_streams"): "900x200",
+            rollup("writer_streams_limit"): "0x200",
+        },
+        {"20m": []},
+    ),
     AlertCase(
         "BatchCollectorDown",
         "one of two collectors is away from minute 10 to 30",

@@ -12,16 +12,15 @@ import yaml
 from batchtel.catalogue.cron import Cron
 from batchtel.catalogue.keys import Schedule
 from batchtel.catalogue.reader import parse
-from batchtel_dashboards.alerts import expected, job_alerts, rule_file
+from batchtel_dashboards.alerts import expected, rule_file, schedule_alerts
 from batchtel_dashboards.alerts.alert import Job
 from batchtel_dashboards.engines import ENGINES
-from tests.dashboards.alerts import job_cases, pipeline_cases, work_cases
+from tests.dashboards.alerts import history_cases, job_cases, pipeline_cases, schedule_cases, work_cases
 from tests.dashboards.alerts.alert_case import CATALOGUE, AlertCase, evaluate
 
 ROOT = Path(__file__).parents[3]
-CASES = [
-    (case, engine) for case in (*job_cases.CASES, *work_cases.CASES, *pipeline_cases.CASES) for engine in case.engines
-]
+MODULES = (job_cases, schedule_cases, work_cases, history_cases, pipeline_cases)
+CASES = [(case, engine) for module in MODULES for case in module.CASES for engine in case.engines]
 NAMES = [alert.name for alert in rule_file.ALERTS]
 
 
@@ -106,4 +105,4 @@ def test_a_gap_longer_than_metrics_are_kept_has_no_rule() -> None:
 )
 def test_grace(gap: float, max_duration: float | None, seconds: float) -> None:
     """A run of some seconds may start minutes late: a limit of a day and 10 seconds would fire every other day."""
-    assert job_alerts.grace(Job("a", gap=gap, max_duration=max_duration)) == seconds
+    assert schedule_alerts.grace(Job("a", gap=gap, max_duration=max_duration)) == seconds

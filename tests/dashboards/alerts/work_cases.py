@@ -144,6 +144,13 @@ CASES: Final = (
     ),
     AlertCase(
         "BatchDataStale",
+        "the collector is away for an hour while it fires",
+        {series("batch_job_data_timestamp_seconds", NIGHTLY): "60x125 _x60 60x20"},
+        {"121m": [], "122m": [stale("2h 1m 0s")], "180m": [stale("2h 59m 0s")]},
+        interval="1m",
+    ),
+    AlertCase(
+        "BatchDataStale",
         "a job without a limit",
         {series("batch_job_data_timestamp_seconds", LOAD): "60x300"},
         {"122m": [], "300m": []},

@@ -70,7 +70,7 @@ func (p *rollup) Start(context.Context, component.Host) error {
 	p.logger.Info("State is read", zap.Int("series", recovery.Series), zap.Int("records", recovery.Records),
 		zap.Int("damaged_parts", recovery.Damaged), zap.Duration("duration", recovery.Duration))
 	p.telemetry.recovered(recovery)
-	if err := p.telemetry.observe(e); err != nil {
+	if err := p.telemetry.observe(e, p.cfg.Limits); err != nil {
 		return errors.Join(err, e.Close())
 	}
 	ctx, cancel := context.WithCancel(context.Background())

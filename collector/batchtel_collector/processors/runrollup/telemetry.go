@@ -2,6 +2,7 @@ package runrollup
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -21,11 +22,17 @@ func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
 	return &telemetry{builder}, err
 }
 
-// observe registers the gauges of an engine.
-func (t *telemetry) observe(e *engine.Engine) error {
+// observe registers the gauges of an engine and of its limits.
+func (t *telemetry) observe(e *engine.Engine, limits Limits) error {
 	gauge := func(read func(*state.State) int64) metric.Int64Callback {
 		return func(_ context.Context, o metric.Int64Observer) error {
 			e.View(func(s *state.State) { o.Observe(read(s)) })
+			return nil
+		}
+	}
+	limit := func(n uint64) metric.Int64Callback {
+		return func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(int64(min(n, math.MaxInt64)))
 			return nil
 		}
 	}
@@ -35,6 +42,8 @@ func (t *telemetry) observe(e *engine.Engine) error {
 		t.builder.RegisterProcessorRunRollupWriterStreamsCallback(
 			gauge(func(s *state.State) int64 { return int64(s.Streams()) })),
 		t.builder.RegisterProcessorRunRollupStateSizeCallback(gauge((*state.State).Bytes)),
+		t.builder.RegisterProcessorRunRollupSeriesLimitCallback(limit(limits.Series)),
+		t.builder.RegisterProcessorRunRollupWriterStreamsLimitCallback(limit(limits.WriterStreams)),
 	} {
 		if err != nil {
 			return err

@@ -30,6 +30,8 @@ func TestOwnMetrics(t *testing.T) {
 	require.EqualValues(t, 2, h.counts("series")[""])
 	require.EqualValues(t, 2, h.counts("writers")[""])
 	require.EqualValues(t, 2, h.counts("writer_streams")[""])
+	require.EqualValues(t, 100_000, h.counts("series_limit")[""])
+	require.EqualValues(t, 1_000_000, h.counts("writer_streams_limit")[""])
 	require.Greater(t, h.counts("state_size")[""], int64(500))
 	h.send(delta("w1", 2, 3, 5))
 	m, err := h.tel.GetMetric("otelcol_processor_run_rollup_commit_duration")

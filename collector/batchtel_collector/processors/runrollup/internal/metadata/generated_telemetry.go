@@ -25,25 +25,27 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                             metric.Meter
-	mu                                sync.Mutex
-	registrations                     []metric.Registration
-	ProcessorRunRollupAccepted        metric.Int64Counter
-	ProcessorRunRollupCommitDuration  metric.Float64Histogram
-	ProcessorRunRollupDamaged         metric.Int64Counter
-	ProcessorRunRollupDuplicate       metric.Int64Counter
-	ProcessorRunRollupEvictedWriters  metric.Int64Counter
-	ProcessorRunRollupExpired         metric.Int64Counter
-	ProcessorRunRollupFailedCommits   metric.Int64Counter
-	ProcessorRunRollupFailedEmissions metric.Int64Counter
-	ProcessorRunRollupOverflowed      metric.Int64Counter
-	ProcessorRunRollupRebucketed      metric.Int64Counter
-	ProcessorRunRollupRecoveryTime    metric.Float64Gauge
-	ProcessorRunRollupRejected        metric.Int64Counter
-	ProcessorRunRollupSeries          metric.Int64ObservableGauge
-	ProcessorRunRollupStateSize       metric.Int64ObservableGauge
-	ProcessorRunRollupWriterStreams   metric.Int64ObservableGauge
-	ProcessorRunRollupWriters         metric.Int64ObservableGauge
+	meter                                metric.Meter
+	mu                                   sync.Mutex
+	registrations                        []metric.Registration
+	ProcessorRunRollupAccepted           metric.Int64Counter
+	ProcessorRunRollupCommitDuration     metric.Float64Histogram
+	ProcessorRunRollupDamaged            metric.Int64Counter
+	ProcessorRunRollupDuplicate          metric.Int64Counter
+	ProcessorRunRollupEvictedWriters     metric.Int64Counter
+	ProcessorRunRollupExpired            metric.Int64Counter
+	ProcessorRunRollupFailedCommits      metric.Int64Counter
+	ProcessorRunRollupFailedEmissions    metric.Int64Counter
+	ProcessorRunRollupOverflowed         metric.Int64Counter
+	ProcessorRunRollupRebucketed         metric.Int64Counter
+	ProcessorRunRollupRecoveryTime       metric.Float64Gauge
+	ProcessorRunRollupRejected           metric.Int64Counter
+	ProcessorRunRollupSeries             metric.Int64ObservableGauge
+	ProcessorRunRollupSeriesLimit        metric.Int64ObservableGauge
+	ProcessorRunRollupStateSize          metric.Int64ObservableGauge
+	ProcessorRunRollupWriterStreams      metric.Int64ObservableGauge
+	ProcessorRunRollupWriterStreamsLimit metric.Int64ObservableGauge
+	ProcessorRunRollupWriters            metric.Int64ObservableGauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -63,6 +65,21 @@ func (builder *TelemetryBuilder) RegisterProcessorRunRollupSeriesCallback(cb met
 		cb(ctx, &observerInt64{inst: builder.ProcessorRunRollupSeries, obs: o})
 		return nil
 	}, builder.ProcessorRunRollupSeries)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterProcessorRunRollupSeriesLimitCallback sets callback for observable ProcessorRunRollupSeriesLimit metric.
+func (builder *TelemetryBuilder) RegisterProcessorRunRollupSeriesLimitCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ProcessorRunRollupSeriesLimit, obs: o})
+		return nil
+	}, builder.ProcessorRunRollupSeriesLimit)
 	if err != nil {
 		return err
 	}
@@ -93,6 +110,21 @@ func (builder *TelemetryBuilder) RegisterProcessorRunRollupWriterStreamsCallback
 		cb(ctx, &observerInt64{inst: builder.ProcessorRunRollupWriterStreams, obs: o})
 		return nil
 	}, builder.ProcessorRunRollupWriterStreams)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterProcessorRunRollupWriterStreamsLimitCallback sets callback for observable ProcessorRunRollupWriterStreamsLimit metric.
+func (builder *TelemetryBuilder) RegisterProcessorRunRollupWriterStreamsLimitCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ProcessorRunRollupWriterStreamsLimit, obs: o})
+		return nil
+	}, builder.ProcessorRunRollupWriterStreamsLimit)
 	if err != nil {
 		return err
 	}
@@ -224,6 +256,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ProcessorRunRollupSeriesLimit, err = builder.meter.Int64ObservableGauge(
+		"otelcol_processor_run_rollup_series_limit",
+		metric.WithDescription("Limit `series` of the configuration; 0 is no limit. [Alpha]"),
+		metric.WithUnit("{series}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ProcessorRunRollupStateSize, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_run_rollup_state_size",
 		metric.WithDescription("Estimated memory of series and writers. [Alpha]"),
@@ -233,6 +271,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.ProcessorRunRollupWriterStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_run_rollup_writer_streams",
 		metric.WithDescription("Streams of writers that are remembered. [Alpha]"),
+		metric.WithUnit("{stream}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorRunRollupWriterStreamsLimit, err = builder.meter.Int64ObservableGauge(
+		"otelcol_processor_run_rollup_writer_streams_limit",
+		metric.WithDescription("Limit `writer_streams` of the configuration; 0 is no limit. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)

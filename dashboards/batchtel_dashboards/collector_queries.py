@@ -153,8 +153,9 @@ def _grown(selector: str, label: str, window: str) -> str:
 
 
 def _since(selector: str, window: str) -> str:
-    # increase() misses the first value of a counter that starts with its first event, as counters of errors do.
-    return f"(({selector} - {selector} offset {window}) >= 0 or {selector})"
+    # increase() misses the first value of a counter that starts with its first event, as counters of errors do. Without
+    # the 6 hours all would be new where no sample arrived just before the window.
+    return f"(({selector} - last_over_time({selector}[6h] offset {window})) >= 0 or {selector})"
 
 
 def _named(expression: str, label: str, pattern: str) -> str:

@@ -63,10 +63,12 @@ class _Exact(Engine):
     """Totals that never fall, each with a zero before its first value: no recording rule is needed."""
 
     def increase(self, total: str, selector: str, window: Window, offset: int = 0) -> str:
-        now = f"last_over_time({total}{selector}[{_duration(window)}]{_offset(offset)})"
+        within = f"{total}{selector}[{_duration(window)}]{_offset(offset)}"
+        now, first = f"last_over_time({within})", f"min_over_time({within})"
         before = f"last_over_time({total}{selector}[{GAP}s]{_offset(offset, window)})"
-        # increase() extrapolates, so its counts are no whole numbers. `or now`: an expired series starts again at 0.
-        return f"sum without (instance) ((({now} - ({before} or {now} * 0)) >= 0) or {now} * 1)"
+        # increase() extrapolates, so its counts are no whole numbers. `first` is the zero of a new series, and the old
+        # total of one that was away for longer than GAP. `or now`: an expired series starts again at 0.
+        return f"sum without (instance) ((({now} - ({before} or {first})) >= 0) or {now} * 1)"
 
     def trend(self, total: str, selector: str) -> str:
         return f"increase({total}{selector}[$__rate_interval])"

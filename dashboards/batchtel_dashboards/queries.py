@@ -69,9 +69,8 @@ def added(
     Raises:
         ValueError: the metric is a maximum, or the window is no duration.
     """
-    return (
-        f"sum{by_clause(by)} ({engine.increase(total(metric, part), selector(labels), _window(window), _seconds(ago))})"
-    )
+    increase = engine.increase(total(metric, part), selector(labels), window_of(window), _seconds(ago))
+    return f"sum{by_clause(by)} ({increase})"
 
 
 def total(metric: str, part: HistogramPart = "count") -> str:
@@ -208,7 +207,7 @@ def number_of_series(service: str) -> str:
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def _window(window: str) -> Window:
+def window_of(window: str) -> Window:
     """Return the seconds of a duration; a variable of a dashboard as it is."""
     return window if window.startswith("$") else _seconds(window)
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batchtel_dashboards import queries
+from batchtel_dashboards.boards import shipped
 from batchtel_dashboards.engines import EXACT
 from tests.dashboards.promtool import Case, evaluate
 from tests.dashboards.state_cases import lost_cases
+from tests.support import boards
 
 TOTAL = "batch_job_completions_total"
 COUNTED = queries.added("batch.job.completions", "10m")
 PLAIN = f"sum(increase({TOTAL}[10m]))"
+(FAILED,) = [
+    boards.substituted(query)
+    for title, query in boards.queries(json.loads(shipped.texts("exact")["batch-fleet"]))
+    if title == "Runs failed, 24 h"
+]
+WEEKEND = {
+    f'{TOTAL}{{status="failure"}}': "70x720 _x3780 70x1500",
+    f'{TOTAL}{{status="success"}}': "500x720 _x3780 500x1500",
+}
+"""12 hours, 63 hours without a sample, and then the same totals until the end: nothing has run in between."""
 
 CASES = (
     Case("a series is born with a zero and 4", {TOTAL: "_x59 0 4x20"}, COUNTED, "20m", {"{}": 4}),
@@ -22,6 +35,8 @@ CASES = (
     Case("plain increase() has its first value", {TOTAL: "_x49 0 4x40"}, f"round({PLAIN})", "20m", {"{}": 4}),
     Case("15 minutes without a sample, then 3 more", {TOTAL: "9x17 _x60 12x3"}, COUNTED, "20m", {"{}": 3}),
     Case("5 hours without a sample, then 3 more", {TOTAL: "9x17 _x1200 12x3"}, COUNTED, "305m", {"{}": 3}),
+    Case("a night without a sample: nothing happened", {TOTAL: "9x17 _x1920 9x30"}, COUNTED, "490m", {"{}": 0}),
+    Case("a night without a sample, then 3 more", {TOTAL: "9x17 _x1920 9x9 12x9"}, COUNTED, "488m", {"{}": 3}),
     Case("3 more, then no sample for 5 minutes", {TOTAL: "9x49 12x9 _x20"}, COUNTED, "20m", {"{}": 3}),
     Case("3 more, then it expires within the window", {TOTAL: "9x49 12x9 stale _x20"}, COUNTED, "20m", {"{}": 3}),
     Case("an expired series returns with 2", {TOTAL: "9x30 stale _x20 0 2x40"}, COUNTED, "20m", {"{}": 2}),
@@ -35,6 +50,10 @@ CASES = (
         queries.added("batch.job.completions", "10m", by=["job_name"]),
         "20m",
         {'{job_name="load"}': 9},
+    ),
+    *(
+        Case(f"{at}: Runs failed, 24 h, after a weekend without a sample", WEEKEND, FAILED, at, {"{}": 0}, "1m")
+        for at in ("76h", "94h", "98h")
     ),
     Case(
         "the median of a histogram that is born with two runs of a nightly job",
@@ -60,7 +79,10 @@ CASES = (
     *(
         replace(
             case,
-            samples={series.replace(',boot="1"', ""): values for series, values in case.samples.items()},
+            samples={
+                series.replace(',boot="1"', ""): values.replace("1x120", "0 1x119")
+                for series, values in case.samples.items()
+            },
             answer={
                 labels.replace("batch_job_state_timestamp_seconds:max", "").replace(
                     "batch_step_state_timestamp_seconds:max", ""

@@ -25,6 +25,7 @@ TREE = [
     "config variables",
     "dashboards build",
     "dashboards check",
+    "dashboards publish",
     "demo",
     "doctor",
     "jobs check",

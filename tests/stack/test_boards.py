@@ -205,7 +205,7 @@ def test_one_run_by_its_id(ran: Ran) -> None:
     assert isinstance(store, VictoriaLogs)
 
     def found(text: str, run: str) -> list[dict[str, str]]:
-        query = substituted(text, {"job": "board_.*", "run": run})
+        query = substituted(text, {**ALL, "service": SERVICE, "job": "board_.*", "run": run})
         body = store.get("/select/logsql/query", {"query": query, "start": int(ran.since * 1e9), "limit": 1000})
         return [json.loads(line) for line in (body or b"").splitlines()]
 

@@ -12,8 +12,9 @@ from batchtel.catalogue.zones import NoZonesError
 from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
 from batchtel_dashboards.alerts import alertmanager as configuration
-from batchtel_dashboards.alerts import expected, rule_file
+from batchtel_dashboards.alerts import expected, links, rule_file
 from batchtel_dashboards.alerts.alert import Jobs
+from batchtel_dashboards.alerts.links import Links
 from batchtel_dashboards.alerts.receivers import KINDS, Receivers
 from batchtel_dashboards.cli.parameters import AGGREGATION
 
@@ -28,20 +29,28 @@ from batchtel_dashboards.cli.parameters import AGGREGATION
 @AGGREGATION
 @click.option(
     "--runbooks",
-    default=rule_file.RUNBOOKS,
+    default=links.RUNBOOKS,
     show_default=True,
     metavar="URL",
     help="Address of the folder of runbooks.",
 )
-def rules(catalogue: Path | None, aggregation: str, runbooks: str) -> None:
+@click.option(
+    "--grafana",
+    default="",
+    metavar="URL",
+    help="Address of the Grafana that has the boards: alerts lead to the board of their job.",
+)
+def rules(catalogue: Path | None, aggregation: str, runbooks: str, grafana: str) -> None:
     """Print the alert rules, a rule file of Prometheus.
 
     \b
     Examples:
       batchtel alerts rules --catalogue jobs.toml > alerts.yaml
       batchtel alerts rules --aggregation stock --runbooks https://example.com/runbooks
+      batchtel alerts rules --catalogue jobs.toml --grafana https://grafana.example.com
     """
-    click.echo(rule_file.text(_jobs(catalogue), aggregation, runbooks), nl=False)
+    leads = Links(runbooks.rstrip("/"), grafana.rstrip("/"))
+    click.echo(rule_file.text(_jobs(catalogue), aggregation, leads), nl=False)
 
 
 @click.command(

@@ -30,13 +30,16 @@ def jobs(catalogue: Mapping[str, CatalogueJob]) -> Jobs:
 def longest_gap(schedule: Schedule) -> float:
     """Return the longest time between two due runs, in seconds, over a whole year: clock changes are in it.
 
-    A job that is due more than once an hour counts as due once in that hour, which only makes its gap longer.
+    A job that is due more than once an hour counts as due once in that hour, which only makes its gap longer. One that
+    is not due within that year has the year as its gap.
     """
     if schedule.cron is None:
         return schedule.every or 0.0
     cron = schedule.cron._replace(minutes=schedule.cron.minutes[:1])
     zone = zones.zone(schedule.timezone)
     longest, later = 0.0, cron.previous(YEAR_END, zone)
+    if later is None or later <= YEAR_END - YEAR:
+        return YEAR
     while later is not None and later > YEAR_END - YEAR:
         before = cron.previous(later - 1, zone)
         if before is not None:

@@ -76,9 +76,10 @@ def _too_long(job: Job, engine: Engine) -> Iterator[Condition]:
 def grace(job: Job) -> float:
     """Return the seconds by which a run may succeed later than the longest gap of its schedule.
 
-    It is the longest duration that the catalogue allows, else half the gap, from 10 minutes to 6 hours.
+    It is the longest duration that the catalogue allows, 10 minutes at least, else half the gap, from 10 minutes to 6
+    hours: a run of a second may start a minute late.
     """
-    return job.max_duration or min(max((job.gap or 0) / 2, 600.0), 21600.0)
+    return max(job.max_duration or min((job.gap or 0) / 2, 21600.0), 600.0)
 
 
 ALERTS: Final = (

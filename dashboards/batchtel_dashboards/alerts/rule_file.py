@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, Final
 
 import yaml
 
-from batchtel_dashboards.alerts import job_alerts, pipeline_alerts, work_alerts
+from batchtel_dashboards.alerts import job_alerts, links, pipeline_alerts, work_alerts
 from batchtel_dashboards.alerts.alert import Alert, Condition, Jobs
+from batchtel_dashboards.alerts.links import Links
 from batchtel_dashboards.engines import ENGINES
 
 _OF_JOBS: Final = (*job_alerts.ALERTS, *work_alerts.ALERTS)
@@ -16,34 +17,37 @@ _OF_JOBS: Final = (*job_alerts.ALERTS, *work_alerts.ALERTS)
 ALERTS: Final = (*_OF_JOBS, *pipeline_alerts.ALERTS)
 """Every alert."""
 
-RUNBOOKS: Final = "docs/runbooks"
-"""Where runbooks are, if no other address is given."""
+_GROUPS: Final = (
+    ("batchtel-jobs", links.JOB, _OF_JOBS),
+    ("batchtel-pipeline", links.PIPELINE, pipeline_alerts.ALERTS),
+)
+"""Name, uid of the board that the alerts lead to, and alerts."""
 
-_GROUPS: Final = (("batchtel-jobs", _OF_JOBS), ("batchtel-pipeline", pipeline_alerts.ALERTS))
 
-
-def text(jobs: Jobs, aggregation: str, runbooks: str = RUNBOOKS) -> str:
+def text(jobs: Jobs, aggregation: str, leads: Links = links.DEFAULT) -> str:
     """Return the rule file.
 
     Args:
         jobs: what the catalogue expects.
         aggregation: `exact` or `stock`, that of the environment.
-        runbooks: address of the folder of runbooks.
+        leads: where the alerts lead.
     """
     groups = [
-        {"name": name, "rules": [rule for alert in alerts for rule in _rules(alert, jobs, aggregation, runbooks)]}
-        for name, alerts in _GROUPS
+        {
+            "name": name,
+            "rules": [
+                _rule(alert, condition, leads.annotations(alert.name, board))
+                for alert in alerts
+                for condition in alert.conditions(jobs, ENGINES[aggregation])
+            ],
+        }
+        for name, board, alerts in _GROUPS
     ]
     head = "# Made by: batchtel alerts rules\n"
     return head + yaml.safe_dump({"groups": groups}, sort_keys=False, width=1000, allow_unicode=True)
 
 
-def _rules(alert: Alert, jobs: Jobs, aggregation: str, runbooks: str) -> Iterator[dict[str, Any]]:
-    for condition in alert.conditions(jobs, ENGINES[aggregation]):
-        yield _rule(alert, condition, runbooks)
-
-
-def _rule(alert: Alert, condition: Condition, runbooks: str) -> dict[str, Any]:
+def _rule(alert: Alert, condition: Condition, leads: Mapping[str, str]) -> dict[str, Any]:
     return {
         "alert": alert.name,
         "expr": condition.expr,
@@ -53,7 +57,7 @@ def _rule(alert: Alert, condition: Condition, runbooks: str) -> dict[str, Any]:
         "annotations": {
             "summary": alert.summary,
             "description": condition.description or alert.description,
-            "runbook_url": f"{runbooks.rstrip('/')}/{alert.name}.md",
+            **leads,
         },
     }
 

@@ -25,8 +25,9 @@ from batchtel_dashboards.boards.variables import STEP
 from batchtel_dashboards.engines import Engine
 
 _DAG: Final = variables.to_board("DAG", "batch-job")
-_ROW: Final = variables.to_board("DAG", "batch-job", '${__data.fields["job_name"]}')
-_SERIES: Final = variables.to_board("DAG", "batch-job", "${__field.labels.job_name}")
+_OWN: Final = variables.to_board("Airflow DAG", "batch-airflow-dag")
+_ROW: Final = variables.to_board("DAG", "batch-job", variables.ROW)
+_SERIES: Final = variables.to_board("DAG", "batch-job", variables.SERIES)
 _FAILED: Final = ("failure", "timeout", "lost", "dead_letter")
 _OPEN: Final = ("running", "retrying")
 _WHO: Final = ("deployment_environment_name", "job", "job_name", "step_name")
@@ -124,7 +125,7 @@ def _trends(engine: Engine) -> list[Panel]:
                 "Tasks that ended, by status",
                 "Each bar is the number of tasks that ended since the bar before, over all runs; bars add up. A retry "
                 "that follows is no end.",
-                (_DAG,),
+                (_DAG, _OWN),
             ),
             "none",
             [Query(f"{ended} > 0", "{{status}}")],

@@ -56,12 +56,15 @@ def built(uid: str, board: Board) -> str:
     builder.time(f"now-{board.span}", "now").refresh("1m").timezone("browser")
     builder.tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
     others = dashboards.DashboardLink("Boards").type(dashboard.DashboardLinkType.DASHBOARDS).tags([TAG])
-    builder.link(others.as_dropdown(True).include_vars(True).keep_time(True).placement(""))
+    builder.link(others.as_dropdown(True).include_vars(True).keep_time(True))
     for source in board.sources:
         builder.with_variable(_selection(source))
     for variable in board.variables:
         builder.with_variable(variable)
     model = builder.build()
+    for link in model.links or ():
+        # The only other value puts the links into the menu of a board's controls.
+        link.placement = None  # type: ignore[assignment]
     model.panels = list(_placed(board.sections))
     return json.dumps(model, cls=JSONEncoder, indent=1, sort_keys=True) + "\n"
 

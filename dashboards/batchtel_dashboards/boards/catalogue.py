@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from batchtel_dashboards.boards import airflow_tasks, board, fleet, job, pipeline, run, run_victorialogs, sla
+from batchtel_dashboards.boards import (
+    airflow_cluster,
+    airflow_dag,
+    airflow_tasks,
+    board,
+    fleet,
+    job,
+    pipeline,
+    run,
+    run_victorialogs,
+    sla,
+)
 from batchtel_dashboards.engines import ENGINES, Engine
 
-_MODULES: Final = (fleet, job, pipeline, sla, run, run_victorialogs, airflow_tasks)
+_MODULES: Final = (fleet, job, pipeline, sla, run, run_victorialogs, airflow_tasks, airflow_cluster, airflow_dag)
 
 BOARDS: Final[dict[str, Callable[[Engine], board.Board]]] = {
     f"batch-{module.__name__.rpartition('.')[2].replace('_', '-')}": module.board for module in _MODULES

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, Final
 
+from batchtel_dashboards.boards import board_json, link_rules, query_rules
+from batchtel_dashboards.boards.board_json import Board
 from batchtel_dashboards.boards.sources import SOURCES
 
 COLUMNS: Final = 24
@@ -23,17 +25,9 @@ WITHOUT_UNIT: Final = frozenset({"logs", "traces", "text"})
 SHORTEST: Final = 40
 """Letters of a description: a shorter one does not explain how to read a panel."""
 
-_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::\w+)?[^}]*\}|\$(\w+)")
-_BOARD: Final = re.compile(r"^/d/([\w-]+)(?:\?(.*))?$")
-_FORBIDDEN: Final = (
-    (re.compile(r"\bor\s+(on\s*\(\s*\)\s*)?vector\s*\(\s*0"), "shows 0 where there is no data; remove `or vector(0)`"),
-    (
-        re.compile(r"\b(sum|avg)\b[^()]*(\([^()]*\)\s*)?\(\s*histogram_quantile"),
-        "adds quantiles up; add the buckets up first, by le",
-    ),
-    (re.compile(r"\b(batch_)?run_id\b"), "reads a run id from a metric; no metric has one, look in logs or traces"),
-)
-"""What no PromQL of a board contains, and why."""
+_VARIABLE: Final = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)|\[\[(\w+)[^\]]*\]\]")
+_GRAFANA: Final = frozenset({"grafana", "-- Grafana --", "-- Mixed --", "-- Dashboard --"})
+"""Data sources that every Grafana has."""
 
 
 def problems(texts: Mapping[str, str]) -> list[str]:
@@ -41,49 +35,41 @@ def problems(texts: Mapping[str, str]) -> list[str]:
     boards, found = {}, []
     for uid, text in texts.items():
         try:
-            content = json.loads(text)
+            boards[uid] = board_json.parsed(text)
         except ValueError as error:
-            found.append(f"{uid}.json: is not JSON: {error}")
-            continue
-        if not isinstance(content, dict):
-            found.append(f"{uid}.json: is not the JSON of a board: a {type(content).__name__}")
-            continue
-        boards[uid] = content
+            found.append(f"{uid}.json: {error}")
     for uid, board in boards.items():
         found += [f"{uid}.json: {problem}" for problem in _of_board(uid, board, boards)]
     return found
 
 
-def expressions(board: Mapping[str, Any]) -> list[str]:
-    """Return every PromQL of a board's panels."""
-    return [
-        target["expr"]
-        for panel in board.get("panels", [])
-        for target in panel.get("targets", [])
-        if target.get("datasource", {}).get("type") == "prometheus"
-    ]
-
-
-def _of_board(uid: str, board: dict[str, Any], boards: Mapping[str, Any]) -> Iterator[str]:
+def _of_board(uid: str, board: Board, boards: Mapping[str, Board]) -> Iterator[str]:
     if board.get("uid") != uid:
         yield f"uid is {board.get('uid')!r}; write the name of the file, {uid!r}"
     for key in ("title", "description"):
         if not board.get(key):
             yield f"has no {key}"
-    panels = board.get("panels", [])
+    panels = board_json.panels(board)
     if not panels:
         yield "has no panels"
-    ids = [panel.get("id") for panel in panels]
+    ids = [json.dumps(panel.get("id")) for panel in panels]
     if len(set(ids)) < len(ids):
-        yield f"ids of panels are not unique: {ids}"
-    yield from _grid(panels)
+        yield f"ids of panels are not unique: {', '.join(ids)}"
+    # Panels of a collapsed row have places of their own: what is below the row moves when it opens.
+    for group in (board.get("panels", []), *(panel.get("panels", []) for panel in board.get("panels", []))):
+        yield from _grid(group)
+    if panels:
+        yield from _of_variables(board)
+    existing = {one: _names(content) for one, content in boards.items()}
+    for link in board.get("links", []):
+        yield from (f"link {link.get('title')!r} {why}" for why in link_rules.of_link(link.get("url", ""), existing))
     for panel in panels:
         if panel.get("type") != "row":
-            yield from (f"panel {_name(panel)}: {problem}" for problem in _of_panel(panel, board, boards))
+            yield from (f"panel {_name(panel)}: {problem}" for problem in _of_panel(panel, board, existing))
 
 
-def _grid(panels: list[dict[str, Any]]) -> Iterator[str]:
-    placed = [panel for panel in panels if {"x", "y", "w", "h"} <= set(panel.get("gridPos") or {})]
+def _grid(panels: list[Board]) -> Iterator[str]:
+    placed = [panel for panel in panels if {"x", "y", "w", "h"} <= set(panel.get("gridPos", {}))]
     yield from (f"panel {_name(panel)}: has no gridPos" for panel in panels if panel not in placed)
     for panel in placed:
         place = panel["gridPos"]
@@ -96,10 +82,23 @@ def _grid(panels: list[dict[str, Any]]) -> Iterator[str]:
             yield f"panels {_name(one)} and {_name(other)} overlap"
 
 
-def _of_panel(panel: dict[str, Any], board: dict[str, Any], boards: Mapping[str, Any]) -> Iterator[str]:
+def _of_variables(board: Board) -> Iterator[str]:
+    variables = board.get("templating", {}).get("list", [])
+    rest = {key: value for key, value in board.items() if key != "templating"}
+    repeated = {panel.get("repeat") for panel in board_json.panels(board) if isinstance(panel.get("repeat"), str)}
+    for variable in variables:
+        name = variable.get("name", "")
+        others = [other for other in variables if other is not variable]
+        if "${__all_variables}" not in json.dumps(rest) and name not in _used([rest, others]) | repeated:
+            yield f"has the variable {name}, which no query, link or other variable uses; use or remove it"
+        for why in query_rules.of_several(str(variable.get("query", "")), others):
+            yield f"variable {name} {why}"
+
+
+def _of_panel(panel: Board, board: Board, boards: Mapping[str, set[str]]) -> Iterator[str]:
     if not panel.get("title"):
         yield "has no title"
-    if len(panel.get("description") or "") < SHORTEST:
+    if len(panel.get("description", "")) < SHORTEST:
         yield f"its description has fewer than {SHORTEST} letters; write how to read it"
     defaults = panel.get("fieldConfig", {}).get("defaults", {})
     if panel.get("type") not in WITHOUT_UNIT:
@@ -107,51 +106,50 @@ def _of_panel(panel: dict[str, Any], board: dict[str, Any], boards: Mapping[str,
             yield "has no unit; write `none` for a plain number"
         if not defaults.get("thresholds", {}).get("steps"):
             yield "has no thresholds; write one step for a number without limits"
+    yield from query_rules.zeros(panel)
+    yield from _of_queries(panel, board)
+    for link in board_json.links(panel):
+        url = link.get("url", "")
+        missing = (f"uses the variable {name}, which the board does not have" for name in _missing(url, board))
+        problems_of_link = (*missing, *link_rules.of_link(url, boards))
+        yield from (f"link {link.get('title')!r} {problem}" for problem in problems_of_link)
+
+
+def _of_queries(panel: Board, board: Board) -> Iterator[str]:
     targets = panel.get("targets", [])
     if not targets and panel.get("type") != "text":
         yield "has no query"
     names = [target.get("refId") for target in targets]
     if len(set(names)) < len(names):
         yield f"names of its queries are not unique: {names}"
-    plugins = {source.plugin for source in SOURCES}
-    if wrong := {target.get("datasource", {}).get("type") for target in targets} - plugins:
+    read = {board_json.source(panel, target) for target in targets}
+    if wrong := {kind for kind, _ in read} - {source.plugin for source in SOURCES}:
         yield f"reads data sources that batchtel does not have: {sorted(map(str, wrong))}"
-    existing = _variables(board)
-    for name in sorted(_used(targets) - existing):
+    existing = {source.uid for source in SOURCES} | _GRAFANA
+    for uid in sorted({uid for _, uid in read if uid and not _used(uid)} - existing):
+        yield f"reads the data source with the uid {uid}, which does not exist; write a variable, such as ${{metrics}}"
+    for name in _missing(targets, board):
         yield f"uses the variable {name}, which the board does not have"
-    for expression in expressions({"panels": [panel]}):
-        yield from (f"a query {why}: {expression}" for pattern, why in _FORBIDDEN if pattern.search(expression))
-    for link in [*panel.get("links", []), *defaults.get("links", [])]:
-        yield from (
-            f"link {link.get('title')!r} {problem}" for problem in _of_link(link.get("url", ""), existing, boards)
-        )
+    for target in targets:
+        text = board_json.query(target)
+        wrong_texts = [*query_rules.of_several(text, board.get("templating", {}).get("list", []))]
+        if board_json.source(panel, target)[0] == "prometheus":
+            wrong_texts += query_rules.of_promql(target.get("expr", ""))
+        yield from (f"a query {why}: {text}" for why in wrong_texts)
 
 
-def _of_link(url: str, existing: set[str], boards: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(_used(url) - existing):
-        yield f"uses the variable {name}, which the board does not have"
-    if not url.startswith("/d/"):
-        return
-    match = _BOARD.match(url)
-    if match is None or match[1] not in boards:
-        yield f"leads to a board that does not exist: {url}"
-        return
-    there = _variables(boards[match[1]])
-    for part in (match[2] or "").split("&"):
-        name = part.partition("=")[0].removeprefix("var-") if part.startswith("var-") else ""
-        name = name or next(iter(re.findall(r"^\$\{(\w+):queryparam\}$", part)), "")
-        if name and name not in there:
-            yield f"sets the variable {name}, which {match[1]} does not have"
+def _names(board: Board) -> set[str]:
+    return {variable.get("name", "") for variable in board.get("templating", {}).get("list", [])}
 
 
-def _variables(board: Mapping[str, Any]) -> set[str]:
-    return {variable.get("name") for variable in board.get("templating", {}).get("list", [])}
+def _missing(content: object, board: Board) -> list[str]:
+    return sorted(_used(content) - _names(board))
 
 
 def _used(content: object) -> set[str]:
     """Return the variables of a board that a text, or anything with texts in it, uses; those of Grafana left out."""
     text = content if isinstance(content, str) else json.dumps(content)
-    names = {first or second for first, second in _VARIABLE.findall(text)}
+    names = {name for found in _VARIABLE.findall(text) for name in found if name}
     return {name for name in names if not name.startswith("__") and not name.isdigit()}
 
 

@@ -27,9 +27,10 @@ from batchtel_dashboards.boards.variables import JOB as CHOSEN
 from batchtel_dashboards.boards.variables import WHO
 from batchtel_dashboards.engines import Engine
 
-_SERIES: Final = variables.to_board("Job", "batch-job", "${__field.labels.job_name}")
-_ROW: Final = variables.to_board("Job", "batch-job", '${__data.fields["job_name"]}')
+_SERIES: Final = variables.to_board("Job", "batch-job", variables.SERIES)
+_ROW: Final = variables.to_board("Job", "batch-job", variables.ROW)
 _SLA: Final = variables.to_board("SLA", "batch-sla")
+_SLA_OF_ROW: Final = variables.to_board("SLA", "batch-sla", variables.ROW)
 _HERE: Final = variables.to_board("Jobs", "batch-job")
 _NAMED: Final = "{{deployment_environment_name}} {{job_name}}"
 
@@ -187,6 +188,7 @@ def _outcomes(engine: Engine) -> list[Panel]:
 
 def _work(engine: Engine) -> list[Panel]:
     cpu = panels_of.rate("batch.job.cpu.time", by=WHO, labels=CHOSEN, engine=engine)
+    memory = panels_of.quantile("batch.job.memory.peak", 0.95, by=WHO, labels=CHOSEN, engine=engine)
     records = panels_of.rate("batch.job.records.processed", by=WHO, labels=CHOSEN, engine=engine)
     return [
         chart(
@@ -234,6 +236,18 @@ def _work(engine: Engine) -> list[Panel]:
             "suffix: cores",
             [Query(cpu, _NAMED)],
         ),
+        chart(
+            Text(
+                "Peak memory of runs: p95",
+                "Bytes that 95 % of the runs of each job did not exceed at their highest, in steps of 15 minutes. "
+                "Values are read from buckets, whose bounds are powers of four: look at steps, not at single values.",
+                (_SERIES,),
+            ),
+            "bytes",
+            [Query(memory, _NAMED)],
+            width=24,
+            step="15m",
+        ),
     ]
 
 
@@ -272,7 +286,7 @@ def _jobs(engine: Engine) -> list[Panel]:
                 "SLA violations by job and rule, 24 h",
                 "Which rule of jobs.toml was violated how often. Red from the first violation on, also the first "
                 "one that a job ever had.",
-                (_SLA,),
+                (_SLA_OF_ROW,),
             ),
             [Column("violations", f"{violations} > 0", "none", ANY_IS_BAD)],
             width=8,

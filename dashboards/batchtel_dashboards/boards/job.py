@@ -11,6 +11,7 @@ from batchtel_dashboards.boards.board import Board, Section
 from batchtel_dashboards.boards.panels import (
     ANY_IS_BAD,
     NO_LIMIT,
+    Link,
     Panel,
     Query,
     Text,
@@ -23,10 +24,14 @@ from batchtel_dashboards.boards.variables import JOB as CHOSEN
 from batchtel_dashboards.boards.variables import WHO
 from batchtel_dashboards.engines import Engine
 
-_RUNS: Final = (
-    variables.to_board("Runs (Loki, Tempo)", "batch-run"),
-    variables.to_board("Runs (VictoriaLogs, Jaeger)", "batch-run-victorialogs"),
-)
+
+def _runs(of: str = "") -> tuple[Link, ...]:
+    stores = (("Loki, Tempo", "batch-run"), ("VictoriaLogs, Jaeger", "batch-run-victorialogs"))
+    return tuple(variables.to_board(f"Runs ({names})", uid, of) for names, uid in stores)
+
+
+_RUNS: Final = _runs()
+_OF_SERIES: Final = _runs(variables.SERIES)
 _SLA: Final = variables.to_board("SLA", "batch-sla")
 _RATIO: Final = ((None, "red"), (0.9, "yellow"), (0.95, "green"))
 
@@ -42,7 +47,7 @@ def board(engine: Engine) -> Board:
             Section("Now, and the last 24 hours", _now(engine)),
             Section("History", _history(engine)),
             Section("Data", _data(engine)),
-            Section("Steps", job_steps.panels(engine, _RUNS)),
+            Section("Steps", job_steps.panels(engine, _OF_SERIES, _runs(variables.ROW))),
             Section("Against last week", _last_week(engine)),
         ),
         span="7d",
@@ -135,7 +140,7 @@ def _history(engine: Engine) -> list[Panel]:
                 "State",
                 "The state that each selected job entered last. Blue that does not end is a run that hangs; dark red "
                 "is lost.",
-                _RUNS,
+                _OF_SERIES,
             ),
             Query(
                 panels_of.state_code("job", labels=CHOSEN, engine=engine),
@@ -221,7 +226,7 @@ def _data(engine: Engine) -> list[Panel]:
                 "Data quality, mean of 24 hours",
                 "Mean of the scores that runs reported within the 24 hours before each point, from 0 to 1. The lines "
                 "are 0.9 and 0.95. No point where no run reported a score.",
-                _RUNS,
+                _OF_SERIES,
             ),
             "percentunit",
             [Query(quality, "{{deployment_environment_name}} {{job_name}}")],
@@ -247,7 +252,7 @@ def _last_week(engine: Engine) -> list[Panel]:
                 "Runs of 24 hours, and a week before",
                 "Runs that started within the 24 hours before each point, and the same 7 days earlier. A line below "
                 "its earlier one means that runs are missing.",
-                _RUNS,
+                _OF_SERIES,
             ),
             "none",
             both("batch.job.runs.started"),
@@ -258,7 +263,7 @@ def _last_week(engine: Engine) -> list[Panel]:
                 "Records of 24 hours, and a week before",
                 "Records processed within the 24 hours before each point, and the same 7 days earlier. A line at a "
                 "part of its earlier one, with as many runs, means that input is missing.",
-                _RUNS,
+                _OF_SERIES,
             ),
             "none",
             both("batch.job.records.processed"),

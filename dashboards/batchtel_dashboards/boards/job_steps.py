@@ -11,8 +11,8 @@ from batchtel_dashboards.boards.variables import STEP, WHO
 from batchtel_dashboards.engines import Engine
 
 
-def panels(engine: Engine, links: Sequence[Link]) -> list[Panel]:
-    """Return the panels of the section; `links` lead on to single runs."""
+def panels(engine: Engine, of_series: Sequence[Link], of_row: Sequence[Link]) -> list[Panel]:
+    """Return the panels of the section; the links lead on to single runs."""
     by = (*WHO, "step_name")
     slowest = panels_of.mean("batch.step.duration", panels_of.STEP, by=by, labels=STEP, engine=engine)
     duration = queries.quantile("batch.step.duration", 0.95, "1d", by=by, labels=STEP, engine=engine)
@@ -23,7 +23,7 @@ def panels(engine: Engine, links: Sequence[Link]) -> list[Panel]:
                 "Mean duration of steps",
                 "Mean of the attempts that ended since the point before, for each step. The step whose line rises with "
                 "the job's is the one to look at.",
-                links,
+                of_series,
             ),
             "s",
             [Query(slowest, "{{deployment_environment_name}} {{job_name}} {{step_name}}")],
@@ -34,7 +34,7 @@ def panels(engine: Engine, links: Sequence[Link]) -> list[Panel]:
                 "Steps, 24 h",
                 "One row for each step. Records read and not written are lost between the two, or filtered. Red from "
                 "the first failed step on.",
-                links,
+                of_row,
             ),
             [
                 Column("p95 duration", duration, "s"),

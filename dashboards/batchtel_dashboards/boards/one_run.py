@@ -11,7 +11,7 @@ from batchtel_dashboards.boards.board import Board, Section
 from batchtel_dashboards.boards.detail_panels import Field, events, lines, spans
 from batchtel_dashboards.boards.panels import Link, Text
 from batchtel_dashboards.boards.sources import JAEGER, PROMETHEUS, Source
-from batchtel_dashboards.detail_queries import RUN_FINISHED, STEP_FINISHED
+from batchtel_dashboards.detail_queries import RUN_FINISHED, SERVICE, STEP_FINISHED
 
 Content = Mapping[str, Any]
 
@@ -42,17 +42,17 @@ class Stores:
 def of_run(uid: str, stores: Stores) -> Board:
     """Return the board."""
     job = (variables.to_board("Job", "batch-job"),)
-    here = variables.to_board("This run", uid, run="${__value.raw}")
-    typed = [variables.text("run", "Run id", "Id of a run; choose one in the table of runs.")]
+    here = variables.to_board("This run", uid, variables.ROW, ("environment", "service", "job"), run=variables.VALUE)
+    chosen: list[Any] = [variables.text("run", "Run id", "Id of a run; choose one in the table of runs.")]
     if stores.traces is JAEGER:
-        typed.append(
-            variables.text("service_name", "Service name", "service.name of the run, for the search in Jaeger.")
-        )
+        chosen += [variables.service_name(one=True), variables.environment_tag()]
+    else:
+        chosen.append(variables.service_name(one=False))
     return Board(
         title=f"Batch: run ({stores.logs.name}, {stores.traces.name})",
         description="What happened in this run? Choose a job, then a run in the first table.",
         sources=(PROMETHEUS, stores.logs, stores.traces),
-        variables=(variables.environment(), variables.service(), variables.job(), *typed),
+        variables=(variables.environment(), variables.service(), variables.job(), *chosen),
         sections=(
             Section("Runs of the job", [_runs(stores, here, job)]),
             Section("The run", [_finished(stores, job), _steps(stores, job), _errors(stores, job)]),
@@ -73,6 +73,9 @@ def _runs(stores: Stores, here: Link, links: _Links) -> Any:
         Field("batch.records.processed", "records", "none"),
         Field("batch.run.attempt", "attempt", "none"),
         Field("error.type", "error"),
+        Field("deployment.environment.name", "environment"),
+        Field(SERVICE, "service"),
+        Field("batch.job.name", "job"),
     ]
     text = Text(
         "Runs that ended",

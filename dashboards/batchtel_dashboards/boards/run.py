@@ -17,7 +17,13 @@ def board(_: Engine) -> Board:
         records=details.logql,
         errors=details.logql_error(),
         asked=lambda text: {"expr": text, "queryType": "range", "direction": "forward"},
-        trace={"query": details.traceql(), "queryType": "traceql", "tableType": "spans", "limit": 100},
+        trace={
+            "query": details.traceql(),
+            "queryType": "traceql",
+            "tableType": "spans",
+            "limit": 100,
+            "filters": [],
+        },
         field=lambda key: key.replace(".", "_"),
     )
     return of_run("batch-run", stores)

@@ -17,7 +17,7 @@ def board(_: Engine) -> Board:
         records=details.logsql,
         errors=details.logsql_error(),
         asked=lambda text: {"expr": text, "queryType": "instant"},
-        # Jaeger searches within one service: the name without its namespace, which a reader types in.
+        # Jaeger searches within one service, by its name without the namespace.
         trace={"queryType": "search", "service": "$service_name", "tags": details.jaeger_tags(), "limit": 20},
         field=lambda key: key,
     )

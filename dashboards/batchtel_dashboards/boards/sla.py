@@ -16,8 +16,8 @@ from batchtel_dashboards.boards.variables import JOB as CHOSEN
 from batchtel_dashboards.boards.variables import WHO
 from batchtel_dashboards.engines import Engine
 
-_ROW: Final = variables.to_board("Job", "batch-job", '${__data.fields["job_name"]}')
-_SERIES: Final = variables.to_board("Job", "batch-job", "${__field.labels.job_name}")
+_ROW: Final = variables.to_board("Job", "batch-job", variables.ROW)
+_SERIES: Final = variables.to_board("Job", "batch-job", variables.SERIES)
 _RULE: Final = (*WHO, "violation_type")
 _WINDOW: Final = "28d"
 

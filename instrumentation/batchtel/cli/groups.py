@@ -87,17 +87,19 @@ def config() -> None:
 @click.command(
     cls=Group,
     entries=COMMANDS["dashboards"],
-    epilog="Exit codes: 0 ok; 1 a board breaks a rule; 2 wrong input, or a file cannot be read or written.",
+    epilog="Exit codes: 0 ok; 1 a board breaks a rule or is refused; 2 wrong input, or a file cannot be read or "
+    "written; 3 Grafana cannot be reached.",
 )
 def dashboards() -> None:
-    """Write the boards of Grafana with their provisioning files, and check boards.
+    """Write the boards of Grafana with their provisioning files, check boards, and publish them.
 
-    The boards are part of this package. Grafana loads them from a folder.
+    The boards are part of this package. Grafana loads them from a folder, or receives them by its HTTP API.
 
     \b
     Examples:
-      batchtel dashboards build --output ./grafana    the boards, their provider, and the data sources
-      batchtel dashboards check ./grafana/boards      what is wrong in boards
+      batchtel dashboards build --output ./grafana            the boards, their provider, and the data sources
+      batchtel dashboards check ./grafana/boards              what is wrong in boards
+      batchtel dashboards publish --url https://example.com   the boards, to a Grafana that runs
     """
 
 

@@ -37,7 +37,7 @@ COMMANDS: Final = {
             "batchtel.cli.groups:alerts", "Print alert rules for Prometheus, from the job catalogue.", True
         ),
         "config": Entry("batchtel.cli.groups:config", "Render and check the collector's configuration.", True),
-        "dashboards": Entry("batchtel.cli.groups:dashboards", "Write and check the boards of Grafana.", True),
+        "dashboards": Entry("batchtel.cli.groups:dashboards", "Write, check and publish the boards of Grafana.", True),
     },
     "jobs": {
         "init": Entry("batchtel.cli.jobs:init", "Write a jobs.toml to begin with."),
@@ -78,6 +78,7 @@ COMMANDS: Final = {
     "dashboards": {
         "build": Entry("batchtel_dashboards.boards.commands:build", "Write boards and provisioning files to a folder."),
         "check": Entry("batchtel_dashboards.boards.commands:check", "Check boards, print every problem."),
+        "publish": Entry("batchtel_dashboards.boards.commands:publish", "Publish the boards to a Grafana."),
     },
 }
 """Group, "" for `batchtel` itself -> name -> command."""

@@ -13,6 +13,7 @@ import yaml
 from batchtel.catalogue.reader import parse
 from batchtel_dashboards import rules
 from batchtel_dashboards.alerts import expected, rule_file
+from batchtel_dashboards.alerts.links import Links
 
 CATALOGUE: Final = """
 [jobs.nightly]
@@ -27,7 +28,7 @@ schedule = { cron = "0 2 * * *" }
 """
 """Daily, with an hour: BatchNotRunRecently has the limit of 25 hours."""
 
-RUNBOOKS: Final = "https://example.com/runbooks"
+LINKS: Final = Links("https://example.com/runbooks")
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class AlertCase:
 
 def evaluate(promtool: Path, folder: Path, case: AlertCase, engine: str) -> str:
     """Return promtool's output about a case; "" if it agrees."""
-    content = yaml.safe_load(rule_file.text(expected.jobs(parse(CATALOGUE)), engine, RUNBOOKS))
+    content = yaml.safe_load(rule_file.text(expected.jobs(parse(CATALOGUE)), engine, LINKS))
     severity = next(alert.severity for alert in rule_file.ALERTS if alert.name == case.alert)
     for group in content["groups"]:
         group["rules"] = [rule for rule in group["rules"] if rule["alert"] == case.alert]
@@ -105,7 +106,7 @@ def _expected(alert: str, at: str, firing: Sequence[Firing], severity: str) -> d
                 "exp_annotations": {
                     "summary": one.summary,
                     "description": one.description,
-                    "runbook_url": f"{RUNBOOKS}/{alert}.md",
+                    "runbook_url": f"{LINKS.runbooks}/{alert}.md",
                 },
             }
             for one in firing

@@ -45,9 +45,9 @@ def course(who: dict[str, str], started: str, ended: str, alive: str, running: s
 
 
 BEATS: Final = "0+15x20 300x400"
-KILLED: Final = course(LOAD, "1x420", "0x420", BEATS, "0x420", "_")
-GOES_ON: Final = course(DEV, "1x420", "0x420", "0+15x420", "0x420", "_")
-COMPLETED: Final = course(LOAD, "1x420", "0x20 1x400", BEATS, "0x420", "_x20 300x400")
+KILLED: Final = course(LOAD, "z 1x419", "0x420", BEATS, "0x420", "_")
+GOES_ON: Final = course(DEV, "z 1x419", "0x420", "0+15x420", "0x420", "_")
+COMPLETED: Final = course(LOAD, "z 1x419", "0x20 1x400", BEATS, "0x420", "_x20 300x400")
 LOST: Final = Firing(
     LOAD, "load: a run is lost", f"1 runs of the last hour started and did not report an end ({PROD})."
 )
@@ -120,6 +120,13 @@ CASES: Final = (
         "the first violation ever fires, and ends an hour later",
         {violations(LOAD): "_x59 z 1x400"},
         {"14m45s": [], "15m": [violated(LOAD)], "80m": [violated(LOAD)], "95m": []},
+    ),
+    AlertCase(
+        "BatchSLAViolation",
+        "nothing is violated, and all was switched off for the night",
+        {violations(LOAD): "3x240 _x1920 3x300"},
+        {"545m": [], "590m": []},
+        engines=("exact",),
     ),
     AlertCase("BatchSLAViolation", "nothing is violated", {violations(LOAD): "0x400"}, {"20m": [], "90m": []}),
     AlertCase(

@@ -98,6 +98,12 @@ CASES: Final = (
     AlertCase("BatchDataRejected", "nothing more is dropped", {FILTERED % "names": "3x600"}, {"80m": []}),
     AlertCase(
         "BatchDataRejected",
+        "nothing more is dropped, and an hour ago no sample arrived for 20 minutes",
+        {FILTERED % "names": "3x300 _x80 3x400"},
+        {"150m": [], "155m": [], "159m": []},
+    ),
+    AlertCase(
+        "BatchDataRejected",
         "run_rollup rejects a point for the first time",
         {'otelcol_processor_run_rollup_rejected_total{instance="prod",reason="wrong_name"}': "_x60 1x100"},
         {"14m45s": [], "15m": [dropped(1, "wrong_name")]},

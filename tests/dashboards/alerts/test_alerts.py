@@ -12,7 +12,8 @@ import yaml
 from batchtel.catalogue.cron import Cron
 from batchtel.catalogue.keys import Schedule
 from batchtel.catalogue.reader import parse
-from batchtel_dashboards.alerts import expected, rule_file
+from batchtel_dashboards.alerts import expected, job_alerts, rule_file
+from batchtel_dashboards.alerts.alert import Job
 from batchtel_dashboards.engines import ENGINES
 from tests.dashboards.alerts import job_cases, pipeline_cases, work_cases
 from tests.dashboards.alerts.alert_case import CATALOGUE, AlertCase, evaluate
@@ -83,6 +84,8 @@ def test_queries_of_runbooks_are_promql(promtool: Path, tmp_path: Path, name: st
         ("0 0 1 * *", "UTC", 31 * 24),
         ("0 0 1 1,2,6 *", "UTC", 214 * 24),
         ("*/5 * * * *", "Europe/Berlin", 1),
+        ("0 0 1 7 *", "UTC", 365 * 24),
+        ("0 0 29 2 *", "UTC", 366 * 24),
     ],
 )
 def test_longest_gap(cron: str, zone: str, hours: float) -> None:
@@ -93,4 +96,14 @@ def test_longest_gap(cron: str, zone: str, hours: float) -> None:
 def test_a_gap_longer_than_metrics_are_kept_has_no_rule() -> None:
     """A yearly job would fire as soon as its last success expires; a paused job is not expected to run."""
     jobs = 'schedule = { cron = "0 0 1 1 *" }\n[jobs.b]\npaused = true\nschedule = { every = "1h" }'
-    assert "BatchNotRunRecently" not in rule_file.text(expected.jobs(parse(f"[jobs.a]\n{jobs}")), "exact")
+    leap = '[jobs.c]\nschedule = { cron = "0 0 29 2 *" }'
+    assert "BatchNotRunRecently" not in rule_file.text(expected.jobs(parse(f"[jobs.a]\n{jobs}\n{leap}")), "exact")
+
+
+@pytest.mark.parametrize(
+    ("gap", "max_duration", "seconds"),
+    [(86400, None, 21600), (86400, 3600, 3600), (86400, 10, 600), (900, None, 600), (60, 30, 600), (7200, None, 3600)],
+)
+def test_grace(gap: float, max_duration: float | None, seconds: float) -> None:
+    """A run of some seconds may start minutes late: a limit of a day and 10 seconds would fire every other day."""
+    assert job_alerts.grace(Job("a", gap=gap, max_duration=max_duration)) == seconds

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from batchtel.catalogue.reader import parse
 from batchtel.cli.main import main
 from batchtel_dashboards.alerts import expected, rule_file
+from batchtel_dashboards.alerts.links import Links
 from tests.dashboards.alerts.alert_case import CATALOGUE
 
 
@@ -23,7 +24,7 @@ def test_rules_are_those_of_the_catalogue_and_the_engine(tmp_path: Path) -> None
     options = ("--catalogue", str(tmp_path / "jobs.toml"), "--aggregation", "stock", "--runbooks", "https://r.example/")
     called = _called("rules", *options)
     assert called.exit_code == 0
-    assert called.stdout == rule_file.text(expected.jobs(parse(CATALOGUE)), "stock", "https://r.example")
+    assert called.stdout == rule_file.text(expected.jobs(parse(CATALOGUE)), "stock", Links("https://r.example"))
     assert "owner: ada@example.com" in called.stdout
     assert "runbook_url: https://r.example/BatchRunLost.md" in called.stdout
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from batchtel.cli.main import main
-from batchtel_dashboards.boards import provisioning, shipped
+from batchtel_dashboards.boards import provisioning, query_rules, shipped
 
 
 def _run(*arguments: str) -> Result:
@@ -76,3 +78,18 @@ def test_check_of_what_is_not_text(tmp_path: Path) -> None:
     done = _run("check", str(tmp_path))
     assert done.exit_code == 2
     assert f"cannot read the boards in {tmp_path}: a file is not UTF-8 text" in done.stderr
+
+
+def test_check_without_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where promql-parser is not installed, the other rules are checked, and one line names what is not."""
+    monkeypatch.setitem(sys.modules, "promql_parser", None)
+    importlib.reload(query_rules)
+    try:
+        done = _run("check")
+        assert list(query_rules.of_promql("sum(x")) == []
+    finally:
+        monkeypatch.undo()
+        importlib.reload(query_rules)
+    assert done.exit_code == 0
+    assert done.stderr == "PromQL is not parsed, because promql-parser is not installed: pip install promql-parser\n"
+    assert list(query_rules.of_promql("sum(x")) == ["is not PromQL: unclosed left parenthesis"]

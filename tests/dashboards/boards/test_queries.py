@@ -10,6 +10,7 @@ import promql_parser
 import pytest
 
 from batchtel.schema import signals
+from batchtel_collector.render import airflow_metrics
 from batchtel_dashboards import panel_queries, queries, rules
 from batchtel_dashboards.boards import shipped
 from batchtel_dashboards.engines import ENGINES, EXACT
@@ -56,7 +57,19 @@ def _allowed() -> dict[str, set[str]]:
             allowed[rules.maximum(metric)] = labels - {"instance", "boot"}
     for level in ("job", "step"):
         allowed[rules.live(level)] = allowed[rules.increment(f"batch_{level}_alive_time_seconds_total")]
-    return allowed
+    return allowed | _of_airflow()
+
+
+def _of_airflow() -> dict[str, set[str]]:
+    """Return the same of Airflow's own metrics."""
+    found: dict[str, set[str]] = {}
+    for row in airflow_metrics.MAPPED:
+        labels = {"instance", "boot", "job", *airflow_metrics.labels(row.prometheus_name)}
+        if row.kind == "timer":
+            found[f"{row.prometheus_name}_bucket"] = labels | {"le"}
+        else:
+            found[row.prometheus_name] = labels
+    return found
 
 
 ALLOWED: Final = _allowed()

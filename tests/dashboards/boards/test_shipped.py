@@ -16,6 +16,9 @@ from batchtel_dashboards.engines import ENGINES
 FIRST = ("batch-fleet", "batch-job", "batch-run", "batch-run-victorialogs", "batch-sla", "batch-pipeline")
 """The boards that issue and docs name; there may be more."""
 
+AIRFLOW = ("batch-airflow-cluster", "batch-airflow-dag")
+"""Their series are Airflow's own, which have no environment and service."""
+
 
 @pytest.mark.parametrize("aggregation", ENGINES)
 def test_files_are_what_the_source_makes(aggregation: str) -> None:
@@ -55,6 +58,50 @@ def test_each_panel_leads_on_to_another_panel_or_board(uid: str) -> None:
     for panel in board["panels"]:
         links = panel.get("links", []) + panel.get("fieldConfig", {}).get("defaults", {}).get("links", [])
         assert panel["type"] == "row" or any(link["url"].startswith("/d/batch-") for link in links), panel["title"]
+
+
+@pytest.mark.parametrize("aggregation", ENGINES)
+def test_a_link_of_one_job_passes_that_job(aggregation: str) -> None:
+    """Where a row or a line is one job, links pass its environment, service and name, not those of the variables."""
+    found = 0
+    for uid, text in shipped.texts(aggregation).items():
+        for panel in json.loads(text)["panels"]:
+            legends = [target.get("legendFormat", "") for target in panel.get("targets", [])]
+            row = panel["type"] == "table" and "job_name" in json.dumps(panel.get("targets", []))
+            if not (row or any("{{job_name}}" in legend for legend in legends)) or uid in AIRFLOW:
+                continue
+            value = '__data.fields["{}"]' if row else "__field.labels.{}"
+            names = ("deployment_environment_name", "job", "job_name")
+            passed = [f"${{{value.format(name)}:percentencode}}" for name in names]
+            wanted = "&".join(
+                f"var-{key}={one}" for key, one in zip(("environment", "service", "job"), passed, strict=True)
+            )
+            if panel["targets"][0]["datasource"]["type"] != "prometheus":
+                continue
+            for link in panel["fieldConfig"]["defaults"]["links"]:
+                found += 1
+                assert f"?{wanted}&" in link["url"], (uid, panel["title"])
+    assert found > 20
+
+
+def test_a_run_is_selected_with_its_environment_and_service() -> None:
+    """Every query of the boards of runs selects the environment and the service; the link of a run passes its own."""
+    for uid in ("batch-run", "batch-run-victorialogs"):
+        board = json.loads(shipped.texts("exact")[uid])
+        targets = [target for panel in board["panels"] for target in panel.get("targets", [])]
+        assert len(targets) == 6
+        for target in targets:
+            assert "environment" in json.dumps(target), target
+            assert "$service" in json.dumps(target) or "${service_name" in json.dumps(target), target
+        (link,) = [
+            setting["value"][0]["url"]
+            for panel in board["panels"]
+            for override in panel.get("fieldConfig", {}).get("overrides", [])
+            for setting in override["properties"]
+            if setting["id"] == "links"
+        ]
+        for name in ("environment", "service", "job"):
+            assert f'var-{name}=${{__data.fields["{name}"]:percentencode}}' in link
 
 
 @pytest.mark.parametrize("stores", provisioning.STORES)

@@ -168,7 +168,7 @@ def test_a_cause_is_kept_longer_than_its_consequences() -> None:
 def test_a_cause_fires_before_its_consequences(promtool: Path, tmp_path: Path) -> None:
     """When a collector goes away its alert fires before the run of a job looks lost."""
     (tmp_path / "alerts.yaml").write_text(rule_file.text((), "exact"))
-    samples = {**job_cases.course(job_cases.LOAD, "1x40", "0x40", "0+15x40", "0x40", "_"), queue("prod"): "0x40"}
+    samples = {**job_cases.course(job_cases.LOAD, "0 1x39", "0x40", "0+15x40", "0x40", "_"), queue("prod"): "0x40"}
     names = (
         'alertname="BatchCollectorDown",alertstate="firing"',
         'alertname="BatchRunLost",alertstate="pending"',

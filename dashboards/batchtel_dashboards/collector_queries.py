@@ -114,7 +114,9 @@ def stuck(window: str) -> str:
     delivered = " or ".join(
         f"{_grown(f'otelcol_exporter_sent_{one}_total', 'exporter', window)} > 0" for one in SIGNALS
     )
-    return f"(sum by (instance, exporter) (otelcol_exporter_queue_size) > 0) unless ({delivered})"
+    # A collector that starts with a full queue has had no time yet.
+    there = f"sum by (instance, exporter) (otelcol_exporter_queue_size offset {window})"
+    return f"((sum by (instance, exporter) (otelcol_exporter_queue_size) > 0) and {there}) unless ({delivered})"
 
 
 def lost_points(window: str) -> str:

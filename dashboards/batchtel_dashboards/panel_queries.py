@@ -54,8 +54,11 @@ def running(
 
 
 def lost(window: str, *, by: Sequence[str] = (), labels: Mapping[str, str] = NO_LABELS, engine: Engine = EXACT) -> str:
-    """PromQL: how many runs were lost within a window, as queries.lost()."""
-    return f"sum{queries.by_clause(by)} ({queries.lost(window, labels, engine=engine)})"
+    """PromQL: how many runs were lost within a window, as queries.lost(): the least of what 3 minutes show.
+
+    Parallel runs of less than 2 minutes look lost for a shorter time.
+    """
+    return f"sum{queries.by_clause(by)} (min_over_time(({queries.lost(window, labels, engine=engine)})[180s:60s]))"
 
 
 def state_code(level: Level, *, labels: Mapping[str, str] = NO_LABELS, engine: Engine = EXACT) -> str:

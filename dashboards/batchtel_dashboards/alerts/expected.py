@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
+from batchtel.base.identity import bounded
 from batchtel.catalogue import zones
 from batchtel.catalogue.keys import CatalogueJob, Schedule
 from batchtel_dashboards.alerts import deadlines
@@ -50,7 +51,8 @@ def longest_gap(schedule: Schedule) -> float:
 
 
 def _job(name: str, entry: CatalogueJob) -> Job:
-    job = Job(name, entry.owner, entry.team)
+    # Labels of metrics have the bounded name.
+    job = Job(bounded(name), entry.owner, entry.team)
     if entry.paused:
         return job
     if entry.schedule is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from batchtel_dashboards import panel_queries, queries, rules
+from batchtel.schema import signals
+from batchtel_dashboards import collector_queries, panel_queries, queries, rules
 from batchtel_dashboards.alerts.alert import Alert, Condition, Job, Jobs
 from batchtel_dashboards.alerts.scopes import any_of, each, every_job
 from batchtel_dashboards.alerts.texts import JOB, WHERE, duration
@@ -14,6 +15,10 @@ from batchtel_dashboards.queries import Pattern
 
 FAILURES: Final = 0.05
 """Share of failed runs within an hour above which BatchHighFailureRate fires."""
+
+_CERTAIN: Final = 180
+"""Seconds for which a run looks lost before the alert fires. Parallel runs of less than 2 minutes count as fewer live
+ones than they are, but never for as long as the 2 minutes of which heartbeats are added, and a heartbeat's delay."""
 
 
 def _violated(labels: Mapping[str, str], engine: Engine) -> str:
@@ -39,7 +44,9 @@ def _lost(labels: Mapping[str, str], engine: Engine) -> str:
         labels={**labels, "status": "lost"},
         engine=engine,
     )
-    return f"({queries.lost('1h', labels, engine=engine)} > 0) or ({reported} > 0)"
+    overflowed = collector_queries.overflowed("1h")
+    # Ends in an overflow series belong to no job any more.
+    return f"(({queries.lost('1h', labels, engine=engine)} > 0) unless on () ({overflowed} > 0)) or ({reported} > 0)"
 
 
 def _silent(labels: Mapping[str, str], engine: Engine) -> str:
@@ -62,9 +69,13 @@ def _too_long(job: Job, engine: Engine) -> Iterator[Condition]:
     live = f"max by ({by}) ({queries.live('job', labels, engine=engine)}) > 0"
     breach = {**labels, "violation_type": "duration_exceeded"}
     reported = queries.added("batch.job.sla.violations", "1h", by=queries.WHO["job"], labels=breach, engine=engine)
-    # A run that has ended seems to be live for up to 2 minutes; the job itself reports earlier than that.
+    ends = Pattern("|".join(signals.STATUSES))
+    ended = f"max by ({by}) ({queries.last_reached('job', ends, labels, engine=engine)})"
+    # A run that has ended seems to be live for up to 2 minutes; the job itself reports earlier than that. One whose
+    # records arrive late, from a spool, has both its start and its end.
     limit = job.max_duration + rules.LIVE
-    expr = f"((time() - {started} > {limit:g}) and ({live})) or ({reported} > 0)"
+    goes_on = f"((time() - {started} > {limit:g}) and ({live})) unless ({ended} >= {started})"
+    expr = f"({goes_on}) or ({reported} > 0)"
     text = f"A run goes on for longer than {duration(round(job.max_duration))}, or did within the last hour ({WHERE})."
     yield Condition(expr, description=text)
 
@@ -85,7 +96,7 @@ ALERTS: Final = (
         "A run started, reported no end and has no heartbeats: its process was killed.",
         f"{JOB}: a run is lost",
         f"{{{{ $value | humanize }}}} runs of the last hour started and did not report an end ({WHERE}).",
-        every_job(_lost, 60),
+        every_job(_lost, _CERTAIN),
         keep=900,
         by_absence=True,
     ),

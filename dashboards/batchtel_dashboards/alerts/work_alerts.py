@@ -29,6 +29,9 @@ _STANDSTILL: Final = "15m"
 _ALIVE: Final = 840
 """Seconds of heartbeats within that time: all but the last minute, which may not be exported yet."""
 
+_SHORT: Final = 10800
+"""Seconds within which a run is short enough to have processed its records."""
+
 _USUAL: Final = "7d"
 """The time in which a job had records before: one that never has any is silent."""
 
@@ -51,16 +54,22 @@ def _rejecting(labels: Mapping[str, str], engine: Engine) -> str:
 def _green(labels: Mapping[str, str], engine: Engine) -> str:
     succeeded = _added("batch.job.completions", "1h", {**labels, "status": "success"}, engine)
     # Records may be reported long before the run ends.
-    now = _added("batch.job.records.processed", "3h", labels, engine)
+    now = _added("batch.job.records.processed", f"{_SHORT}s", labels, engine)
     usually = queries.has_grown("batch.job.records.processed", _USUAL, labels, engine=engine)
-    return f"({succeeded} > 0) and {_ON} ({now} == 0) and {_ON} ({usually})"
+    started = f"max by ({', '.join(_BY)}) ({queries.last_reached('job', 'running', labels, engine=engine)})"
+    # A run of more hours may have processed its records before.
+    empty = f"({succeeded} > 0) and {_ON} ({now} == 0) and {_ON} ({usually})"
+    return f"({empty}) unless {_ON} (time() - {started} >= {_SHORT})"
 
 
 def _standing(labels: Mapping[str, str], engine: Engine) -> str:
     alive = _added("batch.job.alive.time", _STANDSTILL, labels, engine)
     progress = _added("batch.job.progress", _STANDSTILL, labels, engine)
     usually = queries.has_grown("batch.job.progress", _USUAL, labels, engine=engine)
-    return f"({alive} >= {_ALIVE}) and {_ON} ({progress} == 0) and {_ON} ({usually})"
+    # The seconds of parallel runs are added up: 20 of them have so many after a minute.
+    before = queries.added("batch.job.alive.time", "5m", by=_BY, labels=labels, ago="10m", engine=engine)
+    lasting = f"({alive} >= {_ALIVE}) and {_ON} ({before} > 0)"
+    return f"{lasting} and {_ON} ({progress} == 0) and {_ON} ({usually})"
 
 
 def _retrying(labels: Mapping[str, str], engine: Engine) -> str:

@@ -105,6 +105,17 @@ CASES: Final = (
     ),
     AlertCase(
         "BatchDurationSLABreach",
+        "a run of an hour that ended in time is delivered 8 hours later",
+        {
+            series("batch_job_runs_started_total", NIGHTLY): "_x1920 0 1x100",
+            series("batch_job_alive_time_seconds_total", NIGHTLY): "_x1920 0 3600x100",
+            series("batch_job_state_timestamp_seconds", NIGHTLY, state="running"): "_x1921 0x100",
+            series("batch_job_state_timestamp_seconds", NIGHTLY, state="success"): "_x1921 3600x100",
+        },
+        {"481m": [], "482m": [], "484m": []},
+    ),
+    AlertCase(
+        "BatchDurationSLABreach",
         "the job reports the first breach ever",
         {series("batch_job_sla_violations_total", NIGHTLY, violation_type="duration_exceeded"): "_x59 z 1x400"},
         {"14m45s": [], "15m": [TOO_LONG], "95m": []},
@@ -154,6 +165,12 @@ CASES: Final = (
         {**KILLED, **GOES_ON},
         {"5m": [], "11m": [LOST], "60m": [LOST], "100m": []},
     ),
+    AlertCase(
+        "BatchRunLost",
+        "two parallel runs of 80 seconds succeed",
+        course(LOAD, "z 2x419", "0x6 2x414", "0 30 60 90 120 150 160x414", "0x420", "_x6 80x414"),
+        {"2m": [], "3m": [], "4m": [], "5m": [], "6m": [], "10m": []},
+    ),
     AlertCase("BatchRunLost", "a run ends", COMPLETED, {"5m30s": [], "11m": [], "60m": []}),
     AlertCase(
         "BatchRunLost",
@@ -165,7 +182,7 @@ CASES: Final = (
         "BatchRunLost",
         "batchtel run reports the run that was killed",
         {ended(LOAD, "lost"): "_x59 z 1x400"},
-        {"14m": [], "16m": [LOST], "70m": [LOST], "95m": []},
+        {"14m": [], "17m": [], "18m": [LOST], "70m": [LOST], "95m": []},
     ),
     AlertCase(
         "BatchHeartbeatMissing",

@@ -135,6 +135,12 @@ CASES: Final = (
     ),
     AlertCase(
         "BatchExportFailing",
+        "a collector starts with a full queue, and delivers after 3 minutes",
+        {queue("prod"): "_x40 900x12 0x200", SENT: "_x52 900x200"},
+        {"11m30s": [], "13m": [], "15m": []},
+    ),
+    AlertCase(
+        "BatchExportFailing",
         "nothing is queued, so nothing is delivered",
         {queue("prod"): "0x200", SENT: "7x200"},
         {"30m": []},

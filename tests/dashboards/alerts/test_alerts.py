@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from batchtel.base.identity import bounded
 from batchtel.catalogue.cron import Cron
 from batchtel.catalogue.keys import Schedule
 from batchtel.catalogue.reader import parse
@@ -97,6 +98,13 @@ def test_a_gap_longer_than_metrics_are_kept_has_no_rule() -> None:
     jobs = 'schedule = { cron = "0 0 1 1 *" }\n[jobs.b]\npaused = true\nschedule = { every = "1h" }'
     leap = '[jobs.c]\nschedule = { cron = "0 0 29 2 *" }'
     assert "BatchNotRunRecently" not in rule_file.text(expected.jobs(parse(f"[jobs.a]\n{jobs}\n{leap}")), "exact")
+
+
+def test_a_long_name_is_the_bounded_one_of_the_labels() -> None:
+    """The rule of a name of 294 bytes would match no series."""
+    text = rule_file.text(expected.jobs(parse(f'[jobs.{"a" * 294}]\nschedule = {{ every = "1h" }}')), "exact")
+    assert "a" * 121 not in text
+    assert bounded("a" * 294) in text
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def _firing(promtool: Path, folder: Path, alert: str, samples: Mapping[str, str]
     """Return the parameters of the address to which an alert leads 10 minutes after the first sample."""
     content = yaml.safe_load(rule_file.text((), "exact", Links(grafana=GRAFANA)))
     for group in content["groups"]:
-        group["rules"] = [rule for rule in group["rules"] if rule["alert"] == alert]
+        group["rules"] = [rule for rule in group["rules"] if rule.get("alert") == alert]
     (folder / "alerts.yaml").write_text(yaml.safe_dump(content, width=1000))
     inputs = [{"series": series, "values": values} for series, values in samples.items()]
     wrong = [{"eval_time": "10m", "alertname": alert, "exp_alerts": []}]

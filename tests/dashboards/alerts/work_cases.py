@@ -57,6 +57,17 @@ CASES: Final = (
     ),
     AlertCase(
         "BatchGreenTick",
+        "a run of 9 hours processed its records in the first 5",
+        {
+            total("records_processed"): "z 1000x60 60000x90",
+            ended(LOAD, "success"): "z 0x107 1x40",
+            series("batch_job_state_timestamp_seconds", LOAD, state="running"): "0x150",
+        },
+        {"540m": [], "550m": [], "600m": []},
+        interval="5m",
+    ),
+    AlertCase(
+        "BatchGreenTick",
         "a job that never has records, and one in another environment that does",
         {
             ended(LOAD, "success"): "z 1x48 2x100",
@@ -89,6 +100,13 @@ CASES: Final = (
         "progress stops after 30 minutes, and the run ends after an hour",
         {total("alive_time_seconds"): "0+60x60 3600x140", total("progress"): "0+10x30 300x170"},
         {"29m": [], "44m": [], "45m": [STANDING], "60m": [STANDING], "68m": []},
+        interval="1m",
+    ),
+    AlertCase(
+        "BatchZeroThroughput",
+        "20 parallel runs start and make no progress in their first minutes",
+        {total("alive_time_seconds"): "0+60x60 3600x120 3600+1200x40", total("progress"): "0+10x60 600x160"},
+        {"182m": [], "185m": [], "190m": []},
         interval="1m",
     ),
     AlertCase(

@@ -59,7 +59,7 @@ class Engine(ABC):
 
     @abstractmethod
     def live(self, level: Level, selector: str, offset: int = 0) -> str:
-        """Return how many runs of a job, or of a step, were live by their heartbeats `offset` seconds ago, per series."""
+        """Return how many runs of a job or step were live by their heartbeats, `offset` seconds ago, per series."""
 
     @abstractmethod
     def extreme_live(self, which: Literal["min", "max"], level: Level, selector: str, offset: int = 0) -> str:

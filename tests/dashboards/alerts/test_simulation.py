@@ -23,7 +23,7 @@ def test_a_healthy_day_is_silent(promtool: Path, tmp_path: Path, engine: str) ->
     assert healthy_month.simulate(promtool, tmp_path, engine, DAY, 1, every=1) == []
 
 
-@pytest.mark.parametrize(("column", "engine"), enumerate(ENGINES))
+@pytest.mark.parametrize(("column", "engine"), [*enumerate(ENGINES)])
 def test_each_fault_is_detected_in_time(promtool: Path, tmp_path: Path, column: int, engine: str) -> None:
     """The minutes are those of the page, and no alert is about a job without a fault."""
     minutes, others = faults.delays(faults.simulate(promtool, tmp_path, engine))

@@ -166,11 +166,11 @@ def first_seen_before(window: str, labels: Mapping[str, str] = NO_LABELS, *, eng
 
 
 def had_succeeded(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
-    """PromQL: the jobs with a last success at any full hour of a window, or now, also of an instance that is gone."""
+    """PromQL: the jobs with a last success now, or at 20 moments of a window, also of an instance that is gone."""
     row = signals.metric("batch.job.state.timestamp")
     success = f"{engine.maximum_name(row)}{selector({**labels, 'state': 'success'})}"
     by = by_clause(WHO["job"])
-    past = f"max{by} (max_over_time({success}[{window}:1h]))"
+    past = f"max{by} (max_over_time({success}[{window}:{max(_seconds(window) // 20, 60)}s]))"
     return f"({past} or {succeeded(labels, engine=engine)})"
 
 

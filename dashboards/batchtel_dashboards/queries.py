@@ -164,6 +164,15 @@ def first_seen_before(window: str, labels: Mapping[str, str] = NO_LABELS, *, eng
     )
 
 
+def had_succeeded(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
+    """PromQL: the jobs with a last success now, or at 20 moments of a window, also of an instance that is gone."""
+    row = signals.metric("batch.job.state.timestamp")
+    success = f"{engine.maximum_name(row)}{selector({**labels, 'state': 'success'})}"
+    by = by_clause(WHO["job"])
+    past = f"max{by} (max_over_time({success}[{window}:{max(_seconds(window) // 20, 60)}s]))"
+    return f"({past} or {succeeded(labels, engine=engine)})"
+
+
 def never_seen(labels: Mapping[str, str], *, engine: Engine = EXACT) -> str:
     """PromQL: 1 where no series has these labels for 6 hours, because no run has ever entered a state."""
     row = signals.metric("batch.job.state.timestamp")

@@ -58,8 +58,8 @@ def _too_old(job: Job, limit: int, engine: Engine) -> str:
 
 def _without_success(job: Job, limit: int, engine: Engine) -> str:
     labels = {"job_name": job.name}
-    success = queries.succeeded(labels, engine=engine)
-    return f"time() - ({queries.first_seen_before(f'{limit}s', labels, engine=engine)} unless {success}) > 0"
+    seen = queries.first_seen_before(f"{limit}s", labels, engine=engine)
+    return f"time() - ({seen} unless {queries.had_succeeded(f'{limit}s', labels, engine=engine)}) > 0"
 
 
 def _never(job: Job, wait: int, text: str, engine: Engine) -> Condition:

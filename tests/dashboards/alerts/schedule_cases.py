@@ -141,6 +141,16 @@ CASES: Final = (
         {state("failure", REPORT): f"{at('2026-06-01 20:00')}x310"},
         {"1435m": [], "1445m": [missed(REPORT, BY_SIX)]},
     ),
+    _case(
+        "BatchDeadlineMissed",
+        "a gateway with another name has no success of the job yet, 7 hours later",
+        "2026-06-01 20:00",
+        {
+            **succeeded(REPORT, ("2026-06-01 20:45", 130)),
+            state("success", REPORT).replace("standalone-0", "standalone-1"): f"_x240 {at('2026-06-02 16:00')}x50",
+        },
+        {"480m": [], "1020m": [], "1100m": []},
+    ),
     AlertCase(
         "BatchSLAViolation",
         "a missed deadline of the catalogue is left to BatchDeadlineMissed",

@@ -17,7 +17,7 @@ from batchtel_dashboards.stores.errors import StoreError
 MOST: Final = 100_000
 """Events of one kind that a list is made of at most."""
 
-_FIRST: Final = 500
+FIRST: Final = 500
 """Events of one kind that are read first: most lists need no more."""
 
 MARGIN: Final = 86400.0
@@ -45,7 +45,7 @@ class History:
             StoreError: The store of logs does not answer.
         """
         alive = self.live()
-        size = max(_FIRST, 4 * limit)
+        size = max(FIRST, 4 * limit)
         while True:
             size = min(size, MOST)
             events, horizon = self._events(selection, size)
@@ -120,7 +120,7 @@ class History:
         only, events = (*assembly.IDENTITY, *assembly.RESULT), []
         for event in (STARTED, FINISHED, ATTEMPT_FAILED):
             one = Wanted(event=event, job=wanted.job, run_id=wanted.run_id, run_begins=wanted.run_begins)
-            events += self.logs.newest(one, selection.since, _FAR, _FIRST, only)
+            events += self.logs.newest(one, selection.since, _FAR, FIRST, only)
         found, alive = assembly.runs(events), self.live()
         return judged(found, alive) if alive is not None else found
 

@@ -28,6 +28,26 @@ def jobs() -> None:
 
 @click.command(
     cls=Group,
+    entries=COMMANDS["runs"],
+    epilog="Exit codes: 0 ok; 1 no such run, or the id means several; 2 wrong input; "
+    "3 the store of logs does not answer.",
+)
+def runs() -> None:
+    """List runs, show one with all that is recorded of it, or compare it with the last good one.
+
+    Runs are read from the stores of `batchtel stack up`, of an environment, or at the addresses of options.
+
+    \b
+    Examples:
+      batchtel runs list                            the runs of the last 24 hours
+      batchtel runs list --status failure           those that failed
+      batchtel runs show 01a22867-8337              one run, by the beginning of its id
+      batchtel runs compare 01a22867-8337           what was different this time
+    """
+
+
+@click.command(
+    cls=Group,
     entries=COMMANDS["spool"],
     epilog="Exit codes: 0 ok; 1 a request is rejected or has no endpoint; 2 wrong input; "
     "3 the collector cannot be reached.",

@@ -1,0 +1,1 @@
+"""`batchtel runs`: the history of runs in a terminal."""

@@ -10,13 +10,18 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
 
+from batchtel.catalogue.cron import Cron
+from batchtel.catalogue.keys import Schedule
 from batchtel.cli.main import main
+from batchtel_dashboards.history.due import next_due
 from batchtel_dashboards.history.liveness import judged
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING
@@ -100,15 +105,15 @@ class Shop:
             process.communicate(timeout=60)
             return process.returncode
 
-    def call(self, *arguments: str, **stores: str) -> Result:
-        """Call `batchtel runs`."""
+    def call(self, *arguments: str, group: str = "runs", **stores: str) -> Result:
+        """Call `batchtel runs`, or another group."""
         addresses = {"prometheus": self.stack.prometheus, "victorialogs": self.stack.victorialogs, **stores}
         options = [part for name, url in addresses.items() for part in (f"--{name}", url)]
-        return CliRunner().invoke(main, ["runs", *arguments, *options])
+        return CliRunner().invoke(main, [group, *arguments, *options])
 
-    def document(self, *arguments: str) -> Any:
+    def document(self, *arguments: str, group: str = "runs") -> Any:
         """Return the document of a call that succeeds."""
-        called = self.call(*arguments, "--json")
+        called = self.call(*arguments, "--json", group=group)
         assert called.exit_code == 0, called.output
         return json.loads(called.stdout)
 
@@ -252,3 +257,72 @@ def test_follow(shop: Shop) -> None:
         ["started", "history_twice", "followed"],
         ["success", "history_twice", "followed"],
     ]
+
+
+CATALOGUE: Final = """
+[jobs.history_twice]
+owner = "ada@example.com"
+schedule = { cron = "0 2 * * *", timezone = "Europe/Berlin" }
+
+[jobs.history_never]
+schedule = { cron = "0 3 * * *" }
+
+[jobs.history_paused]
+paused = true
+schedule = { every = "1h" }
+"""
+
+
+def test_jobs(shop: Shop, tmp_path: Path) -> None:
+    """State, last success, rate and median of each job; those of the catalogue that have never run, too."""
+    (tmp_path / "jobs.toml").write_text(CATALOGUE)
+    catalogue = ("--catalogue", str(tmp_path / "jobs.toml"))
+
+    def rows() -> dict[str, Any] | None:
+        found = {row["job"]: row for row in shop.document("list", *catalogue, group="jobs")}
+        return found if found.get("history_twice", {}).get("runs_7d", 0) >= 4 else None
+
+    found = until("the metrics of the runs", rows, 60)
+    twice = found["history_twice"]
+    assert (twice["owner"], twice["service"], twice["environment"]) == ("ada@example.com", "shop/history", "prod")
+    assert (twice["overdue"], twice["paused"]) == (False, False)
+    assert 0 < twice["success_rate_7d"] < 1
+    assert 0 < twice["median_duration_7d"] < 60
+    due = datetime.fromisoformat(twice["next_due"]).astimezone(ZoneInfo("Europe/Berlin"))
+    assert (due.hour, due.minute) == (2, 0)
+    assert 0 < due.timestamp() - time.time() <= 25 * 3600
+    assert (found["history_flaky"]["state"], found["history_flaky"]["success_rate_7d"]) == ("success", 1.0)
+    assert (found["history_never"]["state"], found["history_never"]["last_success"]) == ("never", None)
+    assert (found["history_paused"]["paused"], found["history_paused"]["next_due"]) == (True, None)
+    listed = shop.call("list", *catalogue, group="jobs").stdout
+    assert "history_never" in listed
+    called = shop.call("show", "history_twice", *catalogue, group="jobs")
+    shown = called.stdout
+    assert called.exit_code == 0, repr(called.exception)
+    assert "ada@example.com" in shown
+    assert "red: did not succeed" in shown
+    assert "bad-1" in shown
+    missing = shop.call("show", "no_such_job", group="jobs")
+    assert (missing.exit_code, "no job 'no_such_job' has run" in missing.stderr) == (1, True)
+    away = shop.call("list", group="jobs", prometheus="http://127.0.0.1:9")
+    assert (away.exit_code, "Prometheus does not answer at" in away.stderr) == (3, True)
+    without = shop.call("show", "history_twice", group="jobs", victorialogs="http://127.0.0.1:9")
+    assert (without.exit_code, "warning: its runs are not shown: VictoriaLogs" in without.stderr) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "now", "due"),
+    [
+        ("0 2 * * *", "UTC", "2026-11-29T01:59:59+00:00", "2026-11-29T02:00:00+00:00"),
+        ("0 2 * * *", "UTC", "2026-11-29T02:00:00+00:00", "2026-11-30T02:00:00+00:00"),
+        ("*/5 * * * *", "UTC", "2026-11-29T02:02:00+00:00", "2026-11-29T02:05:00+00:00"),
+        ("0 6 * * mon-fri", "UTC", "2026-11-27T06:00:00+00:00", "2026-11-30T06:00:00+00:00"),
+        ("0 12 * * *", "Europe/Berlin", "2026-10-24T12:00:00+02:00", "2026-10-25T12:00:00+01:00"),
+        ("0 0 29 2 *", "UTC", "2026-11-29T00:00:00+00:00", "2028-02-29T00:00:00+00:00"),
+    ],
+)
+def test_the_next_time_that_is_due(cron: str, zone: str, now: str, due: str) -> None:
+    """The first one after now, across weekends, clock changes and leap years."""
+    found = next_due(Schedule(cron=Cron.of(cron), timezone=zone), datetime.fromisoformat(now).timestamp(), None)
+    assert found == datetime.fromisoformat(due).timestamp()
+

@@ -99,12 +99,12 @@ def _steps(run: Run) -> dict[str, Step]:
 def _shown(step: Step | None) -> str:
     if step is None:
         return ""
-    counts = [f"{word} {number:,}" for word, number in _counts(step) if number is not None]
+    counts = [f"{what} {number:,}" for what, number in _counts(step) if number is not None]
     return ", ".join([step.status, span(step.duration), *counts, *([line(step.error)] if step.error else [])])
 
 
 def _counts(step: Outcome) -> list[tuple[str, int | None]]:
-    return [(word, step.count(f"batch.records.{word}")) for word in ("read", "written", "failed")]
+    return [(what, step.count(f"batch.records.{what}")) for what in ("read", "written", "failed")]
 
 
 def _equal(what: str, this: str, other: str) -> Row:

@@ -40,11 +40,11 @@ def follow(history: History, selection: Selection) -> Iterator[Line]:
     Raises:
         StoreError: The store of logs does not answer.
     """
-    known = {key for key, _ in _looked(history, selection)}
+    shown = {key for key, _ in _looked(history, selection)}
     while True:
         time.sleep(PERIOD)
-        new = [(key, one) for key, one in _looked(history, selection) if key not in known]
-        known |= {key for key, _ in new}
+        new = [(key, one) for key, one in _looked(history, selection) if key not in shown]
+        shown |= {key for key, _ in new}
         yield from sorted((one for _, one in new), key=lambda one: one.time)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from batchtel_dashboards import queries, rules
@@ -15,7 +15,7 @@ from batchtel_dashboards.stores import Prometheus
 
 _LABELS: Final = ("job", "deployment_environment_name", "job_name")
 
-Live = dict[tuple[str, ...], float]
+Live = Mapping[tuple[str, ...], float]
 """Service, environment and name of a job -> how many of its runs are live."""
 
 

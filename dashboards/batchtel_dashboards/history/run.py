@@ -16,7 +16,7 @@ STEP_FINISHED: Final = "batch.step.finished"
 RUNNING: Final = "running"
 LOST: Final = "lost"
 OPEN: Final = "open"
-"""Statuses of an attempt without a recorded end: it is live, it is not, or nobody can answer that."""
+"""Statuses of an attempt without a recorded end: it is live, it is not, or Prometheus does not answer."""
 
 
 class Identity(NamedTuple):
@@ -130,14 +130,14 @@ class Run:
     @property
     def started(self) -> float:
         """When its first attempt started, Unix time in seconds."""
-        return self.attempts[0].started
+        return min(attempt.started for attempt in self.attempts)
 
     @property
     def duration(self) -> float | None:
         """Seconds from the first start to the last end; None while it has no end."""
-        if len(self.attempts) == 1:
+        if len(self.attempts) == 1 or self.last.end is None:
             return self.last.duration
-        return None if self.last.end is None else self.last.end - self.started
+        return max(attempt.end or 0.0 for attempt in self.attempts) - self.started
 
     def document(self) -> dict[str, Any]:
         """Return it as one JSON object; what was not recorded is null."""

@@ -11,15 +11,18 @@ from batchtel.cli.table import COMMANDS
 @click.command(
     cls=Group,
     entries=COMMANDS["jobs"],
-    epilog="Exit codes: 0 ok; 2 the catalogue has problems, or a file cannot be read or written; 3 no time zones.",
+    epilog="Exit codes: 0 ok; 1 no such job; 2 the catalogue has problems, or a file cannot be read or written; "
+    "3 no time zones, or Prometheus does not answer.",
 )
 def jobs() -> None:
-    """Begin, check or describe the job catalogue, jobs.toml.
+    """List the jobs that run, and begin, check or describe the job catalogue, jobs.toml.
 
     It holds what is expected of each job: owner, schedule, SLA. Jobs read the file that BATCHTEL_CATALOGUE names.
 
     \b
     Examples:
+      batchtel jobs list                    each job's state, last success, last 7 days
+      batchtel jobs show nightly_etl        one job with its trend and last runs
       batchtel jobs init                    write a jobs.toml to begin with
       batchtel jobs check                   check the file that BATCHTEL_CATALOGUE names, else jobs.toml
       batchtel jobs schema > jobs.schema.json

@@ -18,9 +18,9 @@ from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING, Run
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import MomentError, clock, line, moment, span
+from batchtel_stack.cli import run_tables as tables
 from batchtel_stack.cli.store_options import Place, of_stores
 from batchtel_stack.failures import as_failures
-from batchtel_stack.history import tables
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -112,7 +112,7 @@ def list_runs(
 
 
 @click.command(epilog=_ENDS)
-@click.argument("run_id", metavar="RUN_ID")
+@click.argument("run_id", metavar="RUN")
 @_JOB
 @_since("35d")
 @click.option("--logs", "all_lines", is_flag=True, help="Print all log records, not the last 20.")
@@ -122,7 +122,7 @@ def list_runs(
 def show(place: Place, run_id: str, job: str | None, since: str, all_lines: bool, as_json: bool) -> None:
     """Show a run: attempts, steps, records, quality, SLA, error with stack trace, log records.
 
-    RUN_ID may be the beginning of an id. Where it means several runs, they are listed.
+    RUN may be the beginning of an id. Where it means several runs, they are listed.
 
     \b
     Examples:
@@ -146,7 +146,7 @@ def show(place: Place, run_id: str, job: str | None, since: str, all_lines: bool
 
 
 @click.command(epilog=_ENDS)
-@click.argument("run_id", metavar="RUN_ID")
+@click.argument("run_id", metavar="RUN")
 @click.argument("other", metavar="[OTHER]", required=False)
 @_JOB
 @_since("35d")

@@ -17,8 +17,13 @@ from batchtel_dashboards.history.run import Attempt, Run, Step
 from batchtel_dashboards.history.text import clock, line, lines, span
 from batchtel_dashboards.stores import Record
 
-_COLOURS: Final = {"success": "green", "running": "blue", "open": "yellow", "cancelled": "dim", "skipped": "dim"}
-"""Status -> colour; all others are red. The word is always there, too."""
+_COLOURS: Final = {
+    "success": "green",
+    **dict.fromkeys(("running", "retrying", "queued", "scheduled"), "blue"),
+    **dict.fromkeys(("open", "never"), "yellow"),
+    **dict.fromkeys(("cancelled", "skipped"), "dim"),
+}
+"""Status or state -> colour; all others are red."""
 
 _WIDE: Final = 240
 """Columns where the output is no terminal: nothing is cut there."""
@@ -42,13 +47,13 @@ def console() -> Console:
 
 def listed(runs: Sequence[Run], now: float) -> Table:
     """Return one row for each run."""
-    table = _table("JOB", "RUN", "STATUS", "STARTED", "DURATION", "RECORDS", "QUALITY", "ATTEMPTS", "ERROR")
+    made = table("JOB", "RUN", "STATUS", "STARTED", "DURATION", "RECORDS", "QUALITY", "ATTEMPTS", "ERROR")
     for run in runs:
         last = run.last
-        table.add_row(
+        made.add_row(
             line(run.identity.job),
             line(run.identity.run_id),
-            _status(run.status),
+            status(run.status),
             clock(run.started, now),
             span(run.duration),
             _count(last.count("batch.records.processed")),
@@ -56,30 +61,30 @@ def listed(runs: Sequence[Run], now: float) -> Table:
             str(last.attempt),
             line(last.error),
         )
-    return table
+    return made
 
 
 def candidates(runs: Sequence[Run], now: float) -> Table:
     """Return one row for each run that an id can mean."""
-    table = _table("JOB", "RUN", "SERVICE", "ENVIRONMENT", "STATUS", "STARTED")
+    made = table("JOB", "RUN", "SERVICE", "ENVIRONMENT", "STATUS", "STARTED")
     for run in runs[:MOST_CANDIDATES]:
         one = run.identity
-        table.add_row(
+        made.add_row(
             line(one.job),
             line(one.run_id),
             line(one.label),
             line(one.environment) or "-",
-            _status(run.status),
+            status(run.status),
             clock(run.started, now),
         )
-    return table
+    return made
 
 
 def shown(run: Run, records: Sequence[Record], now: float, last_lines: int | None) -> Iterator[Text | Table]:
     """Yield everything that is recorded of a run; its log lines are the last ones, or all."""
     one, last = run.identity, run.last
     yield Text(line(f"run {one.run_id} of {one.job}"), style="bold")
-    facts = _table("", "")
+    facts = table("", "")
     for name, text in _facts(run, now):
         facts.add_row(name, text)
     yield facts
@@ -99,10 +104,10 @@ def shown(run: Run, records: Sequence[Record], now: float, last_lines: int | Non
 
 def compared(rows: Sequence[Row]) -> Table:
     """Return both runs side by side; a star marks what differs."""
-    table = _table("", "", "THIS RUN", "THE OTHER RUN")
+    made = table("", "", "THIS RUN", "THE OTHER RUN")
     for row in rows:
-        table.add_row("*" if row.differs else "", line(row.what), Text(line(row.this)), Text(line(row.other)))
-    return table
+        made.add_row("*" if row.differs else "", line(row.what), Text(line(row.this)), Text(line(row.other)))
+    return made
 
 
 def document(run: Run, records: Sequence[Record]) -> dict[str, Any]:
@@ -122,7 +127,7 @@ def _plain(one: Attempt | Step) -> dict[str, Any]:
 
 def _facts(run: Run, now: float) -> Iterator[tuple[str, Text]]:
     one, last = run.identity, run.last
-    yield "status", _status(run.status)
+    yield "status", status(run.status)
     yield "service", Text(line(f"{one.label}, {one.environment}" if one.environment else one.label))
     yield "started", Text(f"{clock(run.started, now)}, {span(run.duration)}")
     processed, failed = last.count("batch.records.processed"), last.count("batch.records.failed")
@@ -144,23 +149,23 @@ def _facts(run: Run, now: float) -> Iterator[tuple[str, Text]]:
 
 
 def _attempts(attempts: Sequence[Attempt], now: float) -> Table:
-    table = _table("ATTEMPT", "STATUS", "STARTED", "DURATION", "ERROR")
+    made = table("ATTEMPT", "STATUS", "STARTED", "DURATION", "ERROR")
     for one in attempts:
         cells = (clock(one.started, now), span(one.duration), line(one.error))
-        table.add_row(str(one.attempt), _status(one.status), *cells)
-    return table
+        made.add_row(str(one.attempt), status(one.status), *cells)
+    return made
 
 
 def _steps(steps: Sequence[Step], now: float) -> Table:
     begin = min(step.started for step in steps)
     whole = max((step.end or now) for step in steps) - begin
-    table = _table("STEP", "ATTEMPT", "", "DURATION", "STATUS", "READ", "WRITTEN", "FAILED", "ERROR")
+    made = table("STEP", "ATTEMPT", "", "DURATION", "STATUS", "READ", "WRITTEN", "FAILED", "ERROR")
     for step in steps:
         counts = (_count(step.count(f"batch.records.{what}")) for what in ("read", "written", "failed"))
         bar = _bar(step.started - begin, step.duration or 0.0, whole)
         start = (line(step.name), str(step.attempt), bar, span(step.duration))
-        table.add_row(*start, _status(step.status), *counts, line(step.error))
-    return table
+        made.add_row(*start, status(step.status), *counts, line(step.error))
+    return made
 
 
 def _bar(after: float, long: float, whole: float) -> str:
@@ -175,15 +180,17 @@ def _logged(record: Record, now: float) -> str:
     return f"{clock(record.time / 1e9, now)} {severity:<7} " + "\n    ".join(lines(record.line) or [""])
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", show_header=any(columns))
+def table(*columns: str) -> Table:
+    """Return a table with these columns; without a header if they have no names."""
+    made = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis" if column == "ERROR" else "fold")
-    return table
+        made.add_column(column, no_wrap=True, overflow="ellipsis" if column == "ERROR" else "fold")
+    return made
 
 
-def _status(status: str) -> Text:
-    return Text(line(status), style=_COLOURS.get(status, "red"))
+def status(name: str) -> Text:
+    """Return a status in its colour; its name is always there, too."""
+    return Text(line(name), style=_COLOURS.get(name, "red"))
 
 
 def _count(count: int | None) -> str:

@@ -1,1 +1,0 @@
-"""`batchtel runs`: the history of runs in a terminal."""

@@ -22,7 +22,7 @@ from batchtel.catalogue.cron import Cron
 from batchtel.catalogue.keys import Schedule
 from batchtel.cli.main import main
 from batchtel_dashboards.history.due import next_due
-from batchtel_dashboards.history.liveness import judged
+from batchtel_dashboards.history.liveness import Live, judged
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING
 from batchtel_dashboards.history.selection import Selection
@@ -163,7 +163,7 @@ def test_a_killed_run_is_lost_and_an_open_one_runs(shop: Shop) -> None:
         (logs,), now = shop.stack.stores.logs, time.time()
         found = History(logs).runs(Selection(now - 3600, now + 60), 1000)
         assert {run.identity.job for run in found if run.status == OPEN} >= {"history_killed", "history_open"}
-        alive = {("shop/history", "prod", "history_killed"): 0.0, ("shop/history", "prod", "history_open"): 1.0}
+        alive: Live = {("shop/history", "prod", "history_killed"): 0.0, ("shop/history", "prod", "history_open"): 1.0}
         later = {run.identity.job: run.status for run in judged(found, alive, now + LIVE + 1)}
         assert (later["history_killed"], later["history_open"]) == (LOST, RUNNING)
         process.communicate("\n", timeout=60)
@@ -325,4 +325,3 @@ def test_the_next_time_that_is_due(cron: str, zone: str, now: str, due: str) -> 
     """The first one after now, across weekends, clock changes and leap years."""
     found = next_due(Schedule(cron=Cron.of(cron), timezone=zone), datetime.fromisoformat(now).timestamp(), None)
     assert found == datetime.fromisoformat(due).timestamp()
-

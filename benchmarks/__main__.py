@@ -16,7 +16,7 @@ from rich.console import Console
 from batchtel.version import __version__
 from batchtel_stack import sigterm
 from batchtel_stack.failures import as_failures
-from benchmarks import airflow, build, calls, collector, command, guest, jobs, leave, rollup, stack, tiers
+from benchmarks import airflow, build, calls, collector, command, guest, history, jobs, leave, rollup, stack, tiers
 from benchmarks.report import Report
 
 GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
@@ -29,6 +29,7 @@ GROUPS: Final[dict[str, Callable[[Path, Callable[[str], None]], Report]]] = {
     "tiers": tiers.measure,
     "rollup": rollup.measure,
     "stack": stack.measure,
+    "history": history.measure,
     "airflow": airflow.measure,
     "build": build.measure,
 }
@@ -54,6 +55,7 @@ def main(groups: tuple[str, ...], as_json: bool) -> None:
       tiers      points, spans, log records per CPU second of agent and gateway; up to 10,000 writers    5 minutes
       rollup     run_rollup beside the stock pipeline: CPU, acknowledgement, memory, recovery  20 minutes
       stack      memory of the local stack, idle and while the demo runs                     2 minutes
+      history    batchtel runs over 30 days of 1,000 runs                                    2 minutes
       airflow    a DAG of 100 tasks with the plugin and without, collector up and hanging    8 minutes
       build      the first build of all programs, in caches of its own          13 minutes of CPU, 4 GB
 

@@ -4,53 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import click
 from rich.console import Console
 
-from batchtel.cli.main import Failure
 from batchtel.cli.parameters import Seconds
 from batchtel.export.endpoint import GRPC
-from batchtel.redact.addresses import shown
-from batchtel_collector.environment.load import load
+from batchtel_stack.cli.store_options import Place, of_stores
 from batchtel_stack.doctor import clock, limits, reach, search, variables
 from batchtel_stack.doctor.canary import JOB, Canary
 from batchtel_stack.doctor.finding import Finding, exit_code
 from batchtel_stack.failures import as_failures
 from batchtel_stack.stores import Stores
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def _address(product: str, signal: str) -> Callable[[_F], _F]:
-    return click.option(
-        f"--{product.lower()}",
-        metavar="URL",
-        callback=_web_address,
-        help=f"Look for {signal} in {product}, which answers there.",
-    )
-
-
-def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> str | None:
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise Failure(
-            f"--{option.name} {shown(url)}: an address begins with http:// or https://; write http://host:port", 2
-        )
-    return url
-
 
 @click.command(
     epilog="Exit codes: 0 the run is in every store; 1 something does not work as it should; 2 a variable or an "
     "option is wrong; 3 the endpoint or a store cannot be reached."
 )
-@click.option("--env", "environment", metavar="NAME|FILE", help="Ask the stores of this environment.")
-@_address("Prometheus", "metrics")
-@_address("VictoriaLogs", "log records")
-@_address("Loki", "log records")
-@_address("Jaeger", "spans")
-@_address("Tempo", "spans")
+@of_stores
 @click.option(
     "--timeout",
     "seconds",
@@ -62,7 +36,7 @@ def _web_address(_: click.Context, option: click.Parameter, url: str | None) -> 
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @as_failures()
-def doctor(environment: str | None, seconds: float, as_json: bool, **urls: str | None) -> None:
+def doctor(place: Place, seconds: float, as_json: bool) -> None:
     """Send a canary run through the configured endpoint and find it in the stores of metrics, logs and traces.
 
     The OTEL_* variables are those that jobs get: call it where a job would run, for example in its container. Each
@@ -76,8 +50,7 @@ def doctor(environment: str | None, seconds: float, as_json: bool, **urls: str |
       batchtel doctor --env ./production.yaml
       batchtel doctor --timeout 120 --json
     """
-    stores = Stores.of(load(environment)) if environment is not None else Stores.local()
-    examination = Examination(stores.elsewhere(urls), seconds)
+    examination = Examination(place.stores, seconds)
     findings = []
     for finding in examination.findings():
         findings.append(finding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,17 +14,21 @@ class Wanted:
     """Which log records or traces a query returns; None matches all.
 
     Attributes:
-        service: `service.name` of the process that sent them.
+        service: `service.name` of the process that sent them; Jaeger needs it for a search.
         event: name of an event, one of `spans_and_events.EVENTS`; a job's own log records have none. Stores of traces
             ignore it.
         job: name of the job; it identifies log streams, so it makes a query fast.
         run_id: id of the run.
+        run_begins: what the id of the run begins with. Stores of traces ignore it, and what follows.
+        status: how the run or step ended, for events of an end.
     """
 
-    service: str
+    service: str | None = None
     event: str | None = None
     job: str | None = None
     run_id: str | None = None
+    run_begins: str | None = None
+    status: str | None = None
 
 
 class Logs(Protocol):
@@ -40,6 +45,20 @@ class Logs(Protocol):
         Raises:
             StoreError: It does not answer, or it has more than it returns at once: a part must not look like the whole
                 answer.
+        """
+
+    def newest(self, wanted: Wanted, start: float, end: float, limit: int, only: Collection[str] = ()) -> list[Record]:
+        """Return the newest log records between two Unix times in seconds, newest first, at most `limit`.
+
+        Args:
+            wanted: which ones.
+            start: Unix time in seconds.
+            end: Unix time in seconds.
+            limit: of the number of records.
+            only: names of the fields that are needed; the answer may have more. All of them if empty.
+
+        Raises:
+            StoreError: It does not answer.
         """
 
 

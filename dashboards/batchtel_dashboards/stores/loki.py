@@ -6,6 +6,8 @@ an answer is a list of streams, each with its labels and structured metadata tog
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from typing import Final
 
 from batchtel.schema import signals
@@ -24,6 +26,8 @@ _KEYS: Final = (
 _NAMES: Final = {key.replace(".", "_"): key for key in _KEYS}
 """Loki replaces every dot by an underscore; name in Loki -> name of the attribute. Others keep Loki's name."""
 
+_EVERY: Final = 'service_name=~".+"'
+
 
 class Loki(Client):
     """The HTTP API of Loki, as a store of `interfaces.Logs`."""
@@ -33,20 +37,44 @@ class Loki(Client):
     def records(self, wanted: Wanted, start: float, end: float) -> list[Record]:
         """Return the log records between two Unix times in seconds, oldest first; at most `LIMIT` - 1."""
         query = logql(wanted)
-        fields = {"query": query, "start": int(start * 1e9), "end": int(end * 1e9), "limit": LIMIT}
-        streams = self.found("/loki/api/v1/query_range", fields | {"direction": "forward"}, "data", "result")
-        records = [
+        records = self._found(query, int(start * 1e9), int(end * 1e9), LIMIT, "forward")
+        self.require_whole(query, len(records), LIMIT)
+        return sorted(records, key=lambda record: record.time)
+
+    def newest(self, wanted: Wanted, start: float, end: float, limit: int, only: Collection[str] = ()) -> list[Record]:
+        """Return the newest log records between two Unix times in seconds, newest first, at most `limit`.
+
+        More than Loki returns at once are read page by page. `only` changes nothing: Loki returns whole records.
+        """
+        query, first, last = logql(wanted), int(start * 1e9), int(end * 1e9)
+        records: list[Record] = []
+        while len(records) < limit:
+            size = min(limit - len(records), LIMIT)
+            page = self._found(query, first, last, size, "backward")
+            records += page
+            if len(page) < size:
+                break
+            # `end` is exclusive. Records of the oldest nanosecond that did not fit on the page are left out.
+            last = min(record.time for record in page)
+        return sorted(records, key=lambda record: record.time, reverse=True)
+
+    def _found(self, query: str, start: int, end: int, limit: int, direction: str) -> list[Record]:
+        fields = {"query": query, "start": start, "end": end, "limit": limit, "direction": direction}
+        streams = self.found("/loki/api/v1/query_range", fields, "data", "result")
+        return [
             Record(int(time), line, {_NAMES.get(key, key): text for key, text in stream["stream"].items()})
             for stream in streams
             for time, line, *_ in stream["values"]
         ]
-        self.require_whole(query, len(records), LIMIT)
-        return sorted(records, key=lambda record: record.time)
 
 
 def logql(wanted: Wanted) -> str:
     """Return the query in LogQL: the stream first, then filters on structured metadata."""
-    stream = {"service_name": wanted.service} | ({"batch_job_name": wanted.job} if wanted.job is not None else {})
-    selector = ", ".join(f"{key}={quoted(text)}" for key, text in stream.items())
-    filters = {"event_name": wanted.event, "batch_run_id": wanted.run_id}
-    return f"{{{selector}}}" + "".join(f" | {key}={quoted(text)}" for key, text in filters.items() if text is not None)
+    stream = {"service_name": wanted.service, "batch_job_name": wanted.job}
+    selector = ", ".join(f"{key}={quoted(text)}" for key, text in stream.items() if text is not None)
+    equal = {"event_name": wanted.event, "batch_run_id": wanted.run_id, "batch_status": wanted.status}
+    filters = [f"{key}={quoted(text)}" for key, text in equal.items() if text is not None]
+    if wanted.run_begins is not None:
+        filters.append(f"batch_run_id=~{quoted(re.escape(wanted.run_begins) + '.*')}")
+    # Loki refuses a selector without a matcher, and one that matches streams without any label.
+    return f"{{{selector or _EVERY}}}" + "".join(f" | {one}" for one in filters)

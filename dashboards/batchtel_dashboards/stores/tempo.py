@@ -46,7 +46,8 @@ class Tempo(Client):
 
 def traceql(wanted: Wanted) -> str:
     """Return the query in TraceQL: traces with job or step spans. `event` is ignored: spans have none."""
-    conditions = [f"resource.service.name = {quoted(wanted.service)}", 'name =~ "batch_(job|step)[.].*"']
+    conditions = [] if wanted.service is None else [f"resource.service.name = {quoted(wanted.service)}"]
+    conditions.append('name =~ "batch_(job|step)[.].*"')
     for key, text in (("batch.job.name", wanted.job), ("batch.run.id", wanted.run_id)):
         if text is not None:
             conditions.append(f"span.{key} = {quoted(text)}")

@@ -5,6 +5,7 @@ https://docs.victoriametrics.com/victorialogs/querying/; measured on VictoriaLog
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,26 +27,36 @@ class VictoriaLogs(Client):
     def records(self, wanted: Wanted, start: float, end: float) -> list[Record]:
         """Return the log records between two Unix times in seconds, oldest first; at most `LIMIT` - 1."""
         query = logsql(wanted)
-        body = self.get(_PATH, {"query": query, "start": int(start * 1e9), "end": int(end * 1e9), "limit": LIMIT})
+        records = self._found(query, start, end, LIMIT)
+        self.require_whole(query, len(records), LIMIT)
+        return sorted(records, key=lambda record: record.time)
+
+    def newest(self, wanted: Wanted, start: float, end: float, limit: int, only: Collection[str] = ()) -> list[Record]:
+        """Return the newest log records between two Unix times in seconds, newest first, at most `limit`."""
+        fields = f" | fields {', '.join(map(quoted, ('_time', '_msg', *only)))}" if only else ""
+        records = self._found(f"{logsql(wanted)} | sort by (_time) desc limit {limit}{fields}", start, end, limit)
+        return sorted(records, key=lambda record: record.time, reverse=True)
+
+    def _found(self, query: str, start: float, end: float, limit: int) -> list[Record]:
+        body = self.get(_PATH, {"query": query, "start": int(start * 1e9), "end": int(end * 1e9), "limit": limit})
         if body is None:
             raise self.another("404", _PATH)
         rows = [self.parsed(line, _PATH) for line in body.splitlines()]
-        self.require_whole(query, len(rows), LIMIT)
         try:
-            records = [_record(row) for row in rows]
+            return [_record(row) for row in rows]
         except (KeyError, TypeError):
             raise self.another("unexpected JSON", _PATH) from None
-        return sorted(records, key=lambda record: record.time)
 
 
 def logsql(wanted: Wanted) -> str:
     """Return the query in LogsQL: the stream first, then exact filters on fields."""
-    stream = {"service.name": wanted.service} | ({"batch.job.name": wanted.job} if wanted.job is not None else {})
-    selector = ", ".join(f"{quoted(key)}={quoted(text)}" for key, text in stream.items())
-    filters = {"event_name": wanted.event, "batch.run.id": wanted.run_id}
-    return f"{{{selector}}}" + "".join(
-        f" {quoted(key)}:={quoted(text)}" for key, text in filters.items() if text is not None
-    )
+    stream = {"service.name": wanted.service, "batch.job.name": wanted.job}
+    selector = ", ".join(f"{quoted(key)}={quoted(text)}" for key, text in stream.items() if text is not None)
+    equal = {"event_name": wanted.event, "batch.run.id": wanted.run_id, "batch.status": wanted.status}
+    filters = [f"{quoted(key)}:={quoted(text)}" for key, text in equal.items() if text is not None]
+    if wanted.run_begins is not None:
+        filters.append(f'"batch.run.id":={quoted(wanted.run_begins)}*')
+    return " ".join([f"{{{selector}}}"] * bool(selector) + filters) or "*"
 
 
 def _record(row: dict[str, Any]) -> Record:

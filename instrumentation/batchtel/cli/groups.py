@@ -11,18 +11,41 @@ from batchtel.cli.table import COMMANDS
 @click.command(
     cls=Group,
     entries=COMMANDS["jobs"],
-    epilog="Exit codes: 0 ok; 2 the catalogue has problems, or a file cannot be read or written; 3 no time zones.",
+    epilog="Exit codes: 0 ok; 1 no such job; 2 the catalogue has problems, or a file cannot be read or written; "
+    "3 no time zones, or Prometheus does not answer.",
 )
 def jobs() -> None:
-    """Begin, check or describe the job catalogue, jobs.toml.
+    """List the jobs that run, and begin, check or describe the job catalogue, jobs.toml.
 
     It holds what is expected of each job: owner, schedule, SLA. Jobs read the file that BATCHTEL_CATALOGUE names.
 
     \b
     Examples:
+      batchtel jobs list                    each job's state, last success, last 7 days
+      batchtel jobs show nightly_etl        one job with its trend and last runs
       batchtel jobs init                    write a jobs.toml to begin with
       batchtel jobs check                   check the file that BATCHTEL_CATALOGUE names, else jobs.toml
       batchtel jobs schema > jobs.schema.json
+    """
+
+
+@click.command(
+    cls=Group,
+    entries=COMMANDS["runs"],
+    epilog="Exit codes: 0 ok; 1 no such run, or the id means several; 2 wrong input; "
+    "3 the store of logs does not answer.",
+)
+def runs() -> None:
+    """List runs, show one with all that is recorded of it, or compare it with the last good one.
+
+    Runs are read from the stores of `batchtel stack up`, of an environment, or at the addresses of options.
+
+    \b
+    Examples:
+      batchtel runs list                            the runs of the last 24 hours
+      batchtel runs list --status failure           those that failed
+      batchtel runs show 01a22867-8337              one run, by the beginning of its id
+      batchtel runs compare 01a22867-8337           what was different this time
     """
 
 

@@ -22,7 +22,8 @@ class Entry(NamedTuple):
 COMMANDS: Final = {
     "": {
         "run": Entry("batchtel.cli.run:run", "Run any command and record it."),
-        "jobs": Entry("batchtel.cli.groups:jobs", "Begin and check the job catalogue, jobs.toml."),
+        "jobs": Entry("batchtel.cli.groups:jobs", "List jobs, and begin and check the job catalogue, jobs.toml."),
+        "runs": Entry("batchtel.cli.groups:runs", "List runs, show one, compare two.", True),
         "spool": Entry("batchtel.cli.groups:spool", "Show what waits in a spool, and send it without a job."),
         "demo": Entry(
             "batchtel_stack.demo.commands:demo", "Run jobs on a stack of its own and compare what arrived.", True
@@ -40,9 +41,16 @@ COMMANDS: Final = {
         "dashboards": Entry("batchtel.cli.groups:dashboards", "Write, check and publish the boards of Grafana.", True),
     },
     "jobs": {
+        "list": Entry("batchtel_stack.cli.jobs:list_jobs", "List jobs with their state and last success.", True),
+        "show": Entry("batchtel_stack.cli.jobs:show_job", "Show a job with its trend and last runs.", True),
         "init": Entry("batchtel.cli.jobs:init", "Write a jobs.toml to begin with."),
         "check": Entry("batchtel.cli.jobs:check", "Check a catalogue, print every problem with its line."),
         "schema": Entry("batchtel.cli.jobs:schema", "Print the catalogue's JSON Schema, for editors."),
+    },
+    "runs": {
+        "list": Entry("batchtel_stack.cli.runs:list_runs", "List runs, the newest first."),
+        "show": Entry("batchtel_stack.cli.runs:show", "Show everything that is recorded of a run."),
+        "compare": Entry("batchtel_stack.cli.runs:compare", "Show what was different this time."),
     },
     "spool": {
         "list": Entry("batchtel.cli.spool:list_files", "Show how many requests wait in a folder, and since when."),

@@ -31,7 +31,6 @@ OF_OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
     "config show": ("config environments",),
     "config validate": ("config check",),
     "jobs create": ("jobs init",),
-    "jobs list": ("jobs check --json",),
     "jobs new": ("jobs init",),
     "jobs validate": ("jobs check",),
     "ps": ("stack status",),

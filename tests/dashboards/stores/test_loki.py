@@ -97,6 +97,34 @@ def test_queries(wanted: Wanted, query: str) -> None:
     assert logql(wanted) == query
 
 
+@pytest.mark.parametrize(
+    ("wanted", "query"),
+    [
+        (Wanted(), '{service_name=~".+"}'),
+        (Wanted(job="a"), '{batch_job_name="a"}'),
+        (Wanted(event="batch.run.finished"), '{service_name=~".+"} | event_name="batch.run.finished"'),
+        (Wanted(run_begins="a+(", job="a"), '{batch_job_name="a"} | batch_run_id=~"a\\\\+\\\\(.*"'),
+        (Wanted("shop", status="failure"), '{service_name="shop"} | batch_status="failure"'),
+    ],
+)
+def test_queries_of_all_services(wanted: Wanted, query: str) -> None:
+    """Loki refuses a selector without a matcher; the beginning of an id is no pattern."""
+    assert logql(wanted) == query
+
+
+def test_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newest first, page by page until the limit or the last page: each page ends where the one before began."""
+    monkeypatch.setattr("batchtel_dashboards.stores.loki.LIMIT", 3)
+    with answering({PATH: ANSWER}) as loki:
+        records = Loki(loki.url).newest(Wanted("shop"), 1795871700, 1795871800, 5)
+    asked = [(fields["start"], fields["end"], fields["limit"], fields["direction"]) for _, fields, _ in loki.requests]
+    assert asked == [
+        ("1795871700000000000", "1795871800000000000", "3", "backward"),
+        ("1795871700000000000", "1795871742764000000", "2", "backward"),
+    ]
+    assert [record.time for record in records] == sorted((record.time for record in records), reverse=True)
+
+
 def test_an_answer_that_would_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer as long as its limit may not be all there is, so it is an error."""
     monkeypatch.setattr("batchtel_dashboards.stores.loki.LIMIT", 3)

@@ -1,0 +1,199 @@
+"""The commands `batchtel jobs list` and `show`: what each job does now, and how it did lately."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from batchtel.catalogue.keys import CatalogueJob
+from batchtel.catalogue.reader import CatalogueError, read
+from batchtel.catalogue.zones import NoZonesError
+from batchtel.cli.main import Failure
+from batchtel.cli.parameters import FilePath
+from batchtel.schema import settings
+from batchtel_dashboards.history.job import JobState, states
+from batchtel_dashboards.history.reader import History
+from batchtel_dashboards.history.run import Run
+from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.text import clock, line, span
+from batchtel_dashboards.stores.errors import StoreError
+from batchtel_stack.cli.run_tables import console, listed, plain, status, table
+from batchtel_stack.cli.store_options import Place, of_stores
+from batchtel_stack.failures import as_failures
+
+NOT_THERE: Final = 1
+"""Exit code where there is no such job."""
+
+_TREND: Final = 30
+"""Runs whose durations are shown as a trend."""
+
+_BARS: Final = "▁▂▃▄▅▆▇█"
+
+_CATALOGUE: Final = click.option(
+    "--catalogue",
+    type=FilePath(),
+    metavar="FILE",
+    help="The jobs.toml with what is expected; the file that BATCHTEL_CATALOGUE names if not given.",
+)
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+
+
+@click.command("list", epilog="Exit codes: 0 ok; 2 wrong input; 3 Prometheus does not answer, or no time zones.")
+@_CATALOGUE
+@_JSON
+@of_stores
+@as_failures()
+def list_jobs(place: Place, catalogue: Path | None, as_json: bool) -> None:
+    """List each job with its state now, its last success, and its last 7 days: what needs a look comes first.
+
+    With a catalogue each of its jobs is listed, also one that has never run, with when it is due next. A job is overdue
+    where it has not succeeded for longer than its schedule and a grace allow, as in the alert BatchNotRunRecently.
+
+    \b
+    Examples:
+      batchtel jobs list
+      batchtel jobs list --catalogue jobs.toml
+      batchtel jobs list --json | jq '.[] | select(.overdue) | .job'
+    """
+    now = time.time()
+    rows = _states(place, _read(catalogue), now)
+    if as_json:
+        click.echo(plain([row.document() for row in rows]))
+        return
+    if not rows:
+        click.echo("no job has run as far as Prometheus reaches", err=True)
+        return
+    console().print(_listed(rows, now))
+
+
+@click.command(
+    "show", epilog="Exit codes: 0 ok; 1 no such job; 2 wrong input; 3 Prometheus does not answer, or no time zones."
+)
+@click.argument("job", metavar="JOB")
+@_CATALOGUE
+@_JSON
+@of_stores
+@as_failures()
+def show_job(place: Place, job: str, catalogue: Path | None, as_json: bool) -> None:
+    """Show a job with its trend and its last runs.
+
+    \b
+    Examples:
+      batchtel jobs show nightly_etl
+      batchtel jobs show nightly_etl --json | jq '.runs[0]'
+    """
+    now = time.time()
+    rows = _states(place, _read(catalogue), now, job)
+    if not rows:
+        raise Failure(
+            f"no job {job!r} has run, and the catalogue does not have it; list jobs: batchtel jobs list", NOT_THERE
+        )
+    history = History(place.stores.logs[0], place.stores.prometheus, place.engine)
+    try:
+        runs = history.runs(Selection(now - 35 * 86400, now, job), _TREND)
+    except StoreError as error:
+        click.echo(f"warning: its runs are not shown: {error}", err=True)
+        runs = []
+    if as_json:
+        click.echo(plain({"states": [row.document() for row in rows], "runs": [run.document() for run in runs]}))
+        return
+    out = console()
+    for row in rows:
+        out.print(_facts(row, now))
+        out.print()
+    if runs:
+        out.print(_trend(runs))
+        out.print()
+        out.print(listed(runs[:10], now))
+
+
+def _states(place: Place, catalogue: Mapping[str, CatalogueJob], now: float, name: str | None = None) -> list[JobState]:
+    try:
+        return states(place.stores.prometheus, place.engine, catalogue, now, name)
+    except NoZonesError as error:
+        raise Failure(f"cannot compute when jobs are due: {error}", 3) from None
+
+
+def _read(path: Path | None) -> Mapping[str, CatalogueJob]:
+    named = settings.read().catalogue
+    file = path or (Path(named) if named else None)
+    if file is None:
+        return {}
+    try:
+        return read(file)
+    except CatalogueError as wrong:
+        raise Failure(f"the catalogue {file} has {wrong}; list them: batchtel jobs check {file}", 2) from None
+    except OSError as error:
+        raise Failure(f"cannot read the catalogue {file}: {error.strerror}", 2) from None
+
+
+def _listed(rows: Sequence[JobState], now: float) -> Table:
+    made = table("JOB", "STATE", "LAST SUCCESS", "RUNNING", "RUNS 7D", "SUCCESS 7D", "MEDIAN 7D", "NEXT DUE", "SERVICE")
+    for row in rows:
+        where = f"{row.service}, {row.environment}" if row.environment else row.service
+        made.add_row(
+            line(row.name),
+            status(row.state),
+            _success(row, now),
+            str(row.running),
+            str(row.runs),
+            _share(row.success_rate),
+            span(row.median),
+            _due(row, now),
+            line(where) or "-",
+        )
+    return made
+
+
+def _facts(row: JobState, now: float) -> Table:
+    made = table("", "")
+    made.add_row("job", Text(line(row.name), style="bold"))
+    made.add_row("state", status(row.state))
+    for name, text in _texts(row, now):
+        made.add_row(name, text)
+    return made
+
+
+def _texts(row: JobState, now: float) -> Iterator[tuple[str, Text | str]]:
+    if row.service:
+        yield "service", line(f"{row.service}, {row.environment}" if row.environment else row.service)
+    if row.owner:
+        yield "owner", line(row.owner)
+    if row.since is not None:
+        yield "since", clock(row.since, now)
+    yield "last success", _success(row, now)
+    yield "running now", str(row.running)
+    yield "7 days", f"{row.runs} runs ended, {_share(row.success_rate)} succeeded, median {span(row.median)}"
+    yield "next due", _due(row, now)
+
+
+def _trend(runs: Sequence[Run]) -> Text:
+    """Return the durations of runs, the oldest first, as bars of which those that did not succeed are red."""
+    ended = [run for run in reversed(runs) if run.duration is not None]
+    longest = max((run.duration or 0.0 for run in ended), default=0.0) or 1.0
+    text = Text("durations  ")
+    for run in ended:
+        bar = _BARS[min(int((run.duration or 0.0) / longest * len(_BARS)), len(_BARS) - 1)]
+        text.append(bar, style="green" if run.status == "success" else "red")
+    return text.append(f"  longest {span(longest)}; red: did not succeed")
+
+
+def _success(row: JobState, now: float) -> Text:
+    text = "never" if row.last_success is None else f"{span(max(now - row.last_success, 0.0))} ago"
+    return Text(f"{text}, OVERDUE" if row.overdue else text, style="red" if row.overdue else "")
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _due(row: JobState, now: float) -> str:
+    if row.paused:
+        return "paused"
+    return "-" if row.next_due is None else clock(row.next_due, now)

@@ -1,0 +1,1 @@
+"""The history of runs: what the stores have of each run, of two runs side by side, and of each job."""

@@ -1,0 +1,129 @@
+"""Reads runs from a store of logs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from batchtel_dashboards.engines import EXACT, Engine
+from batchtel_dashboards.history import assembly
+from batchtel_dashboards.history.liveness import Live, judged, live
+from batchtel_dashboards.history.run import ATTEMPT_FAILED, FINISHED, STARTED, Run
+from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.stores import Logs, Prometheus, Record, Wanted
+from batchtel_dashboards.stores.errors import StoreError
+
+MOST: Final = 100_000
+"""Events of one kind that a list is made of at most."""
+
+FIRST: Final = 500
+"""Events of one kind that are read first: most lists need no more."""
+
+MARGIN: Final = 86400.0
+"""Seconds before and after a run in which its log records are looked for: clocks of machines differ."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The runs that a store of logs has.
+
+    Attributes:
+        logs: the store.
+        prometheus: whether open runs are live; they stay open without it.
+        engine: how counts are read.
+    """
+
+    logs: Logs
+    prometheus: Prometheus | None = None
+    engine: Engine = EXACT
+
+    def runs(self, selection: Selection, limit: int) -> list[Run]:
+        """Return the newest runs of a selection, newest first, at most `limit`.
+
+        Raises:
+            StoreError: The store of logs does not answer.
+        """
+        alive = self.live()
+        size = max(FIRST, 4 * limit)
+        while True:
+            size = min(size, MOST)
+            events, horizon = self._events(selection, size)
+            found = assembly.runs(events)
+            if alive is not None:
+                found = judged(found, alive)
+            matching = [run for run in found if selection.matches(run)]
+            # A run that started later than the horizon is complete: its end cannot be older than its start.
+            complete = [run for run in matching if run.started >= horizon]
+            if len(complete) >= limit or horizon <= selection.since or size == MOST:
+                return (complete if len(complete) >= limit else matching)[:limit]
+            size *= 8
+
+    def live(self) -> Live | None:
+        """Return how many runs of each job are live; None if Prometheus does not answer."""
+        if self.prometheus is None:
+            return None
+        try:
+            return live(self.prometheus, self.engine)
+        except StoreError:
+            return None
+
+    def candidates(self, selection: Selection, run_id: str) -> list[Run]:
+        """Return the runs with this id or, if there is none, those whose id begins so; without steps.
+
+        Raises:
+            StoreError: The store of logs does not answer.
+        """
+        for wanted in (
+            Wanted(job=selection.job, run_id=run_id),
+            Wanted(job=selection.job, run_begins=run_id),
+        ):
+            found = [run for run in self._of(wanted, selection) if selection.matches(run)]
+            if found:
+                return found
+        return []
+
+    def records(self, run: Run) -> list[Record]:
+        """Return every log record of a run, oldest first.
+
+        Raises:
+            StoreError: The store of logs does not answer, or the run has more than it returns at once.
+        """
+        one, until = run.identity, run.last.end or run.last.started + 366 * 86400.0
+        wanted = Wanted(one.service, job=one.job, run_id=one.run_id)
+        found = self.logs.records(wanted, run.started - MARGIN, until + MARGIN)
+        return [row for row in found if row.fields.get("deployment.environment.name", "") == one.environment]
+
+    def whole(self, records: Sequence[Record]) -> Run:
+        """Return the run that records() are of, with its steps.
+
+        Raises:
+            StoreError: There is neither a start nor an end among them.
+        """
+        found, alive = assembly.runs(records), self.live()
+        if not found:
+            raise StoreError(f"{self.logs.product} has neither a start nor an end of this run")
+        return (judged(found, alive) if alive is not None else found)[0]
+
+    def _events(self, selection: Selection, size: int) -> tuple[list[Record], float]:
+        """Return the newest events of a selection, and the Unix time since when none of them is missing."""
+        events, horizon = [], selection.since
+        for event in (STARTED, FINISHED, ATTEMPT_FAILED):
+            only = assembly.IDENTITY if event == STARTED else (*assembly.IDENTITY, *assembly.RESULT)
+            rows = self.logs.newest(selection.wanted(event), selection.since, _FAR, size, only)
+            events += rows
+            if len(rows) == size:
+                horizon = max(horizon, rows[-1].time / 1e9)
+        return events, horizon
+
+    def _of(self, wanted: Wanted, selection: Selection) -> list[Run]:
+        only, events = (*assembly.IDENTITY, *assembly.RESULT), []
+        for event in (STARTED, FINISHED, ATTEMPT_FAILED):
+            one = Wanted(event=event, job=wanted.job, run_id=wanted.run_id, run_begins=wanted.run_begins)
+            events += self.logs.newest(one, selection.since, _FAR, FIRST, only)
+        found, alive = assembly.runs(events), self.live()
+        return judged(found, alive) if alive is not None else found
+
+
+_FAR: Final = 4102444800.0
+"""2100-01-01: a record of a job whose clock is ahead is found, too."""

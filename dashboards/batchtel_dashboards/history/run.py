@@ -1,0 +1,164 @@
+"""A run, its attempts and steps, as their log records have them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+STARTED: Final = "batch.run.started"
+FINISHED: Final = "batch.run.finished"
+ATTEMPT_FAILED: Final = "batch.attempt.failed"
+STEP_FINISHED: Final = "batch.step.finished"
+
+RUNNING: Final = "running"
+LOST: Final = "lost"
+OPEN: Final = "open"
+"""Statuses of an attempt without a recorded end: it is live, it is not, or Prometheus does not answer."""
+
+
+class Identity(NamedTuple):
+    """What distinguishes a run: the same id in two jobs, as Airflow gives it, is two runs."""
+
+    namespace: str
+    service: str
+    environment: str
+    job: str
+    run_id: str
+
+    @property
+    def label(self) -> str:
+        """The service as the label `job` of metrics has it."""
+        return f"{self.namespace}/{self.service}" if self.namespace else self.service
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str]) -> Identity:
+        """Return the identity of the run that a log record belongs to."""
+        keys = ("service.namespace", "service.name", "deployment.environment.name", "batch.job.name", "batch.run.id")
+        return cls(*(fields.get(key, "") for key in keys))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attempt or a step has in common; `fields` are those of the record of its end, else of its start.
+
+    Attributes:
+        status: one of `signals.STATUSES`, or RUNNING, LOST or OPEN.
+        started: Unix time in seconds.
+        duration: seconds; None without an end.
+        fields: all attributes by their names, as text.
+    """
+
+    status: str
+    started: float
+    duration: float | None
+    fields: Mapping[str, str]
+
+    def text(self, key: str) -> str:
+        """Return an attribute, "" if it was not recorded."""
+        return self.fields.get(key, "")
+
+    def number(self, key: str) -> float | None:
+        """Return an attribute as a number; None if it was not recorded, or is none."""
+        try:
+            return float(self.fields[key])
+        except (KeyError, ValueError):
+            return None
+
+    def count(self, key: str) -> int | None:
+        """Return an attribute as a whole number; None if it was not recorded, or is none."""
+        number = self.number(key)
+        return None if number is None else int(number)
+
+    def texts(self, key: str) -> list[str]:
+        """Return an attribute that is a list."""
+        text = self.fields.get(key, "")
+        try:
+            content = json.loads(text) if text else []
+        except ValueError:
+            content = text
+        return [str(one) for one in content] if isinstance(content, list) else [str(content)]
+
+    @property
+    def error(self) -> str:
+        """Class and first line of the message of its error, "" if there was none."""
+        kind, message = self.text("error.type"), self.text("exception.message").strip().partition("\n")[0]
+        reason = message or self.text("batch.status.reason")
+        return f"{kind}: {reason}" if kind and reason else kind or reason
+
+    @property
+    def end(self) -> float | None:
+        """Unix time in seconds; None without an end."""
+        return None if self.duration is None else self.started + self.duration
+
+
+@dataclass(frozen=True)
+class Attempt(Outcome):
+    """One attempt of a run; `attempt` is 1 for the first."""
+
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Step(Outcome):
+    """One execution of a step within an attempt of its run."""
+
+    name: str = ""
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: its attempts by number, at least one, and its steps by start, as far as they were looked up."""
+
+    identity: Identity
+    attempts: tuple[Attempt, ...]
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def last(self) -> Attempt:
+        """The attempt that decides."""
+        return self.attempts[-1]
+
+    @property
+    def status(self) -> str:
+        """Status of the last attempt."""
+        return self.last.status
+
+    @property
+    def started(self) -> float:
+        """When its first attempt started, Unix time in seconds."""
+        return min(attempt.started for attempt in self.attempts)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the first start to the last end; None while it has no end."""
+        if len(self.attempts) == 1 or self.last.end is None:
+            return self.last.duration
+        return max(attempt.end or 0.0 for attempt in self.attempts) - self.started
+
+    def document(self) -> dict[str, Any]:
+        """Return it as one JSON object; what was not recorded is null."""
+        one = self.identity
+        return {
+            "job": one.job,
+            "run_id": one.run_id,
+            "service": one.label,
+            "environment": one.environment or None,
+            "status": self.status,
+            "started": moment(self.started),
+            "duration": self.duration,
+            "records": self.last.count("batch.records.processed"),
+            "records_failed": self.last.count("batch.records.failed"),
+            "quality": self.last.number("batch.data_quality.score"),
+            "attempts": self.last.attempt,
+            "error": self.last.error or None,
+            "trace_id": self.last.text("trace_id") or None,
+        }
+
+
+def moment(seconds: float) -> str:
+    """Return a Unix time in ISO 8601, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,60 @@
+"""Times, durations and foreign text as people type and read them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class MomentError(ValueError):
+    """A text is neither a duration nor a time."""
+
+
+def moment(text: str, now: float) -> float:
+    """Return the Unix time of `2h`, which is 2 hours before `now`, or of an ISO 8601 time; local without an offset.
+
+    Raises:
+        MomentError: It is neither.
+    """
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
+        return now - float(found[1]) * _UNITS[found[2]]
+    try:
+        # A time without an offset is one of this machine.
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        hint = "write 90m, 2h, 7d, or a time such as 2026-11-29T02:00"
+        raise MomentError(f"{text!r} is neither a duration nor a time; {hint}") from None
+
+
+def clock(seconds: float, now: float) -> str:
+    """Return a Unix time on this machine's clock: the time of day, with the date unless it is today's."""
+    at, today = datetime.fromtimestamp(seconds), datetime.fromtimestamp(now)
+    return at.strftime("%H:%M:%S" if at.date() == today.date() else "%Y-%m-%d %H:%M:%S")
+
+
+def span(seconds: float | None) -> str:
+    """Return a duration in at most two units, such as `1h 4m`; `-` for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    parts = ((whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s"))
+    shown = [f"{count}{unit}" for count, unit in parts]
+    first = next(index for index, (count, _) in enumerate(parts) if count)
+    return " ".join(shown[first : first + 2])
+
+
+def line(text: str) -> str:
+    """Return foreign text as one line that changes no terminal: without control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+
+
+def lines(text: str) -> list[str]:
+    """Return foreign text as lines that change no terminal; spaces at their beginnings stay."""
+    return ["".join(letter if letter.isprintable() else " " for letter in one).rstrip() for one in text.splitlines()]

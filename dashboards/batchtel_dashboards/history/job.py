@@ -10,7 +10,7 @@ from batchtel.base.identity import bounded
 from batchtel.catalogue.keys import CatalogueJob
 from batchtel_dashboards import panel_queries, queries
 from batchtel_dashboards.alerts.expected import jobs as expected_jobs
-from batchtel_dashboards.alerts.job_alerts import grace
+from batchtel_dashboards.alerts.schedule_alerts import grace
 from batchtel_dashboards.engines import Engine
 from batchtel_dashboards.history.due import next_due
 from batchtel_dashboards.history.run import moment
@@ -107,8 +107,8 @@ def states(
     rows = []
     for who, (state, since) in found.latest.items():
         key = entries.get(who[2])
-        limit = limits.get(key) if key is not None else None
-        rows.append(_state(who, state, since, found, catalogue.get(key or ""), limit, now))
+        entry = catalogue[key] if key is not None else None
+        rows.append(_state(who, state, since, found, entry, limits.get(who[2]), now))
     ran = {row.name for row in rows}
     for label, key in entries.items():
         if label not in ran:

@@ -107,10 +107,11 @@ def quantile(
 
 
 WHO: Final[Mapping[Level, Sequence[str]]] = {
-    "job": ("job", "deployment_environment_name", "job_name", "job_type"),
-    "step": ("job", "deployment_environment_name", "job_name", "job_type", "step_name"),
+    "job": ("job", "deployment_environment_name", "job_name"),
+    "step": ("job", "deployment_environment_name", "job_name", "step_name"),
 }
-"""The labels that identify a job, or a step: one name in two services or environments is two jobs."""
+"""The labels that identify a job, or a step: one name in two services or environments is two jobs. A type is none of
+them: a job whose type changes goes on."""
 
 
 def latest_state(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engine = EXACT) -> str:
@@ -141,7 +142,7 @@ def silent(level: Level, labels: Mapping[str, str] = NO_LABELS, *, engine: Engin
     latest = latest_state(level, labels, engine=engine)
     row = signals.metric(f"batch.{level}.state.timestamp")
     running = selector({**labels, "state": Pattern("running|retrying")})
-    stopped = f"({engine.extreme_live('max', 'job', '')} == 0)"
+    stopped = f"(sum{by_clause(WHO['job'])} ({engine.extreme_live('max', 'job', '')}) == 0)"
     recent = f"({engine.maximum(row, running)} < time() - {rules.LIVE})"
     return f"(({latest}) and {recent}) and on ({', '.join(WHO['job'])}) {stopped}"
 

@@ -39,7 +39,7 @@ RETRIED = course(
     ended="0x20 1x100",
     alive=BEATS,
 )
-ONE = '{job="etl",job_name="load",job_type="batch"}'
+ONE = '{job="etl",job_name="load"}'
 STATE = 'batch_job_state_timestamp_seconds:max{job="etl",job_name="load",job_type="batch",state="%s"}'
 STEP = 'batch_step_state_timestamp_seconds%s{job="etl",job_name="load",job_type="batch",state="%s",step_name="%s"}'
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.dashboards.alerts.alert_case import AlertCase, Firing
 
-LOAD: Final = {"job": "shop/etl", "deployment_environment_name": "prod", "job_name": "load", "job_type": "batch"}
+LOAD: Final = {"job": "shop/etl", "deployment_environment_name": "prod", "job_name": "load"}
 DEV: Final = {**LOAD, "deployment_environment_name": "dev"}
 NIGHTLY: Final = {**LOAD, "job_name": "nightly"}
 OWNED: Final = {**NIGHTLY, "owner": "ada@example.com", "team": "sales"}
@@ -14,8 +14,8 @@ PROD: Final = "service shop/etl, environment prod"
 
 
 def series(name: str, who: dict[str, str], **more: str) -> str:
-    """Return a series of a job, as a collector writes it."""
-    labels = {"instance": "standalone-0", **who, **more}
+    """Return a series of a job, as a collector writes it: with a type, which no alert has."""
+    labels = {"instance": "standalone-0", "job_type": "batch", **who, **more}
     return f"{name}{{{','.join(f'{key}={text!r}' for key, text in labels.items())}}}".replace("'", '"')
 
 
@@ -226,6 +226,16 @@ CASES: Final = (
         "no success for more than 25 hours, then one",
         {state("success"): "60x304 91500x20"},
         {"1500m": [], "1505m": [late()], "1520m": [late()], "1545m": []},
+        interval="5m",
+    ),
+    AlertCase(
+        "BatchNotRunRecently",
+        "its type changes, and it goes on to succeed",
+        {
+            state("success"): "60x400",
+            series("batch_job_state_timestamp_seconds", NIGHTLY, state="success", job_type="etl"): "60+300x400",
+        },
+        {"1505m": [], "1600m": []},
         interval="5m",
     ),
     AlertCase(

@@ -74,12 +74,13 @@ class _Exact(Engine):
     """Totals that never fall, each with a zero before its first value: no recording rule is needed."""
 
     def increase(self, total: str, selector: str, window: Window, offset: int = 0) -> str:
-        within = f"{total}{selector}[{_duration(window)}]{_offset(offset)}"
-        now, first = f"last_over_time({within})", f"min_over_time({within})"
+        within = f"[{_duration(window)}]{_offset(offset)}"
+        now, first = f"last_over_time({total}{selector}{within})", f"min_over_time({total}{_ours(selector)}{within})"
         before = f"last_over_time({total}{selector}[{GAP}s]{_offset(offset, window)})"
         # increase() extrapolates, so its counts are no whole numbers. `first` is the zero of a new series, and the old
-        # total of one that was away for longer than GAP. `or now`: an expired series starts again at 0.
-        return f"sum without (instance) ((({now} - ({before} or {first})) >= 0) or {now} * 1)"
+        # total of one that was away for longer than GAP; series of `stock` have no zero. The last `or`: an expired
+        # series starts again at 0.
+        return f"sum without (instance) ((({now} - ({before} or {first} or {now} * 0)) >= 0) or {now} * 1)"
 
     def growth(self, total: str, selector: str, window: int) -> str:
         now = f"last_over_time({total}{selector}[{GAP}s])"
@@ -146,6 +147,11 @@ class _Stock(Engine):
 
     def last_evaluation(self) -> str:
         return "max(timestamp(batch_job_runs_started:seen))"
+
+
+def _ours(selector: str) -> str:
+    """Return the selector without series that `stock` has written, before a move: they have the label `boot`."""
+    return f'{selector[:-1]}, boot=""}}' if selector else '{boot=""}'
 
 
 def _beats(level: Level) -> str:

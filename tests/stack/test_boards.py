@@ -63,7 +63,8 @@ RUNS: Final = (
 and too late."""
 
 LATER: Final = 100.0
-"""Seconds after now at which queries are evaluated: those of lost runs count what is older than 2 minutes."""
+"""Seconds after now at which queries are evaluated: those of lost runs count what is older than 2 minutes, and show
+it a minute later."""
 
 NEVER_HERE: Final = ("offset 604800s", "offset 691200s")
 """Parts of queries that read data of the week before."""
@@ -127,7 +128,7 @@ def ran(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]
         try:
             until("the runs in Prometheus", number_of_runs, 60)
             last = time.time()
-            until("2 minutes since then at the time of queries", lambda: time.time() > last + 121 - LATER or None, 60)
+            until("3 minutes since then at the time of queries", lambda: time.time() > last + 181 - LATER or None, 120)
             yield done
         finally:
             open_run.communicate("\n", timeout=60)

@@ -106,7 +106,8 @@ ALERTS: Final = (
         "A job runs by its latest state, and its heartbeats have stopped.",
         f"{JOB}: no heartbeat",
         f"The job runs for {{{{ $value | humanizeDuration }}}}, and its heartbeats have stopped ({WHERE}).",
-        every_job(_silent, 120),
+        # Later than BatchRunLost, which mutes it.
+        every_job(_silent, _CERTAIN + 60),
         keep=300,
         by_absence=True,
     ),

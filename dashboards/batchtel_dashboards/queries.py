@@ -171,7 +171,9 @@ def had_succeeded(window: str, labels: Mapping[str, str] = NO_LABELS, *, engine:
     success = f"{engine.maximum_name(row)}{selector({**labels, 'state': 'success'})}"
     by = by_clause(WHO["job"])
     past = f"max{by} (max_over_time({success}[{window}:{max(_seconds(window) // 20, 60)}s]))"
-    return f"({past} or {succeeded(labels, engine=engine)})"
+    # What first_seen_before() sees: an instance may end before the first of the 20 moments.
+    before = f"max{by} (max_over_time({success}[1h] offset {window}))"
+    return f"({past} or {before} or {succeeded(labels, engine=engine)})"
 
 
 def never_seen(labels: Mapping[str, str], *, engine: Engine = EXACT) -> str:

@@ -136,6 +136,13 @@ CASES: Final = (
     ),
     _case(
         "BatchDeadlineMissed",
+        "the collector has another name since yesterday, and no run is due until Monday",
+        "2026-10-09 00:00",
+        succeeded(WEEKLY, ("2026-10-05 05:00", 452)),
+        {"2200m": [], "3600m": [], "3680m": [], "3700m": [], "3720m": [], "3740m": [], "3755m": []},
+    ),
+    _case(
+        "BatchDeadlineMissed",
         "runs fail all day",
         "2026-06-01 20:00",
         {state("failure", REPORT): f"{at('2026-06-01 20:00')}x310"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +11,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from batchtel.catalogue.keys import CatalogueJob
-from batchtel.catalogue.reader import CatalogueError, read
-from batchtel.catalogue.zones import NoZonesError
 from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
 from batchtel.schema import settings
+from batchtel_dashboards.cli.catalogue import jobs_of, schedules
 from batchtel_dashboards.history.job import JobState, states
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
@@ -62,7 +60,7 @@ def list_jobs(place: Place, catalogue: Path | None, as_json: bool) -> None:
       batchtel jobs list --json | jq '.[] | select(.overdue) | .job'
     """
     now = time.time()
-    rows = _states(place, _read(catalogue), now)
+    rows = _states(place, catalogue, now)
     if as_json:
         click.echo(plain([row.document() for row in rows]))
         return
@@ -89,7 +87,7 @@ def show_job(place: Place, job: str, catalogue: Path | None, as_json: bool) -> N
       batchtel jobs show nightly_etl --json | jq '.runs[0]'
     """
     now = time.time()
-    rows = _states(place, _read(catalogue), now, job)
+    rows = _states(place, catalogue, now, job)
     if not rows:
         raise Failure(
             f"no job {job!r} has run, and the catalogue does not have it; list jobs: batchtel jobs list", NOT_THERE
@@ -113,24 +111,11 @@ def show_job(place: Place, job: str, catalogue: Path | None, as_json: bool) -> N
         out.print(listed(runs[:10], now))
 
 
-def _states(place: Place, catalogue: Mapping[str, CatalogueJob], now: float, name: str | None = None) -> list[JobState]:
-    try:
-        return states(place.stores.prometheus, place.engine, catalogue, now, name)
-    except NoZonesError as error:
-        raise Failure(f"cannot compute when jobs are due: {error}", 3) from None
-
-
-def _read(path: Path | None) -> Mapping[str, CatalogueJob]:
+def _states(place: Place, catalogue: Path | None, now: float, name: str | None = None) -> list[JobState]:
     named = settings.read().catalogue
-    file = path or (Path(named) if named else None)
-    if file is None:
-        return {}
-    try:
-        return read(file)
-    except CatalogueError as wrong:
-        raise Failure(f"the catalogue {file} has {wrong}; list them: batchtel jobs check {file}", 2) from None
-    except OSError as error:
-        raise Failure(f"cannot read the catalogue {file}: {error.strerror}", 2) from None
+    file = catalogue or (Path(named) if named else None)
+    with schedules(file):
+        return states(place.stores.prometheus, place.engine, jobs_of(file), now, name)
 
 
 def _listed(rows: Sequence[JobState], now: float) -> Table:

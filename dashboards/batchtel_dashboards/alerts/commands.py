@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from batchtel.catalogue.reader import CatalogueError, read
-from batchtel.catalogue.zones import NoZonesError
 from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
 from batchtel_dashboards.alerts import alertmanager as configuration
@@ -16,6 +14,7 @@ from batchtel_dashboards.alerts import expected, links, rule_file
 from batchtel_dashboards.alerts.alert import Jobs
 from batchtel_dashboards.alerts.links import Links
 from batchtel_dashboards.alerts.receivers import KINDS, Receivers
+from batchtel_dashboards.cli.catalogue import jobs_of, schedules
 from batchtel_dashboards.cli.parameters import AGGREGATION
 
 
@@ -130,14 +129,5 @@ def list_alerts(as_json: bool) -> None:
 
 
 def _jobs(path: Path | None) -> Jobs:
-    if path is None:
-        return ()
-    try:
-        return expected.jobs(read(path))
-    except CatalogueError as wrong:
-        raise Failure(f"the catalogue {path} has {wrong}; list them: batchtel jobs check {path}", 2) from None
-    except OSError as error:
-        hint = "; begin one with `batchtel jobs init`" if isinstance(error, FileNotFoundError) else ""
-        raise Failure(f"cannot read the catalogue {path}: {error.strerror}{hint}", 2) from None
-    except NoZonesError as error:
-        raise Failure(f"cannot compute the schedules of {path}: {error}", 3) from None
+    with schedules(path):
+        return expected.jobs(jobs_of(path))

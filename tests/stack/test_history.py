@@ -245,10 +245,11 @@ def test_follow(shop: Shop) -> None:
     command = [str(Path(sys.executable).with_name("batchtel")), "runs", "list", "--follow", "--job", "history_twice"]
     command += ["--victorialogs", shop.stack.victorialogs, "--prometheus", shop.stack.prometheus]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     ) as process:
         assert process.stdout is not None
-        time.sleep(2)
+        assert process.stderr is not None
+        assert process.stderr.readline() == "runs as they start and end, until Ctrl-C\n"
         assert shop.ended("works", "5", BATCHTEL_RUN_ID="followed") == 0
         lines = [process.stdout.readline(), process.stdout.readline()]
         process.send_signal(signal.SIGINT)

@@ -217,7 +217,9 @@ def _last_success(history: History, run: Run, since: float) -> Run:
 
 def _follow(history: History, selection: Selection, as_json: bool) -> None:
     try:
-        for one in follow(history, dataclasses.replace(selection, until=float("inf"))):
+        lines = follow(history, dataclasses.replace(selection, until=float("inf")))
+        click.echo("runs as they start and end, until Ctrl-C", err=True)
+        for one in lines:
             click.echo(tables.plain(one.run.document(), indent=None) if as_json else _line(one))
     except KeyboardInterrupt:
         return

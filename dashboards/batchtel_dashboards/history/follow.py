@@ -35,12 +35,15 @@ class Line(NamedTuple):
 
 
 def follow(history: History, selection: Selection) -> Iterator[Line]:
-    """Yield starts and ends from now on, in the order in which they become visible, without an end.
+    """Look at what is there, and return starts and ends from now on, in the order in which they become visible.
 
     Raises:
         StoreError: The store of logs does not answer.
     """
-    shown = {key for key, _ in _looked(history, selection)}
+    return _following(history, selection, {key for key, _ in _looked(history, selection)})
+
+
+def _following(history: History, selection: Selection, shown: set[tuple[object, ...]]) -> Iterator[Line]:
     while True:
         time.sleep(PERIOD)
         new = [(key, one) for key, one in _looked(history, selection) if key not in shown]

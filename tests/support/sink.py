@@ -46,7 +46,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Log:
-    """One log record; `event` is its event name, `scope` the logger's name."""
+    """One log record; `event` is its event name, `scope` the logger's name, `time` in Unix nanoseconds."""
 
     event: str
     body: str
@@ -56,6 +56,7 @@ class Log:
     span_id: str
     scope: str
     resource: dict[str, Any]
+    time: int
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ class Sink:
                 record.span_id.hex(),
                 scope.scope.name,
                 _attributes(resource.resource.attributes),
+                record.time_unix_nano,
             )
             for message in self.of("logs")
             for resource in message.resource_logs

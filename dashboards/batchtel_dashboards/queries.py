@@ -225,8 +225,12 @@ def of_service(service: str) -> str:
 
 
 def number_of_series(service: str) -> str:
-    """PromQL: how many series the runs of a service have, including recorded ones."""
-    return f"count({of_service(service)})"
+    """PromQL: how many series the runs of a service have, with those by which counts are read.
+
+    The means that `baselines` records are not in it: they appear minutes later, and not for each job.
+    """
+    counted = f'{{__name__=~"batch_.+", __name__!~".+:(mean|longest|fewest).+", job={quoted(service)}}}'
+    return f"count({counted})"
 
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from batchtel_dashboards import queries
+from batchtel_dashboards import baselines, queries
 from batchtel_dashboards.stores import Wanted
 from batchtel_stack.demo.compare import Comparison, Witnesses
 from batchtel_stack.demo.jobs import etl, fleet, idle, race, retry
@@ -19,6 +19,7 @@ from batchtel_stack.demo.play import EXPORT_INTERVAL
 from batchtel_stack.demo.scenarios import SCENARIOS
 from batchtel_stack.demo.target import SERVICE, Target
 from tests.stack.conftest import Played
+from tests.support.polling import until
 
 Line = dict[str, Any]
 
@@ -139,6 +140,15 @@ def test_no_series_has_a_run_id(played: Played) -> None:
     series = played.witnesses.stores.prometheus.series(queries.of_service(SERVICE))
     names = {labels["job_name"] for labels in series if "job_name" in labels}
     assert race.JOB in names
+
+
+def test_recorded_means_are_no_series_of_runs(played: Played) -> None:
+    """They appear when rules are evaluated: the number of series is the same before and after."""
+    prometheus = played.witnesses.stores.prometheus
+    until("a recorded mean", lambda: prometheus.query(baselines.DURATION) or None, 30)
+    names = [labels["__name__"] for labels in prometheus.series(queries.of_service(SERVICE))]
+    assert baselines.DURATION in names
+    assert played.witnesses.number_of_series() == sum(":" not in name for name in names)
 
 
 def test_one_run_in_full(played: Played) -> None:

@@ -206,13 +206,12 @@ def _one(history: History, run_id: str, job: str | None, since: str, now: float)
 
 
 def _last_success(history: History, run: Run, since: float) -> Run:
-    one = run.identity
-    before = Selection(since, run.started - 0.001, one.job, None, "success", one.label, one.environment)
-    found = history.runs(before, 1)
-    if not found:
+    found = history.last_success(run, since)
+    if found is None:
+        one = run.identity
         hint = f"name another run: batchtel runs compare {one.run_id} OTHER"
         raise Failure(f"no run of {one.job} succeeded before this one; {hint}", NOT_THERE)
-    return found[0]
+    return found
 
 
 def _follow(history: History, selection: Selection, as_json: bool) -> None:

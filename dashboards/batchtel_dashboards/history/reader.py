@@ -83,6 +83,16 @@ class History:
                 return found
         return []
 
+    def last_success(self, run: Run, since: float) -> Run | None:
+        """Return the last run of the same job, service and environment that succeeded before this one started.
+
+        Raises:
+            StoreError: The store of logs does not answer.
+        """
+        one = run.identity
+        before = Selection(since, run.started - 0.001, one.job, None, "success", one.label, one.environment)
+        return next(iter(self.runs(before, 1)), None)
+
     def records(self, run: Run) -> list[Record]:
         """Return every log record of a run, oldest first.
 

@@ -24,7 +24,7 @@ from batchtel_stack.build import ensure
 from batchtel_stack.failures import as_failures
 from batchtel_stack.follow import follow
 from batchtel_stack.ports import Ports
-from batchtel_stack.programs import PROGRAMS
+from batchtel_stack.programs import PROGRAMS, UI
 from batchtel_stack.stack import Stack
 from batchtel_stack.status import Status
 
@@ -76,7 +76,7 @@ def _notify(line: str) -> None:
 )
 @as_failures()
 def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
-    """Start collector, Prometheus, Alertmanager, VictoriaLogs and Jaeger on loopback.
+    """Start collector, Prometheus, Alertmanager, VictoriaLogs, Jaeger and batchtel's own pages on loopback.
 
     The first call builds them, which needs 13 minutes of CPU time. They run until `batchtel stack down`.
 
@@ -89,7 +89,7 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
     wanted = Ports().changed(ports)
     # Before anything is built or compared: a mistyped name must not wait for a build.
     load(environment)
-    stack = Stack(data, wanted, environment=environment)
+    stack = Stack(data, wanted, environment=environment, ui=True)
     states = {status.state for status in stack.status()}
     if states == {"running"}:
         _require_same_ports(stack, wanted)
@@ -103,7 +103,8 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
             stack.stop()
         stack.start(notify=_notify)
     _print_statuses(stack.status())
-    _notify(f"send with: export OTEL_EXPORTER_OTLP_ENDPOINT={stack.otlp_http}")
+    _notify(f"send with:  export OTEL_EXPORTER_OTLP_ENDPOINT={stack.otlp_http}")
+    _notify(f"look at it: {stack.ui}")
 
 
 @click.command(epilog="Exit codes: 0 all programs run, or none was started; 1 a program has ended by itself.")
@@ -133,7 +134,7 @@ def status(data: Path, as_json: bool) -> None:
 
 @click.command(epilog="Exit codes: 0 ok; 2 there are no logs, because nothing was started.")
 @_data
-@click.argument("program", metavar="[PROGRAM]", required=False, type=click.Choice(PROGRAMS))
+@click.argument("program", metavar="[PROGRAM]", required=False, type=click.Choice([*PROGRAMS, UI]))
 @click.option(
     "-n",
     "--lines",
@@ -148,7 +149,7 @@ def status(data: Path, as_json: bool) -> None:
 def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
     """Show what the programs of the stack have logged, or PROGRAM alone.
 
-    PROGRAM is prometheus, alertmanager, victorialogs, jaeger or collector.
+    PROGRAM is prometheus, alertmanager, victorialogs, jaeger, collector or ui.
 
     \b
     Examples:
@@ -156,7 +157,7 @@ def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
       batchtel stack logs collector -n 100
       batchtel stack logs jaeger --follow
     """
-    names = [program] if program else list(PROGRAMS)
+    names = [program] if program else [*PROGRAMS, UI]
     found = {name: output.path(data, name) for name in names if output.path(data, name).exists()}
     if not found:
         raise Failure(f"no logs in {data}: nothing was started there. Start it: batchtel stack up", 2)

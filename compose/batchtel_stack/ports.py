@@ -42,6 +42,7 @@ class Ports:
     victorialogs: int = _port(9428, "victorialogs", "queries and OTLP")
     jaeger: int = _port(16686, "jaeger", "queries")
     jaeger_grpc: int = _port(16685, "jaeger", "queries over gRPC")
+    ui: int = _port(9494, "ui", "pages for a browser")
     jaeger_otlp: int = _port(4327, "jaeger", "spans from the collector, OTLP over gRPC")
 
     @classmethod

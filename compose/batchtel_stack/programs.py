@@ -1,7 +1,8 @@
-"""The five programs as the stack runs them: command line, environment, configuration files, readiness address."""
+"""The programs as the stack runs them: command line, environment, configuration files, readiness address."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -29,6 +30,9 @@ from batchtel_stack.ports import HOST, Ports
 PROGRAMS: Final = ("prometheus", "alertmanager", "victorialogs", "jaeger", "collector")
 """Their names, in the order of their start: backends before the collector, which would retry."""
 
+UI: Final = "ui"
+"""The name of batchtel's own pages, which `batchtel stack up` starts, too."""
+
 _BACKENDS: Final = Path(__file__).parent / "backends"
 
 
@@ -44,6 +48,7 @@ class Options:
         query_lookback_delta: Prometheus' flag of that name; its default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
         only_collector: no stores of its own, the collector delivers to those of the environment.
+        ui: pages for a browser, too.
     """
 
     data: Path
@@ -53,6 +58,7 @@ class Options:
     query_lookback_delta: str | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
     only_collector: bool = False
+    ui: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ def programs(options: Options, boot: int) -> tuple[Program, ...]:
         _victorialogs(options, retention.detail),
         _jaeger(options, go_duration(retention.detail)),
         _collector(options, environment, boot),
+        *([_ui(options, environment)] if options.ui else []),
     )
 
 
@@ -226,6 +233,17 @@ def _collector(options: Options, environment: Settings, boot: int) -> Program:
         f"http://{HOST}:{options.ports.collector_health}",
         {"BATCHTEL_BOOT": str(boot)},
     )
+
+
+def _ui(options: Options, environment: Settings) -> Program:
+    file = options.data / UI / "environment.yaml"
+    stores = {key: settings for key, settings in _own_stores(options.ports).items() if settings is not None}
+    text = json.dumps({"base": "local", "aggregation": environment.aggregation, **stores}, indent=2)
+    arguments = ["-P", "-m", "batchtel", "ui", "--env", str(file), "--host", HOST, "--port", str(options.ports.ui)]
+    if environment.catalogue is not None and environment.catalogue.file is not None:
+        arguments += ["--catalogue", str(environment.catalogue.file)]
+    address = f"http://{HOST}:{options.ports.ui}"
+    return Program(UI, tuple(arguments), {file: f"{text}\n"}, address, f"{address}/healthz")
 
 
 def _listeners(options: Options) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,11 +14,12 @@ from typing import Final
 
 from batchtel_dashboards.engines import ENGINES, Engine
 from batchtel_stack import build, children, output, queue_files, readiness, sigterm, state
+from batchtel_stack.addresses import Addresses
 from batchtel_stack.binaries import BINARIES
 from batchtel_stack.errors import UnavailableError, WrongInputError
 from batchtel_stack.lock import Lock
-from batchtel_stack.ports import HOST, Ports
-from batchtel_stack.programs import PROGRAMS, Options, Program, configured, programs, replaced
+from batchtel_stack.ports import Ports
+from batchtel_stack.programs import PROGRAMS, UI, Options, Program, configured, programs, replaced
 from batchtel_stack.state import Process, State
 from batchtel_stack.status import Status
 from batchtel_stack.stores import Stores
@@ -26,7 +28,7 @@ STOP_SECONDS: Final = 10.0
 """Time for each program to end after SIGTERM, before SIGKILL; idle ones need less than 0.3 s."""
 
 
-class Stack:
+class Stack(Addresses):
     """The stack in one data folder, running or not.
 
     Args:
@@ -37,6 +39,7 @@ class Stack:
         query_lookback_delta: Prometheus' flag of that name; its default of 5 minutes when None.
         overrides: more settings of the environment, nested like its file.
         only_collector: start no stores; the collector delivers to those that the environment names.
+        ui: start pages for a browser, too.
     """
 
     def __init__(
@@ -49,11 +52,19 @@ class Stack:
         query_lookback_delta: str | None = None,
         overrides: Mapping[str, object] | None = None,
         only_collector: bool = False,
+        ui: bool = False,
     ) -> None:
         self.data = Path(os.path.abspath(data))
         self.ports = ports or Ports()
         self.options = Options(
-            self.data, self.ports, environment, export_interval, query_lookback_delta, overrides or {}, only_collector
+            self.data,
+            self.ports,
+            environment,
+            export_interval,
+            query_lookback_delta,
+            overrides or {},
+            only_collector,
+            ui,
         )
         self._lock = Lock(self.data / "stack.lock")
         self._started: dict[str, subprocess.Popen[bytes]] = {}
@@ -77,36 +88,6 @@ class Stack:
     def engine(self) -> Engine:
         """How the counts in Prometheus are read."""
         return ENGINES[configured(self.options).aggregation]
-
-    @property
-    def prometheus(self) -> str:
-        """Address of Prometheus, e.g. http://127.0.0.1:9090."""
-        return f"http://{HOST}:{self.ports.prometheus}"
-
-    @property
-    def alertmanager(self) -> str:
-        """Address of Alertmanager; its API is under /api/v2."""
-        return f"http://{HOST}:{self.ports.alertmanager}"
-
-    @property
-    def victorialogs(self) -> str:
-        """Address of VictoriaLogs."""
-        return f"http://{HOST}:{self.ports.victorialogs}"
-
-    @property
-    def jaeger(self) -> str:
-        """Address of Jaeger's queries."""
-        return f"http://{HOST}:{self.ports.jaeger}"
-
-    @property
-    def otlp_http(self) -> str:
-        """Address for OTEL_EXPORTER_OTLP_ENDPOINT with OTLP over HTTP."""
-        return f"http://{HOST}:{self.ports.otlp_http}"
-
-    @property
-    def otlp_grpc(self) -> str:
-        """Address for OTEL_EXPORTER_OTLP_ENDPOINT with OTLP over gRPC."""
-        return f"http://{HOST}:{self.ports.otlp_grpc}"
 
     @classmethod
     @contextmanager
@@ -144,7 +125,7 @@ class Stack:
                 stack.stop()
 
     def start(self, *, tied: bool = False, notify: Callable[[str], None] = lambda line: None) -> None:
-        """Build missing programs, start the five programs and return when all of them answer.
+        """Build missing programs, start all programs and return when all of them answer.
 
         Args:
             tied: end the programs with the calling thread; otherwise they continue.
@@ -161,7 +142,7 @@ class Stack:
             self.ports.require_free()
             # Last: an error that is found without a build must not wait for one.
             needed = [binary for binary in BINARIES if binary.name in {program.name for program in wanted}]
-            binaries = build.ensure(needed)
+            binaries = {**build.ensure(needed), UI: Path(sys.executable)}
             notify(f"starting {', '.join(program.name for program in wanted)}; data: {self.data}")
             if left_out := replaced(self.options):
                 notify(f"its own stores replace the environment's {', '.join(left_out)}")
@@ -185,9 +166,10 @@ class Stack:
             return self._stop_all()
 
     def status(self) -> list[Status]:
-        """Return one status for each of the five programs, in the order of their start."""
+        """Return one status for each program, in the order of their start; of the pages where they were wanted."""
         processes = {process.name: process for process in self._processes()}
-        return [Status.of(name, processes.get(name)) for name in PROGRAMS]
+        names = [*PROGRAMS, UI] if self.options.ui or UI in processes else PROGRAMS
+        return [Status.of(name, processes.get(name)) for name in names]
 
     def outdated(self) -> list[Path]:
         """Return the configuration files of a started stack that a new start would change.

@@ -16,7 +16,7 @@ from batchtel_dashboards import collector_queries
 from batchtel_dashboards.stores import Prometheus
 from batchtel_stack import output, state
 from batchtel_stack.ports import Ports
-from batchtel_stack.programs import PROGRAMS
+from batchtel_stack.programs import PROGRAMS, UI
 from tests.compose.conftest import Batchtel, Eventually, Spawn
 from tests.compose.machine import COMMAND, options, processes
 
@@ -27,13 +27,14 @@ pytestmark = pytest.mark.usefixtures("built")
 
 
 def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> None:
-    """`up` returns when all five answer, `status` and `logs` report them, `down` leaves no process."""
+    """`up` returns when all six answer, `status` and `logs` report them, `down` leaves no process."""
     up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 0, up.stderr
     assert re.fullmatch(
-        rf"starting prometheus, alertmanager, victorialogs, jaeger, collector; data: {data}\n"
-        r"(\w+ is ready after \d+\.\d s: http://127\.0\.0\.1:\d+\n){5}"
-        rf"send with: export OTEL_EXPORTER_OTLP_ENDPOINT=http://127\.0\.0\.1:{ports.otlp_http}\n",
+        rf"starting prometheus, alertmanager, victorialogs, jaeger, collector, ui; data: {data}\n"
+        r"(\w+ is ready after \d+\.\d s: http://127\.0\.0\.1:\d+\n){6}"
+        rf"send with:  export OTEL_EXPORTER_OTLP_ENDPOINT=http://127\.0\.0\.1:{ports.otlp_http}\n"
+        rf"look at it: http://127\.0\.0\.1:{ports.ui}\n",
         up.stderr,
     )
     with urllib.request.urlopen(f"http://127.0.0.1:{ports.prometheus}/-/ready") as answer:
@@ -45,7 +46,7 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     status = batchtel("stack", "status", "--data", data, "--json")
     assert status.returncode == 0
     entries = {entry["name"]: entry for entry in json.loads(status.stdout)}
-    assert list(entries) == list(PROGRAMS)
+    assert list(entries) == [*PROGRAMS, UI]
     assert {entry["state"] for entry in entries.values()} == {"running"}
     assert entries["victorialogs"]["url"] == f"http://127.0.0.1:{ports.victorialogs}"
     assert {entry["pid"] for entry in entries.values()} == set(processes(data))
@@ -67,7 +68,10 @@ def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> No
     assert logs.stdout.splitlines() == output.tail(output.path(data, "jaeger"), 1) != []
 
     down = batchtel("stack", "down", "--data", data)
-    assert (down.returncode, down.stderr) == (0, "stopped prometheus, alertmanager, victorialogs, jaeger, collector\n")
+    assert (down.returncode, down.stderr) == (
+        0,
+        "stopped prometheus, alertmanager, victorialogs, jaeger, collector, ui\n",
+    )
     assert processes(data) == {}
     assert batchtel("stack", "down", "--data", data).stderr == f"nothing runs in {data}\n"
     assert [entry["state"] for entry in json.loads(batchtel("stack", "status", "--data", data, "--json").stdout)] == [
@@ -133,7 +137,7 @@ def test_crash_is_reported_and_repaired(batchtel: Batchtel, data: Path, ports: P
     up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 0
     assert up.stderr.startswith("jaeger has ended since the last start; stopping the rest and starting all\n")
-    assert len(processes(data)) == 5
+    assert len(processes(data)) == 6
     batchtel("stack", "down", "--data", data)
 
 

@@ -80,8 +80,8 @@ def candidates(runs: Sequence[Run], now: float) -> Table:
     return made
 
 
-def shown(run: Run, records: Sequence[Record], now: float, last_lines: int | None) -> Iterator[Text | Table]:
-    """Yield everything that is recorded of a run; its log lines are the last ones, or all."""
+def shown(run: Run, lines_of_run: Sequence[Record], now: float, head: str) -> Iterator[Text | Table]:
+    """Yield everything that is recorded of a run, with these log records under a heading."""
     one, last = run.identity, run.last
     yield Text(line(f"run {one.run_id} of {one.job}"), style="bold")
     facts = table("", "")
@@ -95,11 +95,8 @@ def shown(run: Run, records: Sequence[Record], now: float, last_lines: int | Non
     for trace in dict.fromkeys(step.text("exception.stacktrace") for step in (last, *run.steps)):
         if trace and last.status != "success":
             yield Text("\n".join(["error", *(f"  {one}" for one in lines(trace))]))
-    own = [record for record in records if "event_name" not in record.fields]
-    chosen = own if last_lines is None else own[-last_lines:]
-    if chosen:
-        head = "log records" if len(chosen) == len(own) else f"the last {len(chosen)} of {len(own)} log records"
-        yield Text("\n".join([head, *(f"  {_logged(record, now)}" for record in chosen)]))
+    if lines_of_run:
+        yield Text("\n".join([head, *(f"  {_logged(record, now)}" for record in lines_of_run)]))
 
 
 def compared(rows: Sequence[Row]) -> Table:

@@ -14,7 +14,7 @@ from batchtel.cli.main import Failure
 from batchtel.schema import signals
 from batchtel_dashboards.history import comparison
 from batchtel_dashboards.history.follow import Line, follow
-from batchtel_dashboards.history.reader import History
+from batchtel_dashboards.history.reader import MOST, History
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING, Run
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import MomentError, clock, line, moment, span
@@ -26,6 +26,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 NOT_THERE: Final = 1
 """Exit code where no run, or more than one, is meant."""
+
+_LINES: Final = 20
+"""Log records that are shown if not all are."""
 
 _ENDS: Final = (
     "Exit codes: 0 ok; 1 no such run, or the id means several; 2 wrong input; 3 the store of logs does not answer."
@@ -133,13 +136,16 @@ def show(place: Place, run_id: str, job: str | None, since: str, all_lines: bool
     """
     history, now = _history(place), time.time()
     found = _one(history, run_id, job, since, now)
-    records = history.records(found)
-    run = history.whole(records)
+    run, events = history.whole(found)
+    lines = history.lines(found, MOST if all_lines or as_json else _LINES)
+    if len(lines) == MOST:
+        click.echo(f"warning: these are its {MOST:,} newest log records, there may be more", err=True)
     if as_json:
-        click.echo(tables.plain(tables.document(run, records)))
+        click.echo(tables.plain(tables.document(run, sorted([*events, *lines], key=lambda record: record.time))))
         return
     console = tables.console()
-    for number, part in enumerate(tables.shown(run, records, now, None if all_lines else 20)):
+    head = "log records" if all_lines or len(lines) < _LINES else f"the last {_LINES} log records; all: --logs"
+    for number, part in enumerate(tables.shown(run, lines, now, head)):
         if number > 1:
             console.print()
         console.print(part, soft_wrap=True)
@@ -170,7 +176,7 @@ def compare(place: Place, run_id: str, other: str | None, job: str | None, since
         two = _one(history, other, job, since, now)
     else:
         two = _last_success(history, this, moment(since, now))
-    whole, second = (history.whole(history.records(run)) for run in (this, two))
+    (whole, _), (second, _) = (history.whole(run) for run in (this, two))
     if as_json:
         click.echo(tables.plain(comparison.document(whole, second)))
         return

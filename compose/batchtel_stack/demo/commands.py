@@ -16,8 +16,9 @@ import click
 from rich.console import Console
 
 from batchtel.cli.main import INSTALL, Failure
+from batchtel.cli.parameters import FilePath
 from batchtel_stack import sigterm
-from batchtel_stack.demo import airports, report, target
+from batchtel_stack.demo import airports, pages, report, target
 from batchtel_stack.demo.play import EXPORT_INTERVAL, Outcome, play
 from batchtel_stack.demo.target import Target
 from batchtel_stack.failures import as_failures
@@ -35,13 +36,20 @@ INTERRUPTED: Final = 130
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, and nothing else there.")
 @click.option("--keep", is_flag=True, help="Leave the stack and its data when done, and print how to look at it.")
 @click.option(
+    "--report",
+    "report_file",
+    type=FilePath(),
+    metavar="FILE.html",
+    help="Write the pages of the fleet and of its runs into one file, to look at without a stack.",
+)
+@click.option(
     "--env",
     "environment",
     metavar="NAME|FILE",
     help="Use the stores of this environment, which run already, instead of a stack of the demo's own.",
 )
 @as_failures()
-def demo(as_json: bool, keep: bool, environment: str | None) -> None:
+def demo(as_json: bool, keep: bool, report_file: Path | None, environment: str | None) -> None:
     """Run real jobs and compare what arrived in the stores with what the jobs did.
 
     Ten processes fail at the same moment, 200 short runs finish, records are loaded, a failed run is retried, and a
@@ -57,6 +65,7 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
       batchtel demo
       batchtel demo --json | jq .ok
       batchtel demo --keep
+      batchtel demo --report demo.html
       batchtel demo --env ./production.yaml
     """
     if keep and environment is not None:
@@ -64,6 +73,8 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
     if not airports.installed():
         package = airports.PACKAGE
         raise Failure(f"`batchtel demo` needs the data of the package {package}, which is missing: {INSTALL}", 2)
+    if report_file is not None:
+        pages.require_writable(report_file)
     if environment is not None:
         target.require_askable(environment)
     notify = _notifier()
@@ -73,9 +84,14 @@ def demo(as_json: bool, keep: bool, environment: str | None) -> None:
         with sigterm.as_interrupt(), _target(environment, folder, keep, notify) as aimed:
             outcome = play(aimed, folder, notify)
             _print(outcome, as_json)
+            if report_file is not None:
+                pages.write(report_file, aimed)
+                notify(f"the report: {report_file}")
         if not outcome.ok and not keep:
             remove = False
             notify(f"the ledger of the jobs, and the stores' data: {folder}")
+        if outcome.ok and not keep and environment is None:
+            notify("look at all of this in a browser: batchtel demo --keep, then open the address that it prints")
     except KeyboardInterrupt:
         remove = True
         notify("interrupted; everything that was started is stopped")
@@ -122,7 +138,7 @@ def _stack(folder: Path, keep: bool, notify: Callable[[str], None]) -> Iterator[
         with Stack.running(data, ports, export_interval=export_interval, notify=notify) as stack:
             yield stack
         return
-    stack = Stack(data, ports, export_interval=export_interval)
+    stack = Stack(data, ports, export_interval=export_interval, ui=True)
     try:
         stack.start(notify=notify)
         yield stack
@@ -145,7 +161,8 @@ def _print_addresses(stack: Stack, notify: Callable[[str], None]) -> None:
         f"the stack runs on: Prometheus {stack.prometheus}, Alertmanager {stack.alertmanager}, "
         f"VictoriaLogs {stack.victorialogs}, Jaeger {stack.jaeger}"
     )
-    notify(f"look at it:  batchtel stack status --data {stack.data}")
+    notify(f"open:        {stack.ui}")
+    notify(f"its status:  batchtel stack status --data {stack.data}")
     notify(f"stop it:     batchtel stack down --data {stack.data}")
 
 

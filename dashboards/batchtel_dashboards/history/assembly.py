@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from batchtel_dashboards.history.run import (
-    ATTEMPT_FAILED,
+    EVENTS,
     FINISHED,
     OPEN,
     STARTED,
@@ -36,7 +36,7 @@ def runs(records: Iterable[Record]) -> list[Run]:
     """Return the runs that log records are about, newest first; records of other things are left out."""
     of_runs: dict[Identity, list[Record]] = defaultdict(list)
     for record in records:
-        if record.fields.get("event_name") in (STARTED, FINISHED, ATTEMPT_FAILED, STEP_FINISHED):
+        if record.fields.get("event_name") in EVENTS:
             of_runs[Identity.of(record.fields)].append(record)
     assembled = (_run(identity, rows) for identity, rows in of_runs.items())
     return sorted((run for run in assembled if run is not None), key=lambda run: run.started, reverse=True)

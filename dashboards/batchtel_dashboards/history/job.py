@@ -14,13 +14,16 @@ from batchtel_dashboards.alerts.schedule_alerts import grace
 from batchtel_dashboards.engines import Engine
 from batchtel_dashboards.history.due import next_due
 from batchtel_dashboards.history.run import moment
-from batchtel_dashboards.stores import Prometheus, Sample
+from batchtel_dashboards.stores import Prometheus
 
 WINDOW: Final = "7d"
 """The time that success rate, median and number of runs are of."""
 
 NEVER: Final = "never"
 """State of a job of the catalogue that has no series."""
+
+FAILED: Final = ("failure", "timeout", "lost", "dead_letter")
+"""States of a job whose last run has not done what it is for."""
 
 _BY: Final = ("job", "deployment_environment_name", "job_name")
 
@@ -63,6 +66,11 @@ class JobState:
     next_due: float | None = None
     overdue: bool = False
     paused: bool = False
+
+    @property
+    def who(self) -> Who:
+        """What identifies it."""
+        return self.service, self.environment, self.name
 
     def document(self) -> dict[str, Any]:
         """Return it as one JSON object; times in ISO 8601."""
@@ -121,15 +129,15 @@ class _Found:
 
     def __init__(self, prometheus: Prometheus, engine: Engine, labels: Mapping[str, str]) -> None:
         def ask(query: str) -> Mapping[Who, float]:
-            return {_who(row): row.value for row in prometheus.query(query)}
+            return {who(row.labels): row.value for row in prometheus.query(query)}
 
         self._ask, self._engine = ask, engine
         self.latest: dict[Who, tuple[str, float]] = {}
         for row in prometheus.query(queries.current_state("job", labels, engine=engine)):
             state, entered = row.labels.get("state", ""), row.value
             # A job that runs with two types has a state for each.
-            if entered >= self.latest.get(_who(row), ("", 0.0))[1]:
-                self.latest[_who(row)] = (state, entered)
+            if entered >= self.latest.get(who(row.labels), ("", 0.0))[1]:
+                self.latest[who(row.labels)] = (state, entered)
         self.succeeded = ask(_widest(queries.succeeded(labels, engine=engine)))
         self.started = ask(_widest(queries.last_reached("job", "running", labels, engine=engine)))
         self.live = ask(f"sum by ({', '.join(_BY)}) ({queries.live('job', labels, engine=engine)})")
@@ -150,8 +158,9 @@ def _widest(query: str) -> str:
     return f"max by ({', '.join(_BY)}) ({query})"
 
 
-def _who(row: Sample) -> Who:
-    service, environment, name = (row.labels.get(key, "") for key in _BY)
+def who(labels: Mapping[str, str]) -> Who:
+    """Return what identifies the job of a series or an alert."""
+    service, environment, name = (labels.get(key, "") for key in _BY)
     return service, environment, name
 
 
@@ -192,8 +201,7 @@ def _planned(entry: CatalogueJob | None, now: float, last_start: float | None) -
 
 
 def _order(row: JobState) -> tuple[bool, bool, str, str, str]:
-    failed = row.state in ("failure", "timeout", "lost", "dead_letter")
-    return not row.overdue, not failed, row.name, row.environment, row.service
+    return not row.overdue, row.state not in FAILED, row.name, row.environment, row.service
 
 
 def _moment(seconds: float | None) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from batchtel_dashboards.engines import EXACT, Engine
 from batchtel_dashboards.history import assembly
 from batchtel_dashboards.history.liveness import Live, judged, live
-from batchtel_dashboards.history.run import ATTEMPT_FAILED, FINISHED, STARTED, Run
+from batchtel_dashboards.history.run import ATTEMPT_FAILED, EVENTS, FINISHED, STARTED, Run
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.stores import Logs, Prometheus, Record, Wanted
 from batchtel_dashboards.stores.errors import StoreError
@@ -93,27 +92,40 @@ class History:
         before = Selection(since, run.started - 0.001, one.job, None, "success", one.label, one.environment)
         return next(iter(self.runs(before, 1)), None)
 
-    def records(self, run: Run) -> list[Record]:
-        """Return every log record of a run, oldest first.
+    def whole(self, run: Run) -> tuple[Run, list[Record]]:
+        """Return a run with its steps, and the events that it is made of, oldest first.
 
         Raises:
-            StoreError: The store of logs does not answer, or the run has more than it returns at once.
+            StoreError: The store of logs does not answer, or has neither a start nor an end.
         """
-        one, until = run.identity, run.last.end or run.last.started + 366 * 86400.0
-        wanted = Wanted(one.service, job=one.job, run_id=one.run_id)
-        found = self.logs.records(wanted, run.started - MARGIN, until + MARGIN)
-        return [row for row in found if row.fields.get("deployment.environment.name", "") == one.environment]
-
-    def whole(self, records: Sequence[Record]) -> Run:
-        """Return the run that records() are of, with its steps.
-
-        Raises:
-            StoreError: There is neither a start nor an end among them.
-        """
-        found, alive = assembly.runs(records), self.live()
+        events = [row for event in EVENTS for row in self._newest(run, MOST, event)]
+        found, alive = assembly.runs(events), self.live()
         if not found:
             raise StoreError(f"{self.logs.product} has neither a start nor an end of this run")
-        return (judged(found, alive) if alive is not None else found)[0]
+        whole = (judged(found, alive) if alive is not None else found)[0]
+        return whole, sorted(events, key=lambda row: row.time)
+
+    def lines(self, run: Run, limit: int, text: str | None = None, severity: str | None = None) -> list[Record]:
+        """Return the newest log records of a run that are no events, at most `limit`, oldest first.
+
+        Args:
+            run: the run.
+            limit: of the number of records.
+            text: only those that contain it, in small or capital letters.
+            severity: only those with this severity, such as WARN.
+
+        Raises:
+            StoreError: The store of logs does not answer.
+        """
+        return self._newest(run, limit, "", text, severity)[::-1]
+
+    def _newest(
+        self, run: Run, limit: int, event: str, text: str | None = None, severity: str | None = None
+    ) -> list[Record]:
+        one, until = run.identity, run.last.end or run.last.started + 366 * 86400.0
+        wanted = Wanted(one.service, event, one.job, one.run_id, text=text, severity=severity)
+        found = self.logs.newest(wanted, run.started - MARGIN, until + MARGIN, limit)
+        return [row for row in found if row.fields.get("deployment.environment.name", "") == one.environment]
 
     def _events(self, selection: Selection, size: int) -> tuple[list[Record], float]:
         """Return the newest events of a selection, and the Unix time since when none of them is missing."""

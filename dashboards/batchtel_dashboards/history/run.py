@@ -12,6 +12,7 @@ STARTED: Final = "batch.run.started"
 FINISHED: Final = "batch.run.finished"
 ATTEMPT_FAILED: Final = "batch.attempt.failed"
 STEP_FINISHED: Final = "batch.step.finished"
+EVENTS: Final = (STARTED, FINISHED, ATTEMPT_FAILED, STEP_FINISHED)
 
 RUNNING: Final = "running"
 LOST: Final = "lost"

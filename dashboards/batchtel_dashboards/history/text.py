@@ -51,10 +51,18 @@ def span(seconds: float | None) -> str:
 
 
 def line(text: str) -> str:
-    """Return foreign text as one line that changes no terminal: without control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    """Return foreign text as one line that changes no terminal: without control characters and colours."""
+    return _printable(text).strip()
 
 
 def lines(text: str) -> list[str]:
     """Return foreign text as lines that change no terminal; spaces at their beginnings stay."""
-    return ["".join(letter if letter.isprintable() else " " for letter in one).rstrip() for one in text.splitlines()]
+    return [_printable(one).rstrip() for one in text.splitlines()]
+
+
+_SEQUENCE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
+"""What terminals do not show: colours and movements (CSI), titles and links (OSC), as in ECMA-48."""
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in _SEQUENCE.sub("", text))

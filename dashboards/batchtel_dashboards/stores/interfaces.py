@@ -15,12 +15,14 @@ class Wanted:
 
     Attributes:
         service: `service.name` of the process that sent them; Jaeger needs it for a search.
-        event: name of an event, one of `spans_and_events.EVENTS`; a job's own log records have none. Stores of traces
-            ignore it.
+        event: name of an event, one of `spans_and_events.EVENTS`; "" for a job's own log records, which have none.
+            Stores of traces ignore it.
         job: name of the job; it identifies log streams, so it makes a query fast.
         run_id: id of the run.
         run_begins: what the id of the run begins with. Stores of traces ignore it, and what follows.
         status: how the run or step ended, for events of an end.
+        text: what the line contains, in small or capital letters.
+        severity: text of the severity, such as WARN.
     """
 
     service: str | None = None
@@ -29,6 +31,8 @@ class Wanted:
     run_id: str | None = None
     run_begins: str | None = None
     status: str | None = None
+    text: str | None = None
+    severity: str | None = None
 
 
 class Logs(Protocol):

@@ -73,8 +73,10 @@ def logql(wanted: Wanted) -> str:
     stream = {"service_name": wanted.service, "batch_job_name": wanted.job}
     selector = ", ".join(f"{key}={quoted(text)}" for key, text in stream.items() if text is not None)
     equal = {"event_name": wanted.event, "batch_run_id": wanted.run_id, "batch_status": wanted.status}
+    equal["severity_text"] = wanted.severity
     filters = [f"{key}={quoted(text)}" for key, text in equal.items() if text is not None]
     if wanted.run_begins is not None:
         filters.append(f"batch_run_id=~{quoted(re.escape(wanted.run_begins) + '.*')}")
+    lines = "" if wanted.text is None else f" |~ {quoted('(?i)' + re.escape(wanted.text))}"
     # Loki refuses a selector without a matcher, and one that matches streams without any label.
-    return f"{{{selector or _EVERY}}}" + "".join(f" | {one}" for one in filters)
+    return f"{{{selector or _EVERY}}}" + lines + "".join(f" | {one}" for one in filters)

@@ -5,6 +5,7 @@ https://docs.victoriametrics.com/victorialogs/querying/; measured on VictoriaLog
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
@@ -53,9 +54,12 @@ def logsql(wanted: Wanted) -> str:
     stream = {"service.name": wanted.service, "batch.job.name": wanted.job}
     selector = ", ".join(f"{quoted(key)}={quoted(text)}" for key, text in stream.items() if text is not None)
     equal = {"event_name": wanted.event, "batch.run.id": wanted.run_id, "batch.status": wanted.status}
+    equal["severity_text"] = wanted.severity
     filters = [f"{quoted(key)}:={quoted(text)}" for key, text in equal.items() if text is not None]
     if wanted.run_begins is not None:
         filters.append(f'"batch.run.id":={quoted(wanted.run_begins)}*')
+    if wanted.text is not None:
+        filters.append(f"_msg:~{quoted('(?i)' + re.escape(wanted.text))}")
     return " ".join([f"{{{selector}}}"] * bool(selector) + filters) or "*"
 
 

@@ -31,6 +31,7 @@ COMMANDS: Final = {
         "stack": Entry(
             "batchtel.cli.groups:stack", "Start, watch and stop collector and stores on this machine.", True
         ),
+        "ui": Entry("batchtel_stack.cli.ui:ui", "Show the fleet, jobs, runs and the pipeline in a browser.", True),
         "doctor": Entry(
             "batchtel_stack.doctor.commands:doctor", "Send a canary run, find it, name the fix if it fails.", True
         ),

@@ -1,0 +1,66 @@
+"""The page that lists runs, and what is meant by a part of an id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from batchtel.schema import signals
+from batchtel_dashboards.history.run import LOST, OPEN, RUNNING, Run
+from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.text import MomentError, moment
+from batchtel_dashboards.web.sources import Part, Sources, part
+
+MOST: Final = 200
+"""Runs of one page."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which runs are listed, as they were typed; empty texts select all."""
+
+    job: str = ""
+    status: str = ""
+    since: str = "24h"
+    until: str = ""
+    run: str = ""
+    service: str = ""
+    environment: str = ""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All that the page shows; `wrong` is what is wrong with the filters."""
+
+    filters: Filters
+    runs: Part[Sequence[Run]]
+    wrong: str
+    now: float
+
+    most = MOST
+    statuses = tuple(dict.fromkeys((RUNNING, *signals.STATUSES, LOST, OPEN)))
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether one of them is live."""
+        return any(run.status == "running" for run in self.runs.content or ())
+
+
+def runs(sources: Sources, filters: Filters, now: float) -> Runs:
+    """Return the newest runs that filters select, at most MOST."""
+    try:
+        since = moment(filters.since.strip() or "24h", now)
+        until = moment(filters.until.strip(), now) if filters.until.strip() else now + 3600
+    except MomentError as error:
+        return Runs(filters, Part([]), str(error), now)
+    selection = Selection(
+        since,
+        until,
+        filters.job.strip() or None,
+        filters.run.strip() or None,
+        filters.status or None,
+        filters.service or None,
+        filters.environment or None,
+    )
+    return Runs(filters, part(lambda: sources.history.runs(selection, MOST)), "", now)

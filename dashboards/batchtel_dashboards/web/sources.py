@@ -1,0 +1,89 @@
+"""Where pages have their content from. Each part of a page is read by itself: a store that is away hides no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from batchtel.catalogue.keys import CatalogueJob
+from batchtel.catalogue.reader import CatalogueError, read
+from batchtel.catalogue.zones import NoZonesError
+from batchtel_dashboards.engines import EXACT, Engine
+from batchtel_dashboards.history.reader import History
+from batchtel_dashboards.stores import Logs, Prometheus, Traces
+from batchtel_dashboards.stores.errors import StoreError
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_AT_ONCE: Final = 8
+"""Queries of one page at the same time."""
+
+
+@dataclass(frozen=True)
+class Part(Generic[T_co]):
+    """A part of a page: its content, or None and the problem that prevented it."""
+
+    content: T_co | None
+    problem: str = ""
+
+
+NOTHING: Final[Part[Any]] = Part(None)
+"""A part that is not shown."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The stores, and what is expected of jobs.
+
+    Attributes:
+        prometheus: the store of metrics.
+        logs: the store of log records.
+        traces: the store of traces.
+        engine: how counts are read.
+        catalogue: file of the job catalogue; None without one.
+    """
+
+    prometheus: Prometheus
+    logs: Logs
+    traces: Traces
+    engine: Engine = EXACT
+    catalogue: Path | None = None
+
+    @property
+    def history(self) -> History:
+        """The runs."""
+        return History(self.logs, self.prometheus, self.engine)
+
+    def jobs(self) -> Mapping[str, CatalogueJob]:
+        """Return what is expected of jobs, as the catalogue has it now; nothing without one.
+
+        Raises:
+            CatalogueError: it has problems.
+            OSError: it cannot be read.
+        """
+        return read(self.catalogue) if self.catalogue is not None else {}
+
+
+def part(read_it: Callable[[], T]) -> Part[T]:
+    """Return what a function reads, or the problem of its store or file."""
+    try:
+        return Part(read_it())
+    except CatalogueError as wrong:
+        return Part(None, f"the job catalogue has {wrong}; list them: batchtel jobs check")
+    except NoZonesError as error:
+        return Part(None, f"schedules of the job catalogue cannot be computed: {error}")
+    except StoreError as error:
+        return Part(None, str(error))
+    except OSError as error:
+        return Part(None, f"the job catalogue cannot be read: {error}")
+
+
+def parts(**reads: Callable[[], Any]) -> dict[str, Part[Any]]:
+    """Return the parts of a page by name; they are read at the same time."""
+    with ThreadPoolExecutor(min(_AT_ONCE, len(reads)), "batchtel-page") as pool:
+        waiting = {name: pool.submit(part, read_it) for name, read_it in reads.items()}
+        return {name: future.result() for name, future in waiting.items()}

@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 RUN := $(UV) run --locked --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults test-alerts check format generate bench clean
+.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults test-alerts test-ui check format generate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 30
@@ -44,6 +44,10 @@ test-alerts: $(UV) ## Simulate 30 days of a healthy fleet, 25 minutes with each 
 	@$(RUN) batchtel stack build > /dev/null
 	$(RUN) python -m tests.dashboards.alerts.simulation.healthy_month
 	$(RUN) python -m tests.dashboards.alerts.simulation.faults
+
+test-ui: $(UV) ## Look at the pages in a real browser, Debian's chromium, after the demo
+	@$(RUN) batchtel stack build > /dev/null
+	$(RUN) pytest -m ui tests/ui
 
 check: $(UV) ## Check format, lint, types and the lock file
 	$(UV) lock --check

@@ -26,7 +26,9 @@ PAGE: Final = 100
 SHOWN: Final = ("attention", "running", "overdue", "failed", "quiet")
 """What the filter of states offers."""
 
-_SINCE: Final = 35 * 86400.0
+SINCE: Final = 35 * 86400.0
+"""Seconds that runs of a job are looked back for."""
+
 _SHARED: Final = 2000
 """Runs that are read at once for all jobs, before those of rare jobs are read for each."""
 
@@ -144,7 +146,7 @@ def fleet(sources: Sources, filters: Filters, now: float) -> Fleet:
         errors=lambda: last_day.errors(prometheus, engine),
         violations=lambda: last_day.violations(prometheus, engine),
         alerts=lambda: sorted(prometheus.firing(), key=lambda one: (one.labels.get("severity", ""), one.alert)),
-        runs=lambda: _recent(sources.history.runs(Selection(now - _SINCE, now + 3600), _SHARED)),
+        runs=lambda: _recent(sources.history.runs(Selection(now - SINCE, now + 3600), _SHARED)),
     )
     matching = [job for job in found["jobs"].content or () if filters.match(job)]
     shown = matching[(filters.page - 1) * PAGE : filters.page * PAGE]
@@ -203,4 +205,4 @@ def _of_rare_jobs(
 
 def of_job(job: JobState, now: float) -> Selection:
     """Return the runs of a job as far back as lists go."""
-    return Selection(now - _SINCE, now + 3600, job.name, service=job.service, environment=job.environment)
+    return Selection(now - SINCE, now + 3600, job.name, service=job.service, environment=job.environment)

@@ -12,11 +12,12 @@ from batchtel.catalogue.keys import CatalogueJob
 from batchtel_dashboards import queries
 from batchtel_dashboards.history.job import WINDOW, JobState, states
 from batchtel_dashboards.history.run import Run
+from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import span
 from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.web import last_day
 from batchtel_dashboards.web.charts import Chart, durations, numbers
-from batchtel_dashboards.web.fleet import about, of_job
+from batchtel_dashboards.web.fleet import SINCE, about, of_job
 from batchtel_dashboards.web.sources import NOTHING, Part, Sources, part, parts
 
 RUNS: Final = 100
@@ -81,6 +82,11 @@ class Job:
         """Whether one of its runs is live."""
         return self.state is not None and self.state.running > 0
 
+    @property
+    def has_runs(self) -> bool:
+        """Whether runs are shown, or the problem that prevents it."""
+        return self.runs is not NOTHING
+
 
 def job(sources: Sources, name: str, service: str, environment: str, now: float) -> Job:
     """Return the page of a job; without service and environment it may be in several of them, which are listed."""
@@ -88,13 +94,16 @@ def job(sources: Sources, name: str, service: str, environment: str, now: float)
     matching = [
         one for one in found.content or () if service in ("", one.service) and environment in ("", one.environment)
     ]
-    state = matching[0] if len(matching) == 1 else None
+    entry: Part[CatalogueJob] = part(lambda: _entry(sources, name))
     if found.content is None:
         # The runs are in another store, so they are there without Prometheus.
-        state = JobState(name, service, environment, "", 0.0, None, 0, 0, None, None)
-    entry: Part[CatalogueJob] = part(lambda: _entry(sources, name))
-    if state is None:
+        wanted = Selection(now - SINCE, now + 3600, name, service=service or None, environment=environment or None)
+        runs = part(lambda: sources.history.runs(wanted, RUNS))
+        problem: Part[Any] = Part(None, found.problem)
+        return Job(name, problem, None, entry, runs, _charts(runs), NOTHING, NOTHING, NOTHING, NOTHING, now)
+    if len(matching) != 1:
         return Job(name, Part(matching), None, entry, NOTHING, (), NOTHING, NOTHING, NOTHING, NOTHING, now)
+    state = matching[0]
     where = {"job_name": bounded(state.name), "job": state.service, "deployment_environment_name": state.environment}
     labels = {key: text for key, text in where.items() if text or key == "deployment_environment_name"}
     read = parts(
@@ -104,15 +113,18 @@ def job(sources: Sources, name: str, service: str, environment: str, now: float)
         retries=lambda: round(sources.prometheus.value(_added("batch.job.retries", sources, labels))),
         alerts=lambda: [one for one in sources.prometheus.firing() if about(one, state)],
     )
-    runs: Sequence[Run] = read["runs"].content or ()
-    charts = [
+    return Job(name, Part(matching), state, entry, charts=_charts(read["runs"]), now=now, **read)
+
+
+def _charts(read: Part[Sequence[Run]]) -> list[Chart]:
+    runs = read.content or ()
+    charts = (
         durations(runs),
         numbers("records processed", "batch.records.processed", runs),
         numbers("records failed", "batch.records.failed", runs),
         numbers("data quality", "batch.data_quality.score", runs, top=1.0),
-    ]
-    shown = [chart for chart in charts if chart is not None] if runs else []
-    return Job(name, Part(matching or None, found.problem), state, entry, charts=shown, now=now, **read)
+    )
+    return [chart for chart in charts if chart is not None] if runs else []
 
 
 def _entry(sources: Sources, name: str) -> CatalogueJob:

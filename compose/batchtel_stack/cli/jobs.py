@@ -15,11 +15,12 @@ from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
 from batchtel.schema import settings
 from batchtel_dashboards.cli.catalogue import jobs_of, schedules
-from batchtel_dashboards.history.job import JobState, states
+from batchtel_dashboards.history.job import JobState, about, states
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import clock, line, span
+from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.stores.errors import StoreError
 from batchtel_stack.cli.run_tables import console, listed, plain, status, table
 from batchtel_stack.cli.store_options import Place, of_stores
@@ -79,7 +80,7 @@ def list_jobs(place: Place, catalogue: Path | None, as_json: bool) -> None:
 @of_stores
 @as_failures()
 def show_job(place: Place, job: str, catalogue: Path | None, as_json: bool) -> None:
-    """Show a job with its trend and its last runs.
+    """Show a job with the alerts that fire for it, its trend and its last runs.
 
     \b
     Examples:
@@ -92,6 +93,11 @@ def show_job(place: Place, job: str, catalogue: Path | None, as_json: bool) -> N
         raise Failure(
             f"no job {job!r} has run, and the catalogue does not have it; list jobs: batchtel jobs list", NOT_THERE
         )
+    firing_now = place.stores.prometheus.firing()
+
+    def alerts(row: JobState) -> list[Firing]:
+        return [one for one in firing_now if about(one, row)]
+
     history = History(place.stores.logs[0], place.stores.prometheus, place.engine)
     try:
         runs = history.runs(Selection(now - 35 * 86400, now, job), _TREND)
@@ -99,16 +105,18 @@ def show_job(place: Place, job: str, catalogue: Path | None, as_json: bool) -> N
         click.echo(f"warning: its runs are not shown: {error}", err=True)
         runs = []
     if as_json:
-        click.echo(plain({"states": [row.document() for row in rows], "runs": [run.document() for run in runs]}))
+        firing = [dict(one.labels) | dict(one.annotations) for row in rows for one in alerts(row)]
+        states_of_job = [row.document() for row in rows]
+        click.echo(plain({"states": states_of_job, "alerts": firing, "runs": [run.document() for run in runs]}))
         return
     out = console()
     for row in rows:
-        out.print(_facts(row, now))
+        out.print(_facts(row, alerts(row), now))
         out.print()
     if runs:
         out.print(_trend(runs))
         out.print()
-        out.print(listed(runs[:10], now))
+        out.print(listed(runs[:10], now), soft_wrap=True)
 
 
 def _states(place: Place, catalogue: Path | None, now: float, name: str | None = None) -> list[JobState]:
@@ -136,12 +144,14 @@ def _listed(rows: Sequence[JobState], now: float) -> Table:
     return made
 
 
-def _facts(row: JobState, now: float) -> Table:
+def _facts(row: JobState, firing: Sequence[Firing], now: float) -> Table:
     made = table("", "")
     made.add_row("job", Text(line(row.name), style="bold"))
     made.add_row("state", status(row.state))
     for name, text in _texts(row, now):
         made.add_row(name, text)
+    for one in firing:
+        made.add_row("alert", Text(line(f"{one.alert}: {one.annotations.get('summary', '')}"), style="red"))
     return made
 
 

@@ -16,6 +16,7 @@ from batchtel_dashboards.history.comparison import Row
 from batchtel_dashboards.history.run import Attempt, Run, Step
 from batchtel_dashboards.history.text import clock, line, lines, span
 from batchtel_dashboards.stores import Record
+from batchtel_stack.cli.listing import Listing
 
 _COLOURS: Final = {
     "success": "green",
@@ -45,9 +46,9 @@ def console() -> Console:
     )
 
 
-def listed(runs: Sequence[Run], now: float) -> Table:
+def listed(runs: Sequence[Run], now: float) -> Listing:
     """Return one row for each run."""
-    made = table("JOB", "RUN", "STATUS", "STARTED", "DURATION", "RECORDS", "QUALITY", "ATTEMPTS", "ERROR")
+    made = Listing("JOB", "RUN", "STATUS", "STARTED", "DURATION", "RECORDS", "QUALITY", "ATTEMPTS", "ERROR")
     for run in runs:
         last = run.last
         made.add_row(
@@ -80,7 +81,7 @@ def candidates(runs: Sequence[Run], now: float) -> Table:
     return made
 
 
-def shown(run: Run, lines_of_run: Sequence[Record], now: float, head: str) -> Iterator[Text | Table]:
+def shown(run: Run, lines_of_run: Sequence[Record], now: float, head: str) -> Iterator[Text | Table | Listing]:
     """Yield everything that is recorded of a run, with these log records under a heading."""
     one, last = run.identity, run.last
     yield Text(line(f"run {one.run_id} of {one.job}"), style="bold")
@@ -145,18 +146,18 @@ def _facts(run: Run, now: float) -> Iterator[tuple[str, Text]]:
         yield "error", Text(line(last.error))
 
 
-def _attempts(attempts: Sequence[Attempt], now: float) -> Table:
-    made = table("ATTEMPT", "STATUS", "STARTED", "DURATION", "ERROR")
+def _attempts(attempts: Sequence[Attempt], now: float) -> Listing:
+    made = Listing("ATTEMPT", "STATUS", "STARTED", "DURATION", "ERROR")
     for one in attempts:
         cells = (clock(one.started, now), span(one.duration), line(one.error))
         made.add_row(str(one.attempt), status(one.status), *cells)
     return made
 
 
-def _steps(steps: Sequence[Step], now: float) -> Table:
+def _steps(steps: Sequence[Step], now: float) -> Listing:
     begin = min(step.started for step in steps)
     whole = max((step.end or now) for step in steps) - begin
-    made = table("STEP", "ATTEMPT", "", "DURATION", "STATUS", "READ", "WRITTEN", "FAILED", "ERROR")
+    made = Listing("STEP", "ATTEMPT", "", "DURATION", "STATUS", "READ", "WRITTEN", "FAILED", "ERROR")
     for step in steps:
         counts = (_count(step.count(f"batch.records.{what}")) for what in ("read", "written", "failed"))
         bar = _bar(step.started - begin, step.duration or 0.0, whole)
@@ -181,7 +182,7 @@ def table(*columns: str) -> Table:
     """Return a table with these columns; without a header if they have no names."""
     made = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
-        made.add_column(column, no_wrap=True, overflow="ellipsis" if column == "ERROR" else "fold")
+        made.add_column(column, no_wrap=True, overflow="fold")
     return made
 
 

@@ -109,7 +109,7 @@ def list_runs(
     if not runs:
         click.echo(f"no run started since {clock(selection.since, now)} in {history.logs.product}", err=True)
         return
-    tables.console().print(tables.listed(runs, now))
+    tables.console().print(tables.listed(runs, now), soft_wrap=True)
     if any(run.status == OPEN for run in runs):
         click.echo("open: no end is recorded, and Prometheus does not answer whether the run is alive", err=True)
 

@@ -14,7 +14,7 @@ from batchtel_dashboards.alerts.schedule_alerts import grace
 from batchtel_dashboards.engines import Engine
 from batchtel_dashboards.history.due import next_due
 from batchtel_dashboards.history.run import moment
-from batchtel_dashboards.stores import Prometheus
+from batchtel_dashboards.stores import Firing, Prometheus
 
 WINDOW: Final = "7d"
 """The time that success rate, median and number of runs are of."""
@@ -90,6 +90,14 @@ class JobState:
             "overdue": self.overdue,
             "paused": self.paused,
         }
+
+
+def about(alert: Firing, job: JobState) -> bool:
+    """Return whether an alert is about a job; one without a service is about the job in each of them."""
+    wanted = {"job_name": job.name, "job": job.service, "deployment_environment_name": job.environment}
+    return "job_name" in alert.labels and all(
+        alert.labels.get(key, "") in (("", value) if key != "job_name" else (value,)) for key, value in wanted.items()
+    )
 
 
 def states(

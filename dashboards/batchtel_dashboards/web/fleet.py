@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from batchtel_dashboards.history.job import FAILED, JobState, Who, states
+from batchtel_dashboards.history.job import FAILED, JobState, Who, about, states
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
@@ -172,14 +172,6 @@ def _rows(shown: Sequence[JobState], found: Mapping[str, Part[Any]], history: Hi
         firing = [one for one in found["alerts"].content or () if about(one, job)]
         rows.append(Row(job, durations(of_job[:RECENT]) if of_job else None, broken[job.who], firing))
     return rows
-
-
-def about(alert: Firing, job: JobState) -> bool:
-    """Return whether an alert is about a job; one without a service is about the job in each of them."""
-    wanted = {"job_name": job.name, "job": job.service, "deployment_environment_name": job.environment}
-    return "job_name" in alert.labels and all(
-        alert.labels.get(key, "") in (("", value) if key != "job_name" else (value,)) for key, value in wanted.items()
-    )
 
 
 def _recent(runs: Iterable[Run]) -> Mapping[Who, Sequence[Run]]:

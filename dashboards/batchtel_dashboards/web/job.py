@@ -10,14 +10,14 @@ from batchtel.base.identity import bounded
 from batchtel.catalogue.deadline import Deadline
 from batchtel.catalogue.keys import CatalogueJob
 from batchtel_dashboards import queries
-from batchtel_dashboards.history.job import WINDOW, JobState, states
+from batchtel_dashboards.history.job import WINDOW, JobState, about, states
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import span
 from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.web import last_day
 from batchtel_dashboards.web.charts import Chart, durations, numbers
-from batchtel_dashboards.web.fleet import SINCE, about, of_job
+from batchtel_dashboards.web.fleet import SINCE, of_job
 from batchtel_dashboards.web.sources import NOTHING, Part, Sources, part, parts
 
 RUNS: Final = 100

@@ -22,6 +22,7 @@ from batchtel_stack.demo.ledger import Page
 
 JOB: Final = "airport_etl"
 SCHEMA_VERSION: Final = "2"
+SOURCE: Final = "airportsdata"
 METRES_PER_FOOT: Final = 0.3048
 
 Row = tuple[str, str, str, float]
@@ -32,7 +33,8 @@ def main(database: Path) -> None:
     """Run the job once."""
     logging.basicConfig(level=logging.INFO)
     with batchtel.job(JOB, type="etl") as job, ledger.run(JOB, job.run_id, job.attempt) as page:
-        job.set(source="airportsdata", destination=str(database.name))
+        job.inputs(SOURCE)
+        job.outputs(database.name)
         extracted = extract(page)
         rows = list(transform(page, extracted))
         load(page, rows, database)

@@ -1,0 +1,37 @@
+"""Tables whose last column, an error, has what the others leave of the terminal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+LEAST: Final = 20
+"""Columns that an error has at least: on a narrower terminal lines are longer than it, and no column is left out."""
+
+_BETWEEN: Final = 3
+
+
+class Listing:
+    """Rows of texts; only the last column is cut, and only on a terminal. Tables of rich cut all columns alike."""
+
+    def __init__(self, *columns: str) -> None:
+        self._rows = [[Text(column, style="bold") for column in columns]]
+
+    def add_row(self, *cells: str | Text) -> None:
+        """Add a row with a text for each column, without line ends."""
+        self._rows.append([cell if isinstance(cell, Text) else Text(cell) for cell in cells])
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        widths = [max(cell.cell_len for cell in column) for column in zip(*self._rows, strict=True)]
+        left = max(console.width - sum(widths[:-1]) - _BETWEEN * len(widths[:-1]), LEAST)
+        for *others, last in self._rows:
+            row = Text(no_wrap=True, overflow="ignore")
+            for cell, width in zip(others, widths, strict=False):
+                row.append_text(cell).append(" " * (width - cell.cell_len + _BETWEEN))
+            if console.is_terminal:
+                last.truncate(left, overflow="ellipsis")
+            row.append_text(last)
+            row.rstrip()
+            yield row

@@ -22,8 +22,9 @@ from batchtel_collector.environment.model import Environment as Settings
 from batchtel_collector.environment.values import required_variables
 from batchtel_collector.render.configuration import render
 from batchtel_dashboards import rules
-from batchtel_dashboards.alerts import alertmanager, expected, rule_file
+from batchtel_dashboards.alerts import alertmanager, expected, links, rule_file
 from batchtel_dashboards.alerts.alert import Jobs
+from batchtel_dashboards.alerts.links import Links
 from batchtel_stack.errors import UnavailableError, WrongInputError
 from batchtel_stack.ports import HOST, Ports
 
@@ -154,7 +155,8 @@ def _prometheus(options: Options, environment: Settings) -> Program:
         rules=[str(path) for path in (*([rules.path()] if environment.aggregation == "stock" else []), alerts)],
         alertmanager=f"{HOST}:{options.ports.alertmanager}",
     )
-    files = {file: text, alerts: rule_file.text(_expected(environment), environment.aggregation)}
+    leads = Links(ui=_page(options)) if options.ui else links.DEFAULT
+    files = {file: text, alerts: rule_file.text(_expected(environment), environment.aggregation, leads)}
     return Program("prometheus", tuple(arguments), files, f"http://{HOST}:{port}", f"http://{HOST}:{port}/-/ready")
 
 
@@ -242,8 +244,11 @@ def _ui(options: Options, environment: Settings) -> Program:
     arguments = ["-P", "-m", "batchtel", "ui", "--env", str(file), "--host", HOST, "--port", str(options.ports.ui)]
     if environment.catalogue is not None and environment.catalogue.file is not None:
         arguments += ["--catalogue", str(environment.catalogue.file)]
-    address = f"http://{HOST}:{options.ports.ui}"
-    return Program(UI, tuple(arguments), {file: f"{text}\n"}, address, f"{address}/healthz")
+    return Program(UI, tuple(arguments), {file: f"{text}\n"}, _page(options), f"{_page(options)}/healthz")
+
+
+def _page(options: Options) -> str:
+    return f"http://{HOST}:{options.ports.ui}"
 
 
 def _listeners(options: Options) -> dict[str, object]:

@@ -44,6 +44,7 @@ TREE = [
     "stack logs",
     "stack status",
     "stack up",
+    "ui",
 ]
 """Every command. These are public names: people type them and write them into scripts."""
 
@@ -226,7 +227,7 @@ def test_former_commands_lead_to_commands_and_are_not_listed() -> None:
         ),
         (
             "stack logs prom",
-            "PROGRAM: 'prom' is not prometheus, alertmanager, victorialogs, jaeger or collector; "
+            "PROGRAM: 'prom' is not prometheus, alertmanager, victorialogs, jaeger, collector or ui; "
             "did you mean prometheus?",
         ),
         (

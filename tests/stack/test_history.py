@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,6 +79,10 @@ elif mode == "open":
     with batchtel.job("history_open"):
         batchtel.flush()
         sys.stdin.readline()
+elif mode == "chatty":
+    with batchtel.job("history_chatty"):
+        for number in range(int(sys.argv[2])):
+            logging.getLogger("shop").info("line %d.", number)
 else:
     twice(int(sys.argv[2]), mode == "fails")
 """
@@ -92,11 +100,13 @@ class Shop:
             SCRIPT,
             None,
             *arguments,
-            OTEL_EXPORTER_OTLP_ENDPOINT=self.stack.otlp_http,
-            OTEL_SERVICE_NAME=SERVICE,
-            OTEL_RESOURCE_ATTRIBUTES="service.namespace=shop,deployment.environment.name=prod",
-            OTEL_METRIC_EXPORT_INTERVAL="200",
-            **variables,
+            **{
+                "OTEL_EXPORTER_OTLP_ENDPOINT": self.stack.otlp_http,
+                "OTEL_SERVICE_NAME": SERVICE,
+                "OTEL_RESOURCE_ATTRIBUTES": "service.namespace=shop,deployment.environment.name=prod",
+                "OTEL_METRIC_EXPORT_INTERVAL": "200",
+                **variables,
+            },
         )
 
     def ended(self, *arguments: str, **variables: str) -> int:
@@ -190,10 +200,65 @@ def test_foreign_text_changes_no_terminal(shop: Shop) -> None:
     """Neither markup nor control characters of a log line, a message or a name do anything."""
     shown = shop.call("show", "bad-1").stdout
     assert "\x1b" not in shown
-    assert "[bold]:smile:  [31mred [0m <script>alert(1)</script>" in shown
-    assert "ValueError: no [red]<b>input</b> [2J" in shown
+    assert "[bold]:smile: red <script>alert(1)</script>" in shown
+    assert "ValueError: no [red]<b>input</b>\n" in shown
     assert "\x1b" not in shop.call("list").stdout
     assert "\x1b" not in shop.call("compare", "bad-1").stdout
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_narrow_terminal_removes_no_column(shop: Shop, columns: int) -> None:
+    """A long error is cut; status, start and duration of each run are there, and the names of facts in `show`."""
+    listed = in_terminal(columns, "list", "--job", "history_twice", "--victorialogs", shop.stack.victorialogs)
+    (row,) = [line.split() for line in listed.splitlines() if " bad-1 " in line]
+    assert row[:3] == ["history_twice", "bad-1", "failure"]
+    assert row[6:9] == ["0", "0.9", "1"]
+    shown = in_terminal(columns, "show", "bad-1", "--victorialogs", shop.stack.victorialogs)
+    for name in ("status ", "service ", "started ", "records ", "STEP ", "DURATION ", "STATUS "):
+        assert name in shown
+
+
+def in_terminal(columns: int, *arguments: str) -> str:
+    """Return what `batchtel runs` prints in a terminal of this width, without colours."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    command = [str(Path(sys.executable).with_name("batchtel")), "runs", *arguments]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}) as process:
+        os.close(theirs)
+        printed = b""
+        # Linux reports the end of a terminal as an error.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 65536):
+                printed += part
+        assert process.wait(60) == 0
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()).replace("\r\n", "\n")
+
+
+def test_what_a_run_has_not_logged_is_named(shop: Shop) -> None:
+    """Events about parts of a run, such as the limit of log records, are among its log records."""
+    assert shop.ended("chatty", "30000", BATCHTEL_RUN_ID="chatty") == 0
+    until("the chatty run", lambda: [r for r in shop.listed("history_chatty") if r["status"] == "success"] or None, 60)
+    shown = shop.call("show", "chatty", "--logs").stdout
+    assert " line 4." in shown
+    assert " line 15000." not in shown
+    assert "has logged more than 10000 records" in shown
+
+
+def test_a_name_in_two_services(shop: Shop) -> None:
+    """Each has its own runs, and an option chooses one of them."""
+    assert shop.ended("chatty", "1", BATCHTEL_RUN_ID="other-service", OTEL_SERVICE_NAME="other") == 0
+
+    def both() -> Any:
+        found = shop.document("show", "history_chatty", group="jobs")
+        return found if {run["run_id"] for run in found["runs"]} == {"chatty", "other-service"} else None
+
+    states = until("both services", both, 60)["states"]
+    assert {one["service"] for one in states} == {"shop/history", "shop/other"}
+    one = shop.document("show", "history_chatty", "--service", "shop/other", group="jobs")
+    assert [run["run_id"] for run in one["runs"]] == ["other-service"]
+    none = shop.call("show", "history_chatty", "--service", "none", group="jobs")
+    assert (none.exit_code, "no job 'history_chatty' has run in the service 'none'" in none.stderr) == (1, True)
 
 
 def test_compare_with_the_last_success(shop: Shop) -> None:
@@ -219,6 +284,15 @@ def test_what_is_not_there(shop: Shop) -> None:
     several = shop.call("show", "0")
     assert several.exit_code == 1
     assert "'0' means" in several.stderr
+    assert len(json.loads(shop.call("show", "0", "--json").stdout)) > 1
+    for since, until_, text in (
+        ("1h", "2h", "until 2h is not after since 1h; 2h is 2 hours before now"),
+        ("99999999d", "1h", "'99999999d' is not between 1970 and 2100; write 90m"),
+        ("9999-12-31", "1h", "'9999-12-31' is not between 1970 and 2100; write 90m"),
+    ):
+        refused = shop.call("list", "--since", since, "--until", until_)
+        assert (refused.exit_code, text in refused.stderr) == (2, True), refused.stderr
+    assert shop.listed("\udcff") == []
     wrong = shop.call("list", "--since", "yesterday")
     assert wrong.exit_code == 2
     assert "'yesterday' is neither a duration nor a time; write 90m, 2h, 7d" in wrong.stderr

@@ -132,7 +132,7 @@ def errors(asked: Asked) -> None:
 def running_now(asked: Asked) -> None:
     """Nothing."""
     assert asked.document == []
-    assert "No run matches." in asked.page
+    assert "No run matches between 24h and now" in asked.page
 
 
 def attention(asked: Asked) -> None:
@@ -259,9 +259,9 @@ def difference(asked: Asked) -> None:
 def log_records(asked: Asked) -> None:
     """The job's own lines."""
     (ended,) = asked.of("ended", etl.JOB)
-    said = f"loaded {ended['processed']} airports, {ended['failed']} have no city"
-    assert said in asked.printed
-    assert said in asked.page
+    logged = f"loaded {ended['processed']} airports, {ended['failed']} have no city"
+    assert logged in asked.printed
+    assert logged in asked.page
 
 
 def waterfall(asked: Asked) -> None:
@@ -312,8 +312,8 @@ def _of_race(alert: Firing) -> bool:
 
 
 def _called(command: str, stack: Stack) -> str:
-    words = shlex.split(command)[1:]
-    called = CliRunner().invoke(main, [*words, *of_stores(stack.stores)])
+    parts = shlex.split(command)[1:]
+    called = CliRunner().invoke(main, [*parts, *of_stores(stack.stores)])
     assert called.exit_code == 0, called.output
     return called.stdout
 

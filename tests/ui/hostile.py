@@ -54,7 +54,7 @@ def run(stack: Stack) -> None:
         env={"PATH": "/usr/bin:/bin", **variables},
         check=False,
     )
-    until("the hostile jobs", lambda: _arrived(stack.stores), 60)
+    until("the hostile jobs", lambda: _arrived(stack.stores) or None, 60)
 
 
 def _arrived(stores: Stores) -> bool:

@@ -49,12 +49,12 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[New]:
 
 
 def test_from_an_empty_fleet_to_the_end_of_a_run(browser: Browser, new: New) -> None:
-    """An empty page says what to type; that of a run follows it to its end without a new load, and keeps the focus."""
+    """An empty page has what to type; that of a run follows it to its end without a new load, and keeps the focus."""
     page = browser.new_page(base_url=new.site.url)
     page.goto("/")
     expect(page.locator("main")).to_contain_text("No job has run as far as Prometheus reaches. Run one: batchtel run")
     page.goto("/runs")
-    expect(page.locator("main")).to_contain_text("No run matches.")
+    expect(page.locator("main")).to_contain_text("No run matches between 24h and now")
     page.goto("/pipeline")
     expect(page.locator("main")).to_contain_text("Nothing was refused.")
     with start(OPEN, None, OTEL_EXPORTER_OTLP_ENDPOINT=new.stack.otlp_http, BATCHTEL_RUN_ID="watched") as process:

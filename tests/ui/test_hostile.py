@@ -31,7 +31,7 @@ def test_names_messages_and_lines_are_text(watched: Watched, world: World) -> No
 
 
 def test_a_long_line_makes_no_long_page(watched: Watched) -> None:
-    """A line of a megabyte is cut, and the page says how much is not there."""
+    """A line of a megabyte is cut, and the page has how much is missing."""
     watched.page.goto("/?service=hostile")
     watched.page.get_by_role("link", name=hostile.JOB, exact=True).first.click()
     watched.page.locator("td.id a").first.click()

@@ -22,6 +22,7 @@ from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import clock, line, span
 from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.stores.errors import StoreError
+from batchtel_stack.cli.listing import Listing
 from batchtel_stack.cli.run_tables import console, listed, plain, status, table
 from batchtel_stack.cli.store_options import Place, of_stores
 from batchtel_stack.failures import as_failures
@@ -31,6 +32,9 @@ NOT_THERE: Final = 1
 
 _TREND: Final = 30
 """Runs whose durations are shown as a trend."""
+
+_LISTED: Final = 10
+"""Runs that are listed below it."""
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
@@ -75,48 +79,71 @@ def list_jobs(place: Place, catalogue: Path | None, as_json: bool) -> None:
     "show", epilog="Exit codes: 0 ok; 1 no such job; 2 wrong input; 3 Prometheus does not answer, or no time zones."
 )
 @click.argument("job", metavar="JOB")
+@click.option(
+    "--service", metavar="NAME", help="Only the job of this service, written as <namespace>/<name> if it has one."
+)
+@click.option("--environment", "wanted_environment", metavar="NAME", help="Only the job of this environment.")
 @_CATALOGUE
 @_JSON
 @of_stores
 @as_failures()
-def show_job(place: Place, job: str, catalogue: Path | None, as_json: bool) -> None:
-    """Show a job with the alerts that fire for it, its trend and its last runs.
+def show_job(
+    place: Place, job: str, service: str | None, wanted_environment: str | None, catalogue: Path | None, as_json: bool
+) -> None:
+    """Show a job with the alerts that fire for it, its trend and its last runs; in each service where it runs.
 
     \b
     Examples:
       batchtel jobs show nightly_etl
+      batchtel jobs show nightly_etl --service shop/warehouse
       batchtel jobs show nightly_etl --json | jq '.runs[0]'
     """
     now = time.time()
-    rows = _states(place, catalogue, now, job)
+    rows = [
+        row
+        for row in _states(place, catalogue, now, job)
+        if service in (None, row.service) and wanted_environment in (None, row.environment)
+    ]
     if not rows:
+        where = f" in the service {service!r}" if service is not None else ""
+        where += f" in the environment {wanted_environment!r}" if wanted_environment is not None else ""
         raise Failure(
-            f"no job {job!r} has run, and the catalogue does not have it; list jobs: batchtel jobs list", NOT_THERE
+            f"no job {job!r} has run{where}, and the catalogue does not have it; list jobs: batchtel jobs list",
+            NOT_THERE,
         )
-    firing_now = place.stores.prometheus.firing()
-
-    def alerts(row: JobState) -> list[Firing]:
-        return [one for one in firing_now if about(one, row)]
-
-    history = History(place.stores.logs[0], place.stores.prometheus, place.engine)
-    try:
-        runs = history.runs(Selection(now - 35 * 86400, now, job), _TREND)
-    except StoreError as error:
-        click.echo(f"warning: its runs are not shown: {error}", err=True)
-        runs = []
+    firing, runs = place.stores.prometheus.firing(), _runs_of(place, rows, now)
+    alerts = [[one for one in firing if about(one, row)] for row in rows]
     if as_json:
-        firing = [dict(one.labels) | dict(one.annotations) for row in rows for one in alerts(row)]
-        states_of_job = [row.document() for row in rows]
-        click.echo(plain({"states": states_of_job, "alerts": firing, "runs": [run.document() for run in runs]}))
+        content = {
+            "states": [row.document() for row in rows],
+            "alerts": [dict(one.labels) | dict(one.annotations) for of_row in alerts for one in of_row],
+            "runs": [run.document() for of_row in runs for run in of_row],
+        }
+        click.echo(plain(content))
         return
     out = console()
-    for row in rows:
-        out.print(_facts(row, alerts(row), now))
-        out.print()
-    if runs:
-        out.print(_trend(runs))
-        out.print()
-        out.print(listed(runs[:10], now), soft_wrap=True)
+    for number, (row, of_row, last) in enumerate(zip(rows, alerts, runs, strict=True)):
+        out.print(*([""] if number else []), _facts(row, of_row, now), sep="\n", soft_wrap=True)
+        if last:
+            out.print("", _trend(last), "", listed(last[:_LISTED], now), sep="\n", soft_wrap=True)
+
+
+def _runs_of(place: Place, rows: Sequence[JobState], now: float) -> list[list[Run]]:
+    """Return the last runs of each job, newest first; none where the store of logs does not answer."""
+    history = History(place.stores.logs[0], place.stores.prometheus, place.engine)
+    try:
+        return [
+            history.runs(
+                Selection(now - 35 * 86400, now + 3600, row.name, service=row.service, environment=row.environment),
+                _TREND,
+            )
+            if row.since is not None
+            else []
+            for row in rows
+        ]
+    except StoreError as error:
+        click.echo(f"warning: its runs are not shown: {error}", err=True)
+        return [[] for _ in rows]
 
 
 def _states(place: Place, catalogue: Path | None, now: float, name: str | None = None) -> list[JobState]:
@@ -144,8 +171,8 @@ def _listed(rows: Sequence[JobState], now: float) -> Table:
     return made
 
 
-def _facts(row: JobState, firing: Sequence[Firing], now: float) -> Table:
-    made = table("", "")
+def _facts(row: JobState, firing: Sequence[Firing], now: float) -> Listing:
+    made = Listing("", "")
     made.add_row("job", Text(line(row.name), style="bold"))
     made.add_row("state", status(row.state))
     for name, text in _texts(row, now):

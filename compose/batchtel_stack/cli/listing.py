@@ -1,4 +1,4 @@
-"""Tables whose last column, an error, has what the others leave of the terminal."""
+"""Rows of texts in columns that a narrow terminal does not remove: tables of rich cut all columns alike."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ _BETWEEN: Final = 3
 
 
 class Listing:
-    """Rows of texts; only the last column is cut, and only on a terminal. Tables of rich cut all columns alike."""
+    """Rows of texts, with a header if the columns have names.
+
+    A last column called ERROR has what the others leave of a terminal; anywhere else nothing is cut.
+    """
 
     def __init__(self, *columns: str) -> None:
-        self._rows = [[Text(column, style="bold") for column in columns]]
+        self._rows = [[Text(column, style="bold") for column in columns]] if any(columns) else []
+        self._cut = columns[-1] == "ERROR"
 
     def add_row(self, *cells: str | Text) -> None:
         """Add a row with a text for each column, without line ends."""
@@ -30,7 +34,7 @@ class Listing:
             row = Text(no_wrap=True, overflow="ignore")
             for cell, width in zip(others, widths, strict=False):
                 row.append_text(cell).append(" " * (width - cell.cell_len + _BETWEEN))
-            if console.is_terminal:
+            if self._cut and console.is_terminal:
                 last.truncate(left, overflow="ellipsis")
             row.append_text(last)
             row.rstrip()

@@ -85,7 +85,7 @@ def shown(run: Run, lines_of_run: Sequence[Record], now: float, head: str) -> It
     """Yield everything that is recorded of a run, with these log records under a heading."""
     one, last = run.identity, run.last
     yield Text(line(f"run {one.run_id} of {one.job}"), style="bold")
-    facts = table("", "")
+    facts = Listing("", "")
     for name, text in _facts(run, now):
         facts.add_row(name, text)
     yield facts
@@ -178,11 +178,15 @@ def _logged(record: Record, now: float) -> str:
     return f"{clock(record.time / 1e9, now)} {severity:<7} " + "\n    ".join(lines(record.line) or [""])
 
 
+_LONG: Final = ("THIS RUN", "THE OTHER RUN")
+"""Columns that have more than one line where the terminal is narrow."""
+
+
 def table(*columns: str) -> Table:
     """Return a table with these columns; without a header if they have no names."""
     made = Table(box=None, padding=(0, 3, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
-        made.add_column(column, no_wrap=True, overflow="fold")
+        made.add_column(column, no_wrap=column not in _LONG, overflow="fold")
     return made
 
 

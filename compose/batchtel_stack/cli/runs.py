@@ -17,7 +17,7 @@ from batchtel_dashboards.history.follow import Line, follow
 from batchtel_dashboards.history.reader import MOST, History
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING, Run
 from batchtel_dashboards.history.selection import Selection
-from batchtel_dashboards.history.text import MomentError, clock, line, moment, span
+from batchtel_dashboards.history.text import MomentError, between, clock, line, moment, span
 from batchtel_stack.cli import run_tables as tables
 from batchtel_stack.cli.store_options import Place, of_stores
 from batchtel_stack.failures import as_failures
@@ -97,7 +97,7 @@ def list_runs(
     """
     now = time.time()
     with _times():
-        selection = Selection(moment(since, now), moment(until, now) if until else now, job, run_begins, status)
+        selection = Selection(*between(since, until or "", now), job, run_begins, status)
     history = _history(place)
     if following:
         _follow(history, selection, as_json)
@@ -107,7 +107,8 @@ def list_runs(
         click.echo(tables.plain([run.document() for run in runs]))
         return
     if not runs:
-        click.echo(f"no run started since {clock(selection.since, now)} in {history.logs.product}", err=True)
+        ending = f" and until {clock(selection.until, now)}" if until else ""
+        click.echo(f"no run started since {clock(selection.since, now)}{ending} in {history.logs.product}", err=True)
         return
     tables.console().print(tables.listed(runs, now), soft_wrap=True)
     if any(run.status == OPEN for run in runs):
@@ -135,7 +136,7 @@ def show(place: Place, run_id: str, job: str | None, since: str, all_lines: bool
       batchtel runs show 01a22867-8337 --json | jq .steps
     """
     history, now = _history(place), time.time()
-    found = _one(history, run_id, job, since, now)
+    found = _one(history, run_id, job, since, now, as_json)
     run, events = history.whole(found)
     lines = history.lines(found, MOST if all_lines or as_json else _LINES)
     if len(lines) == MOST:
@@ -171,9 +172,9 @@ def compare(place: Place, run_id: str, other: str | None, job: str | None, since
       batchtel runs compare 01a22867-8337 01a22867-80b3
     """
     history, now = _history(place), time.time()
-    this = _one(history, run_id, job, since, now)
+    this = _one(history, run_id, job, since, now, as_json)
     if other is not None:
-        two = _one(history, other, job, since, now)
+        two = _one(history, other, job, since, now, as_json)
     else:
         two = _last_success(history, this, moment(since, now))
     (whole, _), (second, _) = (history.whole(run) for run in (this, two))
@@ -193,7 +194,7 @@ def _history(place: Place) -> History:
     return History(place.stores.logs[0], place.stores.prometheus, place.engine)
 
 
-def _one(history: History, run_id: str, job: str | None, since: str, now: float) -> Run:
+def _one(history: History, run_id: str, job: str | None, since: str, now: float, as_json: bool) -> Run:
     with _times():
         selection = Selection(moment(since, now), now, job)
     found = history.candidates(selection, run_id)
@@ -203,7 +204,10 @@ def _one(history: History, run_id: str, job: str | None, since: str, now: float)
             f"{history.logs.product} has no run {run_id!r} since {clock(selection.since, now)}; {hint}", NOT_THERE
         )
     if len(found) > 1:
-        tables.console().print(tables.candidates(found, now))
+        if as_json:
+            click.echo(tables.plain([run.document() for run in found]))
+        else:
+            tables.console().print(tables.candidates(found, now))
         raise Failure(
             f"{run_id!r} means {len(found)} runs, of which the newest are listed; write more of the id, or --job NAME",
             NOT_THERE,

@@ -39,7 +39,8 @@ from batchtel_dashboards.cli.parameters import AGGREGATION
     metavar="URL",
     help="Address of the Grafana that has the boards: alerts lead to the board of their job.",
 )
-def rules(catalogue: Path | None, aggregation: str, runbooks: str, grafana: str) -> None:
+@click.option("--ui", default="", metavar="URL", help="Address of `batchtel ui`: alerts lead to the page of their job.")
+def rules(catalogue: Path | None, aggregation: str, runbooks: str, grafana: str, ui: str) -> None:
     """Print the alert rules, a rule file of Prometheus.
 
     \b
@@ -48,7 +49,7 @@ def rules(catalogue: Path | None, aggregation: str, runbooks: str, grafana: str)
       batchtel alerts rules --aggregation stock --runbooks https://example.com/runbooks
       batchtel alerts rules --catalogue jobs.toml --grafana https://grafana.example.com
     """
-    leads = Links(runbooks.rstrip("/"), grafana.rstrip("/"))
+    leads = Links(*(address.rstrip("/") for address in (runbooks, grafana, ui)))
     click.echo(rule_file.text(_jobs(catalogue), aggregation, leads), nl=False)
 
 

@@ -1,4 +1,4 @@
-"""Where an alert leads: its runbook, and the board that shows its job at that time; templates of Prometheus."""
+"""Where an alert leads: its runbook, the page of its job, its board at that time; templates of Prometheus."""
 
 from __future__ import annotations
 
@@ -24,21 +24,27 @@ class Links(NamedTuple):
     Attributes:
         runbooks: of the folder of runbooks.
         grafana: of Grafana, with its path if it has one; empty if alerts lead to no board.
+        ui: of `batchtel ui`; empty if alerts lead to no page.
     """
 
     runbooks: str = RUNBOOKS
     grafana: str = ""
+    ui: str = ""
 
     def annotations(self, alert: str, board: str) -> dict[str, str]:
-        """Return `runbook_url`, and `dashboard_url` where there is a Grafana.
+        """Return `runbook_url`, `dashboard_url` where there is a Grafana, and `page_url` where there are pages.
 
         `time` and `time.window` are Grafana's: from and to cannot be computed in a template.
         """
         links = {"runbook_url": f"{self.runbooks}/{alert}.md"}
         if self.grafana:
-            selected = "".join(map(_selection, *zip(*_SELECTED, strict=True))) if board == JOB else ""
+            selected = "".join(_selection(f"var-{name}", label) for name, label in _SELECTED) if board == JOB else ""
             moment = f'time={{{{ now | printf "%.0f" }}}}000&time.window={_DAY}'
             links["dashboard_url"] = f"{self.grafana}/d/{board}?{selected}{moment}"
+        if self.ui:
+            # The page calls a job by its name.
+            query = "".join(_selection("name" if name == "job" else name, label) for name, label in _SELECTED)
+            links["page_url"] = f"{self.ui}/job?{query}" if board == JOB else f"{self.ui}/pipeline"
         return links
 
 
@@ -46,5 +52,5 @@ DEFAULT: Final = Links()
 """For somebody who has given no address."""
 
 
-def _selection(variable: str, label: str) -> str:
-    return f"{{{{ with $labels.{label} }}}}var-{variable}={{{{ . | urlQueryEscape }}}}&{{{{ end }}}}"
+def _selection(parameter: str, label: str) -> str:
+    return f"{{{{ with $labels.{label} }}}}{parameter}={{{{ . | urlQueryEscape }}}}&{{{{ end }}}}"

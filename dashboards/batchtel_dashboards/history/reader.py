@@ -98,15 +98,18 @@ class History:
         Raises:
             StoreError: The store of logs does not answer, or has neither a start nor an end.
         """
-        events = [row for event in EVENTS for row in self._newest(run, MOST, event)]
+        # In the order of their times: steps may have started in the same millisecond.
+        events = sorted((row for event in EVENTS for row in self._newest(run, MOST, event)), key=lambda row: row.time)
         found, alive = assembly.runs(events), self.live()
         if not found:
             raise StoreError(f"{self.logs.product} has neither a start nor an end of this run")
         whole = (judged(found, alive) if alive is not None else found)[0]
-        return whole, sorted(events, key=lambda row: row.time)
+        return whole, events
 
     def lines(self, run: Run, limit: int, text: str | None = None, severity: str | None = None) -> list[Record]:
-        """Return the newest log records of a run that are no events, at most `limit`, oldest first.
+        """Return the newest log records of a run but those of whole(), at most `limit`, oldest first.
+
+        Events about a part of it are among them, such as a record that failed, and that it has logged too much.
 
         Args:
             run: the run.
@@ -117,13 +120,14 @@ class History:
         Raises:
             StoreError: The store of logs does not answer.
         """
-        return self._newest(run, limit, "", text, severity)[::-1]
+        return self._newest(run, limit, None, text, severity)[::-1]
 
     def _newest(
-        self, run: Run, limit: int, event: str, text: str | None = None, severity: str | None = None
+        self, run: Run, limit: int, event: str | None, text: str | None = None, severity: str | None = None
     ) -> list[Record]:
         one, until = run.identity, run.last.end or run.last.started + 366 * 86400.0
-        wanted = Wanted(one.service, event, one.job, one.run_id, text=text, severity=severity)
+        but = EVENTS if event is None else ()
+        wanted = Wanted(one.service, event, one.job, one.run_id, text=text, severity=severity, but=but)
         found = self.logs.newest(wanted, run.started - MARGIN, until + MARGIN, limit)
         return [row for row in found if row.fields.get("deployment.environment.name", "") == one.environment]
 

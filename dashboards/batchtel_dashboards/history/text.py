@@ -9,6 +9,10 @@ from typing import Final
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
+LATEST: Final = 4102444800.0
+"""2100-01-01 in Unix time: stores answer no query of later times."""
+
+
 class MomentError(ValueError):
     """A text is neither a duration nor a time."""
 
@@ -19,14 +23,32 @@ def moment(text: str, now: float) -> float:
     Raises:
         MomentError: It is neither.
     """
-    if found := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
-        return now - float(found[1]) * _UNITS[found[2]]
     try:
-        # A time without an offset is one of this machine.
-        return datetime.fromisoformat(text).astimezone().timestamp()
+        if found := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
+            seconds = now - float(found[1]) * _UNITS[found[2]]
+        else:
+            # A time without an offset is one of this machine.
+            seconds = datetime.fromisoformat(text).astimezone().timestamp()
     except (ValueError, OverflowError, OSError):
         hint = "write 90m, 2h, 7d, or a time such as 2026-11-29T02:00"
         raise MomentError(f"{text!r} is neither a duration nor a time; {hint}") from None
+    if not 0 <= seconds < LATEST:
+        raise MomentError(
+            f"{text!r} is not between 1970 and 2100; write 90m, 2h, 7d, or a time such as 2026-11-29T02:00"
+        )
+    return seconds
+
+
+def between(since: str, until: str, now: float) -> tuple[float, float]:
+    """Return two moments; `until` is an hour from now if it is empty, for jobs whose clock is ahead.
+
+    Raises:
+        MomentError: One is neither a duration nor a time, or there is nothing between them.
+    """
+    first, last = moment(since, now), moment(until, now) if until else now + 3600
+    if last <= first:
+        raise MomentError(f"until {until} is not after since {since}; 2h is 2 hours before now")
+    return first, last
 
 
 def clock(seconds: float, now: float) -> str:

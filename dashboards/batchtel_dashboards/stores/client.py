@@ -52,7 +52,8 @@ class Client:
         Raises:
             StoreError: No answer, or another status.
         """
-        texts = {key: str(value) for key, value in fields.items()}
+        # Bytes of a command line that are no UTF-8 are in no store: names are recorded with a question mark.
+        texts = {key: str(value).encode(errors="replace").decode() for key, value in fields.items()}
         try:
             answer = self._pool.request("GET", self.url + path, fields=texts)
         except (urllib3.exceptions.HTTPError, OSError) as error:

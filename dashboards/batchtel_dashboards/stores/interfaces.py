@@ -15,8 +15,9 @@ class Wanted:
 
     Attributes:
         service: `service.name` of the process that sent them; Jaeger needs it for a search.
-        event: name of an event, one of `spans_and_events.EVENTS`; "" for a job's own log records, which have none.
-            Stores of traces ignore it.
+        event: name of an event, one of `spans_and_events.EVENTS`; a job's own log records have none. Stores of traces
+            ignore it.
+        but: names of events that are left out.
         job: name of the job; it identifies log streams, so it makes a query fast.
         run_id: id of the run.
         run_begins: what the id of the run begins with. Stores of traces ignore it, and what follows.
@@ -33,6 +34,7 @@ class Wanted:
     status: str | None = None
     text: str | None = None
     severity: str | None = None
+    but: tuple[str, ...] = ()
 
 
 class Logs(Protocol):

@@ -77,6 +77,7 @@ def logql(wanted: Wanted) -> str:
     filters = [f"{key}={quoted(text)}" for key, text in equal.items() if text is not None]
     if wanted.run_begins is not None:
         filters.append(f"batch_run_id=~{quoted(re.escape(wanted.run_begins) + '.*')}")
+    filters += [f"event_name!={quoted(event)}" for event in wanted.but]
     lines = "" if wanted.text is None else f" |~ {quoted('(?i)' + re.escape(wanted.text))}"
     # Loki refuses a selector without a matcher, and one that matches streams without any label.
     return f"{{{selector or _EVERY}}}" + lines + "".join(f" | {one}" for one in filters)

@@ -58,6 +58,7 @@ def logsql(wanted: Wanted) -> str:
     filters = [f"{quoted(key)}:={quoted(text)}" for key, text in equal.items() if text is not None]
     if wanted.run_begins is not None:
         filters.append(f'"batch.run.id":={quoted(wanted.run_begins)}*')
+    filters += [f'-"event_name":={quoted(event)}' for event in wanted.but]
     if wanted.text is not None:
         filters.append(f"_msg:~{quoted('(?i)' + re.escape(wanted.text))}")
     return " ".join([f"{{{selector}}}"] * bool(selector) + filters) or "*"

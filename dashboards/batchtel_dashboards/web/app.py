@@ -109,7 +109,7 @@ class _Pages:
 
 @dataclass(frozen=True)
 class _Problem:
-    """A page that says why there is none."""
+    """A page that has the reason why there is no other."""
 
     text: str
     now: float

@@ -38,7 +38,7 @@ class Chart:
         name: what its heights are.
         bars: the bars.
         top: what the full height is, as text.
-        summary: the chart in words, for those who do not see it.
+        summary: the chart as a sentence, for those who do not see it.
     """
 
     name: str

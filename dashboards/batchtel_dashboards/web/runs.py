@@ -9,7 +9,7 @@ from typing import Final
 from batchtel.schema import signals
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING, Run
 from batchtel_dashboards.history.selection import Selection
-from batchtel_dashboards.history.text import MomentError, moment
+from batchtel_dashboards.history.text import MomentError, between
 from batchtel_dashboards.web.sources import Part, Sources, part
 
 MOST: Final = 200
@@ -50,8 +50,7 @@ class Runs:
 def runs(sources: Sources, filters: Filters, now: float) -> Runs:
     """Return the newest runs that filters select, at most MOST."""
     try:
-        since = moment(filters.since.strip() or "24h", now)
-        until = moment(filters.until.strip(), now) if filters.until.strip() else now + 3600
+        since, until = between(filters.since.strip() or "24h", filters.until.strip(), now)
     except MomentError as error:
         return Runs(filters, Part([]), str(error), now)
     selection = Selection(

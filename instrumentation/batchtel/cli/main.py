@@ -12,9 +12,12 @@ from typing import IO, Any, Final
 
 import click
 
-from batchtel.cli.stdout import UnwritableError, checked
+from batchtel.cli.stdout import ReaderGoneError, UnwritableError, checked
 from batchtel.cli.table import COMMANDS, Entry
 from batchtel.version import __version__
+
+READER_GONE: Final = 141
+"""Exit code where the reader of standard output has ended, as that of other programs: 128 + SIGPIPE."""
 
 INSTALL: Final = "pip install 'batchtel[platform]'"
 
@@ -46,10 +49,12 @@ class Group(click.Group):
         self.entries = entries
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line and exit; with 3 where standard output cannot be written."""
+        """Run the command line and exit; with 3 where standard output cannot be written, 141 where its reader has ended."""
         with checked():
             try:
                 return super().main(*args, **extra)
+            except ReaderGoneError:
+                sys.exit(READER_GONE)
             except UnwritableError as error:
                 failure = Failure(f"cannot write standard output: {error}", 3)
                 failure.show()

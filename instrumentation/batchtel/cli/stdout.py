@@ -18,15 +18,19 @@ class UnwritableError(Exception):
     """Standard output cannot be written; the text is the reason, such as `No space left on device`."""
 
 
+class ReaderGoneError(Exception):
+    """What reads standard output has ended, as `head` does; no OSError, which click and rich end with 1 themselves."""
+
+
 class Stdout(io.TextIOWrapper):
     """Writes to file descriptor 1 at once, so that no error is left to the interpreter's end."""
 
 
 @contextmanager
 def checked() -> Iterator[None]:
-    """Within it, what writes to standard output raises UnwritableError where that is closed, full or broken.
+    """Within it, what writes to standard output raises UnwritableError where that is closed or full.
 
-    A reader that has gone away remains BrokenPipeError. A stream that a caller has set in place of standard output is
+    It raises ReaderGoneError where its reader has ended. A stream that a caller has set in place of standard output is
     left alone.
     """
     original = sys.stdout
@@ -73,7 +77,7 @@ class _Raw(io.RawIOBase):
                 rest = rest[os.write(self.fileno(), rest) :]
         except BrokenPipeError:
             self._failed = True
-            raise
+            raise ReaderGoneError from None
         except OSError as error:
             self._failed = True
             raise UnwritableError(error.strerror) from error

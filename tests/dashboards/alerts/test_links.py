@@ -16,12 +16,20 @@ from batchtel_dashboards.alerts.links import Links
 from batchtel_dashboards.boards import shipped
 
 GRAFANA = "https://example.com/grafana"
+PAGES = "https://example.com:9494"
 VIOLATED = "batch_job_sla_violations_total"
 
 
 def _firing(promtool: Path, folder: Path, alert: str, samples: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the parameters of the address to which an alert leads 10 minutes after the first sample."""
-    content = yaml.safe_load(rule_file.text((), "exact", Links(grafana=GRAFANA)))
+    """Return the parameters of the address of the board to which an alert leads."""
+    address = urlsplit(_annotation("dashboard_url", promtool, folder, alert, samples))
+    assert f"{address.scheme}://{address.netloc}{address.path}".startswith(f"{GRAFANA}/d/batch-")
+    return {"board": [address.path.rpartition("/")[2]], **parse_qs(address.query)}
+
+
+def _annotation(name: str, promtool: Path, folder: Path, alert: str, samples: Mapping[str, str]) -> str:
+    """Return an annotation of an alert 10 minutes after the first sample."""
+    content = yaml.safe_load(rule_file.text((), "exact", Links(grafana=GRAFANA, ui=PAGES)))
     for group in content["groups"]:
         group["rules"] = [rule for rule in group["rules"] if rule.get("alert") == alert]
     (folder / "alerts.yaml").write_text(yaml.safe_dump(content, width=1000))
@@ -32,10 +40,9 @@ def _firing(promtool: Path, folder: Path, alert: str, samples: Mapping[str, str]
     done = subprocess.run(
         [promtool, "test", "rules", "test.yaml"], cwd=folder, capture_output=True, text=True, check=False
     )
-    _, _, got = (done.stdout + done.stderr).partition("dashboard_url=")
-    address = urlsplit(json.loads(got[: got.index('"', 1) + 1]))
-    assert f"{address.scheme}://{address.netloc}{address.path}".startswith(f"{GRAFANA}/d/batch-")
-    return {"board": [address.path.rpartition("/")[2]], **parse_qs(address.query)}
+    _, _, got = (done.stdout + done.stderr).partition(f"{name}=")
+    text: str = json.loads(got[: got.index('"', 1) + 1])
+    return text
 
 
 @pytest.mark.parametrize("name", ["load", "a b&var-job=c#d", "größe+1/ä?", "{{ $labels.job }}", "100%", "$__all"])
@@ -51,6 +58,17 @@ def test_the_board_shows_the_job_of_the_alert(promtool: Path, tmp_path: Path, na
         "time": ["600000"],
         "time.window": ["86400000"],
     }
+
+
+@pytest.mark.parametrize("name", ["load", "a b&name=c#d", "größe+1/ä?"])
+def test_the_page_shows_the_job_of_the_alert(promtool: Path, tmp_path: Path, name: str) -> None:
+    """The same for `batchtel ui`; an alert about a collector leads to the pipeline."""
+    labels = f'job="shop/etl",deployment_environment_name="prod",job_name={json.dumps(name, ensure_ascii=False)}'
+    samples = {f'{VIOLATED}{{{labels},job_type="batch",violation_type="deadline_missed"}}': "0 1x20"}
+    page = urlsplit(_annotation("page_url", promtool, tmp_path, "BatchSLAViolation", samples))
+    assert f"{page.scheme}://{page.netloc}{page.path}" == f"{PAGES}/job"
+    assert parse_qs(page.query) == {"environment": ["prod"], "service": ["shop/etl"], "name": [name]}
+    assert _annotation("page_url", promtool, tmp_path, "BatchCollectorDown", {"a": "1x20"}) == f"{PAGES}/pipeline"
 
 
 def test_a_label_that_is_not_there_selects_all(promtool: Path, tmp_path: Path) -> None:
@@ -73,4 +91,4 @@ def test_the_boards_and_their_variables_exist() -> None:
 
 def test_there_is_no_address_without_a_grafana() -> None:
     """A link to nowhere is worse than none."""
-    assert "dashboard_url" not in rule_file.text((), "exact")
+    assert not {"dashboard_url", "page_url"} & set(rule_file.text((), "exact").replace(":", " ").split())

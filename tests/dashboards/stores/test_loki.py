@@ -105,6 +105,8 @@ def test_queries(wanted: Wanted, query: str) -> None:
         (Wanted(event="batch.run.finished"), '{service_name=~".+"} | event_name="batch.run.finished"'),
         (Wanted(run_begins="a+(", job="a"), '{batch_job_name="a"} | batch_run_id=~"a\\\\+\\\\(.*"'),
         (Wanted("shop", status="failure"), '{service_name="shop"} | batch_status="failure"'),
+        (Wanted("shop", text="a.b", severity="WARN"), '{service_name="shop"} |~ "(?i)a\\\\.b" | severity_text="WARN"'),
+        (Wanted("shop", but=("a", "b")), '{service_name="shop"} | event_name!="a" | event_name!="b"'),
     ],
 )
 def test_queries_of_all_services(wanted: Wanted, query: str) -> None:

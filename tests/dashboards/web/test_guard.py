@@ -112,7 +112,7 @@ def test_off_loopback_each_request_needs_the_token(closed_site: Site, path: str)
     ],
 )
 def test_what_is_wrong_with_a_start(options: list[str], token: str, code: int, text: str) -> None:
-    """The error says what to type next; nothing is served."""
+    """The error has what to type next; nothing is served."""
     command = [COMMAND, "ui", "--port", "0", *AWAY, *options]
     called = subprocess.run(
         command,

@@ -1,4 +1,4 @@
-"""Group `history`: how long `batchtel runs` and `batchtel jobs` need with a month of 1,000 runs a day in the stores."""
+"""Group `history`: how long `batchtel runs` and the pages need with a month of 1,000 runs a day in the stores."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUNS: Final = 1000
 """Days, and runs a day."""
 
 GOAL: Final = 2.0
-"""Seconds of one command, the start of Python included."""
+"""Seconds of one command, the start of Python included, or of one page."""
 
 _TIMES: Final = 5
 _JOBS: Final = 40
@@ -38,7 +38,7 @@ _COLUMNS: Final = (
 
 def measure(folder: Path, progress: Callable[[str], None]) -> Report:
     """Write runs with three steps and eight log lines each to VictoriaLogs, then call each command five times."""
-    report = Report("history", f"Commands over {DAYS} days of {RUNS} runs", _COLUMNS)
+    report = Report("history", f"Commands and pages over {DAYS} days of {RUNS} runs", _COLUMNS)
     with Stack.running(folder / "stack", Ports.free(), overrides={"retention": {"detail": "40d"}}) as stack:
         began, last = time.time(), ""
         for day in range(DAYS, 0, -1):
@@ -58,9 +58,36 @@ def measure(folder: Path, progress: Callable[[str], None]) -> Report:
             progress(" ".join(arguments))
             walls = sorted(_wall(arguments + stores) for _ in range(_TIMES))
             shown = " ".join({last: "RUN", last[:-3]: "BEGINNING"}.get(part, part) for part in arguments)
-            report.rows.append({"command": shown, "wall_s": statistics.median(walls), "most_s": walls[-1]})
-            report.goals.append(Goal(shown, statistics.median(walls), GOAL))
+            _add(report, shown, walls)
+        for path, walls in _pages(stores, last, progress):
+            _add(report, path.replace(last, "RUN"), walls)
     return report
+
+
+def _add(report: Report, what: str, walls: list[float]) -> None:
+    report.rows.append({"command": what, "wall_s": statistics.median(walls), "most_s": walls[-1]})
+    report.goals.append(Goal(what, statistics.median(walls), GOAL))
+
+
+def _pages(stores: list[str], run: str, progress: Callable[[str], None]) -> Iterator[tuple[str, list[float]]]:
+    """Yield pages with the seconds of each of their answers; the server answers one after the other."""
+    command = [str(Path(sys.executable).with_name("batchtel")), "ui", "--port", "0", *stores]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        address = server.stderr.readline().split()[2]
+        try:
+            for path in ("/", "/runs?since=30d", "/runs?since=30d&status=failure&job=job_7", f"/run?id={run}"):
+                progress(path)
+                yield path, sorted(_answered(address + path) for _ in range(_TIMES))
+        finally:
+            server.terminate()
+
+
+def _answered(url: str) -> float:
+    began = time.perf_counter()
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        answer.read()
+    return time.perf_counter() - began
 
 
 def _wall(arguments: list[str]) -> float:

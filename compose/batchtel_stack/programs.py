@@ -244,7 +244,9 @@ def _ui(options: Options, environment: Settings) -> Program:
     arguments = ["-P", "-m", "batchtel", "ui", "--env", str(file), "--host", HOST, "--port", str(options.ports.ui)]
     if environment.catalogue is not None and environment.catalogue.file is not None:
         arguments += ["--catalogue", str(environment.catalogue.file)]
-    return Program(UI, tuple(arguments), {file: f"{text}\n"}, _page(options), f"{_page(options)}/healthz")
+    # What the caller has set is for pages of their own: a token, and a catalogue by a path from another folder.
+    variables = {"BATCHTEL_UI_TOKEN": "", "BATCHTEL_CATALOGUE": ""}
+    return Program(UI, tuple(arguments), {file: f"{text}\n"}, _page(options), f"{_page(options)}/healthz", variables)
 
 
 def _page(options: Options) -> str:

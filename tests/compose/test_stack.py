@@ -26,8 +26,10 @@ OF_ENVIRONMENT = ("prometheus/prometheus.yml", "jaeger/jaeger.yaml", "collector/
 pytestmark = pytest.mark.usefixtures("built")
 
 
-def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports) -> None:
+def test_up_status_logs_down(batchtel: Batchtel, data: Path, ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
     """`up` returns when all six answer, `status` and `logs` report them, `down` leaves no process."""
+    monkeypatch.setenv("BATCHTEL_UI_TOKEN", "short")
+    monkeypatch.setenv("BATCHTEL_CATALOGUE", "none.toml")
     up = batchtel("stack", "up", "--data", data, *options(ports))
     assert up.returncode == 0, up.stderr
     assert re.fullmatch(

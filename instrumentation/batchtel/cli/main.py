@@ -49,7 +49,7 @@ class Group(click.Group):
         self.entries = entries
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line and exit; with 3 where standard output cannot be written, 141 where its reader has ended."""
+        """Run the command line and exit; with 3 where output cannot be written, 141 where its reader has ended."""
         with checked():
             try:
                 return super().main(*args, **extra)

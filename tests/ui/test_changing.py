@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from batchtel_stack.demo.jobs import etl, race
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
+from tests.support.door import Door
 from tests.support.polling import until
 from tests.support.process import start
 from tests.support.site import Site, of_stores, serving
@@ -73,12 +75,72 @@ def test_from_an_empty_fleet_to_the_end_of_a_run(browser: Browser, new: New) -> 
     page.close()
 
 
+def test_a_page_goes_on_after_an_outage(browser: Browser, new: New) -> None:
+    """A refresh while the store is away shows that, and the next one shows the run again."""
+    with (
+        start(OPEN, None, OTEL_EXPORTER_OTLP_ENDPOINT=new.stack.otlp_http, BATCHTEL_RUN_ID="outage") as process,
+        Door(new.stack.victorialogs) as door,
+        serving(*of_stores(new.stack.stores, victorialogs=door.url)) as site,
+    ):
+        until("its start", lambda: "/run?id=outage&" in site.get("/runs?job=watched_job").text or None, 60)
+        page = browser.new_page(base_url=site.url)
+        page.goto("/run?id=outage&job=watched_job")
+        expect(page.locator("h1 .status")).to_have_text("running")
+        door.close()
+        expect(page.locator("main")).to_contain_text("VictoriaLogs does not answer", timeout=30_000)
+        door.open()
+        expect(page.locator("h1 .status")).to_have_text("running", timeout=30_000)
+        process.communicate("\n", timeout=60)
+        page.close()
+
+
+def test_what_is_typed_stays(browser: Browser, new: New) -> None:
+    """A refresh does not empty a filter that is typed and not sent, also when the focus is elsewhere."""
+    with start(OPEN, None, OTEL_EXPORTER_OTLP_ENDPOINT=new.stack.otlp_http, BATCHTEL_RUN_ID="typed") as process:
+        until("its start", lambda: "/run?id=typed&" in new.site.get("/runs?job=watched_job").text or None, 60)
+        page = browser.new_page(base_url=new.site.url)
+        page.goto("/run?id=typed&job=watched_job")
+        page.get_by_label("Contains").fill("not sent")
+        page.get_by_label("Find a run").focus()
+        process.communicate("\n", timeout=60)
+        until("its end", lambda: ">success<" in new.site.get("/run?id=typed&job=watched_job").text or None, 60)
+        requested = []
+        page.on("request", lambda one: requested.append(one.url))
+        page.wait_for_timeout(6_000)
+        assert requested == []
+        expect(page.get_by_label("Contains")).to_have_value("not sent")
+        page.get_by_label("Contains").fill("")
+        page.get_by_label("Find a run").focus()
+        expect(page.locator("h1 .status")).to_have_text("success", timeout=20_000)
+        page.close()
+
+
+def test_a_catalogue_that_breaks(browser: Browser, world: World, tmp_path: Path) -> None:
+    """The page names the problem, and shows the jobs without what was expected of them."""
+    catalogue = tmp_path / "jobs.toml"
+    catalogue.write_text(f'[jobs.{etl.JOB}]\nowner = "ada@example.com"\nschedule = {{ cron = "30 2 * * mon-fri" }}\n')
+    with serving(*of_stores(world.stack.stores), "--catalogue", str(catalogue)) as site:
+        page = browser.new_page(base_url=site.url)
+        page.goto(f"/job?name={etl.JOB}")
+        expect(page.locator(".facts")).to_contain_text("30 2 * * mon,tue,wed,thu,fri, UTC")
+        page.goto("/")
+        expect(page.locator("main")).to_contain_text("ada@example.com")
+        for break_it in (lambda: catalogue.write_text("not toml ["), catalogue.unlink):
+            break_it()
+            for path in ("/", f"/job?name={etl.JOB}"):
+                page.goto(path)
+                expect(page.locator(".problem")).to_contain_text("the job catalogue")
+                expect(page.locator("main")).to_contain_text("batchtel-demo")
+        page.close()
+
+
 @pytest.mark.parametrize(
     ("away", "path", "problem", "shown"),
     [
         ("prometheus", "/", "Prometheus does not answer at", "Jobs"),
         ("prometheus", f"/job?name={race.JOB}", "Prometheus does not answer at", "IntegrityError"),
         ("prometheus", "/runs", "", race.JOB),
+        ("prometheus", "/runs?status=running", "Prometheus does not answer which open runs are running", "Runs"),
         ("victorialogs", "/", "VictoriaLogs does not answer at", race.JOB),
         ("victorialogs", f"/job?name={etl.JOB}", "VictoriaLogs does not answer at", "transform"),
         ("victorialogs", "/runs", "VictoriaLogs does not answer at", "Runs"),

@@ -33,7 +33,7 @@ def _addresses(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 360])
+@pytest.mark.parametrize("width", [1400, 320])
 def test_rules_of_wcag(browser: Browser, world: World, scheme: Any, width: int) -> None:
     """Axe finds nothing against WCAG 2.2 A and AA, contrast included, and nothing is wider than the window."""
     context = browser.new_context(

@@ -19,7 +19,7 @@ from batchtel_dashboards.history.job import JobState, about, states
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
-from batchtel_dashboards.history.text import clock, line, span
+from batchtel_dashboards.history.text import LATEST, clock, line, span
 from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.stores.errors import StoreError
 from batchtel_stack.cli.listing import Listing
@@ -105,12 +105,8 @@ def show_job(
         if service in (None, row.service) and wanted_environment in (None, row.environment)
     ]
     if not rows:
-        where = f" in the service {service!r}" if service is not None else ""
-        where += f" in the environment {wanted_environment!r}" if wanted_environment is not None else ""
-        raise Failure(
-            f"no job {job!r} has run{where}, and the catalogue does not have it; list jobs: batchtel jobs list",
-            NOT_THERE,
-        )
+        _show_runs_alone(place, job, service, wanted_environment, now, as_json)
+        return
     firing, runs = place.stores.prometheus.firing(), _runs_of(place, rows, now)
     alerts = [[one for one in firing if about(one, row)] for row in rows]
     if as_json:
@@ -128,13 +124,32 @@ def show_job(
             out.print("", _trend(last), "", listed(last[:_LISTED], now), sep="\n", soft_wrap=True)
 
 
+def _show_runs_alone(
+    place: Place, job: str, service: str | None, environment: str | None, now: float, as_json: bool
+) -> None:
+    """Show the runs of a job whose series have ended; Failure if there are none."""
+    history = History(place.stores.logs[0], place.stores.prometheus, place.engine)
+    chosen = Selection(now - 35 * 86400, LATEST, job, service=service, environment=environment)
+    runs = history.runs(chosen, _TREND)
+    if not runs:
+        where = f" in the service {service!r}" if service is not None else ""
+        where += f" in the environment {environment!r}" if environment is not None else ""
+        hint = "list jobs: batchtel jobs list"
+        raise Failure(f"no job {job!r} has run{where}, and the catalogue does not have it; {hint}", NOT_THERE)
+    if as_json:
+        click.echo(plain({"states": [], "alerts": [], "runs": [run.document() for run in runs]}))
+        return
+    click.echo(f"no metrics of {line(job)} are in Prometheus; its runs:", err=True)
+    console().print(_trend(runs), "", listed(runs[:_LISTED], now), sep="\n", soft_wrap=True)
+
+
 def _runs_of(place: Place, rows: Sequence[JobState], now: float) -> list[list[Run]]:
     """Return the last runs of each job, newest first; none where the store of logs does not answer."""
     history = History(place.stores.logs[0], place.stores.prometheus, place.engine)
     try:
         return [
             history.runs(
-                Selection(now - 35 * 86400, now + 3600, row.name, service=row.service, environment=row.environment),
+                Selection(now - 35 * 86400, LATEST, row.name, service=row.service, environment=row.environment),
                 _TREND,
             )
             if row.since is not None

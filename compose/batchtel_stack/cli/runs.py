@@ -17,7 +17,7 @@ from batchtel_dashboards.history.follow import Line, follow
 from batchtel_dashboards.history.reader import MOST, History
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING, Run
 from batchtel_dashboards.history.selection import Selection
-from batchtel_dashboards.history.text import MomentError, between, clock, line, moment, span
+from batchtel_dashboards.history.text import LATEST, MomentError, between, clock, line, moment, span
 from batchtel_stack.cli import run_tables as tables
 from batchtel_stack.cli.store_options import Place, of_stores
 from batchtel_stack.failures import as_failures
@@ -196,7 +196,7 @@ def _history(place: Place) -> History:
 
 def _one(history: History, run_id: str, job: str | None, since: str, now: float, as_json: bool) -> Run:
     with _times():
-        selection = Selection(moment(since, now), now, job)
+        selection = Selection(moment(since, now), LATEST, job)
     found = history.candidates(selection, run_id)
     if not found:
         hint = "look further back with --since 90d, or list runs: batchtel runs list"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,7 +28,7 @@ IDENTITY: Final = (
 RESULT: Final = (
     *("batch.status", "batch.status.reason", "batch.started_at", "batch.duration", "batch.step.name"),
     *("batch.records.processed", "batch.records.failed", "batch.data_quality.score"),
-    *("error.type", "exception.message", "trace_id"),
+    *("error.type", "exception.message", "process.exit.code", "trace_id"),
 )
 """The fields that a list of runs needs: of each event, and of an end."""
 
@@ -85,9 +86,10 @@ def _started(end: Record) -> float:
 
 def _duration(end: Record) -> float:
     try:
-        return float(end.fields["batch.duration"])
+        seconds = float(end.fields["batch.duration"])
     except (KeyError, ValueError):
         return 0.0
+    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
 
 
 def _number(record: Record) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from batchtel.catalogue import zones
+from batchtel.catalogue.cron import Cron
 from batchtel.catalogue.keys import Schedule
 
 _FURTHEST: Final = 8 * 366 * 86400.0
@@ -38,3 +40,19 @@ def next_due(schedule: Schedule, now: float, last_start: float | None) -> float 
             due = before
         ahead *= 2
     return None
+
+
+def written(cron: Cron) -> str:
+    """Return a cron expression with its five fields: values that are read from it, `*` for all of them."""
+    fields = (cron.minutes, cron.hours, cron.days, cron.months)
+    whole = (range(60), range(24), range(1, 32), range(1, 13))
+    texts = ["*" if set(field) == set(every) else _list(field) for field, every in zip(fields, whole, strict=True)]
+    days = "*" if len(cron.weekdays) == 7 else ",".join(_DAYS[day] for day in sorted(cron.weekdays))
+    return " ".join([*texts, days])
+
+
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _list(values: Iterable[int]) -> str:
+    return ",".join(map(str, sorted(values)))

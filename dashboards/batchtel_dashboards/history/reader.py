@@ -8,8 +8,9 @@ from typing import Final
 from batchtel_dashboards.engines import EXACT, Engine
 from batchtel_dashboards.history import assembly
 from batchtel_dashboards.history.liveness import Live, judged, live
-from batchtel_dashboards.history.run import ATTEMPT_FAILED, EVENTS, FINISHED, STARTED, Run
+from batchtel_dashboards.history.run import ATTEMPT_FAILED, EVENTS, FINISHED, LOST, OPEN, RUNNING, STARTED, Run
 from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.text import LATEST
 from batchtel_dashboards.stores import Logs, Prometheus, Record, Wanted
 from batchtel_dashboards.stores.errors import StoreError
 
@@ -41,9 +42,11 @@ class History:
         """Return the newest runs of a selection, newest first, at most `limit`.
 
         Raises:
-            StoreError: The store of logs does not answer.
+            StoreError: The store of logs does not answer, or running or lost ones are wanted and Prometheus does not.
         """
         alive = self.live()
+        if alive is None and selection.status in (RUNNING, LOST):
+            raise StoreError(f"Prometheus does not answer which open runs are {selection.status}; select {OPEN} ones")
         size = max(FIRST, 4 * limit)
         while True:
             size = min(size, MOST)
@@ -136,7 +139,7 @@ class History:
         events, horizon = [], selection.since
         for event in (STARTED, FINISHED, ATTEMPT_FAILED):
             only = assembly.IDENTITY if event == STARTED else (*assembly.IDENTITY, *assembly.RESULT)
-            rows = self.logs.newest(selection.wanted(event), selection.since, _FAR, size, only)
+            rows = self.logs.newest(selection.wanted(event), selection.since, LATEST, size, only)
             events += rows
             if len(rows) == size:
                 horizon = max(horizon, rows[-1].time / 1e9)
@@ -146,10 +149,6 @@ class History:
         only, events = (*assembly.IDENTITY, *assembly.RESULT), []
         for event in (STARTED, FINISHED, ATTEMPT_FAILED):
             one = Wanted(event=event, job=wanted.job, run_id=wanted.run_id, run_begins=wanted.run_begins)
-            events += self.logs.newest(one, selection.since, _FAR, FIRST, only)
+            events += self.logs.newest(one, selection.since, LATEST, FIRST, only)
         found, alive = assembly.runs(events), self.live()
         return judged(found, alive) if alive is not None else found
-
-
-_FAR: Final = 4102444800.0
-"""2100-01-01: a record of a job whose clock is ahead is found, too."""

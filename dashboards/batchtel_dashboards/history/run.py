@@ -84,9 +84,11 @@ class Outcome:
 
     @property
     def error(self) -> str:
-        """Class and first line of the message of its error, "" if there was none."""
+        """Class and first line of the message of its error, or the exit code of a command; "" if there was none."""
         kind, message = self.text("error.type"), self.text("exception.message").strip().partition("\n")[0]
         reason = message or self.text("batch.status.reason")
+        if not reason and kind in ("", "unknown") and self.count("process.exit.code"):
+            return f"exit code {self.count('process.exit.code')}"
         return f"{kind}: {reason}" if kind and reason else kind or reason
 
     @property

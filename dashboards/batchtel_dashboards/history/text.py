@@ -40,21 +40,25 @@ def moment(text: str, now: float) -> float:
 
 
 def between(since: str, until: str, now: float) -> tuple[float, float]:
-    """Return two moments; `until` is an hour from now if it is empty, for jobs whose clock is ahead.
+    """Return two moments; `until` is LATEST if it is empty, for jobs whose clock is ahead.
 
     Raises:
         MomentError: One is neither a duration nor a time, or there is nothing between them.
     """
-    first, last = moment(since, now), moment(until, now) if until else now + 3600
+    first, last = moment(since, now), moment(until, now) if until else LATEST
     if last <= first:
         raise MomentError(f"until {until} is not after since {since}; 2h is 2 hours before now")
     return first, last
 
 
 def clock(seconds: float, now: float) -> str:
-    """Return a Unix time on this machine's clock: the time of day, with the date unless it is today's."""
-    at, today = datetime.fromtimestamp(seconds), datetime.fromtimestamp(now)
-    return at.strftime("%H:%M:%S" if at.date() == today.date() else "%Y-%m-%d %H:%M:%S")
+    """Return a Unix time on this machine's clock: the time of day, with the date unless it is today's.
+
+    It has the offset where that is not today's: an hour that a clock change repeats is there twice.
+    """
+    at, today = (datetime.fromtimestamp(one).astimezone() for one in (seconds, now))
+    text = at.strftime("%H:%M:%S" if at.date() == today.date() else "%Y-%m-%d %H:%M:%S")
+    return text if at.utcoffset() == today.utcoffset() else f"{text} {at:%z}"
 
 
 def span(seconds: float | None) -> str:

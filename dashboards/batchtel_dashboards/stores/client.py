@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,7 +17,13 @@ from batchtel.redact.addresses import shown
 from batchtel_dashboards.stores.errors import StoreError
 
 TIMEOUT: Final = 30.0
-"""Seconds for one answer."""
+"""Seconds for one answer, and for each wait within it."""
+
+
+PAUSE: Final = 10.0
+"""Seconds for which a store that has not answered in time is not queried again."""
+
+_LATE: Final = "no answer in time"
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Client:
         access = access or Access()
         self.url = url.rstrip("/")
         self.shown = shown(self.url)
+        self._silent_until = 0.0
         self._pool = urllib3.PoolManager(
             timeout=TIMEOUT,
             retries=False,
@@ -53,21 +62,29 @@ class Client:
             StoreError: No answer, or another status.
         """
         # Bytes of a command line that are no UTF-8 are in no store: names are recorded with a question mark.
+        if (left := self._silent_until - time.monotonic()) > 0:
+            raise StoreError(
+                f"{self.product} does not answer at {self.shown}{path}: {_LATE}; the next try is in {left:.0f} s"
+            )
         texts = {key: str(value).encode(errors="replace").decode() for key, value in fields.items()}
         try:
-            answer = self._pool.request("GET", self.url + path, fields=texts)
+            answer = self._pool.request("GET", self.url + path, fields=texts, preload_content=False)
+            data = _read(answer)
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            why = reason(error)
+            if why == _LATE:
+                # A page, or a command, has several queries: it must not wait for each of them.
+                self._silent_until = time.monotonic() + PAUSE
             raise StoreError(
-                f"{self.product} does not answer at {self.shown}{path}: {reason(error)}. "
-                "Is it running? batchtel stack status"
+                f"{self.product} does not answer at {self.shown}{path}: {why}. Is it running? batchtel stack status"
             ) from error
         if answer.status == 404:
             return None
         if answer.status != 200:
-            text = " ".join(answer.data.decode(errors="replace").split())[:500]
+            text = " ".join(data.decode(errors="replace").split())[:500]
             query = "; ".join(f"{key}={value}" for key, value in texts.items())
             raise StoreError(f"{self.product} answers {answer.status} at {self.shown}{path}: {text} (query: {query})")
-        return answer.data
+        return data
 
     def document(self, path: str, fields: Mapping[str, object]) -> Any:
         """Return the JSON of an answer with status 200, or None for 404.
@@ -120,6 +137,20 @@ class Client:
             raise StoreError(f"{self.product} has {limit} results or more for {query}; query a shorter time or one run")
 
 
+def _read(answer: urllib3.BaseHTTPResponse) -> bytes:
+    """Return the body of an answer; TimeoutError if it is not whole in time, however slowly it comes."""
+    parts, until = [], time.monotonic() + TIMEOUT
+    try:
+        while part := answer.read1(1 << 20):
+            parts.append(part)
+            if time.monotonic() > until:
+                answer.close()
+                raise TimeoutError
+    finally:
+        answer.release_conn()
+    return b"".join(parts)
+
+
 def quoted(text: str) -> str:
     """Return text in double quotes as PromQL, LogQL, TraceQL and LogsQL read it: a quote in it changes no query."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -137,7 +168,9 @@ def reason(error: Exception) -> str:
         if isinstance(cause, (urllib3.exceptions.TimeoutError, TimeoutError)) and not isinstance(
             cause, urllib3.exceptions.NewConnectionError
         ):
-            return "no answer in time"
+            return _LATE
+        if isinstance(cause, http.client.RemoteDisconnected | http.client.IncompleteRead):
+            return "it has closed the connection"
         if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, ssl.SSLError):
             return cause.strerror[:1].lower() + cause.strerror[1:]
         inner = [one for one in cause.args if isinstance(one, BaseException)]

@@ -35,7 +35,9 @@ class VictoriaLogs(Client):
     def newest(self, wanted: Wanted, start: float, end: float, limit: int, only: Collection[str] = ()) -> list[Record]:
         """Return the newest log records between two Unix times in seconds, newest first, at most `limit`."""
         fields = f" | fields {', '.join(map(quoted, ('_time', '_msg', *only)))}" if only else ""
-        records = self._found(f"{logsql(wanted)} | sort by (_time) desc limit {limit}{fields}", start, end, limit)
+        # Whole records are read page by page: those of one nanosecond need an order, too.
+        order = "_time desc" if only else "_time desc, _msg desc"
+        records = self._found(f"{logsql(wanted)} | sort by ({order}) limit {limit}{fields}", start, end, limit)
         return sorted(records, key=lambda record: record.time, reverse=True)
 
     def _found(self, query: str, start: float, end: float, limit: int) -> list[Record]:

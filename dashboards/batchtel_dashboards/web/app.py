@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.text import LATEST
 from batchtel_dashboards.web import rendering
 from batchtel_dashboards.web.addresses import Addresses
 from batchtel_dashboards.web.fleet import Filters, fleet
@@ -101,7 +102,7 @@ class _Pages:
         text, now = request.query_params.get("q", "").strip(), time.time()
         if not text:
             return RedirectResponse(_TO.fleet(), 303)
-        found = part(lambda: self._sources.history.candidates(Selection(now - SINCE, now + 3600), text)).content or []
+        found = part(lambda: self._sources.history.candidates(Selection(now - SINCE, LATEST), text)).content or []
         if len(found) == 1:
             return RedirectResponse(_TO.run(found[0].identity), 303)
         return RedirectResponse(_TO.runs(run=text, since="400d") if found else _TO.fleet(q=text), 303)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from batchtel_dashboards.history.job import FAILED, JobState, Who, about, states
+from batchtel_dashboards.history.job import FAILED, JobState, Who, about
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.text import LATEST
 from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.web import last_day
 from batchtel_dashboards.web.charts import Chart, durations
-from batchtel_dashboards.web.sources import Part, Sources, parts
+from batchtel_dashboards.web.sources import NOTHING, Part, Sources, parts
 
 RECENT: Final = 30
 """Runs of each job that are drawn."""
@@ -89,6 +90,7 @@ class Fleet:
         filters: which jobs are shown.
         rows: the jobs of this page of the list.
         jobs: all jobs, without filters; a problem where Prometheus does not answer.
+        entries: the problem of the job catalogue, if it has one.
         matching: how many jobs match the filters.
         runs: the problem of the store of logs, if it has one.
         numbers: name -> number of the last 24 hours or hour, without those that have no value.
@@ -101,6 +103,7 @@ class Fleet:
     filters: Filters
     rows: Sequence[Row]
     jobs: Part[Sequence[JobState]]
+    entries: Part[Any]
     matching: int
     runs: Part[Mapping[Who, Sequence[Run]]]
     numbers: Part[Mapping[str, float]]
@@ -141,13 +144,14 @@ def fleet(sources: Sources, filters: Filters, now: float) -> Fleet:
     """Return the page of all jobs at a time, Unix time in seconds."""
     prometheus, engine = sources.prometheus, sources.engine
     found = parts(
-        jobs=lambda: states(prometheus, engine, sources.jobs(), now),
+        states=lambda: sources.states(now),
         numbers=lambda: last_day.numbers(prometheus, engine),
         errors=lambda: last_day.errors(prometheus, engine),
         violations=lambda: last_day.violations(prometheus, engine),
         alerts=lambda: sorted(prometheus.firing(), key=lambda one: (one.labels.get("severity", ""), one.alert)),
-        runs=lambda: _recent(sources.history.runs(Selection(now - SINCE, now + 3600), _SHARED)),
+        runs=lambda: _recent(sources.history.runs(Selection(now - SINCE, LATEST), _SHARED)),
     )
+    found["jobs"], found["entries"] = found.pop("states").content or (NOTHING, NOTHING)
     matching = [job for job in found["jobs"].content or () if filters.match(job)]
     shown = matching[(filters.page - 1) * PAGE : filters.page * PAGE]
     return Fleet(
@@ -197,4 +201,4 @@ def _of_rare_jobs(
 
 def of_job(job: JobState, now: float) -> Selection:
     """Return the runs of a job as far back as lists go."""
-    return Selection(now - SINCE, now + 3600, job.name, service=job.service, environment=job.environment)
+    return Selection(now - SINCE, LATEST, job.name, service=job.service, environment=job.environment)

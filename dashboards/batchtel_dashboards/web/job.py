@@ -10,10 +10,11 @@ from batchtel.base.identity import bounded
 from batchtel.catalogue.deadline import Deadline
 from batchtel.catalogue.keys import CatalogueJob
 from batchtel_dashboards import queries
-from batchtel_dashboards.history.job import WINDOW, JobState, about, states
+from batchtel_dashboards.history.due import written
+from batchtel_dashboards.history.job import WINDOW, JobState, about
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
-from batchtel_dashboards.history.text import span
+from batchtel_dashboards.history.text import LATEST, span
 from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.web import last_day
 from batchtel_dashboards.web.charts import Chart, durations, numbers
@@ -72,7 +73,7 @@ class Job:
         entry = self.entry.content or CatalogueJob()
         if entry.schedule is not None:
             every, cron = entry.schedule.every, entry.schedule.cron
-            yield "Schedule", f"every {span(every)}" if cron is None else f"{cron} {entry.schedule.timezone}"
+            yield "Schedule", f"every {span(every)}" if cron is None else f"{written(cron)}, {entry.schedule.timezone}"
         for field, value in (entry.sla._asdict() if entry.sla is not None else {}).items():
             if value is not None:
                 yield f"SLA, {field.replace('_', ' ')}", _expected(field, value)
@@ -90,17 +91,17 @@ class Job:
 
 def job(sources: Sources, name: str, service: str, environment: str, now: float) -> Job:
     """Return the page of a job; without service and environment it may be in several of them, which are listed."""
-    found = part(lambda: states(sources.prometheus, sources.engine, sources.jobs(), now, name))
+    found, entries = sources.states(now, name)
     matching = [
         one for one in found.content or () if service in ("", one.service) and environment in ("", one.environment)
     ]
-    entry: Part[CatalogueJob] = part(lambda: _entry(sources, name))
-    if found.content is None:
-        # The runs are in another store, so they are there without Prometheus.
-        wanted = Selection(now - SINCE, now + 3600, name, service=service or None, environment=environment or None)
+    entry = Part(_entry(entries.content or {}, name), entries.problem)
+    if not found.content:
+        # The runs are in another store, so they are there without Prometheus, and longer than its series.
+        wanted = Selection(now - SINCE, LATEST, name, service=service or None, environment=environment or None)
         runs = part(lambda: sources.history.runs(wanted, RUNS))
-        problem: Part[Any] = Part(None, found.problem)
-        return Job(name, problem, None, entry, runs, _charts(runs), NOTHING, NOTHING, NOTHING, NOTHING, now)
+        if found.content is None or runs.content or runs.problem:
+            return Job(name, found, None, entry, runs, _charts(runs), NOTHING, NOTHING, NOTHING, NOTHING, now)
     if len(matching) != 1:
         return Job(name, Part(matching), None, entry, NOTHING, (), NOTHING, NOTHING, NOTHING, NOTHING, now)
     state = matching[0]
@@ -127,8 +128,8 @@ def _charts(read: Part[Sequence[Run]]) -> list[Chart]:
     return [chart for chart in charts if chart is not None] if runs else []
 
 
-def _entry(sources: Sources, name: str) -> CatalogueJob:
-    return next((one for key, one in sources.jobs().items() if name in (key, bounded(key))), CatalogueJob())
+def _entry(entries: Mapping[str, CatalogueJob], name: str) -> CatalogueJob:
+    return next((one for key, one in entries.items() if name in (key, bounded(key))), CatalogueJob())
 
 
 def _added(metric: str, sources: Sources, labels: Mapping[str, str], *by: str) -> str:

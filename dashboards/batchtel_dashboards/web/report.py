@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from batchtel_dashboards.history.run import Identity, Run
 from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.text import LATEST
 from batchtel_dashboards.web import rendering
 from batchtel_dashboards.web.addresses import Addresses
 from batchtel_dashboards.web.fleet import Filters, fleet
@@ -61,7 +62,7 @@ def report(sources: Sources, title: str, now: float, service: str = "") -> str:
     Raises:
         StoreError: The store of logs does not answer.
     """
-    chosen = _chosen(sources.history.runs(Selection(now - 86400, now + 3600, service=service or None), _READ))
+    chosen = _chosen(sources.history.runs(Selection(now - 86400, LATEST, service=service or None), _READ))
     pages = [
         run(sources, Wanted(one.run_id, one.job, one.label, one.environment), now)
         for one in (found.identity for found in chosen)

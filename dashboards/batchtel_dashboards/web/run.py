@@ -9,6 +9,7 @@ from typing import Any, Final
 from batchtel_dashboards.history import comparison
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.text import LATEST
 from batchtel_dashboards.stores import Record
 from batchtel_dashboards.web import waterfall
 from batchtel_dashboards.web.sources import NOTHING, Part, Sources, part, parts
@@ -116,7 +117,7 @@ def run(sources: Sources, wanted: Wanted, now: float) -> RunPage:
     history = sources.history
     chosen = Selection(
         now - SINCE,
-        now + 3600,
+        LATEST,
         wanted.job or None,
         service=wanted.service or None,
         environment=wanted.environment or None,

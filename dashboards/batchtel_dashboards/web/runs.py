@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from batchtel.schema import signals
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING, Run
+from batchtel_dashboards.history.run import moment as moment_text
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import MomentError, between
 from batchtel_dashboards.web.sources import Part, Sources, part
@@ -42,6 +43,12 @@ class Runs:
     statuses = tuple(dict.fromkeys((RUNNING, *signals.STATUSES, LOST, OPEN)))
 
     @property
+    def older(self) -> dict[str, str]:
+        """The filters of older runs; none if all are there."""
+        runs = self.runs.content or ()
+        return asdict(self.filters) | {"until": moment_text(runs[-1].started)} if len(runs) >= MOST else {}
+
+    @property
     def refreshes(self) -> bool:
         """Whether one of them is live."""
         return any(run.status == "running" for run in self.runs.content or ())
@@ -53,6 +60,8 @@ def runs(sources: Sources, filters: Filters, now: float) -> Runs:
         since, until = between(filters.since.strip() or "24h", filters.until.strip(), now)
     except MomentError as error:
         return Runs(filters, Part([]), str(error), now)
+    if filters.status not in ("", *Runs.statuses):
+        return Runs(filters, Part([]), f"status {filters.status!r} is none of {', '.join(Runs.statuses)}", now)
     selection = Selection(
         since,
         until,

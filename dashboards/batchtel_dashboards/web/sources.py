@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from batchtel.catalogue.keys import CatalogueJob
 from batchtel.catalogue.reader import CatalogueError, read
 from batchtel.catalogue.zones import NoZonesError
 from batchtel_dashboards.engines import EXACT, Engine
+from batchtel_dashboards.history.job import JobState, states
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.stores import Logs, Prometheus, Traces
 from batchtel_dashboards.stores.errors import StoreError
@@ -58,6 +59,16 @@ class Sources:
         """The runs."""
         return History(self.logs, self.prometheus, self.engine)
 
+    def states(self, now: float, name: str | None = None) -> tuple[Part[Sequence[JobState]], Part[Any]]:
+        """Return the jobs, or the one of a name, and the problem of the catalogue: they are shown without it, too."""
+        entries = part(self.jobs)
+        try:
+            found = part(lambda: states(self.prometheus, self.engine, entries.content or {}, now, name))
+        except NoZonesError as error:
+            entries = Part(None, f"schedules of the job catalogue cannot be computed: {error}")
+            found = part(lambda: states(self.prometheus, self.engine, {}, now, name))
+        return found, entries
+
     def jobs(self) -> Mapping[str, CatalogueJob]:
         """Return what is expected of jobs, as the catalogue has it now; nothing without one.
 
@@ -74,8 +85,6 @@ def part(read_it: Callable[[], T]) -> Part[T]:
         return Part(read_it())
     except CatalogueError as wrong:
         return Part(None, f"the job catalogue has {wrong}; list them: batchtel jobs check")
-    except NoZonesError as error:
-        return Part(None, f"schedules of the job catalogue cannot be computed: {error}")
     except StoreError as error:
         return Part(None, str(error))
     except OSError as error:

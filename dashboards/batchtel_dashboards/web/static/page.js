@@ -5,9 +5,12 @@ const main = document.querySelector("main");
 const period = Number(main.dataset.refresh) * 1000;
 const note = document.getElementById("refreshing");
 
+// What somebody has typed and not sent, or marks, must not vanish.
 function busy() {
   const active = document.activeElement;
-  return document.hidden || (active && main.contains(active) && active.matches("input, select, button"))
+  const typed = [...main.querySelectorAll("input")].some((one) => one.value !== one.defaultValue)
+    || [...main.querySelectorAll("option")].some((one) => one.selected !== one.defaultSelected && one.parentNode.value);
+  return document.hidden || typed || (active && main.contains(active) && active.matches("input, select, button"))
     || !document.getSelection().isCollapsed;
 }
 
@@ -24,7 +27,8 @@ async function refresh() {
         open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
         if (focused >= 0) main.querySelectorAll("a")[focused]?.focus({ preventScroll: true });
         if (note) note.textContent = "refreshed at " + new Date().toLocaleTimeString();
-        if (!fresh.dataset.refresh) {
+        // A store that is away may be back at the next time.
+        if (!fresh.dataset.refresh && answer.ok && !main.querySelector(".problem")) {
           if (note) note.textContent = "nothing runs any more";
           return;
         }

@@ -90,7 +90,7 @@ def test_wrong_settings_are_all_named() -> None:
     assert str(wrong.value) == (
         "--port promethus=1: unknown port 'promethus'; choose from otlp_grpc, otlp_http, collector_health, "
         "collector_metrics, collector_series, prometheus, alertmanager, victorialogs, jaeger, jaeger_grpc, "
-        "jaeger_otlp\n"
+        "ui, jaeger_otlp\n"
         "--port victorialogs=70000: '70000' is not a port; write victorialogs=19090 (1 to 65535)\n"
         "--port jaeger=x: 'x' is not a port; write jaeger=19090 (1 to 65535)\n"
         "port 9090 is given to otlp_grpc and prometheus; choose another: --port prometheus=N"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 import yaml
 
 from batchtel_collector.render import prometheus_names
@@ -34,9 +35,9 @@ def _sum(counts: Mapping[str, Mapping[str, float]], name: str) -> float:
     return sum(counted.get(name, 0) for counted in counts.values())
 
 
-def test_demo_json_and_keep(marked: Marked) -> None:
-    """All stores agree, in one document on stdout; with --keep the stack runs until the printed command."""
-    demo = marked.start("demo", "--json", "--keep")
+def test_demo_json_and_keep(marked: Marked, tmp_path: Path) -> None:
+    """All stores agree, in one document on stdout; with --keep stack and pages run until the printed command."""
+    demo = marked.start("demo", "--json", "--keep", "--report", str(tmp_path / "demo.html"))
     stdout, stderr = demo.communicate(timeout=DEMO_SECONDS)
     assert demo.returncode == 0, stderr
     document = json.loads(stdout)
@@ -71,7 +72,10 @@ def test_demo_json_and_keep(marked: Marked) -> None:
     assert f"batchtel stack status --data {data}" in stderr
     assert f"batchtel stack down --data {data}" in stderr
     assert marked.run("stack", "status", "--data", str(data)).returncode == 0
-    assert len(marked.left()) == 5
+    assert len(marked.left()) == 6
+    (address,) = re.findall(r"open: +(http://\S+)", stderr)
+    assert "hub_import" in urllib3.request("GET", address, timeout=60).data.decode()
+    assert "hub_import" in (tmp_path / "demo.html").read_text()
     assert marked.run("stack", "down", "--data", str(data)).returncode == 0
 
 
@@ -150,6 +154,11 @@ def test_stores_that_cannot_be_compared(
     marked: Marked, prometheus_program: Path, mine: Path, tmp_path: Path, free_ports: Callable[[int], list[int]]
 ) -> None:
     """Each problem is reported before a job runs: no store to query, no rules in Prometheus, contradicting options."""
+    nowhere = marked.run("demo", "--report", str(tmp_path / "none" / "demo.html"))
+    assert (nowhere.returncode, "there is no such folder, or it cannot be written; name another" in nowhere.stderr) == (
+        2,
+        True,
+    )
     both = marked.run("demo", "--keep", "--env", str(mine))
     assert (both.returncode, both.stderr) == (
         2,

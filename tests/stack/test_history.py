@@ -186,6 +186,8 @@ def test_show(shop: Shop) -> None:
     assert (shown["run_id"], shown["status"], shown["quality"]) == ("bad-1", "failure", 0.9)
     assert [(step["step"], step["status"]) for step in shown["steps"]] == [("read", "success"), ("write", "failure")]
     assert "second line" in shown["attempts"][0]["fields"]["exception.stacktrace"]
+    assert shown["spans"].endswith(f"/api/v3/traces/{shown['trace_id']}")
+    assert shown["spans"] in shop.call("show", "bad").stdout
     again = shop.document("show", "again-1")
     assert [(one["attempt"], one["status"]) for one in again["attempts"]] == [(1, "failure"), (2, "success")]
     assert [(step["attempt"], step["step"]) for step in again["steps"]] == [

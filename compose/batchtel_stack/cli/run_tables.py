@@ -81,13 +81,17 @@ def candidates(runs: Sequence[Run], now: float) -> Table:
     return made
 
 
-def shown(run: Run, lines_of_run: Sequence[Record], now: float, head: str) -> Iterator[Text | Table | Listing]:
-    """Yield everything that is recorded of a run, with these log records under a heading."""
+def shown(
+    run: Run, lines_of_run: Sequence[Record], now: float, head: str, spans: str | None
+) -> Iterator[Text | Table | Listing]:
+    """Yield everything that is recorded of a run, with these log records under a heading, and where its spans are."""
     one, last = run.identity, run.last
     yield Text(line(f"run {one.run_id} of {one.job}"), style="bold")
     facts = Listing("", "")
     for name, text in _facts(run, now):
         facts.add_row(name, text)
+    if spans is not None:
+        facts.add_row("spans", Text(line(spans)))
     yield facts
     if len(run.attempts) > 1:
         yield _attempts(run.attempts, now)

@@ -139,14 +139,17 @@ def show(place: Place, run_id: str, job: str | None, since: str, all_lines: bool
     found = _one(history, run_id, job, since, now, as_json)
     run, events = history.whole(found)
     lines = history.lines(found, MOST if all_lines or as_json else _LINES)
+    trace_id = run.last.text("trace_id")
+    spans = place.stores.traces[0].address(trace_id) if trace_id else None
     if len(lines) == MOST:
         click.echo(f"warning: these are its {MOST:,} newest log records, there may be more", err=True)
     if as_json:
-        click.echo(tables.plain(tables.document(run, sorted([*events, *lines], key=lambda record: record.time))))
+        records = sorted([*events, *lines], key=lambda record: record.time)
+        click.echo(tables.plain(tables.document(run, records) | {"spans": spans}))
         return
     console = tables.console()
     head = "log records" if all_lines or len(lines) < _LINES else f"the last {_LINES} log records; all: --logs"
-    for number, part in enumerate(tables.shown(run, lines, now, head)):
+    for number, part in enumerate(tables.shown(run, lines, now, head, spans)):
         if number > 1:
             console.print()
         console.print(part, soft_wrap=True)

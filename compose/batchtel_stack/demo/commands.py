@@ -39,7 +39,7 @@ INTERRUPTED: Final = 130
     "--report",
     "report_file",
     type=FilePath(),
-    metavar="FILE.html",
+    metavar="FILE",
     help="Write the pages of the fleet and of its runs into one file, to look at without a stack.",
 )
 @click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,9 +65,10 @@ class Outcome:
     def number(self, key: str) -> float | None:
         """Return an attribute as a number; None if it was not recorded, or is none."""
         try:
-            return float(self.fields[key])
+            number = float(self.fields[key])
         except (KeyError, ValueError):
             return None
+        return number if math.isfinite(number) else None
 
     def count(self, key: str) -> int | None:
         """Return an attribute as a whole number; None if it was not recorded, or is none."""

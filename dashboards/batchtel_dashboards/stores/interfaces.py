@@ -83,6 +83,9 @@ class Traces(Protocol):
             StoreError: It does not answer, or it has more than it returns at once.
         """
 
+    def address(self, trace_id: str) -> str:
+        """Return the address of a trace in its query API, without credentials."""
+
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of one trace by start, from 32 hexadecimal digits; none if the store does not have it.
 

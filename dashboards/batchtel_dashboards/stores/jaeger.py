@@ -35,6 +35,10 @@ class Jaeger(Client):
         self.require_whole(f"{wanted.service} {tags}", len(traces), LIMIT)
         return [trace["traceID"].zfill(32) for trace in traces if _has_ours(trace)]
 
+    def address(self, trace_id: str) -> str:
+        """Return the address of a trace, without credentials."""
+        return f"{self.shown}/api/v3/traces/{quote(trace_id)}"
+
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of one trace by start; none if Jaeger does not have it."""
         path = f"/api/v3/traces/{quote(trace_id)}"

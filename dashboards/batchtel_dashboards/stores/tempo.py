@@ -32,6 +32,10 @@ class Tempo(Client):
         # The answer of a search omits leading zeros.
         return [trace["traceID"].zfill(32) for trace in traces]
 
+    def address(self, trace_id: str) -> str:
+        """Return the address of a trace, without credentials."""
+        return f"{self.shown}/api/traces/{quote(trace_id)}"
+
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of one trace by start; none if Tempo does not have it."""
         path = f"/api/traces/{quote(trace_id)}"

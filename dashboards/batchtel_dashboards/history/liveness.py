@@ -39,7 +39,7 @@ def judged(runs: Iterable[Run], alive: Live, now: float | None = None) -> list[R
     judged_runs, seen = [], defaultdict[tuple[str, ...], int](int)
     for run in sorted(runs, key=lambda one: one.last.started, reverse=True):
         if run.status == OPEN:
-            who = (run.identity.label, run.identity.environment, run.identity.job)
+            who = (run.identity.label, run.identity.environment, run.identity.job_label)
             counted = alive.get(who, float("inf"))
             runs_still = now - run.last.started < rules.LIVE or seen[who] < counted
             seen[who] += 1

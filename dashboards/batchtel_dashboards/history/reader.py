@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from batchtel_dashboards.engines import EXACT, Engine
@@ -76,11 +76,8 @@ class History:
         Raises:
             StoreError: The store of logs does not answer.
         """
-        for wanted in (
-            Wanted(job=selection.job, run_id=run_id),
-            Wanted(job=selection.job, run_begins=run_id),
-        ):
-            found = [run for run in self._of(wanted, selection) if selection.matches(run)]
+        for exact in (True, False):
+            found = [run for run in self._of(run_id, exact, selection) if selection.matches(run)]
             if found:
                 return found
         return []
@@ -145,10 +142,11 @@ class History:
                 horizon = max(horizon, rows[-1].time / 1e9)
         return events, horizon
 
-    def _of(self, wanted: Wanted, selection: Selection) -> list[Run]:
+    def _of(self, run_id: str, exact: bool, selection: Selection) -> list[Run]:
         only, events = (*assembly.IDENTITY, *assembly.RESULT), []
         for event in (STARTED, FINISHED, ATTEMPT_FAILED):
-            one = Wanted(event=event, job=wanted.job, run_id=wanted.run_id, run_begins=wanted.run_begins)
+            one = selection.wanted(event)
+            one = replace(one, run_id=run_id) if exact else replace(one, run_begins=run_id)
             events += self.logs.newest(one, selection.since, LATEST, FIRST, only)
         found, alive = assembly.runs(events), self.live()
         return judged(found, alive) if alive is not None else found

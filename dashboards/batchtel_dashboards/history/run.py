@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from batchtel.base.identity import bounded
+
 STARTED: Final = "batch.run.started"
 FINISHED: Final = "batch.run.finished"
 ATTEMPT_FAILED: Final = "batch.attempt.failed"
@@ -34,6 +36,11 @@ class Identity(NamedTuple):
     def label(self) -> str:
         """The service as the label `job` of metrics has it."""
         return f"{self.namespace}/{self.service}" if self.namespace else self.service
+
+    @property
+    def job_label(self) -> str:
+        """The job as the label `job_name` of metrics has it: a long name is cut there."""
+        return bounded(self.job)
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> Identity:

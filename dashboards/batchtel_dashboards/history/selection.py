@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from batchtel.schema.limits import HASH_LENGTH, NAME_LIMIT
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.stores import Wanted
 
@@ -15,7 +17,7 @@ class Selection:
     Attributes:
         since: Unix time in seconds.
         until: Unix time in seconds.
-        job: name of the job; None for all.
+        job: name of the job, whole or as the label of metrics has it; None for all.
         run_begins: what the id of the run begins with; None for all.
         status: status of the last attempt; None for all.
         service: as the label `job` of metrics has it, `<namespace>/<name>`; None for all.
@@ -32,14 +34,24 @@ class Selection:
 
     def wanted(self, event: str) -> Wanted:
         """Return what a store of logs has to look for; status is not in it, because the last attempt decides."""
-        return Wanted(event=event, job=self.job, run_begins=self.run_begins)
+        begins = _beginning(self.job) if self.job is not None else None
+        job = self.job if begins is None else None
+        return Wanted(event=event, job=job, job_begins=begins, run_begins=self.run_begins)
 
     def matches(self, run: Run) -> bool:
         """Return whether a run is one of them."""
         one = run.identity
         return (
             self.since <= run.started <= self.until
+            and self.job in (None, one.job, one.job_label)
             and (self.status is None or run.status == self.status)
             and (self.service is None or one.label == self.service)
             and (self.environment is None or one.environment == self.environment)
         )
+
+
+def _beginning(name: str) -> str | None:
+    """Return what the whole name begins with if this can be a label that was cut, else None."""
+    mark = re.search(rf"-[0-9a-f]{{{HASH_LENGTH}}}$", name)
+    # Of a letter that would not fit whole nothing is left, and no spaces before the mark.
+    return name[: mark.start()] if mark is not None and len(name.encode()) > NAME_LIMIT // 2 else None

@@ -19,6 +19,7 @@ class Wanted:
             ignore it.
         but: names of events that are left out.
         job: name of the job; it identifies log streams, so it makes a query fast.
+        job_begins: what the name of the job begins with. Stores of traces ignore it.
         run_id: id of the run.
         run_begins: what the id of the run begins with. Stores of traces ignore it, and what follows.
         status: how the run or step ended, for events of an end.
@@ -35,6 +36,7 @@ class Wanted:
     text: str | None = None
     severity: str | None = None
     but: tuple[str, ...] = ()
+    job_begins: str | None = None
 
 
 class Logs(Protocol):

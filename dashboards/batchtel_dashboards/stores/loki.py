@@ -72,6 +72,9 @@ def logql(wanted: Wanted) -> str:
     """Return the query in LogQL: the stream first, then filters on structured metadata."""
     stream = {"service_name": wanted.service, "batch_job_name": wanted.job}
     selector = ", ".join(f"{key}={quoted(text)}" for key, text in stream.items() if text is not None)
+    if wanted.job_begins is not None:
+        begins = f"batch_job_name=~{quoted(re.escape(wanted.job_begins) + '.*')}"
+        selector = f"{selector}, {begins}" if selector else begins
     equal = {"event_name": wanted.event, "batch_run_id": wanted.run_id, "batch_status": wanted.status}
     equal["severity_text"] = wanted.severity
     filters = [f"{key}={quoted(text)}" for key, text in equal.items() if text is not None]

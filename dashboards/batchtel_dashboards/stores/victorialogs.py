@@ -55,6 +55,9 @@ def logsql(wanted: Wanted) -> str:
     """Return the query in LogsQL: the stream first, then exact filters on fields."""
     stream = {"service.name": wanted.service, "batch.job.name": wanted.job}
     selector = ", ".join(f"{quoted(key)}={quoted(text)}" for key, text in stream.items() if text is not None)
+    if wanted.job_begins is not None:
+        begins = f'"batch.job.name"=~{quoted("^" + re.escape(wanted.job_begins) + ".*")}'
+        selector = f"{selector}, {begins}" if selector else begins
     equal = {"event_name": wanted.event, "batch.run.id": wanted.run_id, "batch.status": wanted.status}
     equal["severity_text"] = wanted.severity
     filters = [f"{quoted(key)}:={quoted(text)}" for key, text in equal.items() if text is not None]

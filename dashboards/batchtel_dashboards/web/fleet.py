@@ -172,16 +172,16 @@ def _rows(shown: Sequence[JobState], found: Mapping[str, Part[Any]], history: Hi
         broken[who] += count
     rows = []
     for job in shown:
-        of_job = rare.get(job.who) or (runs or {}).get(job.who, ())
+        last = rare.get(job.who) or (runs or {}).get(job.who, ())
         firing = [one for one in found["alerts"].content or () if about(one, job)]
-        rows.append(Row(job, durations(of_job[:RECENT]) if of_job else None, broken[job.who], firing))
+        rows.append(Row(job, durations(last[:RECENT]) if last else None, broken[job.who], firing))
     return rows
 
 
 def _recent(runs: Iterable[Run]) -> Mapping[Who, Sequence[Run]]:
     of_jobs: dict[Who, list[Run]] = defaultdict(list)
     for run in runs:
-        of_jobs[run.identity.label, run.identity.environment, run.identity.job].append(run)
+        of_jobs[run.identity.label, run.identity.environment, run.identity.job_label].append(run)
     return of_jobs
 
 

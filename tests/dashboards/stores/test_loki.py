@@ -106,6 +106,7 @@ def test_queries(wanted: Wanted, query: str) -> None:
         (Wanted(run_begins="a+(", job="a"), '{batch_job_name="a"} | batch_run_id=~"a\\\\+\\\\(.*"'),
         (Wanted("shop", status="failure"), '{service_name="shop"} | batch_status="failure"'),
         (Wanted("shop", text="a.b", severity="WARN"), '{service_name="shop"} |~ "(?i)a\\\\.b" | severity_text="WARN"'),
+        (Wanted(job_begins="a+"), '{batch_job_name=~"a\\\\+.*"}'),
         (Wanted("shop", but=("a", "b")), '{service_name="shop"} | event_name!="a" | event_name!="b"'),
     ],
 )

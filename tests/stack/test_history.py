@@ -262,6 +262,18 @@ def test_a_name_in_two_services(shop: Shop) -> None:
     assert {one["service"] for one in states} == {"shop/history", "shop/other"}
     one = shop.document("show", "history_chatty", "--service", "shop/other", group="jobs")
     assert [run["run_id"] for run in one["runs"]] == ["other-service"]
+    assert shop.ended("chatty", "1", BATCHTEL_RUN_ID="chatty", OTEL_SERVICE_NAME="other") == 0
+
+    def the_same_id_twice() -> bool | None:
+        return [run["run_id"] for run in shop.listed("history_chatty")].count("chatty") == 2 or None
+
+    until("the same id in both services", the_same_id_twice, 60)
+    twice = shop.call("show", "chatty")
+    assert (twice.exit_code, "'chatty' means 2 runs" in twice.stderr) == (1, True)
+    assert "add --job, --service or --deployment-environment" in twice.stderr
+    for service in ("shop/history", "shop/other"):
+        assert shop.document("show", "chatty", "--service", service)["service"] == service
+    assert shop.listed("history_chatty", "--deployment-environment", "none") == []
     none = shop.call("show", "history_chatty", "--service", "none", group="jobs")
     assert (none.exit_code, "no job 'history_chatty' has run in the service 'none'" in none.stderr) == (1, True)
 

@@ -25,6 +25,7 @@ from batchtel_dashboards.stores.errors import StoreError
 from batchtel_stack.cli.listing import Listing
 from batchtel_stack.cli.run_tables import console, listed, plain, status, table
 from batchtel_stack.cli.store_options import Place, of_stores
+from batchtel_stack.cli.which import Where, of_where
 from batchtel_stack.failures import as_failures
 
 NOT_THERE: Final = 1
@@ -79,17 +80,12 @@ def list_jobs(place: Place, catalogue: Path | None, as_json: bool) -> None:
     "show", epilog="Exit codes: 0 ok; 1 no such job; 2 wrong input; 3 Prometheus does not answer, or no time zones."
 )
 @click.argument("job", metavar="JOB")
-@click.option(
-    "--service", metavar="NAME", help="Only the job of this service, written as <namespace>/<name> if it has one."
-)
-@click.option("--environment", "wanted_environment", metavar="NAME", help="Only the job of this environment.")
+@of_where
 @_CATALOGUE
 @_JSON
 @of_stores
 @as_failures()
-def show_job(
-    place: Place, job: str, service: str | None, wanted_environment: str | None, catalogue: Path | None, as_json: bool
-) -> None:
+def show_job(place: Place, job: str, where: Where, catalogue: Path | None, as_json: bool) -> None:
     """Show a job with the alerts that fire for it, its trend and its last runs; in each service where it runs.
 
     \b
@@ -102,10 +98,10 @@ def show_job(
     rows = [
         row
         for row in _states(place, catalogue, now, job)
-        if service in (None, row.service) and wanted_environment in (None, row.environment)
+        if where.service in (None, row.service) and where.environment in (None, row.environment)
     ]
     if not rows:
-        _show_runs_alone(place, job, service, wanted_environment, now, as_json)
+        _show_runs_alone(place, job, where, now, as_json)
         return
     firing, runs = place.stores.prometheus.firing(), _runs_of(place, rows, now)
     alerts = [[one for one in firing if about(one, row)] for row in rows]
@@ -124,16 +120,12 @@ def show_job(
             out.print("", _trend(last), "", listed(last[:_LISTED], now), sep="\n", soft_wrap=True)
 
 
-def _show_runs_alone(
-    place: Place, job: str, service: str | None, environment: str | None, now: float, as_json: bool
-) -> None:
+def _show_runs_alone(place: Place, job: str, where: Where, now: float, as_json: bool) -> None:
     """Show the runs of a job whose series have ended; Failure if there are none."""
     history = History(place.stores.logs[0], place.stores.prometheus, place.engine)
-    chosen = Selection(now - 35 * 86400, LATEST, job, service=service, environment=environment)
+    chosen = Selection(now - 35 * 86400, LATEST, job, service=where.service, environment=where.environment)
     runs = history.runs(chosen, _TREND)
     if not runs:
-        where = f" in the service {service!r}" if service is not None else ""
-        where += f" in the environment {environment!r}" if environment is not None else ""
         hint = "list jobs: batchtel jobs list"
         raise Failure(f"no job {job!r} has run{where}, and the catalogue does not have it; {hint}", NOT_THERE)
     if as_json:

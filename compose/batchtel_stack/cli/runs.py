@@ -20,6 +20,7 @@ from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import LATEST, MomentError, between, clock, line, moment, span
 from batchtel_stack.cli import run_tables as tables
 from batchtel_stack.cli.store_options import Place, of_stores
+from batchtel_stack.cli.which import Where, of_where
 from batchtel_stack.failures import as_failures
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -34,6 +35,7 @@ _ENDS: Final = (
     "Exit codes: 0 ok; 1 no such run, or the id means several; 2 wrong input; 3 the store of logs does not answer."
 )
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+
 _JOB: Final = click.option("--job", metavar="NAME", help="Only runs of this job.")
 
 
@@ -52,6 +54,7 @@ def _since(default: str) -> Callable[[_F], _F]:
 
 @click.command("list", epilog="Exit codes: 0 ok; 2 wrong input; 3 the store of logs does not answer.")
 @_JOB
+@of_where
 @click.option(
     "--status",
     type=click.Choice(list(dict.fromkeys((RUNNING, *signals.STATUSES, LOST, OPEN)))),
@@ -75,6 +78,7 @@ def _since(default: str) -> Callable[[_F], _F]:
 def list_runs(
     place: Place,
     job: str | None,
+    where: Where,
     status: str | None,
     since: str,
     until: str | None,
@@ -97,7 +101,8 @@ def list_runs(
     """
     now = time.time()
     with _times():
-        selection = Selection(*between(since, until or "", now), job, run_begins, status)
+        first, last = between(since, until or "", now)
+    selection = Selection(first, last, job, run_begins, status, *where)
     history = _history(place)
     if following:
         _follow(history, selection, as_json)
@@ -118,12 +123,13 @@ def list_runs(
 @click.command(epilog=_ENDS)
 @click.argument("run_id", metavar="RUN")
 @_JOB
-@_since("35d")
+@of_where
+@_since("400d")
 @click.option("--logs", "all_lines", is_flag=True, help="Print all log records, not the last 20.")
 @_JSON
 @of_stores
 @as_failures()
-def show(place: Place, run_id: str, job: str | None, since: str, all_lines: bool, as_json: bool) -> None:
+def show(place: Place, run_id: str, job: str | None, where: Where, since: str, all_lines: bool, as_json: bool) -> None:
     """Show a run: attempts, steps, records, quality, SLA, error with stack trace, log records.
 
     RUN may be the beginning of an id. Where it means several runs, they are listed.
@@ -136,7 +142,7 @@ def show(place: Place, run_id: str, job: str | None, since: str, all_lines: bool
       batchtel runs show 01a22867-8337 --json | jq .steps
     """
     history, now = _history(place), time.time()
-    found = _one(history, run_id, job, since, now, as_json)
+    found = _one(history, run_id, _selection(job, where, since, now), now, as_json)
     run, events = history.whole(found)
     lines = history.lines(found, MOST if all_lines or as_json else _LINES)
     trace_id = run.last.text("trace_id")
@@ -159,11 +165,14 @@ def show(place: Place, run_id: str, job: str | None, since: str, all_lines: bool
 @click.argument("run_id", metavar="RUN")
 @click.argument("other", metavar="[OTHER]", required=False)
 @_JOB
-@_since("35d")
+@of_where
+@_since("400d")
 @_JSON
 @of_stores
 @as_failures()
-def compare(place: Place, run_id: str, other: str | None, job: str | None, since: str, as_json: bool) -> None:
+def compare(
+    place: Place, run_id: str, other: str | None, job: str | None, where: Where, since: str, as_json: bool
+) -> None:
     """Compare a run with another one: what was different this time.
 
     OTHER is the last run of the same job that succeeded before, if it is not given. A star marks what differs:
@@ -175,11 +184,12 @@ def compare(place: Place, run_id: str, other: str | None, job: str | None, since
       batchtel runs compare 01a22867-8337 01a22867-80b3
     """
     history, now = _history(place), time.time()
-    this = _one(history, run_id, job, since, now, as_json)
+    selection = _selection(job, where, since, now)
+    this = _one(history, run_id, selection, now, as_json)
     if other is not None:
-        two = _one(history, other, job, since, now, as_json)
+        two = _one(history, other, selection, now, as_json)
     else:
-        two = _last_success(history, this, moment(since, now))
+        two = _last_success(history, this, selection.since)
     (whole, _), (second, _) = (history.whole(run) for run in (this, two))
     if as_json:
         click.echo(tables.plain(comparison.document(whole, second)))
@@ -197,12 +207,10 @@ def _history(place: Place) -> History:
     return History(place.stores.logs[0], place.stores.prometheus, place.engine)
 
 
-def _one(history: History, run_id: str, job: str | None, since: str, now: float, as_json: bool) -> Run:
-    with _times():
-        selection = Selection(moment(since, now), LATEST, job)
+def _one(history: History, run_id: str, selection: Selection, now: float, as_json: bool) -> Run:
     found = history.candidates(selection, run_id)
     if not found:
-        hint = "look further back with --since 90d, or list runs: batchtel runs list"
+        hint = "list runs: batchtel runs list"
         raise Failure(
             f"{history.logs.product} has no run {run_id!r} since {clock(selection.since, now)}; {hint}", NOT_THERE
         )
@@ -212,10 +220,17 @@ def _one(history: History, run_id: str, job: str | None, since: str, now: float,
         else:
             tables.console().print(tables.candidates(found, now))
         raise Failure(
-            f"{run_id!r} means {len(found)} runs, of which the newest are listed; write more of the id, or --job NAME",
+            f"{run_id!r} means {len(found)} runs, of which the newest are listed; write more of the id, or add "
+            "--job, --service or --deployment-environment",
             NOT_THERE,
         )
     return found[0]
+
+
+def _selection(job: str | None, where: Where, since: str, now: float) -> Selection:
+    with _times():
+        first = moment(since, now)
+    return Selection(first, LATEST, job, service=where.service, environment=where.environment)
 
 
 def _last_success(history: History, run: Run, since: float) -> Run:

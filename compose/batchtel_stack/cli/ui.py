@@ -84,7 +84,13 @@ def ui(place: Place, host: str, port: int, catalogue: Path | None) -> None:
         if not is_loopback(host):
             click.echo("warning: token and pages are not encrypted here; put a proxy with TLS before it", err=True)
         server = uvicorn.Server(
-            uvicorn.Config(app(sources, token), log_level="warning", access_log=False, server_header=False)
+            uvicorn.Config(
+                app(sources, token),
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
         )
         try:
             server.run(sockets=[listening])

@@ -139,7 +139,8 @@ class _Found:
         def ask(query: str) -> Mapping[Who, float]:
             return {who(row.labels): row.value for row in prometheus.query(query)}
 
-        self._ask, self._engine = ask, engine
+        self._ask, self._engine, self._labels = ask, engine, labels
+        self._seen_before: dict[float, Mapping[Who, float]] = {}
         self.latest: dict[Who, tuple[str, float]] = {}
         for row in prometheus.query(queries.current_state("job", labels, engine=engine)):
             state, entered = row.labels.get("state", ""), row.value
@@ -157,9 +158,11 @@ class _Found:
         """Return whether a job has not succeeded for `limit` seconds, though it was there before."""
         if (success := self.succeeded.get(who)) is not None:
             return now - success > limit
-        return who in self._ask(
-            queries.first_seen_before(f"{round(limit)}s", {"job_name": who[2]}, engine=self._engine)
-        )
+        # Many jobs have the same schedule: one query for each limit.
+        if limit not in self._seen_before:
+            query = queries.first_seen_before(f"{round(limit)}s", self._labels, engine=self._engine)
+            self._seen_before[limit] = self._ask(query)
+        return who in self._seen_before[limit]
 
 
 def _widest(query: str) -> str:

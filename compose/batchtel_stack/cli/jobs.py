@@ -103,7 +103,7 @@ def show_job(place: Place, job: str, where: Where, catalogue: Path | None, as_js
     if not rows:
         _show_runs_alone(place, job, where, now, as_json)
         return
-    firing, runs = place.stores.prometheus.firing(), _runs_of(place, rows, now)
+    firing, runs = _firing(place), _runs_of(place, rows, now)
     alerts = [[one for one in firing if about(one, row)] for row in rows]
     if as_json:
         content = {
@@ -127,12 +127,20 @@ def _show_runs_alone(place: Place, job: str, where: Where, now: float, as_json: 
     runs = history.runs(chosen, _TREND)
     if not runs:
         hint = "list jobs: batchtel jobs list"
-        raise Failure(f"no job {job!r} has run{where}, and the catalogue does not have it; {hint}", NOT_THERE)
+        raise Failure(f"no job {job!r} has run{where}; {hint}", NOT_THERE)
     if as_json:
         click.echo(plain({"states": [], "alerts": [], "runs": [run.document() for run in runs]}))
         return
     click.echo(f"no metrics of {line(job)} are in Prometheus; its runs:", err=True)
     console().print(_trend(runs), "", listed(runs[:_LISTED], now), sep="\n", soft_wrap=True)
+
+
+def _firing(place: Place) -> list[Firing]:
+    try:
+        return place.stores.prometheus.firing()
+    except StoreError as error:
+        click.echo(f"warning: its alerts are not shown: {error}", err=True)
+        return []
 
 
 def _runs_of(place: Place, rows: Sequence[JobState], now: float) -> list[list[Run]]:

@@ -85,7 +85,7 @@ def shown(
     run: Run, lines_of_run: Sequence[Record], now: float, head: str, spans: str | None
 ) -> Iterator[Text | Table | Listing]:
     """Yield everything that is recorded of a run, with these log records under a heading, and where its spans are."""
-    one, last = run.identity, run.last
+    one = run.identity
     yield Text(line(f"run {one.run_id} of {one.job}"), style="bold")
     facts = Listing("", "")
     for name, text in _facts(run, now):
@@ -97,9 +97,8 @@ def shown(
         yield _attempts(run.attempts, now)
     if run.steps:
         yield _steps(run.steps, now)
-    for trace in dict.fromkeys(step.text("exception.stacktrace") for step in (last, *run.steps)):
-        if trace and last.status != "success":
-            yield Text("\n".join(["error", *(f"  {one}" for one in lines(trace))]))
+    for what, trace in run.errors():
+        yield Text("\n".join([f"error of {line(what)}", *(f"  {one}" for one in lines(trace))]))
     if lines_of_run:
         yield Text("\n".join([head, *(f"  {_logged(record, now)}" for record in lines_of_run)]))
 

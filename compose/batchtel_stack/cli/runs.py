@@ -16,7 +16,7 @@ from batchtel_dashboards.history import comparison
 from batchtel_dashboards.history.follow import Line, follow
 from batchtel_dashboards.history.reader import MOST, History
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING, Run
-from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.selection import Selection, default_since
 from batchtel_dashboards.history.text import LATEST, MomentError, between, clock, line, moment, span
 from batchtel_stack.cli import run_tables as tables
 from batchtel_stack.cli.store_options import Place, of_stores
@@ -60,7 +60,12 @@ def _since(default: str) -> Callable[[_F], _F]:
     type=click.Choice(list(dict.fromkeys((RUNNING, *signals.STATUSES, LOST, OPEN)))),
     help="Only runs with this status of the last attempt.",
 )
-@_since("24h")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Runs that started since then: 90m, 2h, 7d, or a time such as 2026-11-29T02:00.  [default: 24h; 35d for "
+    "running and open ones]",
+)
 @click.option("--until", metavar="TIME", help="Runs that started until then; now if not given.")
 @click.option("--run-id", "run_begins", metavar="ID", help="Only runs whose id is this, or begins so.")
 @click.option(
@@ -80,7 +85,7 @@ def list_runs(
     job: str | None,
     where: Where,
     status: str | None,
-    since: str,
+    since: str | None,
     until: str | None,
     run_begins: str | None,
     limit: int,
@@ -101,7 +106,7 @@ def list_runs(
     """
     now = time.time()
     with _times():
-        first, last = between(since, until or "", now)
+        first, last = between(since or default_since(status), until or "", now)
     selection = Selection(first, last, job, run_begins, status, *where)
     history = _history(place)
     if following:

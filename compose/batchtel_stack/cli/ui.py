@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -92,10 +93,11 @@ def ui(place: Place, host: str, port: int, catalogue: Path | None) -> None:
                 timeout_graceful_shutdown=2,
             )
         )
-        try:
+        # Its end is uvicorn's answer to Ctrl-C.
+        with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
-        except KeyboardInterrupt:
-            return
+        # Threads that wait for a store that hangs must not keep the process.
+        os._exit(0)
 
 
 def _require_token(host: str, token: str | None) -> None:

@@ -10,7 +10,6 @@ from typing import Final
 
 from batchtel_dashboards.history.run import (
     EVENTS,
-    FINISHED,
     OPEN,
     STARTED,
     STEP_FINISHED,
@@ -19,6 +18,7 @@ from batchtel_dashboards.history.run import (
     Run,
     Step,
 )
+from batchtel_dashboards.history.text import LATEST
 from batchtel_dashboards.stores import Record
 
 IDENTITY: Final = (
@@ -52,9 +52,10 @@ def _run(identity: Identity, records: list[Record]) -> Run | None:
         number, event = _number(record), record.fields["event_name"]
         if event == STARTED:
             starts[number] = min(record, starts.get(number, record), key=lambda one: one.time)
-        elif event == STEP_FINISHED:
+        elif event == STEP_FINISHED or "batch.step.name" in record.fields:
+            # An attempt of a step that failed, too: another one of it follows.
             steps.append(_step(record))
-        elif event == FINISHED or "batch.step.name" not in record.fields:
+        else:
             ends[number] = max(record, ends.get(number, record), key=lambda one: one.time)
     numbers = sorted(starts.keys() | ends.keys())
     if not numbers:
@@ -89,7 +90,7 @@ def _duration(end: Record) -> float:
         seconds = float(end.fields["batch.duration"])
     except (KeyError, ValueError):
         return 0.0
-    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
+    return min(max(seconds, 0.0), LATEST) if math.isfinite(seconds) else 0.0
 
 
 def _number(record: Record) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from batchtel_dashboards.history import assembly
@@ -58,5 +59,6 @@ def _looked(history: History, selection: Selection) -> Iterator[tuple[tuple[obje
         for record in history.logs.newest(selection.wanted(event), now - _LATE, now + _LATE, _MOST, only):
             (run,) = assembly.runs([record])
             what = "started" if event == STARTED else run.status
-            if selection.status in (None, what):
+            whenever = replace(selection, since=float("-inf"), until=float("inf"), status=None)
+            if selection.status in (None, what) and whenever.matches(run):
                 yield (event, run.identity, run.last.attempt), Line(record.time / 1e9, what, run)

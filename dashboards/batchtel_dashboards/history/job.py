@@ -25,7 +25,10 @@ NEVER: Final = "never"
 FAILED: Final = ("failure", "timeout", "lost", "dead_letter")
 """States of a job whose last run has not done what it is for."""
 
-_BY: Final = ("job", "deployment_environment_name", "job_name")
+LIVE_STATES: Final = ("running", "retrying")
+"""States of a job one of whose runs is live."""
+
+_BY: Final = tuple(queries.WHO["job"])
 
 Who = tuple[str, str, str]
 """Service, environment and name of a job, as in _BY."""
@@ -42,7 +45,7 @@ class JobState:
         state: the state that it entered last, or NEVER.
         since: when that was, Unix time in seconds; None if never.
         last_success: Unix time in seconds; None if there is none as far as metrics reach.
-        running: how many of its runs are live.
+        running: how many of its runs are live; 1 at least in LIVE_STATES.
         runs: how many ended within WINDOW.
         success_rate: share of them that succeeded; None if none ended.
         median: seconds that half of them did not exceed; None if none ended.
@@ -118,7 +121,7 @@ def states(
     """
     labels = {"job_name": bounded(name)} if name is not None else {}
     found = _Found(prometheus, engine, labels)
-    entries = {bounded(key): key for key in catalogue if name is None or key == name}
+    entries = {bounded(key): key for key in catalogue if name in (None, key, bounded(key))}
     limits = {job.name: job.gap + grace(job) for job in expected_jobs(catalogue) if job.gap is not None}
     rows = []
     for who, (state, since) in found.latest.items():
@@ -186,7 +189,8 @@ def _state(
         state=state,
         since=since,
         last_success=success,
-        running=round(found.live.get(who, 0.0)),
+        # A DAG has no heartbeats: its state is all that is there.
+        running=max(round(found.live.get(who, 0.0)), int(state in LIVE_STATES)),
         runs=round(found.ended.get(who, 0.0)),
         success_rate=found.share.get(who),
         # No run has ended within the window: Prometheus returns NaN.

@@ -41,8 +41,10 @@ def judged(runs: Iterable[Run], alive: Live, now: float | None = None) -> list[R
         if run.status == OPEN:
             who = (run.identity.label, run.identity.environment, run.identity.job_label)
             counted = alive.get(who, float("inf"))
-            runs_still = now - run.last.started < rules.LIVE or seen[who] < counted
-            seen[who] += 1
+            # The heartbeats of a young run do not count yet, so it uses none of those that do.
+            young = abs(now - run.last.started) < rules.LIVE
+            runs_still = young or seen[who] < counted
+            seen[who] += not young
             run = _with_status(run, RUNNING if runs_still else LOST)
         judged_runs.append(run)
     return sorted(judged_runs, key=lambda one: one.started, reverse=True)

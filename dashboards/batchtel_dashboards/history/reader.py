@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Final
 
 from batchtel_dashboards.engines import EXACT, Engine
 from batchtel_dashboards.history import assembly
 from batchtel_dashboards.history.liveness import Live, judged, live
-from batchtel_dashboards.history.run import ATTEMPT_FAILED, EVENTS, FINISHED, LOST, OPEN, RUNNING, STARTED, Run
+from batchtel_dashboards.history.run import (
+    ATTEMPT_FAILED,
+    EVENTS,
+    FINISHED,
+    LOST,
+    OPEN,
+    RUNNING,
+    STARTED,
+    Identity,
+    Run,
+)
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import LATEST
 from batchtel_dashboards.stores import Logs, Prometheus, Record, Wanted
@@ -42,7 +53,8 @@ class History:
         """Return the newest runs of a selection, newest first, at most `limit`.
 
         Raises:
-            StoreError: The store of logs does not answer, or running or lost ones are wanted and Prometheus does not.
+            StoreError: The store of logs does not answer, or has more events than are read at once; or running or lost
+                ones are wanted, and Prometheus does not answer.
         """
         alive = self.live()
         if alive is None and selection.status in (RUNNING, LOST):
@@ -53,13 +65,23 @@ class History:
             events, horizon = self._events(selection, size)
             found = assembly.runs(events)
             if alive is not None:
-                found = judged(found, alive)
+                # Of one id, or of the past, others of the job are missing that heartbeats count.
+                part = selection.run_begins is not None or selection.until < time.time()
+                found = self._judged(found, alive) if part else judged(found, alive)
             matching = [run for run in found if selection.matches(run)]
             # A run that started later than the horizon is complete: its end cannot be older than its start.
             complete = [run for run in matching if run.started >= horizon]
-            if len(complete) >= limit or horizon <= selection.since or size == MOST:
+            if len(complete) >= limit or horizon <= selection.since:
                 return (complete if len(complete) >= limit else matching)[:limit]
+            if size == MOST:
+                raise StoreError(
+                    f"{self.logs.product} has more than {MOST:,} events in this time; choose a shorter time, or one job"
+                )
             size *= 8
+
+    def once(self) -> History:
+        """Return the same runs, for which Prometheus is queried now and not again."""
+        return _Once(self.logs, self.prometheus, self.engine, self.live())
 
     def live(self) -> Live | None:
         """Return how many runs of each job are live; None if Prometheus does not answer."""
@@ -100,11 +122,10 @@ class History:
         """
         # In the order of their times: steps may have started in the same millisecond.
         events = sorted((row for event in EVENTS for row in self._newest(run, MOST, event)), key=lambda row: row.time)
-        found, alive = assembly.runs(events), self.live()
+        found = assembly.runs(events)
         if not found:
             raise StoreError(f"{self.logs.product} has neither a start nor an end of this run")
-        whole = (judged(found, alive) if alive is not None else found)[0]
-        return whole, events
+        return self._judged(found, self.live())[0], events
 
     def lines(self, run: Run, limit: int, text: str | None = None, severity: str | None = None) -> list[Record]:
         """Return the newest log records of a run but those of whole(), at most `limit`, oldest first.
@@ -125,18 +146,21 @@ class History:
     def _newest(
         self, run: Run, limit: int, event: str | None, text: str | None = None, severity: str | None = None
     ) -> list[Record]:
-        one, until = run.identity, run.last.end or run.last.started + 366 * 86400.0
+        one, until = run.identity, min(run.last.end or LATEST, time.time())
         but = EVENTS if event is None else ()
         wanted = Wanted(one.service, event, one.job, one.run_id, text=text, severity=severity, but=but)
         found = self.logs.newest(wanted, run.started - MARGIN, until + MARGIN, limit)
-        return [row for row in found if row.fields.get("deployment.environment.name", "") == one.environment]
+        # A namespace is none of the streams that are selected by.
+        return [row for row in found if Identity.of(row.fields) == one]
 
     def _events(self, selection: Selection, size: int) -> tuple[list[Record], float]:
         """Return the newest events of a selection, and the Unix time since when none of them is missing."""
-        events, horizon = [], selection.since
+        events, horizon, now = [], selection.since, time.time()
         for event in (STARTED, FINISHED, ATTEMPT_FAILED):
             only = assembly.IDENTITY if event == STARTED else (*assembly.IDENTITY, *assembly.RESULT)
-            rows = self.logs.newest(selection.wanted(event), selection.since, LATEST, size, only)
+            # Runs of a selection have ended at any time since.
+            until = min(selection.until, now) if event == STARTED else now
+            rows = self.logs.newest(selection.wanted(event), selection.since, until + MARGIN, size, only)
             events += rows
             if len(rows) == size:
                 horizon = max(horizon, rows[-1].time / 1e9)
@@ -147,6 +171,26 @@ class History:
         for event in (STARTED, FINISHED, ATTEMPT_FAILED):
             one = selection.wanted(event)
             one = replace(one, run_id=run_id) if exact else replace(one, run_begins=run_id)
-            events += self.logs.newest(one, selection.since, LATEST, FIRST, only)
-        found, alive = assembly.runs(events), self.live()
-        return judged(found, alive) if alive is not None else found
+            # Not until 2100: Loki splits the time of a query into hours.
+            events += self.logs.newest(one, selection.since, time.time() + MARGIN, FIRST, only)
+        return self._judged(assembly.runs(events), self.live())
+
+    def _judged(self, found: list[Run], alive: Live | None) -> list[Run]:
+        """Return runs, of which each open one is judged among all that its job started since."""
+        opened = [run for run in found if run.status == OPEN]
+        if alive is None or not opened:
+            return found
+        since = min(run.started for run in opened) - 1
+        others: list[Run] = []
+        for job in {run.identity.job for run in opened}:
+            others += assembly.runs(self._events(Selection(since, LATEST, job), MOST)[0])
+        known = {run.identity: run for run in judged(others, alive)}
+        return [replace(run, attempts=known.get(run.identity, run).attempts) if run in opened else run for run in found]
+
+
+@dataclass(frozen=True)
+class _Once(History):
+    known: Live | None = None
+
+    def live(self) -> Live | None:
+        return self.known

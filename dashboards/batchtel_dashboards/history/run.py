@@ -87,7 +87,7 @@ class Outcome:
         text = self.fields.get(key, "")
         try:
             content = json.loads(text) if text else []
-        except ValueError:
+        except (ValueError, RecursionError):
             content = text
         return [str(one) for one in content] if isinstance(content, list) else [str(content)]
 
@@ -150,6 +150,18 @@ class Run:
         if len(self.attempts) == 1 or self.last.end is None:
             return self.last.duration
         return max(attempt.end or 0.0 for attempt in self.attempts) - self.started
+
+    def errors(self) -> list[tuple[str, str]]:
+        """Return what failed and its stack trace, of all attempts and steps; each trace once."""
+        found: dict[str, str] = {}
+        for attempt in self.attempts:
+            found.setdefault(attempt.text("exception.stacktrace"), f"attempt {attempt.attempt}")
+        for step in self.steps:
+            tried = step.text("batch.step.attempt")
+            found.setdefault(
+                step.text("exception.stacktrace"), f"step {step.name}{f', attempt {tried}' if tried else ''}"
+            )
+        return [(what, trace) for trace, what in found.items() if trace]
 
     def document(self) -> dict[str, Any]:
         """Return it as one JSON object; what was not recorded is null."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from batchtel.schema.limits import HASH_LENGTH, NAME_LIMIT
-from batchtel_dashboards.history.run import Run
+from batchtel_dashboards.history.run import OPEN, RUNNING, Run
 from batchtel_dashboards.stores import Wanted
 
 
@@ -48,6 +48,11 @@ class Selection:
             and (self.service is None or one.label == self.service)
             and (self.environment is None or one.environment == self.environment)
         )
+
+
+def default_since(status: str | None) -> str:
+    """Return since when runs are listed if no time is given: one that runs may have started long ago."""
+    return "35d" if status in (RUNNING, OPEN) else "24h"
 
 
 def _beginning(name: str) -> str | None:

@@ -13,6 +13,10 @@ LATEST: Final = 4102444800.0
 """2100-01-01 in Unix time: stores answer no query of later times."""
 
 
+_LAST: Final = 253_370_764_800.0
+"""9999-01-01: what Python's calendar ends with."""
+
+
 class MomentError(ValueError):
     """A text is neither a duration nor a time."""
 
@@ -54,8 +58,11 @@ def between(since: str, until: str, now: float) -> tuple[float, float]:
 def clock(seconds: float, now: float) -> str:
     """Return a Unix time on this machine's clock: the time of day, with the date unless it is today's.
 
-    It has the offset where that is not today's: an hour that a clock change repeats is there twice.
+    It is - for what no calendar has. It has the offset where that is not today's: an hour that a clock change repeats
+    is there twice.
     """
+    if not 0 <= seconds < _LAST:
+        return "-"
     at, today = (datetime.fromtimestamp(one).astimezone() for one in (seconds, now))
     text = at.strftime("%H:%M:%S" if at.date() == today.date() else "%Y-%m-%d %H:%M:%S")
     return text if at.utcoffset() == today.utcoffset() else f"{text} {at:%z}"

@@ -48,6 +48,7 @@ class Client:
         self._silent_until = 0.0
         self._pool = urllib3.PoolManager(
             timeout=TIMEOUT,
+            maxsize=8,
             retries=False,
             headers=dict(access.headers),
             ca_certs=access.ca,

@@ -85,6 +85,13 @@ class Traces(Protocol):
             StoreError: It does not answer, or it has more than it returns at once.
         """
 
+    def check(self) -> None:
+        """Do nothing if it answers.
+
+        Raises:
+            StoreError: It does not, or another program does.
+        """
+
     def address(self, trace_id: str) -> str:
         """Return the address of a trace in its query API, without credentials."""
 

@@ -35,13 +35,17 @@ class Jaeger(Client):
         self.require_whole(f"{wanted.service} {tags}", len(traces), LIMIT)
         return [trace["traceID"].zfill(32) for trace in traces if _has_ours(trace)]
 
+    def check(self) -> None:
+        """Do nothing if it answers with its services."""
+        self.found("/api/services", {}, "data")
+
     def address(self, trace_id: str) -> str:
         """Return the address of a trace, without credentials."""
-        return f"{self.shown}/api/v3/traces/{quote(trace_id)}"
+        return f"{self.shown}/api/v3/traces/{quote(trace_id, safe='')}"
 
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of one trace by start; none if Jaeger does not have it."""
-        path = f"/api/v3/traces/{quote(trace_id)}"
+        path = f"/api/v3/traces/{quote(trace_id, safe='')}"
         # Raw: otherwise Jaeger corrects the times of spans by an estimated clock skew.
         content = self.document(path, {"raw_traces": "true"})
         if content is None:

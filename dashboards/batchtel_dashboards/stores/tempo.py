@@ -32,13 +32,18 @@ class Tempo(Client):
         # The answer of a search omits leading zeros.
         return [trace["traceID"].zfill(32) for trace in traces]
 
+    def check(self) -> None:
+        """Do nothing if it answers its echo (https://grafana.com/docs/tempo/latest/api_docs/#query-echo-endpoint)."""
+        if self.get("/api/echo", {}) != b"echo":
+            raise self.another("something else", "/api/echo")
+
     def address(self, trace_id: str) -> str:
         """Return the address of a trace, without credentials."""
-        return f"{self.shown}/api/traces/{quote(trace_id)}"
+        return f"{self.shown}/api/traces/{quote(trace_id, safe='')}"
 
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of one trace by start; none if Tempo does not have it."""
-        path = f"/api/traces/{quote(trace_id)}"
+        path = f"/api/traces/{quote(trace_id, safe='')}"
         content = self.document(path, {})
         if content is None:
             return []

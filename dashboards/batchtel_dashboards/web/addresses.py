@@ -14,9 +14,9 @@ class Addresses:
         """Return the address of all jobs, or of those that filters select."""
         return _address("/", filters)
 
-    def job(self, name: str, service: str = "", environment: str = "") -> str:
-        """Return the address of a job; the service is as metrics have it."""
-        return _address("/job", {"name": name, "service": service, "environment": environment})
+    def job(self, name: str, service: str | None = None, environment: str | None = None) -> str:
+        """Return the address of a job, in one service, as metrics have it, and environment; "" is none, None any."""
+        return _address("/job", {"name": name}) + _exactly(service, environment)
 
     def runs(self, **filters: object) -> str:
         """Return the address of the list of runs that filters select."""
@@ -24,8 +24,7 @@ class Addresses:
 
     def run(self, one: Identity, **more: object) -> str:
         """Return the address of a run."""
-        where = {"job": one.job, "service": one.label, "environment": one.environment}
-        return _address("/run", {"id": one.run_id, **where, **more})
+        return _address("/run", {"id": one.run_id, "job": one.job, **more}) + _exactly(one.label, one.environment)
 
     def pipeline(self) -> str:
         """Return the address of the page about collectors and stores."""
@@ -34,6 +33,12 @@ class Addresses:
     def style(self) -> str:
         """Return the address of the style sheet."""
         return "/static/style.css"
+
+
+def _exactly(service: str | None, environment: str | None) -> str:
+    """Return parameters that are there without a value, too: a job without an environment is one of its own."""
+    given = {key: text for key, text in (("service", service), ("environment", environment)) if text is not None}
+    return f"&{urlencode(given, errors='replace')}" if given else ""
 
 
 def _address(path: str, query: dict[str, object]) -> str:

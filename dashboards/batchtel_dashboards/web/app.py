@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import LATEST
@@ -31,7 +31,7 @@ from batchtel_dashboards.web.sources import Sources, part
 _TO: Final = Addresses()
 
 
-def app(sources: Sources, token: str | None = None) -> Starlette:
+def app(sources: Sources, token: str | None = None) -> ASGIApp:
     """Return the server; it answers GET and HEAD only.
 
     Args:
@@ -39,7 +39,7 @@ def app(sources: Sources, token: str | None = None) -> Starlette:
         token: what each request needs; None for loopback.
     """
     pages = _Pages(sources)
-    return Starlette(
+    server = Starlette(
         routes=[
             Route("/", pages.fleet),
             Route("/job", pages.job),
@@ -50,9 +50,10 @@ def app(sources: Sources, token: str | None = None) -> Starlette:
             Route("/healthz", _healthy),
             Mount("/static", StaticFiles(directory=rendering.FOLDER / "static")),
         ],
-        middleware=[Middleware(Guard, token=token)],
         exception_handlers={HTTPException: _problem, Exception: _failed},
     )
+    # Around all of it: the page about an error has the headers, too.
+    return Guard(server, token)
 
 
 class _Pages:
@@ -76,8 +77,8 @@ class _Pages:
     def job(self, request: Request) -> Response:
         query = request.query_params
         name = query.get("name", "")
-        page = job(self._sources, name, query.get("service", ""), query.get("environment", ""), time.time())
-        missing = page.state is None and not page.states.content
+        page = job(self._sources, name, query.get("service"), query.get("environment"), time.time())
+        missing = page.state is None and not page.states.content and not page.has_runs
         return _answer("job", name, page, found=not page.states.problem, missing=missing)
 
     def runs(self, request: Request) -> Response:
@@ -88,9 +89,15 @@ class _Pages:
 
     def run(self, request: Request) -> Response:
         query = request.query_params
-        names = ("job", "service", "environment", "text", "severity")
-        given = {name: query.get(name, "") for name in names}
-        wanted = Wanted(query.get("id", ""), page=_page(query), **given)
+        wanted = Wanted(
+            query.get("id", ""),
+            query.get("job", ""),
+            query.get("service"),
+            query.get("environment"),
+            query.get("text", ""),
+            query.get("severity", ""),
+            _page(query),
+        )
         page = run(self._sources, wanted, time.time())
         missing = page.candidates.content == []
         return _answer("run", f"Run {wanted.run_id}", page, found=page.candidates.content is not None, missing=missing)
@@ -102,10 +109,12 @@ class _Pages:
         text, now = request.query_params.get("q", "").strip(), time.time()
         if not text:
             return RedirectResponse(_TO.fleet(), 303)
-        found = part(lambda: self._sources.history.candidates(Selection(now - SINCE, LATEST), text)).content or []
-        if len(found) == 1:
-            return RedirectResponse(_TO.run(found[0].identity), 303)
-        return RedirectResponse(_TO.runs(run=text, since="400d") if found else _TO.fleet(q=text), 303)
+        found = part(lambda: self._sources.history.candidates(Selection(now - SINCE, LATEST), text))
+        if found.content and len(found.content) == 1:
+            return RedirectResponse(_TO.run(found.content[0].identity), 303)
+        # The page of runs names the problem, too.
+        several = found.content or found.problem
+        return RedirectResponse(_TO.runs(run=text, since="400d") if several else _TO.fleet(q=text), 303)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from batchtel_dashboards.history.job import FAILED, JobState, Who, about
+from batchtel_dashboards.history.job import FAILED, NEVER, JobState, Who, about
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
@@ -53,7 +53,7 @@ class Filters:
         """Return whether a job is one of them."""
         failed = row.state in FAILED
         wanted = {
-            "attention": failed or row.overdue,
+            "attention": _needs_attention(row),
             "running": row.running > 0,
             "overdue": row.overdue,
             "failed": failed,
@@ -78,8 +78,8 @@ class Row:
 
     @property
     def severity(self) -> str:
-        """The most serious severity of its alerts; critical is before warning."""
-        return min((one.labels.get("severity", "") for one in self.alerts), default="")
+        """The most serious severity of its alerts, which come first."""
+        return self.alerts[0].labels.get("severity", "") if self.alerts else ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Fleet:
         jobs: all jobs, without filters; a problem where Prometheus does not answer.
         entries: the problem of the job catalogue, if it has one.
         matching: how many jobs match the filters.
-        runs: the problem of the store of logs, if it has one.
+        runs: the last runs of each job.
         numbers: name -> number of the last 24 hours or hour, without those that have no value.
         errors: class of error, how many runs of 24 hours, and of which jobs, the most frequent first.
         violations: job and rule, and how many runs of 24 hours violated it.
@@ -115,9 +115,18 @@ class Fleet:
     shown = SHOWN
 
     @property
+    def chosen(self) -> list[JobState]:
+        """The jobs of the chosen service and environment."""
+        return [
+            job
+            for job in self.jobs.content or ()
+            if self.filters.service in ("", job.service) and self.filters.environment in ("", job.environment)
+        ]
+
+    @property
     def attention(self) -> int:
-        """How many jobs failed or are overdue."""
-        return sum(job.overdue or job.state in FAILED for job in self.jobs.content or ())
+        """How many of them failed, are overdue, or have never run as they should."""
+        return sum(map(_needs_attention, self.chosen))
 
     @property
     def refreshes(self) -> bool:
@@ -142,25 +151,33 @@ class Fleet:
 
 def fleet(sources: Sources, filters: Filters, now: float) -> Fleet:
     """Return the page of all jobs at a time, Unix time in seconds."""
-    prometheus, engine = sources.prometheus, sources.engine
+    prometheus, engine, history = sources.prometheus, sources.engine, sources.history.once()
+    # Of the chosen service and environment is all of the page, of the other filters its list of jobs.
+    chosen = {"job": filters.service, "deployment_environment_name": filters.environment}
+    labels = {key: text for key, text in chosen.items() if text}
     found = parts(
         states=lambda: sources.states(now),
-        numbers=lambda: last_day.numbers(prometheus, engine),
-        errors=lambda: last_day.errors(prometheus, engine),
-        violations=lambda: last_day.violations(prometheus, engine),
-        alerts=lambda: sorted(prometheus.firing(), key=lambda one: (one.labels.get("severity", ""), one.alert)),
-        runs=lambda: _recent(sources.history.runs(Selection(now - SINCE, LATEST), _SHARED)),
+        numbers=lambda: last_day.numbers(prometheus, engine, labels),
+        errors=lambda: last_day.errors(prometheus, engine, labels),
+        violations=lambda: last_day.violations(prometheus, engine, labels=labels),
+        alerts=lambda: [one for one in sources.alerts() if labels.items() <= one.labels.items()],
+        runs=lambda: _recent(history.runs(Selection(now - SINCE, LATEST), _SHARED)),
     )
     found["jobs"], found["entries"] = found.pop("states").content or (NOTHING, NOTHING)
     matching = [job for job in found["jobs"].content or () if filters.match(job)]
     shown = matching[(filters.page - 1) * PAGE : filters.page * PAGE]
     return Fleet(
         filters=filters,
-        rows=_rows(shown, found, sources.history, now),
+        rows=_rows(shown, found, history, now),
         matching=len(matching),
         now=now,
         **found,
     )
+
+
+def _needs_attention(job: JobState) -> bool:
+    never = job.state == NEVER and job.next_due is not None
+    return job.overdue or job.state in FAILED or never
 
 
 def _rows(shown: Sequence[JobState], found: Mapping[str, Part[Any]], history: History, now: float) -> list[Row]:
@@ -201,4 +218,7 @@ def _of_rare_jobs(
 
 def of_job(job: JobState, now: float) -> Selection:
     """Return the runs of a job as far back as lists go."""
+    if job.since is None:
+        # One of the catalogue that has no series: it may have runs all the same.
+        return Selection(now - SINCE, LATEST, job.name)
     return Selection(now - SINCE, LATEST, job.name, service=job.service, environment=job.environment)

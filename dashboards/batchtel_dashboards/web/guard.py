@@ -28,7 +28,7 @@ HEADERS: Final = {
 
 
 class Guard:
-    """Refuses whoever may not read, and adds the headers for browsers to every answer.
+    """Refuses whoever may not read, and adds the headers for browsers to every answer, also that about an error.
 
     With a token each request needs it, as the password of HTTP Basic, which a browser asks for, or as a bearer token.
     Without one, which is for loopback, a request needs a host name of loopback: otherwise a page of the internet whose

@@ -89,16 +89,18 @@ class Job:
         return self.runs is not NOTHING
 
 
-def job(sources: Sources, name: str, service: str, environment: str, now: float) -> Job:
+def job(sources: Sources, name: str, service: str | None, environment: str | None, now: float) -> Job:
     """Return the page of a job; without service and environment it may be in several of them, which are listed."""
     found, entries = sources.states(now, name)
     matching = [
-        one for one in found.content or () if service in ("", one.service) and environment in ("", one.environment)
+        one
+        for one in found.content or ()
+        if service in (None, "", one.service) and environment in (None, one.environment)
     ]
     entry = Part(_entry(entries.content or {}, name), entries.problem)
-    if not found.content:
+    if not matching:
         # The runs are in another store, so they are there without Prometheus, and longer than its series.
-        wanted = Selection(now - SINCE, LATEST, name, service=service or None, environment=environment or None)
+        wanted = Selection(now - SINCE, LATEST, name, service=service or None, environment=environment)
         runs = part(lambda: sources.history.runs(wanted, RUNS))
         if found.content is None or runs.content or runs.problem:
             return Job(name, found, None, entry, runs, _charts(runs), NOTHING, NOTHING, NOTHING, NOTHING, now)
@@ -112,7 +114,7 @@ def job(sources: Sources, name: str, service: str, environment: str, now: float)
         steps=lambda: _steps(sources, labels),
         violations=lambda: _violations(sources, labels),
         retries=lambda: round(sources.prometheus.value(_added("batch.job.retries", sources, labels))),
-        alerts=lambda: [one for one in sources.prometheus.firing() if about(one, state)],
+        alerts=lambda: [one for one in sources.alerts() if about(one, state)],
     )
     return Job(name, Part(matching), state, entry, charts=_charts(read["runs"]), now=now, **read)
 

@@ -11,21 +11,25 @@ from batchtel_dashboards.history.job import FAILED, Who, who
 from batchtel_dashboards.stores import Prometheus
 
 
-def numbers(prometheus: Prometheus, engine: Engine) -> Mapping[str, float]:
+def numbers(
+    prometheus: Prometheus, engine: Engine, labels: Mapping[str, str] = queries.NO_LABELS
+) -> Mapping[str, float]:
     """Return numbers by their names; durations in seconds. One that has no value is left out.
+
+    They are of the jobs whose series have these labels.
 
     Raises:
         StoreError: Prometheus does not answer.
     """
-    failed = {"status": queries.FAILED}
-    ended = queries.added("batch.job.completions", "24h", by=("status",), engine=engine)
+    failed = {**labels, "status": queries.FAILED}
+    ended = queries.added("batch.job.completions", "24h", by=("status",), labels=labels, engine=engine)
     by_status = {row.labels.get("status", ""): row.value for row in prometheus.query(ended)}
     found = {"runs ended": sum(by_status.values()), "runs failed": sum(by_status.get(one, 0.0) for one in FAILED)}
-    of_jobs = queries.added("batch.job.completions", "24h", by=queries.WHO["job"], engine=engine)
+    of_jobs = queries.added("batch.job.completions", "24h", by=queries.WHO["job"], labels=labels, engine=engine)
     asked = {
         "jobs": f"count({of_jobs} > 0)",
-        "mean run": panel_queries.mean("batch.job.duration", "24h", engine=engine),
-        "mean step": panel_queries.mean("batch.step.duration", "24h", engine=engine),
+        "mean run": panel_queries.mean("batch.job.duration", "24h", labels=labels, engine=engine),
+        "mean step": panel_queries.mean("batch.step.duration", "24h", labels=labels, engine=engine),
         "runs failed in 1 h": queries.added("batch.job.completions", "1h", labels=failed, engine=engine),
         "steps failed in 1 h": queries.added("batch.step.completions", "1h", labels=failed, engine=engine),
     }
@@ -35,13 +39,15 @@ def numbers(prometheus: Prometheus, engine: Engine) -> Mapping[str, float]:
     return found
 
 
-def errors(prometheus: Prometheus, engine: Engine) -> Sequence[tuple[str, int, Sequence[str]]]:
+def errors(
+    prometheus: Prometheus, engine: Engine, labels: Mapping[str, str] = queries.NO_LABELS
+) -> Sequence[tuple[str, int, Sequence[str]]]:
     """Return each class of error, how many runs of 24 hours ended with it, and of which jobs; the most frequent first.
 
     Raises:
         StoreError: Prometheus does not answer.
     """
-    by, failed = ("error_type", "job_name"), {"status": queries.FAILED}
+    by, failed = ("error_type", "job_name"), {**labels, "status": queries.FAILED}
     query = queries.added("batch.job.completions", "24h", by=by, labels=failed, engine=engine)
     counts, jobs = Counter[str](), defaultdict[str, set[str]](set)
     for row in prometheus.query(query):

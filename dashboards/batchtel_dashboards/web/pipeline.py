@@ -47,7 +47,6 @@ class Store:
 class Pipeline:
     """All that the page shows; counts are of WINDOW."""
 
-    instances: Sequence[str]
     accepted: Part[Counts]
     refused: Part[Counts]
     dropped: Part[Counts]
@@ -72,27 +71,28 @@ def pipeline(sources: Sources, now: float) -> Pipeline:
         accepted=lambda: _per_signal(prometheus, collector_queries.accepted),
         refused=lambda: _per_signal(prometheus, collector_queries.refused),
         dropped=lambda: _by(prometheus, collector_queries.dropped(WINDOW), "reason"),
-        overflowed=lambda: _by(prometheus, collector_queries.overflowed(WINDOW), "overflow"),
+        overflowed=lambda: _by(prometheus, collector_queries.overflowed(WINDOW), "data points"),
         queues=lambda: _queues(prometheus),
         limits=lambda: _limits(prometheus),
-        missing=lambda: [
-            row.labels.get("instance", "") or "no collector exports its metrics"
-            for row in prometheus.query(collector_queries.missing())
-        ],
-        alerts=lambda: [one for one in prometheus.firing() if "job_name" not in one.labels],
+        missing=lambda: [_missing(row) for row in prometheus.query(collector_queries.missing())],
+        alerts=lambda: [one for one in sources.alerts() if "job_name" not in one.labels],
     )
     checks = parts(
         metrics=lambda: prometheus.query("vector(1)"),
         logs=lambda: sources.logs.newest(Wanted(), now - 60, now, 1, ("event_name",)),
-        traces=lambda: sources.traces.trace("0" * 31 + "1"),
+        traces=sources.traces.check,
     )
     stores = [
         Store(store.product, shown(store.url), checks[name].problem)
         for name, store in (("metrics", prometheus), ("logs", sources.logs), ("traces", sources.traces))
     ]
-    counts = (found[name].content or {} for name in ("accepted", "refused", "dropped", "limits"))
-    instances = sorted({instance for one in counts for instance in one})
-    return Pipeline(instances=instances, stores=stores, now=now, **found)
+    return Pipeline(stores=stores, now=now, **found)
+
+
+def _missing(row: Sample) -> str:
+    if instance := row.labels.get("instance", ""):
+        return f"The collector {instance} has not exported its metrics for 3 minutes."
+    return "No collector has exported its metrics for 3 minutes."
 
 
 def _per_signal(prometheus: Prometheus, query: collector_queries.PerSignal) -> Counts:

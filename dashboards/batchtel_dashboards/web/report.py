@@ -37,7 +37,7 @@ class Fragments(Addresses):
         """Return nothing: there is one fleet, without filters."""
         return ""
 
-    def job(self, name: str, service: str = "", environment: str = "") -> str:
+    def job(self, name: str, service: str | None = None, environment: str | None = None) -> str:
         """Return nothing: jobs are not in the file."""
         return ""
 

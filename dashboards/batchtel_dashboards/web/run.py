@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from batchtel_dashboards.history import comparison
+from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import LATEST
@@ -28,8 +29,8 @@ class Wanted:
     Attributes:
         run_id: its id, or the beginning of it.
         job: name of its job.
-        service: as metrics have it.
-        environment: of the run.
+        service: as metrics have it; None is any.
+        environment: of the run, "" for none; None is any.
         text: what a log record contains.
         severity: of log records.
         page: of log records, from 1.
@@ -37,8 +38,8 @@ class Wanted:
 
     run_id: str
     job: str = ""
-    service: str = ""
-    environment: str = ""
+    service: str | None = None
+    environment: str | None = None
     text: str = ""
     severity: str = ""
     page: int = 1
@@ -53,7 +54,7 @@ class RunPage:
         wanted: what was asked for.
         run: the run with its steps; None if not one is meant.
         bars: its spans, or its steps where the store of traces does not have them.
-        spans: the problem of the store of traces.
+        spans: what the store of traces has, or its problem.
         other: the last run before it that succeeded; None if there is none.
         differences: both side by side.
         found: the newest log records that match, oldest first, and one more than the pages up to this one have.
@@ -81,14 +82,6 @@ class RunPage:
         return self.bars[: waterfall.MOST]
 
     @property
-    def traces(self) -> list[str]:
-        """Stack traces of a run that did not succeed: of its last attempt and of its steps, each once."""
-        if self.run is None or self.run.status == "success":
-            return []
-        found = (one.text("exception.stacktrace") for one in (self.run.last, *self.run.steps))
-        return [trace for trace in dict.fromkeys(found) if trace]
-
-    @property
     def first_difference(self) -> str:
         """A sentence about what differs first."""
         return comparison.first(list(self.differences))
@@ -114,13 +107,13 @@ class RunPage:
 
 def run(sources: Sources, wanted: Wanted, now: float) -> RunPage:
     """Return the page of the run that is wanted."""
-    history = sources.history
+    history = sources.history.once()
     chosen = Selection(
         now - SINCE,
         LATEST,
         wanted.job or None,
         service=wanted.service or None,
-        environment=wanted.environment or None,
+        environment=wanted.environment,
     )
     found = part(lambda: history.candidates(chosen, wanted.run_id))
     if found.content is None or len(found.content) != 1:
@@ -132,7 +125,7 @@ def run(sources: Sources, wanted: Wanted, now: float) -> RunPage:
     whole, _ = read.content
     more = parts(
         spans=lambda: _spans(sources, whole),
-        other=lambda: _other(sources, whole, now),
+        other=lambda: _other(history, whole, now),
         records=lambda: history.lines(one, wanted.page * LINES + 1, wanted.text or None, wanted.severity or None),
     )
     other = more["other"].content
@@ -141,7 +134,7 @@ def run(sources: Sources, wanted: Wanted, now: float) -> RunPage:
         wanted,
         now,
         whole,
-        waterfall.of_spans(more["spans"].content or ()) or waterfall.of_run(whole, now),
+        waterfall.of_spans(whole, more["spans"].content or ()) or waterfall.of_run(whole, now),
         more["spans"],
         more["other"],
         comparison.rows(whole, other) if other is not None else (),
@@ -154,6 +147,6 @@ def _spans(sources: Sources, whole: Run) -> Any:
     return [span for trace_id in ids if trace_id for span in sources.traces.trace(trace_id)]
 
 
-def _other(sources: Sources, whole: Run, now: float) -> Run | None:
-    before = sources.history.last_success(whole, now - SINCE)
-    return sources.history.whole(before)[0] if before is not None else None
+def _other(history: History, whole: Run, now: float) -> Run | None:
+    before = history.last_success(whole, now - SINCE)
+    return history.whole(before)[0] if before is not None else None

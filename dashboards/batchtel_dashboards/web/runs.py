@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from batchtel.schema import signals
 from batchtel_dashboards.history.run import LOST, OPEN, RUNNING, Run
-from batchtel_dashboards.history.run import moment as moment_text
-from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.selection import Selection, default_since
 from batchtel_dashboards.history.text import MomentError, between
 from batchtel_dashboards.web.sources import Part, Sources, part
 
@@ -23,7 +23,7 @@ class Filters:
 
     job: str = ""
     status: str = ""
-    since: str = "24h"
+    since: str = ""
     until: str = ""
     run: str = ""
     service: str = ""
@@ -40,13 +40,22 @@ class Runs:
     now: float
 
     most = MOST
+
+    @property
+    def since(self) -> str:
+        """Since when runs are listed."""
+        return self.filters.since or default_since(self.filters.status)
+
     statuses = tuple(dict.fromkeys((RUNNING, *signals.STATUSES, LOST, OPEN)))
 
     @property
     def older(self) -> dict[str, str]:
         """The filters of older runs; none if all are there."""
         runs = self.runs.content or ()
-        return asdict(self.filters) | {"until": moment_text(runs[-1].started)} if len(runs) >= MOST else {}
+        if len(runs) < MOST:
+            return {}
+        # To the microsecond: the last of this page is the first of the next one, and none is left out.
+        return asdict(self.filters) | {"until": datetime.fromtimestamp(runs[-1].started, UTC).isoformat()}
 
     @property
     def refreshes(self) -> bool:
@@ -57,7 +66,7 @@ class Runs:
 def runs(sources: Sources, filters: Filters, now: float) -> Runs:
     """Return the newest runs that filters select, at most MOST."""
     try:
-        since, until = between(filters.since.strip() or "24h", filters.until.strip(), now)
+        since, until = between(filters.since.strip() or default_since(filters.status), filters.until.strip(), now)
     except MomentError as error:
         return Runs(filters, Part([]), str(error), now)
     if filters.status not in ("", *Runs.statuses):

@@ -11,10 +11,11 @@ from typing import Any, Final, Generic, TypeVar
 from batchtel.catalogue.keys import CatalogueJob
 from batchtel.catalogue.reader import CatalogueError, read
 from batchtel.catalogue.zones import NoZonesError
+from batchtel_dashboards.alerts import rule_file
 from batchtel_dashboards.engines import EXACT, Engine
 from batchtel_dashboards.history.job import JobState, states
 from batchtel_dashboards.history.reader import History
-from batchtel_dashboards.stores import Logs, Prometheus, Traces
+from batchtel_dashboards.stores import Firing, Logs, Prometheus, Traces
 from batchtel_dashboards.stores.errors import StoreError
 
 T = TypeVar("T")
@@ -34,6 +35,10 @@ class Part(Generic[T_co]):
 
 NOTHING: Final[Part[Any]] = Part(None)
 """A part that is not shown."""
+
+
+_OURS: Final = {alert.name for alert in rule_file.ALERTS}
+_SERIOUS: Final = {"critical": 0, "warning": 1}
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,15 @@ class Sources:
             entries = Part(None, f"schedules of the job catalogue cannot be computed: {error}")
             found = part(lambda: states(self.prometheus, self.engine, {}, now, name))
         return found, entries
+
+    def alerts(self) -> list[Firing]:
+        """Return what fires of batchtel's alerts and of others about a job, the most serious first.
+
+        Raises:
+            StoreError: Prometheus does not answer.
+        """
+        found = [one for one in self.prometheus.firing() if one.alert in _OURS or "job_name" in one.labels]
+        return sorted(found, key=lambda one: (_SERIOUS.get(one.labels.get("severity", ""), 2), one.alert))
 
     def jobs(self) -> Mapping[str, CatalogueJob]:
         """Return what is expected of jobs, as the catalogue has it now; nothing without one.

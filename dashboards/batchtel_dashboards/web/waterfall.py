@@ -38,9 +38,14 @@ class Bar(NamedTuple):
     facts: Mapping[str, Value | str]
 
 
-def of_spans(spans: Sequence[Span]) -> list[Bar]:
-    """Return spans in the order of their starts, each below the one that it is in."""
-    if not spans:
+def of_spans(run: Run, trace: Sequence[Span]) -> list[Bar]:
+    """Return the spans of a run in the order of their starts, each below the one that it is in.
+
+    None of a run whose own span is not there: it is exported at its end. Others of the trace are left out, such as
+    those of the run that started this one.
+    """
+    spans = _below(run, trace)
+    if not any(span.name.startswith("batch_job.") and _of(run, span) for span in spans):
         return []
     begin, end = min(one.start for one in spans), max(one.end for one in spans)
     whole = max(end - begin, 1)
@@ -69,12 +74,26 @@ def of_run(run: Run, now: float) -> list[Bar]:
         for depth, name, one in ((0, f"attempt {attempt.attempt}", attempt), *((1, step.name, step) for step in steps)):
             seconds = one.duration
             width = (seconds if seconds is not None else max(now - one.started, 0.0)) / whole
-            facts = {key: text for key, text in one.fields.items() if key.startswith("batch.records.") and text}
+            facts = {key: text for key, text in one.fields.items() if key.startswith(_SHOWN[:3]) and text}
             bars.append(Bar(depth, name, (one.started - begin) / whole, width, seconds, one.status, facts))
     return bars
 
 
 _SHOWN: Final = ("batch.records.", "batch.step.attempt", "error.type", "db.", "http.", "airflow.", "spark.")
+
+
+def _of(run: Run, span: Span) -> bool:
+    return str(span.attributes.get("batch.run.id", "")) == run.identity.run_id
+
+
+def _below(run: Run, trace: Sequence[Span]) -> list[Span]:
+    """Return the spans of a run and those below them."""
+    kept: dict[str, Span] = {span.span_id: span for span in trace if _of(run, span)}
+    count = -1
+    while count != len(kept):
+        count = len(kept)
+        kept |= {span.span_id: span for span in trace if span.parent_id in kept}
+    return list(kept.values())
 
 
 def _nested(spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import subprocess
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from batchtel_dashboards.stores import Jaeger, Prometheus, VictoriaLogs
+from batchtel_dashboards.web.app import app
 from batchtel_dashboards.web.guard import HEADERS
+from batchtel_dashboards.web.sources import Sources
 from tests.support.site import COMMAND, Site, serving
 
 AWAY: Final = [
@@ -134,6 +139,36 @@ def test_a_port_that_is_used(open_site: Site) -> None:
     assert called.returncode == 3
     assert f"cannot listen on 127.0.0.1:{port}: it is used by " in called.stderr
     assert "choose another: --port N, or --port 0" in called.stderr
+
+
+def test_the_page_about_an_error_has_the_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of ours is a page without a traceback."""
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("<script>")
+
+    monkeypatch.setattr("batchtel_dashboards.web.app.fleet", fails)
+    away = "http://127.0.0.1:9"
+    served, sent = app(Sources(Prometheus(away), VictoriaLogs(away), Jaeger(away))), []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")], "query_string": b""}
+
+    async def request() -> None:
+        await served(scope, receive, send)
+
+    with contextlib.suppress(RuntimeError):
+        asyncio.run(request())
+    head = {name.decode(): text.decode() for name, text in sent[0]["headers"]}
+    assert sent[0]["status"] == 500
+    assert {name.lower(): text for name, text in HEADERS.items()}.items() <= head.items()
+    assert b"RuntimeError" in sent[1]["body"]
+    assert b"<script>" not in sent[1]["body"].partition(b"<main")[2]
 
 
 def test_pages_without_any_store(open_site: Site) -> None:

@@ -9,7 +9,7 @@ const note = document.getElementById("refreshing");
 function busy() {
   const active = document.activeElement;
   const typed = [...main.querySelectorAll("input")].some((one) => one.value !== one.defaultValue)
-    || [...main.querySelectorAll("option")].some((one) => one.selected !== one.defaultSelected && one.parentNode.value);
+    || [...main.querySelectorAll("select")].some((one) => !(one.querySelector("[selected]") || one.options[0]).selected);
   return document.hidden || typed || (active && main.contains(active) && active.matches("input, select, button"))
     || !document.getSelection().isCollapsed;
 }

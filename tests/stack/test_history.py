@@ -79,6 +79,18 @@ elif mode == "open":
     with batchtel.job("history_open"):
         batchtel.flush()
         sys.stdin.readline()
+elif mode == "tried":
+    tries = []
+
+    @batchtel.retry(attempts=2, delay=0.01)
+    @batchtel.step("load")
+    def load():
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("the first try")
+
+    with batchtel.job("history_tried"):
+        load()
 elif mode == "chatty":
     with batchtel.job(sys.argv[3] if len(sys.argv) > 3 else "history_chatty"):
         for number in range(int(sys.argv[2])):
@@ -240,6 +252,23 @@ def in_terminal(columns: int, *arguments: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()).replace("\r\n", "\n")
 
 
+def test_tries_that_failed_are_there(shop: Shop) -> None:
+    """The error and the stack trace of each, though the run, or its step, succeeded in the end."""
+    assert shop.ended("tried", BATCHTEL_RUN_ID="tried-1") == 0
+    until("the run", lambda: [r for r in shop.listed("history_tried") if r["status"] == "success"] or None, 60)
+    tried = shop.document("show", "tried-1")
+    assert [(one["step"], one["status"]) for one in tried["steps"]] == [("load", "failure"), ("load", "success")]
+    shown = shop.call("show", "tried-1").stdout
+    assert "error of step load, attempt 1\n  Traceback (most recent call last)" in shown
+    assert "OSError: the first try" in shown
+    (flaky,) = shop.listed("history_flaky")
+    shown = shop.call("show", flaky["run_id"]).stdout
+    assert [line for line in shown.splitlines() if line.startswith("error of attempt")] == [
+        "error of attempt 1",
+        "error of attempt 2",
+    ]
+
+
 def test_what_a_run_has_not_logged_is_named(shop: Shop) -> None:
     """Events about parts of a run, such as the limit of log records, are among its log records."""
     assert shop.ended("chatty", "30000", BATCHTEL_RUN_ID="chatty") == 0
@@ -352,15 +381,17 @@ def test_a_list_longer_than_what_is_read_first(shop: Shop, monkeypatch: pytest.M
 
 
 def test_follow(shop: Shop) -> None:
-    """A run that starts and ends meanwhile is two lines; Ctrl-C ends with 0."""
+    """A run that starts and ends meanwhile is two lines, and of another service none; Ctrl-C ends with 0."""
     command = [str(Path(sys.executable).with_name("batchtel")), "runs", "list", "--follow", "--job", "history_twice"]
     command += ["--victorialogs", shop.stack.victorialogs, "--prometheus", shop.stack.prometheus]
+    command += ["--service", "shop/history", "--deployment-environment", "prod"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stderr.readline() == "runs as they start and end, until Ctrl-C\n"
+        assert shop.ended("works", "5", BATCHTEL_RUN_ID="elsewhere", OTEL_SERVICE_NAME="other") == 0
         assert shop.ended("works", "5", BATCHTEL_RUN_ID="followed") == 0
         lines = [process.stdout.readline(), process.stdout.readline()]
         process.send_signal(signal.SIGINT)
@@ -391,7 +422,8 @@ def test_jobs(shop: Shop, tmp_path: Path) -> None:
     catalogue = ("--catalogue", str(tmp_path / "jobs.toml"))
 
     def rows() -> dict[str, Any] | None:
-        found = {row["job"]: row for row in shop.document("list", *catalogue, group="jobs")}
+        listed = shop.document("list", *catalogue, group="jobs")
+        found = {row["job"]: row for row in listed if row["service"] in (None, "shop/history")}
         return found if found.get("history_twice", {}).get("runs_7d", 0) >= 4 else None
 
     found = until("the metrics of the runs", rows, 60)

@@ -132,7 +132,7 @@ def errors(asked: Asked) -> None:
 def running_now(asked: Asked) -> None:
     """Nothing."""
     assert asked.document == []
-    assert "No run matches between 24h and now" in asked.page
+    assert "No run matches between 35d and now" in asked.page
 
 
 def attention(asked: Asked) -> None:

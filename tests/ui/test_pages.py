@@ -127,7 +127,8 @@ def test_a_run_with_attempts(page: Page, world: World) -> None:
     expect(page.locator("h1 .status")).to_have_text("success")
     table = page.locator("section", has=page.get_by_role("heading", name="Attempts")).locator("tbody tr")
     assert [row.locator("td").nth(1).inner_text() for row in table.all()] == ["failure", "success"]
-    assert page.locator("pre.trace").count() == 0
+    expect(page.locator("h3")).to_have_text(["attempt 1"])
+    expect(page.locator("pre.trace")).to_have_count(1)
 
 
 def test_log_records_of_a_run(page: Page, world: World) -> None:

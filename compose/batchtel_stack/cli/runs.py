@@ -63,8 +63,8 @@ def _since(default: str) -> Callable[[_F], _F]:
 @click.option(
     "--since",
     metavar="TIME",
-    help="Runs that started since then: 90m, 2h, 7d, or a time such as 2026-11-29T02:00.  [default: 24h; 35d for "
-    "running and open ones]",
+    help="Runs that started since then: 90m, 2h, 7d, or a time such as 2026-11-29T02:00; 24h if not given, 35d with "
+    "--status running or open.",
 )
 @click.option("--until", metavar="TIME", help="Runs that started until then; now if not given.")
 @click.option("--run-id", "run_begins", metavar="ID", help="Only runs whose id is this, or begins so.")

@@ -184,13 +184,13 @@ class History:
         others: list[Run] = []
         for job in {run.identity.job for run in opened}:
             others += assembly.runs(self._events(Selection(since, LATEST, job), MOST)[0])
-        known = {run.identity: run for run in judged(others, alive)}
-        return [replace(run, attempts=known.get(run.identity, run).attempts) if run in opened else run for run in found]
+        whole = {run.identity: run for run in judged(others, alive)}
+        return [replace(run, attempts=whole.get(run.identity, run).attempts) if run in opened else run for run in found]
 
 
 @dataclass(frozen=True)
 class _Once(History):
-    known: Live | None = None
+    alive: Live | None = None
 
     def live(self) -> Live | None:
-        return self.known
+        return self.alive

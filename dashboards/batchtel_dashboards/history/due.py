@@ -8,6 +8,7 @@ from typing import Final
 from batchtel.catalogue import zones
 from batchtel.catalogue.cron import Cron
 from batchtel.catalogue.keys import Schedule
+from batchtel_dashboards.history.text import LATEST
 
 _FURTHEST: Final = 8 * 366 * 86400.0
 """Seconds that are looked ahead: 29 February is at most so far away."""
@@ -22,14 +23,15 @@ def next_due(schedule: Schedule, now: float, last_start: float | None) -> float 
         last_start: when the job started last; a schedule of every so many seconds counts from there.
 
     Returns:
-        None for a schedule that is not due any more, and for one of every so many seconds that has never started. The
-        past for one whose next start has not come.
+        None for a schedule that is not due before 2100, and for one of every so many seconds that has never started.
+        The past for one whose next start has not come.
 
     Raises:
         batchtel.catalogue.zones.NoZonesError: this machine has no database of time zones, and the schedule needs it.
     """
     if schedule.cron is None:
-        return None if last_start is None or schedule.every is None else last_start + schedule.every
+        next_one = LATEST if last_start is None or schedule.every is None else last_start + schedule.every
+        return next_one if next_one < LATEST else None
     zone, ahead = zones.zone(schedule.timezone), 60.0
     while ahead <= _FURTHEST:
         due = schedule.cron.previous(now + ahead, zone)

@@ -31,6 +31,12 @@ MOST: Final = 100_000
 FIRST: Final = 500
 """Events of one kind that are read first: most lists need no more."""
 
+NEAR: Final = 35 * 86400.0
+"""Seconds in which a run is looked for first: Loki divides the time of a query into hours, and reads each of them."""
+
+QUARTER: Final = 92 * 86400.0
+"""Seconds before a run in which one to compare it with is looked for."""
+
 MARGIN: Final = 86400.0
 """Seconds before and after a run in which its log records are looked for: clocks of machines differ."""
 
@@ -98,19 +104,22 @@ class History:
         Raises:
             StoreError: The store of logs does not answer.
         """
-        for exact in (True, False):
-            found = [run for run in self._of(run_id, exact, selection) if selection.matches(run)]
-            if found:
-                return found
+        near = replace(selection, since=max(selection.since, time.time() - NEAR))
+        for chosen in (near, selection) if near != selection else (selection,):
+            for exact in (True, False):
+                found = [run for run in self._of(run_id, exact, chosen) if chosen.matches(run)]
+                if found:
+                    return found
         return []
 
     def last_success(self, run: Run, since: float) -> Run | None:
-        """Return the last run of the same job, service and environment that succeeded before this one started.
+        """Return the last run of the same job, service and environment that succeeded within a QUARTER before this one.
 
         Raises:
             StoreError: The store of logs does not answer.
         """
         one = run.identity
+        since = max(since, run.started - QUARTER)
         before = Selection(since, run.started - 0.001, one.job, None, "success", one.label, one.environment)
         return next(iter(self.runs(before, 1)), None)
 

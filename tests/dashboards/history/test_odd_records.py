@@ -9,8 +9,9 @@ from datetime import datetime
 import pytest
 
 from batchtel.catalogue.cron import Cron
+from batchtel.catalogue.keys import Schedule
 from batchtel_dashboards.history import assembly
-from batchtel_dashboards.history.due import written
+from batchtel_dashboards.history.due import next_due, written
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.text import MomentError, between, clock, line, lines
 from batchtel_dashboards.stores import Record
@@ -114,6 +115,12 @@ def test_times_between_which_nothing_can_be(since: str, until: str, problem: str
     with pytest.raises(MomentError) as raised:
         between(since, until, 1e9)
     assert problem in str(raised.value)
+
+
+def test_a_schedule_that_is_not_due_in_this_century() -> None:
+    """It is due at no time, which every calendar can show."""
+    assert next_due(Schedule(every=9_999_999 * 86400.0), 1e9, 1e9) is None
+    assert next_due(Schedule(every=60.0), 1e9, 1e9) == 1e9 + 60
 
 
 @pytest.mark.parametrize(

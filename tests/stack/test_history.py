@@ -259,7 +259,7 @@ def test_tries_that_failed_are_there(shop: Shop) -> None:
     tried = shop.document("show", "tried-1")
     assert [(one["step"], one["status"]) for one in tried["steps"]] == [("load", "failure"), ("load", "success")]
     shown = shop.call("show", "tried-1").stdout
-    assert "error of step load, attempt 1\n  Traceback (most recent call last)" in shown
+    assert "error of step load, try 1\n  Traceback (most recent call last)" in shown
     assert "OSError: the first try" in shown
     (flaky,) = shop.listed("history_flaky")
     shown = shop.call("show", flaky["run_id"]).stdout

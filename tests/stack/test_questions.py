@@ -190,12 +190,14 @@ def green_without_records(asked: Asked) -> None:
 
 
 def overdue(asked: Asked) -> None:
-    """Nothing is: the job that has never run is due at 2."""
+    """The job that has never run is, and due at 2 next."""
     rows = {row["job"]: row for row in asked.document}
     assert rows[etl.JOB]["overdue"] is False
-    assert rows["never_ran"]["state"] == "never"
+    assert (rows["never_ran"]["state"], rows["never_ran"]["overdue"]) == ("never", True)
     assert rows["never_ran"]["next_due"]
-    assert "matches. Show all jobs" in asked.page
+    listed = asked.page.partition("Name or owner")[2].partition("Failures by error")[0]
+    assert "never_ran" in listed
+    assert etl.JOB not in listed
 
 
 def attempts(asked: Asked) -> None:

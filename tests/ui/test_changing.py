@@ -125,6 +125,11 @@ def test_a_catalogue_that_breaks(browser: Browser, world: World, tmp_path: Path)
         expect(page.locator(".facts")).to_contain_text("30 2 * * mon,tue,wed,thu,fri, UTC")
         page.goto("/")
         expect(page.locator("main")).to_contain_text("ada@example.com")
+        good = catalogue.read_text()
+        catalogue.write_text(f'{good}\n[jobs.wrong.schedule]\ncron = "99 99 * * *"\n')
+        page.goto("/")
+        expect(page.locator(".problem")).to_contain_text(f"list them: batchtel jobs check {catalogue}")
+        expect(page.locator("main")).to_contain_text("ada@example.com")
         for break_it in (lambda: catalogue.write_text("not toml ["), catalogue.unlink):
             break_it()
             for path in ("/", f"/job?name={etl.JOB}"):

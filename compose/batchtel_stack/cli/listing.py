@@ -11,6 +11,7 @@ LEAST: Final = 20
 """Columns that an error has at least: on a narrower terminal lines are longer than it, and no column is left out."""
 
 _BETWEEN: Final = 3
+_LONG: Final = 120
 
 
 class Listing:
@@ -28,14 +29,19 @@ class Listing:
         self._rows.append([cell if isinstance(cell, Text) else Text(cell) for cell in cells])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        widths = [max(cell.cell_len for cell in column) for column in zip(*self._rows, strict=True)]
+        widths = [_width([cell.cell_len for cell in column]) for column in zip(*self._rows, strict=True)]
         left = max(console.width - sum(widths[:-1]) - _BETWEEN * len(widths[:-1]), LEAST)
         for *others, last in self._rows:
             row = Text(no_wrap=True, overflow="ignore")
             for cell, width in zip(others, widths, strict=False):
-                row.append_text(cell).append(" " * (width - cell.cell_len + _BETWEEN))
+                row.append_text(cell).append(" " * (max(width - cell.cell_len, 0) + _BETWEEN))
             if self._cut and console.is_terminal:
                 last.truncate(left, overflow="ellipsis")
             row.append_text(last)
             row.rstrip()
             yield row
+
+
+def _width(lengths: list[int]) -> int:
+    """Return the width of a column; a name or id that is much longer moves its own row only."""
+    return max((length for length in lengths if length <= _LONG), default=min(lengths, default=0))

@@ -164,7 +164,8 @@ def _steps(steps: Sequence[Step], now: float) -> Listing:
     for step in steps:
         counts = (_count(step.count(f"batch.records.{what}")) for what in ("read", "written", "failed"))
         bar = _bar(step.started - begin, step.duration or 0.0, whole)
-        start = (line(step.name), str(step.attempt), bar, span(step.duration))
+        tries = f", try {line(step.text('batch.step.attempt'))}" if step.text("batch.step.attempt") else ""
+        start = (line(step.name), f"{step.attempt}{tries}", bar, span(step.duration))
         made.add_row(*start, status(step.status), *counts, line(step.error))
     return made
 

@@ -48,7 +48,7 @@ def _times() -> Iterator[None]:
 
 
 def _since(default: str) -> Callable[[_F], _F]:
-    text = "Runs that started since then: 90m, 2h, 7d, or a time such as 2026-11-29T02:00."
+    text = "Runs that started or ended since then: 90m, 2h, 7d, or a time such as 2026-11-29T02:00."
     return click.option("--since", default=default, show_default=True, metavar="TIME", help=text)
 
 
@@ -63,8 +63,8 @@ def _since(default: str) -> Callable[[_F], _F]:
 @click.option(
     "--since",
     metavar="TIME",
-    help="Runs that started since then: 90m, 2h, 7d, or a time such as 2026-11-29T02:00; 24h if not given, 35d with "
-    "--status running or open.",
+    help="Runs that started or ended since then: 90m, 2h, 7d, or a time such as 2026-11-29T02:00; 24h if not given, "
+    "35d with --status running or open.",
 )
 @click.option("--until", metavar="TIME", help="Runs that started until then; now if not given.")
 @click.option("--run-id", "run_begins", metavar="ID", help="Only runs whose id is this, or begins so.")
@@ -118,7 +118,9 @@ def list_runs(
         return
     if not runs:
         ending = f" and until {clock(selection.until, now)}" if until else ""
-        click.echo(f"no run started since {clock(selection.since, now)}{ending} in {history.logs.product}", err=True)
+        click.echo(
+            f"no run started or ended since {clock(selection.since, now)}{ending} in {history.logs.product}", err=True
+        )
         return
     tables.console().print(tables.listed(runs, now), soft_wrap=True)
     if any(run.status == OPEN for run in runs):

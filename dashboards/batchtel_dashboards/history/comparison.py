@@ -78,7 +78,7 @@ def _of_runs(this: Run, other: Run) -> Iterator[Row]:
 
 def _of_steps(this: Run, other: Run) -> Iterator[Row]:
     ours, theirs = _steps(this), _steps(other)
-    for name in [*ours, *(name for name in theirs if name not in ours)]:
+    for name in _in_order(list(ours), list(theirs)):
         one, two = ours.get(name), theirs.get(name)
         differs = (
             one is None
@@ -88,6 +88,16 @@ def _of_steps(this: Run, other: Run) -> Iterator[Row]:
             or any(_far(a, b) for (_, a), (_, b) in zip(_counts(one), _counts(two), strict=True))
         )
         yield Row(f"step {name}", _shown(one), _shown(two), differs)
+
+
+def _in_order(ours: list[str], theirs: list[str]) -> list[str]:
+    """Return all names, each where its run has it: a step that is missing here is before those that followed it."""
+    merged: list[str] = []
+    for name in theirs:
+        if name in ours:
+            merged += [one for one in ours[: ours.index(name)] if one not in theirs and one not in merged]
+        merged.append(name)
+    return merged + [one for one in ours if one not in merged]
 
 
 def _steps(run: Run) -> dict[str, Step]:

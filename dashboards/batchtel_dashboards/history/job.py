@@ -51,7 +51,7 @@ class JobState:
         median: seconds that half of them did not exceed; None if none ended.
         owner: of the catalogue, "" without.
         next_due: Unix time in seconds; None without a schedule, or while paused.
-        overdue: whether it has not succeeded for longer than its schedule and the grace allow.
+        overdue: whether it has not succeeded for longer than its schedule and the grace allow, or has never run.
         paused: whether the catalogue expects no run.
     """
 
@@ -203,7 +203,9 @@ def _state(
 def _never(name: str, entry: CatalogueJob, now: float) -> JobState:
     nothing: dict[str, Any] = {"service": "", "environment": "", "since": None, "last_success": None, "running": 0}
     nothing |= {"runs": 0, "success_rate": None, "median": None}
-    return JobState(name=name, state=NEVER, **nothing, **_planned(entry, now, None))
+    # The alert fires for it, too.
+    overdue = entry.schedule is not None and not entry.paused
+    return JobState(name=name, state=NEVER, overdue=overdue, **nothing, **_planned(entry, now, None))
 
 
 def _planned(entry: CatalogueJob | None, now: float, last_start: float | None) -> dict[str, Any]:

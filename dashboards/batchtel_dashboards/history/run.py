@@ -157,10 +157,9 @@ class Run:
         for attempt in self.attempts:
             found.setdefault(attempt.text("exception.stacktrace"), f"attempt {attempt.attempt}")
         for step in self.steps:
-            tried = step.text("batch.step.attempt")
-            found.setdefault(
-                step.text("exception.stacktrace"), f"step {step.name}{f', attempt {tried}' if tried else ''}"
-            )
+            tries = f", try {step.text('batch.step.attempt')}" if step.text("batch.step.attempt") else ""
+            of_run = f" of attempt {step.attempt}" if len(self.attempts) > 1 else ""
+            found.setdefault(step.text("exception.stacktrace"), f"step {step.name}{of_run}{tries}")
         return [(what, trace) for trace, what in found.items() if trace]
 
     def document(self) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from batchtel_dashboards.stores import Wanted
 
 @dataclass(frozen=True)
 class Selection:
-    """Runs that started within a time.
+    """Runs that started or ended within a time.
+
+    One that has not ended is there from its start on; what failed within the last hour may have started long before.
 
     Attributes:
         since: Unix time in seconds.
@@ -42,7 +44,8 @@ class Selection:
         """Return whether a run is one of them."""
         one = run.identity
         return (
-            self.since <= run.started <= self.until
+            run.started <= self.until
+            and (run.last.end or run.started) >= self.since
             and self.job in (None, one.job, one.job_label)
             and (self.status is None or run.status == self.status)
             and (self.service is None or one.label == self.service)

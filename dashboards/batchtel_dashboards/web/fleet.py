@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from batchtel_dashboards.history.job import FAILED, NEVER, JobState, Who, about
+from batchtel_dashboards.history.job import FAILED, JobState, Who, about
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
@@ -125,7 +125,7 @@ class Fleet:
 
     @property
     def attention(self) -> int:
-        """How many of them failed, are overdue, or have never run as they should."""
+        """How many of them failed or are overdue."""
         return sum(map(_needs_attention, self.chosen))
 
     @property
@@ -176,8 +176,7 @@ def fleet(sources: Sources, filters: Filters, now: float) -> Fleet:
 
 
 def _needs_attention(job: JobState) -> bool:
-    never = job.state == NEVER and job.next_due is not None
-    return job.overdue or job.state in FAILED or never
+    return job.overdue or job.state in FAILED
 
 
 def _rows(shown: Sequence[JobState], found: Mapping[str, Part[Any]], history: History, now: float) -> list[Row]:

@@ -27,7 +27,7 @@ _AT_ONCE: Final = 8
 
 @dataclass(frozen=True)
 class Part(Generic[T_co]):
-    """A part of a page: its content, or None and the problem that prevented it."""
+    """A part of a page: its content, None if there is none, and the problem that prevented it or something in it."""
 
     content: T_co | None
     problem: str = ""
@@ -66,13 +66,20 @@ class Sources:
 
     def states(self, now: float, name: str | None = None) -> tuple[Part[Sequence[JobState]], Part[Any]]:
         """Return the jobs, or the one of a name, and the problem of the catalogue: they are shown without it, too."""
-        entries = part(self.jobs)
+        entries = self._entries()
         try:
             found = part(lambda: states(self.prometheus, self.engine, entries.content or {}, now, name))
         except NoZonesError as error:
             entries = Part(None, f"schedules of the job catalogue cannot be computed: {error}")
             found = part(lambda: states(self.prometheus, self.engine, {}, now, name))
         return found, entries
+
+    def _entries(self) -> Part[Mapping[str, CatalogueJob]]:
+        try:
+            return part(self.jobs)
+        except CatalogueError as wrong:
+            # Of a catalogue with a wrong entry the others are as good as before.
+            return Part(wrong.jobs, f"the job catalogue has {wrong}; list them: batchtel jobs check {self.catalogue}")
 
     def alerts(self) -> list[Firing]:
         """Return what fires of batchtel's alerts and of others about a job, the most serious first.
@@ -97,8 +104,6 @@ def part(read_it: Callable[[], T]) -> Part[T]:
     """Return what a function reads, or the problem of its store or file."""
     try:
         return Part(read_it())
-    except CatalogueError as wrong:
-        return Part(None, f"the job catalogue has {wrong}; list them: batchtel jobs check")
     except StoreError as error:
         return Part(None, str(error))
     except OSError as error:

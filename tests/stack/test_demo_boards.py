@@ -22,7 +22,7 @@ from tests.support.polling import until
 
 FLEET, JOB, SLA, TASKS = "batch-fleet", "batch-job", "batch-sla", "batch-airflow-tasks"
 
-LATER: Final = 100.0
+LATER: Final = 150.0
 """Seconds after now at which queries are evaluated: those of lost runs count what is older than 2 minutes."""
 
 Lines = Sequence[ledger.Line]

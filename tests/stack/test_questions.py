@@ -16,7 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from batchtel.cli.main import main
-from batchtel_dashboards.history.text import span
+from batchtel_dashboards.history.reader import History
+from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.text import LATEST, span
 from batchtel_dashboards.stores import Firing
 from batchtel_stack.demo import ledger
 from batchtel_stack.demo.jobs import etl, fleet, idle, race, retry
@@ -43,7 +45,7 @@ JOBS: Final = {
 }
 """Test -> the job that its question is about."""
 
-RUNS: Final = {"attempts": retry.JOB, "error": race.JOB, "difference": "a report that failed"}
+RUNS: Final = {"attempts": retry.JOB, "error": race.JOB}
 """Test -> the job whose run its question is about; that of `etl` if it is not named."""
 
 CATALOGUE: Final = f"""
@@ -291,7 +293,7 @@ def test_each_question_has_a_check() -> None:
 def test_question(played: Played, site: Site, tmp_path: Path, command: str, page: str, name: str) -> None:
     """The command and the page have what the ledger has."""
     lines = ledger.read(played.ledger)
-    run = _run(lines, name)
+    run = _run(lines, name, played)
     (tmp_path / "jobs.toml").write_text(CATALOGUE)
     for placeholder, text in (("JOB", JOBS.get(name, "")), ("RUN", run), ("jobs.toml", str(tmp_path / "jobs.toml"))):
         command, page = (re.sub(rf"\b{re.escape(placeholder)}\b", text, one) for one in (command, page))
@@ -320,20 +322,15 @@ def _called(command: str, stack: Stack) -> str:
     return called.stdout
 
 
-def _run(lines: Sequence[ledger.Line], name: str) -> str:
-    job = RUNS.get(name, etl.JOB)
-    ended = [line for line in lines if line["event"] == "ended"]
+def _run(lines: Sequence[ledger.Line], name: str, played: Played) -> str:
+    """Return the run that a question is about; that of `difference` failed after its job had succeeded."""
     if name == "difference":
-        # One whose job has succeeded before.
-        good = {line["job"] for line in ended if line["status"] == "success"}
-        return str(
-            next(
-                line["run_id"]
-                for line in ended
-                if line["status"] == "failure" and line["job"] in good & set(fleet.JOBS)
-            )
-        )
-    return str(next(line["run_id"] for line in ended if line["job"] == job))
+        history = History(played.stack.stores.logs[0])
+        failed = history.runs(Selection(played.since, LATEST, status="failure"), 100)
+        reports = [run for run in failed if run.identity.job in fleet.JOBS]
+        return next(run.identity.run_id for run in reports if history.last_success(run, played.since) is not None)
+    job = RUNS.get(name, etl.JOB)
+    return str(next(line["run_id"] for line in lines if line["event"] == "ended" and line["job"] == job))
 
 
 def _text(page: str) -> str:

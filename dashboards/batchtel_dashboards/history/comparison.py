@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -101,9 +102,14 @@ def _in_order(ours: list[str], theirs: list[str]) -> list[str]:
 
 
 def _steps(run: Run) -> dict[str, Step]:
-    """Return the steps of the last attempt that has any, by name; one that ran often counts as the last time."""
-    last = max((step.attempt for step in run.steps), default=0)
-    return {step.name: step for step in run.steps if step.attempt == last}
+    """Return the steps of the last attempt that has any, by name; one that ran more than once has a number, too."""
+    last, counts, found = max((step.attempt for step in run.steps), default=0), Counter[str](), {}
+    for step in run.steps:
+        if step.attempt == last:
+            counts[step.name] += 1
+            number = counts[step.name]
+            found[step.name if number == 1 else f"{step.name} #{number}"] = step
+    return found
 
 
 def _shown(step: Step | None) -> str:

@@ -88,7 +88,11 @@ class Sources:
             StoreError: Prometheus does not answer.
         """
         found = [one for one in self.prometheus.firing() if one.alert in _OURS or "job_name" in one.labels]
-        return sorted(found, key=lambda one: (_SERIOUS.get(one.labels.get("severity", ""), 2), one.alert))
+        # In an order that the next look has, too: Prometheus has none.
+        return sorted(
+            found,
+            key=lambda one: (_SERIOUS.get(one.labels.get("severity", ""), 2), one.alert, sorted(one.labels.items())),
+        )
 
     def jobs(self) -> Mapping[str, CatalogueJob]:
         """Return what is expected of jobs, as the catalogue has it now; nothing without one.

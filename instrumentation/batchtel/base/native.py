@@ -8,6 +8,7 @@ shares between the job and its own threads is made here.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 import threading
 import time
@@ -48,6 +49,33 @@ def is_green() -> bool:
         return False
     shared = sys.modules["_thread"]
     return not all(isinstance(function, BuiltinFunctionType) for function in (shared.start_new_thread, time.sleep))
+
+
+_LOOPS: Final = ("gevent.libev.corecext", "gevent.libev.corecffi", "gevent.libuv.loop")
+_loading: Final = Lock()
+
+
+def await_loop() -> None:
+    """Return when gevent has loaded its event loop, or after a second without it; at once where it is not used.
+
+    It imports the loop when the first thread of the process waits. Its locks are those of the import, too: two threads
+    that wait for the first time at the same moment, ours in a socket and the job's, wait for each other for ever.
+    """
+    if "gevent" not in sys.modules or _has_loop() or not is_green():
+        return
+    with _loading:
+        end = pristine.monotonic() + 1.0
+        while not _has_loop() and pristine.monotonic() < end:
+            pristine.sleep(_PATIENCE)
+        if not _has_loop():
+            # A job that never waits: nobody else imports it now.
+            with contextlib.suppress(Exception):
+                importlib.import_module(_LOOPS[0])
+
+
+def _has_loop() -> bool:
+    modules = (sys.modules.get(name) for name in _LOOPS)
+    return any(one is not None and not getattr(one.__spec__, "_initializing", False) for one in modules)
 
 
 def start(function: Callable[[], object]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import encodings.idna  # noqa: F401  # a look-up of a host imports it, where a fork may come
 import math
 import os
+import select  # noqa: F401  # its own copy is made below
 from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -27,13 +28,42 @@ _LONGEST_ANSWER: Final = 65_536
 """Bytes of an answer that are read."""
 
 
+_select: Final[Any] = pristine.module("select")
+
+
+def _is_open(sock: Any) -> bool:
+    """Return whether a connection is open: with nothing to read, for an answer is read whole.
+
+    By the interpreter's poll: that of gevent imports its event loop, and eventlet removes it, in the middle of a run.
+    """
+    if sock is None:
+        return False
+    poll = _select.poll()
+    poll.register(sock, _select.POLLIN)
+    return not poll.poll(0)
+
+
+class _Http(urllib3.connection.HTTPConnection):
+    @property
+    def is_connected(self) -> bool:
+        return _is_open(self.sock)
+
+
+class _Https(urllib3.connection.HTTPSConnection):
+    @property
+    def is_connected(self) -> bool:
+        return _is_open(self.sock)
+
+
 class _Pool(urllib3.HTTPConnectionPool):
     """Sends what no mock of the job counts or answers, and no instrumentation: they replace the method of the class."""
 
+    ConnectionCls = _Http
     urlopen = urllib3.HTTPConnectionPool.urlopen
 
 
 class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Https
     urlopen = urllib3.HTTPSConnectionPool.urlopen  # type: ignore[assignment]
 
 

@@ -93,6 +93,7 @@ class Worker:
         while True:
             self.is_idle = True
             asking = self._wait()
+            native.await_loop()
             kept_modules.restore()
             self.is_flushing = bool(asking)
             delay = self._guarded(self._export)

@@ -68,14 +68,14 @@ def await_loop() -> None:
         while not _has_loop() and pristine.monotonic() < end:
             pristine.sleep(_PATIENCE)
         if not _has_loop():
-            # A job that never waits: nobody else imports it now.
+            # A job that never waits: no other thread imports it now.
             with contextlib.suppress(Exception):
                 importlib.import_module(_LOOPS[0])
 
 
 def _has_loop() -> bool:
-    modules = (sys.modules.get(name) for name in _LOOPS)
-    return any(one is not None and not getattr(one.__spec__, "_initializing", False) for one in modules)
+    # What the module has at the end of its import.
+    return any(hasattr(sys.modules.get(name), "loop") for name in _LOOPS)
 
 
 def start(function: Callable[[], object]) -> None:

@@ -18,7 +18,7 @@ from batchtel_dashboards.cli.catalogue import jobs_of, schedules
 from batchtel_dashboards.history.job import JobState, about, states
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
-from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.selection import LISTED, Selection
 from batchtel_dashboards.history.text import LATEST, clock, line, span
 from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.stores.errors import StoreError
@@ -123,7 +123,7 @@ def show_job(place: Place, job: str, where: Where, catalogue: Path | None, as_js
 def _show_runs_alone(place: Place, job: str, where: Where, now: float, as_json: bool) -> None:
     """Show the runs of a job whose series have ended; Failure if there are none."""
     history = History(place.stores.logs[0], place.stores.prometheus, place.engine)
-    chosen = Selection(now - 35 * 86400, LATEST, job, service=where.service, environment=where.environment)
+    chosen = Selection(now - LISTED, LATEST, job, service=where.service, environment=where.environment)
     runs = history.runs(chosen, _TREND)
     if not runs:
         hint = "list jobs: batchtel jobs list"
@@ -149,7 +149,7 @@ def _runs_of(place: Place, rows: Sequence[JobState], now: float) -> list[list[Ru
     try:
         return [
             history.runs(
-                Selection(now - 35 * 86400, LATEST, row.name, service=row.service, environment=row.environment),
+                Selection(now - LISTED, LATEST, row.name, service=row.service, environment=row.environment),
                 _TREND,
             )
             if row.since is not None
@@ -206,7 +206,8 @@ def _texts(row: JobState, now: float) -> Iterator[tuple[str, Text | str]]:
         yield "since", clock(row.since, now)
     yield "last success", _success(row, now)
     yield "running now", str(row.running)
-    yield "7 days", f"{row.runs} runs ended, {_share(row.success_rate)} succeeded, median {span(row.median)}"
+    ended = "1 run" if row.runs == 1 else f"{row.runs} runs"
+    yield "7 days", f"{ended} ended, {_share(row.success_rate)} succeeded, median {span(row.median)}"
     yield "next due", _due(row, now)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from batchtel.schema.limits import HASH_LENGTH, NAME_LIMIT
 from batchtel_dashboards.history.run import OPEN, RUNNING, Run
 from batchtel_dashboards.stores import Wanted
+
+LISTED: Final = 35 * 86400.0
+"""Seconds that the runs of a job are listed for."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from batchtel_dashboards.history.job import FAILED, JobState, Who, about
 from batchtel_dashboards.history.reader import History
 from batchtel_dashboards.history.run import Run
-from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.selection import LISTED, Selection
 from batchtel_dashboards.history.text import LATEST
 from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.web import last_day
@@ -26,9 +26,6 @@ PAGE: Final = 100
 
 SHOWN: Final = ("attention", "running", "overdue", "failed", "quiet")
 """What the filter of states offers."""
-
-SINCE: Final = 35 * 86400.0
-"""Seconds that runs of a job are looked back for."""
 
 _SHARED: Final = 2000
 """Runs that are read at once for all jobs, before those of rare jobs are read for each."""
@@ -161,7 +158,7 @@ def fleet(sources: Sources, filters: Filters, now: float) -> Fleet:
         errors=lambda: last_day.errors(prometheus, engine, labels),
         violations=lambda: last_day.violations(prometheus, engine, labels=labels),
         alerts=lambda: [one for one in sources.alerts() if labels.items() <= one.labels.items()],
-        runs=lambda: _recent(history.runs(Selection(now - SINCE, LATEST), _SHARED)),
+        runs=lambda: _recent(history.runs(Selection(now - LISTED, LATEST), _SHARED)),
     )
     found["jobs"], found["entries"] = found.pop("states").content or (NOTHING, NOTHING)
     matching = [job for job in found["jobs"].content or () if filters.match(job)]
@@ -219,5 +216,5 @@ def of_job(job: JobState, now: float) -> Selection:
     """Return the runs of a job as far back as lists go."""
     if job.since is None:
         # One of the catalogue that has no series: it may have runs all the same.
-        return Selection(now - SINCE, LATEST, job.name)
-    return Selection(now - SINCE, LATEST, job.name, service=job.service, environment=job.environment)
+        return Selection(now - LISTED, LATEST, job.name)
+    return Selection(now - LISTED, LATEST, job.name, service=job.service, environment=job.environment)

@@ -13,12 +13,12 @@ from batchtel_dashboards import queries
 from batchtel_dashboards.history.due import written
 from batchtel_dashboards.history.job import WINDOW, JobState, about
 from batchtel_dashboards.history.run import Run
-from batchtel_dashboards.history.selection import Selection
+from batchtel_dashboards.history.selection import LISTED, Selection
 from batchtel_dashboards.history.text import LATEST, span
 from batchtel_dashboards.stores import Firing
 from batchtel_dashboards.web import last_day
 from batchtel_dashboards.web.charts import Chart, durations, numbers
-from batchtel_dashboards.web.fleet import SINCE, of_job
+from batchtel_dashboards.web.fleet import of_job
 from batchtel_dashboards.web.sources import NOTHING, Part, Sources, part, parts
 
 RUNS: Final = 100
@@ -100,7 +100,7 @@ def job(sources: Sources, name: str, service: str | None, environment: str | Non
     entry = Part(_entry(entries.content or {}, name), entries.problem)
     if not matching:
         # The runs are in another store, so they are there without Prometheus, and longer than its series.
-        wanted = Selection(now - SINCE, LATEST, name, service=service or None, environment=environment)
+        wanted = Selection(now - LISTED, LATEST, name, service=service or None, environment=environment)
         runs = part(lambda: sources.history.runs(wanted, RUNS))
         if found.content is None or runs.content or runs.problem:
             return Job(name, found, None, entry, runs, _charts(runs), NOTHING, NOTHING, NOTHING, NOTHING, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -113,23 +113,22 @@ def _by(prometheus: Prometheus, query: str, label: str) -> Counts:
 
 def _limits(prometheus: Prometheus) -> Counts:
     counts: dict[str, dict[str, float]] = defaultdict(dict)
-    for name, query in (
-        ("series", collector_queries.series()),
-        ("series", collector_queries.series_of_stock()),
-    ):
+    for query in (collector_queries.series(), collector_queries.series_of_stock()):
         for row in prometheus.query(query):
-            counts[row.labels.get("instance", "")][name] = row.value
+            counts[row.labels.get("instance", "")]["series"] = row.value
     for row in prometheus.query(collector_queries.share_of_limits()):
         counts[row.labels.get("instance", "")][f"share of {row.labels.get('limit', '')}"] = row.value
     return counts
 
 
 def _queues(prometheus: Prometheus) -> Sequence[Queue]:
-    def by_queue(query: str, least: Callable[[Sequence[float]], float] = max) -> Mapping[tuple[str, str], float]:
-        values: dict[tuple[str, str], list[float]] = defaultdict(list)
+    def by_queue(query: str) -> Mapping[tuple[str, str], float]:
+        # One for each signal that an exporter has: the largest is what somebody has to look at.
+        values: dict[tuple[str, str], float] = {}
         for row in prometheus.query(query):
-            values[_queue(row)].append(row.value)
-        return {key: least(found) for key, found in values.items()}
+            key = row.labels.get("instance", ""), row.labels.get("exporter", "")
+            values[key] = max(row.value, values.get(key, row.value))
+        return values
 
     sizes, fills, ages = (
         by_queue(query)
@@ -143,7 +142,3 @@ def _queues(prometheus: Prometheus) -> Sequence[Queue]:
         Queue(*key, size=sizes.get(key), fill=fills.get(key), age=ages.get(key), delivered=delivered.get(key))
         for key in sorted(sizes.keys() | delivered.keys())
     ]
-
-
-def _queue(row: Sample) -> tuple[str, str]:
-    return row.labels.get("instance", ""), row.labels.get("exporter", "")

@@ -25,6 +25,7 @@ from batchtel_dashboards import rules
 from batchtel_dashboards.alerts import expected, rule_file
 from batchtel_dashboards.boards import catalogue, shipped
 from batchtel_dashboards.engines import ENGINES
+from batchtel_stack import container_files
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -165,6 +166,11 @@ def _alerts() -> Iterator[tuple[str, Callable[[], str]]]:
         yield f"dashboards/batchtel_dashboards/generated/alerts-{name}.yaml", partial(rule_file.text, jobs, name)
 
 
+def _containers() -> Iterator[tuple[str, Callable[[], str]]]:
+    for path in container_files.PATHS:
+        yield f"compose/configuration/{path}", partial(container_files.text, path)
+
+
 OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference.md": reference,
     "docs/compatibility.md": lambda: "\n".join(compatibility.page()),
@@ -173,6 +179,7 @@ OUTPUTS: dict[str, Callable[[], str]] = {
     **dict(_alerts()),
     **dict(_rendered()),
     **dict(_boards()),
+    **dict(_containers()),
 }
 """Every committed output, by path from the root, and what makes it."""
 

@@ -1,4 +1,4 @@
-"""The commands `batchtel stack up`, `status`, `logs`, `down` and `build`: the stack without containers."""
+"""The commands `batchtel stack up`, `status`, `logs`, `down` and `build`: the stack, with and without containers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
 from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
 from batchtel_collector.environment.load import load
-from batchtel_stack import output, state
+from batchtel_stack import container_files, docker_compose, output, state
 from batchtel_stack.binaries import BINARIES
 from batchtel_stack.build import ensure
+from batchtel_stack.container_files import PROFILES
 from batchtel_stack.failures import as_failures
 from batchtel_stack.follow import follow
-from batchtel_stack.ports import Ports
+from batchtel_stack.ports import HOST, Ports
 from batchtel_stack.programs import PROGRAMS, UI
 from batchtel_stack.stack import Stack
 from batchtel_stack.status import Status
@@ -31,6 +33,17 @@ from batchtel_stack.status import Status
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _CRASH_LINES: Final = 10
+
+_WITHOUT: Final = {
+    True: {
+        "data": "--data does not go with --docker, where data is in volumes; leave it out",
+        "environment": "--env does not go with --docker, where the collector reads "
+        f"{container_files.folder()}/configuration/PROFILE/collector.yaml; leave it out, and change that file: "
+        "docs/operations/docker.md",
+    },
+    False: {"profile": "--profile goes with --docker only; add --docker, or leave it out"},
+}
+"""With --docker, or without -> the parameters of `up` that cannot be given, and why."""
 
 _INTERRUPTED: Final = 130
 """The exit code of what Ctrl-C has ended, as shells count: 128 + SIGINT."""
@@ -74,8 +87,19 @@ def _notify(line: str) -> None:
 @click.option(
     "--port", "ports", multiple=True, metavar="NAME=NUMBER", help="Another port; repeatable. Names are below."
 )
+@click.option("--docker", "in_containers", is_flag=True, help="Start them in containers, by compose.yaml.")
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default=PROFILES[0],
+    show_default=True,
+    help="With --docker: Loki, Tempo and Grafana, or VictoriaLogs and Jaeger.",
+)
 @as_failures()
-def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
+@click.pass_context
+def up(
+    context: click.Context, data: Path, environment: str, ports: tuple[str, ...], in_containers: bool, profile: str
+) -> None:
     """Start collector, Prometheus, Alertmanager, VictoriaLogs, Jaeger and batchtel's own pages on loopback.
 
     The first call builds them, which needs 13 minutes of CPU time. They run until `batchtel stack down`.
@@ -85,8 +109,19 @@ def up(data: Path, environment: str, ports: tuple[str, ...]) -> None:
       batchtel stack up
       batchtel stack up --port prometheus=19090 --port jaeger=26686
       batchtel stack up --data ./stack
+      batchtel stack up --docker
+      batchtel stack up --docker --profile apache
     """
     wanted = Ports().changed(ports)
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    for parameter in given & _WITHOUT[in_containers].keys():
+        raise Failure(_WITHOUT[in_containers][parameter], 2)
+    if in_containers:
+        docker_compose.up(profile, wanted)
+        _notify(f"send with:  export OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{wanted.otlp_http}")
+        _notify(f"look at it: http://{HOST}:{wanted.ui}")
+        _notify(f"its status: {docker_compose.shown(profile)} ps")
+        return
     # Before anything is built or compared: a mistyped name must not wait for a build.
     load(environment)
     stack = Stack(data, wanted, environment=environment, ui=True)
@@ -173,15 +208,20 @@ def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
 
 @click.command(epilog="Exit codes: 0 nothing runs; 3 a program does not stop.")
 @_data
+@click.option("--docker", "in_containers", is_flag=True, help="Stop the containers of `stack up --docker` instead.")
 @as_failures()
-def down(data: Path) -> None:
+def down(data: Path, in_containers: bool) -> None:
     """Stop the stack and leave no process. The data stays.
 
     \b
     Examples:
       batchtel stack down
       batchtel stack down --data ./stack
+      batchtel stack down --docker
     """
+    if in_containers:
+        docker_compose.down()
+        return
     stopped = Stack(data).stop()
     _notify(f"stopped {', '.join(stopped)}" if stopped else f"nothing runs in {data}")
 

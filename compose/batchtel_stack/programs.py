@@ -11,8 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from batchtel.catalogue import reader
 from batchtel.catalogue.zones import NoZonesError
 from batchtel_collector.environment.durations_and_sizes import go_duration
@@ -25,6 +23,7 @@ from batchtel_dashboards import rules
 from batchtel_dashboards.alerts import alertmanager, expected, links, rule_file
 from batchtel_dashboards.alerts.alert import Jobs
 from batchtel_dashboards.alerts.links import Links
+from batchtel_stack import backend_files
 from batchtel_stack.errors import UnavailableError, WrongInputError
 from batchtel_stack.ports import HOST, Ports
 
@@ -33,8 +32,6 @@ PROGRAMS: Final = ("prometheus", "alertmanager", "victorialogs", "jaeger", "coll
 
 UI: Final = "ui"
 """The name of batchtel's own pages, which `batchtel stack up` starts, too."""
-
-_BACKENDS: Final = Path(__file__).parent / "backends"
 
 
 @dataclass(frozen=True)
@@ -149,11 +146,10 @@ def _prometheus(options: Options, environment: Settings) -> Program:
     ]
     if options.query_lookback_delta is not None:
         arguments.append(f"--query.lookback-delta={options.query_lookback_delta}")
-    text = _template(
-        "prometheus.yml.j2",
-        export_interval=go_duration(environment.export_interval),
-        rules=[str(path) for path in (*([rules.path()] if environment.aggregation == "stock" else []), alerts)],
-        alertmanager=f"{HOST}:{options.ports.alertmanager}",
+    text = backend_files.prometheus(
+        environment.export_interval,
+        [str(path) for path in (*([rules.path()] if environment.aggregation == "stock" else []), alerts)],
+        f"{HOST}:{options.ports.alertmanager}",
     )
     leads = Links(ui=_page(options)) if options.ui else links.DEFAULT
     files = {file: text, alerts: rule_file.text(_expected(environment), environment.aggregation, leads)}
@@ -202,15 +198,7 @@ def _victorialogs(options: Options, retention: timedelta) -> Program:
 def _jaeger(options: Options, retention: str) -> Program:
     file = options.data / "jaeger" / "jaeger.yaml"
     port = options.ports.jaeger
-    text = _template(
-        "jaeger.yaml.j2",
-        listen=HOST,
-        http_port=port,
-        grpc_port=options.ports.jaeger_grpc,
-        otlp_port=options.ports.jaeger_otlp,
-        data=str(options.data / "jaeger"),
-        retention=retention,
-    )
+    text = backend_files.jaeger(HOST, options.ports, str(options.data / "jaeger"), retention)
     return Program(
         "jaeger",
         ("--config", str(file)),
@@ -276,8 +264,3 @@ def _own_stores(ports: Ports) -> dict[str, object]:
         "tempo": None,
         "jaeger": {"endpoint": f"{HOST}:{ports.jaeger_otlp}", "query": f"http://{HOST}:{ports.jaeger}"},
     }
-
-
-def _template(name: str, **values: object) -> str:
-    templates = Environment(loader=FileSystemLoader(_BACKENDS), undefined=StrictUndefined, keep_trailing_newline=True)
-    return templates.get_template(name).render(values)

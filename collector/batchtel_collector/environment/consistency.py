@@ -71,7 +71,7 @@ def _listeners(environment: Environment) -> Iterator[tuple[Path, str]]:
     authenticated = environment.token is not None or (environment.tls is not None and environment.tls.client_ca)
     for key in ("otlp_grpc", "otlp_http"):
         address = getattr(environment.listen, key)
-        if is_loopback(address) or (environment.tls is not None and authenticated):
+        if is_loopback(address) or environment.listen.plaintext or (environment.tls is not None and authenticated):
             continue
         missing = "tls" if authenticated else "token" if environment.tls else "tls and token"
         yield (

@@ -36,12 +36,19 @@ class Listen(Section):
         examples=["127.0.0.1:8125"],
         description="where Airflow sends its own metrics, StatsD over UDP, without a password; null: it does not",
     )
+    plaintext: bool = Field(
+        default=False,
+        examples=["false"],
+        description="true: otlp_grpc and otlp_http are open off loopback without TLS and token, to a network that only jobs "
+        "are in, such as that of compose.yaml",
+    )
 
     @model_validator(mode="after")
     def _each_port_once(self) -> Self:
         seen: dict[str, str] = {}
         for key in type(self).model_fields:
-            port = (getattr(self, key) or "").rpartition(":")[2]
+            address = getattr(self, key)
+            port = address.rpartition(":")[2] if isinstance(address, str) else ""
             if port and port in seen:
                 raise ValueError(f"{key} and {seen[port]} have the same port {port}; give each its own")
             seen[port] = key

@@ -50,6 +50,11 @@ SHORTEST: Final = 16
     help="Listen on this port; 0 is a free one.",
 )
 @click.option(
+    "--no-token",
+    is_flag=True,
+    help="Need no token on any address: for a container whose port is published on loopback only.",
+)
+@click.option(
     "--catalogue",
     type=FilePath(),
     metavar="FILE",
@@ -57,12 +62,13 @@ SHORTEST: Final = 16
 )
 @of_stores
 @as_failures()
-def ui(place: Place, host: str, port: int, catalogue: Path | None) -> None:
+def ui(place: Place, host: str, port: int, no_token: bool, catalogue: Path | None) -> None:
     """Serve pages that show the fleet, each job, each run, and the pipeline, until Ctrl-C.
 
     They are read-only, and their content comes from the stores alone. On loopback everybody on this machine can read
     them. On another address each request needs the token of BATCHTEL_UI_TOKEN, which a browser asks for as a password;
-    put a proxy with TLS before it, because the token and the pages are not encrypted.
+    put a proxy with TLS before it, because the token and the pages are not encrypted. Without a token only requests for
+    a host name of loopback are answered.
 
     \b
     Examples:
@@ -71,7 +77,8 @@ def ui(place: Place, host: str, port: int, catalogue: Path | None) -> None:
       BATCHTEL_UI_TOKEN=$(cat token) batchtel ui --host 0.0.0.0
     """
     token = os.environ.get(TOKEN) or None
-    _require_token(host, token)
+    if not (no_token and token is None):
+        _require_token(host, token)
     named = settings.read().catalogue
     file = catalogue or (Path(named) if named else None)
     # Read once here: a catalogue that cannot be read is an error of the command line, later one of a page.
@@ -82,7 +89,7 @@ def ui(place: Place, host: str, port: int, catalogue: Path | None) -> None:
         actual = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"batchtel ui: http://{shown}:{actual}  (Ctrl-C stops it)", err=True)
-        if not is_loopback(host):
+        if token is not None and not is_loopback(host):
             click.echo("warning: token and pages are not encrypted here; put a proxy with TLS before it", err=True)
         server = uvicorn.Server(
             uvicorn.Config(

@@ -1,0 +1,3 @@
+module batchtel/healthcheck
+
+go 1.26

@@ -39,7 +39,7 @@ class Listen(Section):
     plaintext: bool = Field(
         default=False,
         examples=["false"],
-        description="true: otlp_grpc and otlp_http are open off loopback without TLS and token, to a network that only jobs "
+        description="true: the OTLP listeners may be off loopback without TLS and token, on a network that only jobs "
         "are in, such as that of compose.yaml",
     )
 

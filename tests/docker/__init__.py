@@ -1,0 +1,1 @@
+"""compose.yaml, the images and jobs in containers, on a real Docker engine."""

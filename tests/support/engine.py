@@ -57,10 +57,10 @@ def running() -> Iterator[Engine]:
     # Not below pytest's folders: a path of a socket has 107 characters at most, and overlays keep the folder busy.
     folder = Path(tempfile.mkdtemp(prefix="batchtel-docker-"))
     address, log = f"unix://{folder}/docker.sock", folder / "dockerd.log"
-    command = ["dockerd", "--host", address, "--data-root", folder / "data", "--exec-root", folder / "exec"]
+    command = ["dockerd", "--host", address, "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
     with log.open("wb") as output:
         engine = subprocess.Popen(
-            [*command, "--pidfile", folder / "pid"], stdout=output, stderr=output, start_new_session=True
+            [*command, "--pidfile", f"{folder}/pid"], stdout=output, stderr=output, start_new_session=True
         )
     try:
         deadline = time.monotonic() + START_SECONDS

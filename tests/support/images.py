@@ -45,7 +45,7 @@ PYTHON: Final = "python:3.13-slim"
 def settings() -> dict[str, str]:
     """Return the variables of compose/.env."""
     lines = (line for line in (COMPOSE / ".env").read_text().splitlines() if line and not line.startswith("#"))
-    return dict(line.partition("=")[::2] for line in lines)  # type: ignore[misc]
+    return dict(line.partition("=")[::2] for line in lines)
 
 
 def provide(client: docker.DockerClient, folder: Path) -> list[str]:

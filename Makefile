@@ -51,7 +51,7 @@ test-ui: $(UV) ## Look at the pages in a real browser, Debian's chromium, after 
 
 test-docker: $(UV) ## Run compose.yaml and jobs in containers, with the Docker engine of this machine or one of Debian's docker.io
 	@$(RUN) batchtel stack build > /dev/null
-	$(RUN) pytest -m docker tests/docker
+	$(RUN) pytest -m $(if $(SHORT),'docker and not built',docker) tests/docker
 
 screenshots: $(UV) ## Write the pictures of docs/ again, with Debian's chromium
 	$(RUN) python -m tests.ui.screenshots docs/screenshots

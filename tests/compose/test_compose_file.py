@@ -95,7 +95,7 @@ def test_collector_has_what_its_configuration_needs(profile: str) -> None:
     assert needs.secrets == ()
 
 
-def test_stores_keep_data_as_long_as_the_environment_says() -> None:
+def test_stores_keep_data_as_long_as_the_environment() -> None:
     """Loki and Tempo have the retention of the environment, as VictoriaLogs and Jaeger have."""
     hours = int(load(str(container_files.environment("grafana"))).retention.detail.total_seconds() // 3600)
     loki, tempo = (yaml.safe_load(_configuration(f"{name}/{name}.yaml")) for name in ("loki", "tempo"))

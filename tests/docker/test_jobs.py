@@ -119,21 +119,23 @@ def test_kills_and_restarts_lose_nothing(composed: Composed) -> None:
 
 def test_data_survives_the_containers(composed: Composed) -> None:
     """`down` removes containers and network, `up` finds runs and totals again."""
-    before = _of_metrics(composed, "ten_at_once")
-    assert before
+    composed.finish_job(composed.start_job(["false"], BATCHTEL_JOB="kept"))
+    assert _status(composed, "kept") == "failure"
+    before = until("the totals", lambda: _of_metrics(composed, "kept") or None, SETTLED)
     outcome = composed.batchtel("stack", "down", "--docker")
     assert outcome.returncode == 0, outcome.stderr
     assert composed.containers() == {}
     outcome = composed.up()
     assert outcome.returncode == 0, outcome.stderr
-    until("the totals", lambda: True if _of_metrics(composed, "ten_at_once") == before else None, SETTLED)
-    assert _status(composed, "exits_3") == "failure"
+    until("the same totals", lambda: True if _of_metrics(composed, "kept") == before else None, SETTLED)
+    assert _status(composed, "kept") == "failure"
 
 
 def test_pages_are_for_this_machine_only(composed: Composed) -> None:
     """The pages have the runs; a page of the internet whose name points to this machine cannot read them."""
+    composed.finish_job(composed.start_job(["true"], BATCHTEL_JOB="on_a_page"))
     site = Site(f"http://127.0.0.1:{composed.ports.ui}")
-    assert "exits_3" in site.get("/runs").text
+    until("the run on a page", lambda: True if "on_a_page" in site.get("/runs").text else None, SETTLED)
     assert site.get("/runs", host="evil.example.com").status == 421
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import docker
 import docker.errors
+import pytest
 
 from batchtel_stack import build
 from batchtel_stack.binaries import BINARIES, Binary
@@ -62,19 +63,20 @@ def provide(client: docker.DockerClient, folder: Path) -> list[str]:
     binaries = build.ensure([*(binary for binary in BINARIES), HEALTHCHECK])
     stand_ins = []
     for variable, (program, inside) in PROGRAMS.items():
-        if not _pulled(client, variables[variable]):
+        if not pulled(client, variables[variable]):
             _of_program(client, variables[variable], binaries[program], inside)
             stand_ins.append(variables[variable])
-    if not _pulled(client, PYTHON):
+    if not pulled(client, PYTHON):
         _python(client, folder / "python.tar")
         stand_ins.append(PYTHON)
     for target in ("job", "ui"):
-        _built(client, ROOT, "compose/images/python.Dockerfile", variables[f"BATCHTEL_{target.upper()}_IMAGE"], target)
+        built(client, ROOT, "compose/images/python.Dockerfile", variables[f"BATCHTEL_{target.upper()}_IMAGE"], target)
     _collector(client, folder / "collector", binaries, variables["BATCHTEL_COLLECTOR_IMAGE"])
     return stand_ins
 
 
-def _pulled(client: docker.DockerClient, name: str) -> bool:
+def pulled(client: docker.DockerClient, name: str) -> bool:
+    """Return whether an engine has an image, pulled if it has to be."""
     try:
         client.images.get(name)
     except docker.errors.ImageNotFound:
@@ -86,12 +88,12 @@ def _pulled(client: docker.DockerClient, name: str) -> bool:
 
 
 def _of_program(client: docker.DockerClient, name: str, program: Path, inside: str) -> None:
-    dockerfile = f"FROM scratch\nADD files.tar /\nUSER nobody\nENTRYPOINT {_list([inside])}\n"
+    dockerfile = f"FROM scratch\nADD files.tar /\nUSER 65534\nENTRYPOINT {_list([inside])}\n"
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
         files = io.BytesIO()
         with tarfile.open(fileobj=files, mode="w") as inner:
-            root_filesystem.shell(inner, _busybox())
+            root_filesystem.shell(inner, busybox())
             inner.add(program, inside)
         _entry(tar, "Dockerfile", dockerfile.encode())
         _entry(tar, "files.tar", files.getvalue())
@@ -102,7 +104,7 @@ def _of_program(client: docker.DockerClient, name: str, program: Path, inside: s
 def _python(client: docker.DockerClient, archive: Path) -> None:
     found = interpreters.find("3.13") or interpreters.find("3.12") or interpreters.find("3.11")
     assert found is not None
-    root_filesystem.python(archive, Path(found), _busybox())
+    root_filesystem.python(archive, Path(found), busybox())
     certificates = "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"
     repository, _, tag = PYTHON.partition(":")
     changes = [f"ENV PATH=/usr/local/bin:/usr/bin:/bin {certificates}", 'CMD ["python"]']
@@ -121,10 +123,11 @@ def _collector(client: docker.DockerClient, folder: Path, binaries: Mapping[str,
     _, _, last = text.partition("\nFROM scratch\n")
     assert last.count("--from=build ") == 4, text
     (folder / "Dockerfile").write_text("FROM scratch\n" + last.replace("--from=build ", ""))
-    _built(client, folder, "Dockerfile", name)
+    built(client, folder, "Dockerfile", name)
 
 
-def _built(client: docker.DockerClient, context: Path, dockerfile: str, name: str, target: str | None = None) -> None:
+def built(client: docker.DockerClient, context: Path, dockerfile: str, name: str, target: str | None = None) -> None:
+    """Build an image by a Dockerfile."""
     # Within a step the network is this machine's: an engine in a sandbox may have no other way out.
     _run(
         client,
@@ -140,9 +143,11 @@ def _run(client: docker.DockerClient, arguments: dict[str, Any]) -> None:
         raise RuntimeError(f"{arguments['tag']} cannot be built: {error}\n{lines[-3000:]}") from None
 
 
-def _busybox() -> Path:
+def busybox() -> Path:
+    """Return the path of a static busybox, or skip the test with what to install."""
     found = shutil.which("busybox")
-    assert found is not None, "install busybox-static"
+    if found is None:
+        pytest.skip("images cannot be pulled, and stand-ins need a static busybox; install busybox-static")
     return Path(found)
 
 

@@ -19,8 +19,8 @@ from batchtel_stack import ports
 from tests.support.polling import until
 from tests.support.program import Program
 
-ZONES: Final = {"node-0": "zone-a", "node-1": "zone-b", "node-2": "zone-c"}
-"""Name of each node -> its zone. The last one has a taint, as nodes for one kind of job have."""
+ZONES: Final = {"node-0": "zone-a", "node-1": "zone-b", "node-2": "zone-c", "tainted": "zone-a"}
+"""Name of each node -> its zone. One has a taint, as nodes for one kind of job have."""
 
 
 class Cluster:
@@ -74,9 +74,9 @@ class Cluster:
         """Return the pods of a namespace when there are `count` and each has a node."""
         found: list[dict[str, Any]] = []
 
-        def scheduled() -> bool:
+        def scheduled() -> bool | None:
             found[:] = self.items("pods", namespace)
-            return len(found) == count and all("nodeName" in pod["spec"] for pod in found)
+            return (len(found) == count and all("nodeName" in pod["spec"] for pod in found)) or None
 
         def events() -> str:
             return self.kubectl("get", "events", "--namespace", namespace).stdout
@@ -92,7 +92,6 @@ def running(programs: Mapping[str, Path], folder: Path) -> Iterator[Cluster]:
     cluster = Cluster(programs, folder)
     token = secrets.token_hex(16)
     _write_credentials(folder, token, api)
-    server = f"https://127.0.0.1:{api}"
     with contextlib.ExitStack() as stack:
         stack.enter_context(
             Program(
@@ -107,7 +106,14 @@ def running(programs: Mapping[str, Path], folder: Path) -> Iterator[Cluster]:
             )
         )
         stack.enter_context(_process(cluster, "kube-apiserver", _api_server(folder, etcd, api)))
-        until("the API server to be ready", lambda: cluster.kubectl("get", "--raw", "/readyz").returncode == 0, 120)
+        ready = ("get", "--raw", "/readyz")
+        log = folder / "kube-apiserver.log"
+        until(
+            "the API server to be ready",
+            lambda: cluster.kubectl(*ready).returncode == 0 or None,
+            120,
+            lambda: log.read_text(errors="replace")[-2000:],
+        )
         common = ("--kubeconfig", cluster.kubeconfig, "--leader-elect=false", "--secure-port=0")
         controllers = (
             # Nodes send no heartbeats here, so its controller would taint them.
@@ -118,7 +124,6 @@ def running(programs: Mapping[str, Path], folder: Path) -> Iterator[Cluster]:
         stack.enter_context(_process(cluster, "kube-controller-manager", (*common, *controllers)))
         stack.enter_context(_process(cluster, "kube-scheduler", common))
         _add_nodes(cluster)
-        assert server
         yield cluster
 
 
@@ -187,15 +192,7 @@ def _add_nodes(cluster: Cluster) -> None:
     documents: list[dict[str, Any]] = []
     for name, zone in ZONES.items():
         labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": zone}
-        taints = [{"key": "dedicated", "value": "batch", "effect": "NoSchedule"}] if name == "node-2" else []
-        documents.append(
-            {
-                "apiVersion": "v1",
-                "kind": "Node",
-                "metadata": {"name": name, "labels": labels},
-                "spec": {"taints": taints},
-            }
-        )
+        documents.append({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
     documents.append(
         {
             "apiVersion": "storage.k8s.io/v1",
@@ -226,3 +223,6 @@ def _add_nodes(cluster: Cluster) -> None:
         cluster.succeed(
             "patch", "node", name, "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status})
         )
+        # Each node begins with a taint that the controller for heartbeats would remove.
+        taints = [{"key": "dedicated", "value": "batch", "effect": "NoSchedule"}] if name == "tainted" else None
+        cluster.succeed("patch", "node", name, "--type=merge", "--patch", json.dumps({"spec": {"taints": taints}}))

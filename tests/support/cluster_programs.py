@@ -22,6 +22,8 @@ KUBERNETES: Final = Binary(
         "kubectl": "k8s.io/kubernetes/cmd/kubectl",
         "helm": "helm.sh/helm/v3/cmd/helm",
     },
+    # Charts ask for the version of the server, and cannot parse that of a build without it.
+    linked={"k8s.io/component-base/version.gitVersion": "v1.37.2"},
     own=(_MODULE / "etcd",),
 )
 """One module, because Helm and Kubernetes share most of their packages: 207 s on two cores, Go's cache empty of them."""

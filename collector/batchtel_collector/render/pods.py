@@ -119,8 +119,7 @@ def secret_name(variable: str) -> str:
 
 def folder_name(folder: str) -> str:
     """Return the name of the Secret or ConfigMap that is mounted at a folder: batchtel-ca of /etc/batchtel/ca."""
-    name = re.sub(r"[^a-z0-9.]+", "-", folder.lower().strip("/").removeprefix("etc/"))
-    return name.strip("-.")
+    return re.sub(r"[^a-z0-9]+", "-", folder.lower().strip("/").removeprefix("etc/")).strip("-")
 
 
 def _addresses(settings: list[tuple[tuple[Any, ...], str]]) -> Iterator[tuple[str, int]]:

@@ -202,7 +202,7 @@ def _add_nodes(cluster: Cluster) -> None:
             "volumeBindingMode": "WaitForFirstConsumer",
         }
     )
-    for index in range(6):
+    for index in range(20):
         documents.append(
             {
                 "apiVersion": "v1",

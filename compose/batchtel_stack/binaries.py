@@ -82,7 +82,13 @@ class Binary:
     def fingerprint(self) -> str:
         """Return 12 hex digits over everything that decides what is built, Go's minor version and the CPU included."""
         digest = hashlib.sha256()
-        parts = [platform.machine(), str(GO_MINIMUM[:2]), *self.flags, *self.tags, *map(str, sorted(self.programs.items()))]
+        parts = [
+            platform.machine(),
+            str(GO_MINIMUM[:2]),
+            *self.flags,
+            *self.tags,
+            *map(str, sorted(self.programs.items())),
+        ]
         parts += map(str, sorted(self.pages.items()))
         digest.update("\n".join(parts).encode())
         for folder in (self.module, *self.own):

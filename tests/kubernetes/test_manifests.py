@@ -72,7 +72,9 @@ def test_agents_need_the_level_privileged_only_for_their_folder(cluster: Cluster
     applied = cluster.apply(manifests(agent), namespace)
     assert applied.returncode == 0
     (warning,) = [line for line in applied.stderr.splitlines() if "violate" in line]
-    complaints = sorted(part.split(" (")[0].split(": ")[-1].strip() for part in warning.split('"restricted:latest": ')[1].split("), "))
+    complaints = sorted(
+        part.split(" (")[0].split(": ")[-1].strip() for part in warning.split('"restricted:latest": ')[1].split("), ")
+    )
     assert complaints == ["restricted volume types", "runAsNonRoot != true", "runAsUser=0", "unrestricted capabilities"]
 
 

@@ -25,7 +25,9 @@ def _prometheus_operator() -> Path:
     """Return the folder of the module, which Go fetches and compares with its database of checksums."""
     go = toolchain.find(print)
     command = [go, "mod", "download", "-json", PROMETHEUS_OPERATOR]
-    finished = subprocess.run(command, cwd="/", env=toolchain.environment(), capture_output=True, text=True, check=False)
+    finished = subprocess.run(
+        command, cwd="/", env=toolchain.environment(), capture_output=True, text=True, check=False
+    )
     if finished.returncode != 0:
         pytest.skip(f"the definition of PrometheusRule cannot be fetched: {finished.stdout}{finished.stderr}")
     return Path(json.loads(finished.stdout)["Dir"])

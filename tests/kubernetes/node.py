@@ -3,8 +3,8 @@
 There are no images here, so a container sees this machine's /usr and Python, read-only, and the collector where its
 image has it. It has a mount namespace of its own with the volumes of the pod, runs as the user and with the
 capabilities of its security context, and reads names from a hosts file. What is not the same: the network. All
-processes share this machine's loopback, each pod with an address of its own there, so the two addresses of a collector's
-configuration that stand for the pod, 0.0.0.0 and 127.0.0.1, are replaced by that address.
+processes share this machine's loopback, each pod with an address of its own there, so the two addresses of a
+collector's configuration that stand for the pod, 0.0.0.0 and 127.0.0.1, are replaced by that address.
 """
 
 from __future__ import annotations
@@ -52,11 +52,12 @@ class Container:
         root = shlex.quote(str(self.pod.folder / "root"))
         yield f"mkdir -p {root} && mount -t tmpfs none {root} && mkdir -p {root}/tmp && chmod 1777 {root}/tmp"
         shared = {path: path for path in ("/usr", "/proc", "/dev", sys.base_prefix, sys.prefix, str(ROOT))}
-        for source, target in {**shared, str(self._programs["collector"].parent): "/collector"}.items():
-            yield f"mkdir -p {root}{target} && mount --rbind {source} {root}{target}"
+        shared[str(self._programs["collector"].parent)] = "/collector"
+        for path, seen in shared.items():
+            yield f"mkdir -p {root}{seen} && mount --rbind {path} {root}{seen}"
         yield f"cd {root} && ln -s {' '.join(f'usr/{name}' for name in _LIBRARIES)} . && cd /"
         yield f"ln -s /collector/{self._programs['collector'].name} {root}/otelcol-batchtel"
-        yield f"mkdir -p {root}/etc && cp -rL /etc/passwd /etc/ld.so.cache /etc/localtime {root}/etc/ 2>/dev/null || true"
+        yield f"mkdir -p {root}/etc && cp -L /etc/passwd /etc/ld.so.cache {root}/etc/"
         yield f"cp {shlex.quote(str(self.pod.hosts))} {root}/etc/hosts"
         for mount in self.described["volumeMounts"]:
             source, target = self.pod.volumes[mount["name"]], mount["mountPath"]
@@ -149,6 +150,7 @@ class Pod:
         return Container(self, described, self._programs, self.folder / f"{described['name']}.log")
 
     def _folder_of(self, volume: Mapping[str, Any]) -> Path:
+        folder: Path
         if "hostPath" in volume:
             folder = self.cluster.folder / self.spec["nodeName"] / str(volume["hostPath"]["path"]).strip("/")
             folder.mkdir(parents=True, exist_ok=True)  # as root, 0755: what the kubelet does

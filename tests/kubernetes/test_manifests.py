@@ -66,7 +66,7 @@ def test_what_is_wrong_is_rejected(cluster: Cluster, namespace: str, change: dic
 
 
 def test_agents_need_the_level_privileged_only_for_their_folder(cluster: Cluster, namespace: str) -> None:
-    """The hostPath, and the init container that is root for its sake, are all that `restricted` has against an agent."""
+    """The hostPath, and the init container that is root for its sake, are all that `restricted` forbids."""
     cluster.namespace(namespace, "restricted")
     (agent,) = variants("production", "agent")
     applied = cluster.apply(manifests(agent), namespace)

@@ -17,9 +17,9 @@ import yaml
 
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from tests.docs.test_jobs_page import blocks_of
 from tests.kubernetes.cluster import ZONES, Cluster, running
 from tests.kubernetes.node import ROOT, Kubelet
+from tests.support.pages import blocks_of
 from tests.support.polling import until
 from tests.support.program import fetch
 
@@ -33,7 +33,8 @@ PAGE = ROOT / "docs" / "operations" / "kubernetes.md"
 NAMESPACES = ("batchtel", "batchtel-agents", "shop")
 
 GATEWAYS = {
-    f"batchtel/batchtel-gateway-{index}": f"batchtel-gateway-{index}.batchtel-gateway.batchtel.svc" for index in range(3)
+    f"batchtel/batchtel-gateway-{index}": f"batchtel-gateway-{index}.batchtel-gateway.batchtel.svc"
+    for index in range(3)
 }
 
 
@@ -171,9 +172,7 @@ def test_no_process_of_a_collector_is_root(walked: Walked) -> None:
     for node in ZONES:
         queue = walked.cluster.folder / node / "var/lib/batchtel/queue"
         assert {file.stat().st_uid for file in (queue, *queue.rglob("*"))} == {10001}
-    listed = subprocess.run(
-        ["ps", "-eo", "uid=,args="], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    listed = subprocess.run(["ps", "-eo", "uid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
     users = [line.split()[0] for line in listed if "/otelcol-batchtel --config" in line and "unshare" not in line]
     assert len(users) >= len(ZONES) + len(GATEWAYS)
     assert set(users) == {"10001"}

@@ -24,7 +24,7 @@ PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.85.
 def _prometheus_operator() -> Path:
     """Return the folder of the module, which Go fetches and compares with its database of checksums."""
     go = toolchain.find(print)
-    command = [go, "mod", "download", "-json", PROMETHEUS_OPERATOR]
+    command: list[str | Path] = [go, "mod", "download", "-json", PROMETHEUS_OPERATOR]
     finished = subprocess.run(
         command, cwd="/", env=toolchain.environment(), capture_output=True, text=True, check=False
     )

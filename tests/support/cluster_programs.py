@@ -1,4 +1,4 @@
-"""The programs of a Kubernetes cluster without nodes, and Helm: built from Go modules for `make test-kubernetes` only."""
+"""The programs of a control plane of Kubernetes, and Helm, built from Go modules for `make test-kubernetes` only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KUBERNETES: Final = Binary(
     linked={"k8s.io/component-base/version.gitVersion": "v1.37.2"},
     own=(_MODULE / "etcd",),
 )
-"""One module, because Helm and Kubernetes share most of their packages: 207 s on two cores, Go's cache empty of them."""
+"""One module, because Helm and Kubernetes share most of their packages: 207 s on two cores."""
 
 
 def paths() -> dict[str, Path]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import FileSystemLoader
 from jinja2 import Environment as Templates
+from jinja2 import FileSystemLoader
 
 from batchtel.version import __version__
 from batchtel_collector.environment.errors import InputError

@@ -1,4 +1,4 @@
-"""The environment variables of jobs for Kubernetes: with the mounts that they refer to, or for OpenTelemetry's operator.
+"""The environment variables of jobs for Kubernetes: with the mounts that they need, or for OpenTelemetry's operator.
 
 They match the manifests: a Secret for each variable, and a ConfigMap with the CA, so that no job mounts a private key.
 """
@@ -45,7 +45,7 @@ def instrumentation(environment: Environment, found: Mapping[str, str]) -> Itera
     """Yield the lines of the resource by which OpenTelemetry's operator adds the variables to pods of its namespace."""
     jobs = environment.jobs
     yield "# Use: kubectl apply --server-side --namespace NAMESPACE --filename THIS, and on pods the annotation"
-    yield "# instrumentation.opentelemetry.io/inject-python: batchtel. batchtel itself has to be in the image of the job."
+    yield "# instrumentation.opentelemetry.io/inject-python: batchtel. The image of the job has to have batchtel in it."
     yield "apiVersion: opentelemetry.io/v1alpha1"
     yield "kind: Instrumentation"
     yield "metadata:"

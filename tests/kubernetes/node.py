@@ -112,6 +112,11 @@ class Pod:
         """Return the exit code of each container, None of one that runs."""
         return [process.poll() for process in self._running]
 
+    def states(self) -> list[dict[str, str]]:
+        """Return what Linux reports of the process of each container that runs, by the names of proc(5)."""
+        files = [Path(f"/proc/{process.pid}/status").read_text() for process in self._running if process.poll() is None]
+        return [dict(line.split(":\t", 1) for line in text.splitlines()) for text in files]
+
     def stop(self) -> None:
         """End its containers with SIGTERM, and wait for them."""
         for process in self._running:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from batchtel_collector.environment.load import load
 from batchtel_collector.environment.role_variants import Variant, variants
 from batchtel_collector.render.formats import formatted, forms
 from tests.kubernetes.cluster import ZONES, Cluster
@@ -50,6 +51,28 @@ def test_a_file_is_applied_and_becomes_pods(cluster: Cluster, namespace: str, va
     assert [pod["metadata"]["name"].rpartition("-")[2] for pod in found] == [str(index) for index in range(count)]
     assert len({ZONES[pod["spec"]["nodeName"]] for pod in found}) == count
     assert "tainted" not in {pod["spec"]["nodeName"] for pod in found}
+
+
+@pytest.mark.parametrize("role", ["agent", "gateway"])
+def test_every_part_of_a_file_is_applied(cluster: Cluster, namespace: str, role: str) -> None:
+    """With what no shipped environment has: `stock`, StatsD, a header that is a secret, a mutual CA, a long name."""
+    more = {
+        "name": "of-a-team-with-a-name-that-is-longer-than-63-characters-which-a-label-cannot-have",
+        "aggregation": "stock",
+        "listen": {"statsd": "0.0.0.0:8125" if role == "gateway" else None},
+        "tls": {"client_ca": "/etc/senders/ca.crt"},
+        "vendor": {"endpoint": "https://otlp.example.com:8443", "headers": {"api-key": "${env:VENDOR_API_KEY}"}},
+        "images": {"collector": "registry.example.com:5000/collector@sha256:" + 64 * "0"},
+    }
+    environment = load("production", more, role)
+    cluster.namespace(namespace, "privileged" if role == "agent" else "restricted")
+    applied = cluster.apply(formatted(environment, "kubernetes", "more"), namespace)
+    assert (applied.returncode, applied.stderr) == (0, "")
+    (workload,) = cluster.items("daemonsets" if role == "agent" else "statefulsets", namespace)
+    found = workload["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in found["volumes"]}
+    assert volumes["senders"]["configMap"]["name"] == "senders"
+    assert len(cluster.pods(namespace, len(ZONES) if role == "agent" else 3)[0]["spec"]["containers"]) == 1
 
 
 @pytest.mark.parametrize("change", [{"hostNetwork": True}, {"unknown": True}])

@@ -69,6 +69,7 @@ def walked(
             if part.is_relative_to(tmp_path_factory.getbasetemp().parent):
                 part.chmod(0o755)
         _write_files(folder, stack)
+        _leave_a_damaged_queue(cluster)
         kubelet = Kubelet(cluster, {"collector": collector_program}, GATEWAYS)
         tools = f"{programs['kubectl'].parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         variables = {"PATH": tools, "HOME": os.environ["HOME"], "KUBECONFIG": str(cluster.kubeconfig)}
@@ -98,6 +99,15 @@ def _write_files(folder: Path, stack: Stack) -> None:
         (folder / name).write_text(text, encoding="utf-8")
     for name in ("stores-token", "metrics-token"):
         (folder / name).write_text("the-stores-here-ask-for-none")
+
+
+def _leave_a_damaged_queue(cluster: Cluster) -> None:
+    """Leave what an agent that was root would have left on a node: a file that only root reads, and damaged."""
+    queue = cluster.folder / "node-0" / "var/lib/batchtel/queue"
+    queue.mkdir(parents=True)
+    file = queue / "exporter_otlp_grpc_gateway_0_metrics"
+    file.write_bytes(b"no page of bbolt" * 512)
+    file.chmod(0o600)
 
 
 def _call(command: str, folder: Path, variables: Mapping[str, str], kubelet: Kubelet) -> None:
@@ -172,10 +182,24 @@ def test_no_process_of_a_collector_is_root(walked: Walked) -> None:
     for node in ZONES:
         queue = walked.cluster.folder / node / "var/lib/batchtel/queue"
         assert {file.stat().st_uid for file in (queue, *queue.rglob("*"))} == {10001}
-    listed = subprocess.run(["ps", "-eo", "uid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
-    users = [line.split()[0] for line in listed if "/otelcol-batchtel --config" in line and "unshare" not in line]
-    assert len(users) >= len(ZONES) + len(GATEWAYS)
-    assert set(users) == {"10001"}
+    damaged = [file.name for file in walked.cluster.folder.glob("*/var/lib/batchtel/queue/*.damaged")]
+    assert [name.partition(".")[0] for name in damaged] == ["exporter_otlp_grpc_gateway_0_metrics"]
+    states = [state for pod in walked.kubelet.pods.values() for state in pod.states()]
+    assert len(states) == len(ZONES) + len(GATEWAYS)
+    assert {state["Uid"].split()[1] for state in states} == {"10001"}
+    assert {int(state[kind], 16) for state in states for kind in ("CapEff", "CapPrm", "CapBnd")} == {0}
+
+
+def test_one_gateway_at_a_time_may_be_evicted(walked: Walked) -> None:
+    """The controller of budgets counts the three as healthy, and allows one disruption."""
+
+    def allowed() -> int | None:
+        walked.kubelet.step(NAMESPACES)
+        (budget,) = walked.cluster.items("poddisruptionbudgets", "batchtel")
+        status = budget["status"]
+        return int(status["disruptionsAllowed"]) if status["currentHealthy"] == len(GATEWAYS) else None
+
+    assert until("three healthy gateways", allowed, 30) == 1
 
 
 def test_the_page_has_what_the_commands_print(walked: Walked) -> None:

@@ -6,6 +6,7 @@ of the stores is on no node that runs agents only. CAs are in ConfigMaps, apart 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class Pods:
         certificates: folder -> Secret with a certificate and its key.
         authorities: folder -> ConfigMap with the certificate of a CA.
         from_the_pod: variable -> field of the pod. The name of a node, or of a pod of a StatefulSet, stays.
+        instance: the environment's name as the value of a label, which has 63 characters at most.
         ports: ports of destinations outside the cluster, in order.
         gateway_ports: ports of gateways that these manifests have made, in order.
     """
@@ -53,6 +55,7 @@ class Pods:
     certificates: dict[str, str]
     authorities: dict[str, str]
     from_the_pod: dict[str, str]
+    instance: str
     ports: tuple[int, ...]
     gateway_ports: tuple[int, ...]
 
@@ -107,6 +110,7 @@ def pods(environment: Environment, configuration: str, workload: str) -> Pods:
             )
             if name in configuration
         },
+        instance=_label_value(environment.name),
         ports=tuple(dict.fromkeys(port for host, port in addresses if not _GATEWAY_POD.fullmatch(host))),
         gateway_ports=tuple(dict.fromkeys(in_cluster)),
     )
@@ -115,6 +119,11 @@ def pods(environment: Environment, configuration: str, workload: str) -> Pods:
 def secret_name(variable: str) -> str:
     """Return the name of the Secret of a variable: batchtel-token of BATCHTEL_TOKEN, which is its only key."""
     return variable.lower().replace("_", "-").strip("-")
+
+
+def _label_value(name: str) -> str:
+    """Return a name, or the beginning of a long one with a hash of the whole, so that two of them stay apart."""
+    return name if len(name) <= 63 else f"{name[:54]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def folder_name(folder: str) -> str:

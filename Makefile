@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 RUN := $(UV) run --locked --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults test-alerts test-ui test-docker screenshots check format generate bench clean
+.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults test-alerts test-ui test-docker test-kubernetes screenshots check format generate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 30
@@ -52,6 +52,10 @@ test-ui: $(UV) ## Look at the pages in a real browser, Debian's chromium, after 
 test-docker: $(UV) ## Run compose.yaml and jobs in containers, with the Docker engine of this machine or one of Debian's docker.io
 	@$(RUN) batchtel stack build > /dev/null
 	$(RUN) pytest -m $(if $(SHORT),'docker and not built',docker) tests/docker
+
+test-kubernetes: $(UV) ## Apply the manifests to a real API server, and run their pods on this machine
+	@$(RUN) batchtel stack build > /dev/null
+	$(RUN) pytest -m kubernetes tests/kubernetes
 
 screenshots: $(UV) ## Write the pictures of docs/ again, with Debian's chromium
 	$(RUN) python -m tests.ui.screenshots docs/screenshots

@@ -60,6 +60,7 @@ class Binary:
         programs: name of each executable -> Go package.
         tags: Go build tags.
         own: folders of batchtel's own Go modules, by which go.mod replaces their names.
+        linked: variable of a Go package -> the text that a release of the program has there, such as its version.
         pages: `MODULE@VERSION/PATH` -> text of web pages that a released module embeds and does not contain.
     """
 
@@ -69,12 +70,25 @@ class Binary:
     programs: Mapping[str, str]
     tags: tuple[str, ...] = ()
     own: tuple[Path, ...] = ()
+    linked: Mapping[str, str] = field(default_factory=dict)
     pages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags of `go build`; of two of one name the last counts."""
+        texts = "".join(f" -X {variable}={text}" for variable, text in self.linked.items())
+        return (*FLAGS, f"-ldflags=-s -w{texts}") if texts else FLAGS
 
     def fingerprint(self) -> str:
         """Return 12 hex digits over everything that decides what is built, Go's minor version and the CPU included."""
         digest = hashlib.sha256()
-        parts = [platform.machine(), str(GO_MINIMUM[:2]), *FLAGS, *self.tags, *map(str, sorted(self.programs.items()))]
+        parts = [
+            platform.machine(),
+            str(GO_MINIMUM[:2]),
+            *self.flags,
+            *self.tags,
+            *map(str, sorted(self.programs.items())),
+        ]
         parts += map(str, sorted(self.pages.items()))
         digest.update("\n".join(parts).encode())
         for folder in (self.module, *self.own):

@@ -19,7 +19,7 @@ from typing import Final
 
 from batchtel_collector.check import cache
 from batchtel_stack import children, paged, sigterm, toolchain
-from batchtel_stack.binaries import BINARIES, FLAGS, Binary
+from batchtel_stack.binaries import BINARIES, Binary
 from batchtel_stack.errors import UnavailableError
 from batchtel_stack.lock import Lock
 from batchtel_stack.progress import Progress, Step
@@ -135,7 +135,7 @@ class _Build:
             # Unlike `go mod download`, this fetches only modules that the programs contain, without output.
             return [self.go, "list", "-deps", "-f={{/* nothing */}}", "-mod=readonly", tags, *packages]
         # With a folder as -o, Go names each program after the last part of its package's path.
-        return [self.go, "build", "-v", *FLAGS, tags, "-o", f"{self._partial}/", *packages]
+        return [self.go, "build", "-v", *self.binary.flags, tags, "-o", f"{self._partial}/", *packages]
 
     def _look(self) -> None:
         assert self._go is not None

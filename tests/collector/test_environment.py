@@ -340,7 +340,7 @@ CONTRADICTIONS = {
     ),
     "a literal secret in an exporter": (
         {"exporters: {}": "exporters: {kafka: {signals: [logs], settings: {auth: {password: hunter2}}}}"},
-        '121:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
+        '127:66: exporters.kafka.settings.auth.password has a secret in it; write "${env:NAME}" in its place',
     ),
     "half a pair of keys": (
         {"4327": "4327\n  certificate: /etc/tls.crt"},
@@ -366,7 +366,7 @@ CONTRADICTIONS = {
     ),
     "a pipeline that there is not": (
         {"receivers: {}": "receivers: {jaeger: {signals: [spans]}}"},
-        '118:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
+        '124:32: receivers.jaeger.signals[0]: "spans" is not a choice; write metrics or traces or logs',
     ),
 }
 

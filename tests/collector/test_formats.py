@@ -18,7 +18,8 @@ from batchtel_collector.environment.load import load
 from batchtel_collector.environment.role_variants import Variant, variants
 from batchtel_collector.render.configuration import render
 from batchtel_collector.render.formats import FormatError, formatted, forms
-from batchtel_collector.render.platform_needs import IMAGE, OWN_IMAGE, needs
+from batchtel_collector.render.platform_needs import IMAGE, JOB_IMAGE, OWN_IMAGE, USER, needs, parts
+from batchtel_collector.render.pods import SECRETS, pods, with_token_files
 
 IN_PODS = [one for one in variants() if "kubernetes" in forms(one.environment())]
 NEWEST_KUBERNETES = "1.37"
@@ -58,11 +59,25 @@ def configuration(variant: Variant) -> str:
     return render(variant.environment())
 
 
+@cache
+def in_pods(variant: Variant) -> str:
+    """Return the configuration with a file for each token, as pods have it."""
+    return render(with_token_files(variant.environment()))
+
+
 @pytest.mark.parametrize("version", [OLDEST_KUBERNETES, NEWEST_KUBERNETES])
 def test_manifests_are_valid_for_kubernetes(variant: Variant, version: str) -> None:
     """Each manifest follows the schema of its kind, strictly: no key that Kubernetes would drop in silence."""
     found = manifests(variant)
-    assert set(found) == {"ConfigMap", "Service", "DaemonSet" if variant.role == "agent" else "StatefulSet"}
+    always = {"ConfigMap", "Service", "ServiceAccount", "NetworkPolicy"}
+    assert set(found) - always == {
+        "production-agent": {"DaemonSet", "PriorityClass"},
+        "staging-agent": {"DaemonSet", "PriorityClass"},
+        "production-gateway": {"StatefulSet", "PodDisruptionBudget"},
+        # One collector: whatever ends it ends all that there are.
+        "staging-gateway": {"StatefulSet"},
+        "vendor": {"StatefulSet"},
+    }.get(variant.stem)
     for manifest in found.values():
         kubernetes_validate.validate(manifest, version, strict=True)
     broken = {**found["Service"], "spec": {**found["Service"]["spec"], "clusterIp": "None"}}
@@ -72,7 +87,7 @@ def test_manifests_are_valid_for_kubernetes(variant: Variant, version: str) -> N
 
 def test_pods_have_the_whole_configuration(variant: Variant) -> None:
     """Not a line of it is changed on its way into a ConfigMap or into the values of the chart."""
-    text = configuration(variant)
+    text = in_pods(variant)
     assert manifests(variant)["ConfigMap"]["data"]["collector.yaml"] == text
     assert values(variant)["alternateConfig"] == yaml.safe_load(text)
     # The chart would read it as a template of its own.
@@ -81,7 +96,7 @@ def test_pods_have_the_whole_configuration(variant: Variant) -> None:
 
 def test_pods_have_all_variables_and_files(variant: Variant) -> None:
     """Each variable that the configuration names is set, secrets from a secret; each file lies in a mounted folder."""
-    text = configuration(variant)
+    text = in_pods(variant)
     (container,) = pod(variant)["containers"]
     for environment, mounts in (
         (container["env"], container["volumeMounts"]),
@@ -89,14 +104,34 @@ def test_pods_have_all_variables_and_files(variant: Variant) -> None:
     ):
         variables = {variable["name"]: variable for variable in environment}
         assert set(re.findall(r"\$\{env:(\w+)", text)) <= set(variables)
-        for name, variable in variables.items():
-            if "TOKEN" in name or "KEY" in name:
-                assert set(variable["valueFrom"]) == {"secretKeyRef"}
+        # A header is the only secret that the collector cannot read from a file.
+        secret = [name for name, variable in variables.items() if "secretKeyRef" in variable.get("valueFrom", {})]
+        assert secret == (["VENDOR_API_KEY"] if variant.stem == "vendor" else [])
         folders = {mount["mountPath"] for mount in mounts}
         files = re.findall(r'(?:_file|filename|certificate|client_key): "([^"]+)"', text)
         assert {str(PurePosixPath(file).parent) for file in files} <= folders
         queue = yaml.safe_load(text)["extensions"]["file_storage/queue"]["directory"]
         assert queue in folders
+
+
+def test_the_name_of_a_collector_outlives_its_pod(variant: Variant) -> None:
+    """That of the node, or of a pod of a StatefulSet: each new value would be a new series of every metric."""
+    expected = "spec.nodeName" if variant.role == "agent" else "metadata.name"
+    for environment in (pod(variant)["containers"][0]["env"], values(variant)["extraEnvs"]):
+        (instance,) = [variable for variable in environment if variable["name"] == "BATCHTEL_INSTANCE"]
+        assert instance["valueFrom"]["fieldRef"]["fieldPath"] == expected
+
+
+def test_each_role_has_its_own_secrets_and_a_ca_without_a_key(variant: Variant) -> None:
+    """A key is only in the Secret of its role, and the CA in a ConfigMap that jobs mount, too."""
+    found = pods(variant.environment(), in_pods(variant), needs(variant.environment(), in_pods(variant)).workload)
+    tls = "batchtel-tls" if variant.role == "standalone" else f"batchtel-{variant.role}-tls"
+    assert found.certificates == {"/etc/batchtel/tls": tls}
+    # Only agents verify somebody by a CA of one's own.
+    assert found.authorities == ({"/etc/batchtel/ca": "batchtel-ca"} if variant.role == "agent" else {})
+    tokens = {"agent": "batchtel-metrics-token", "gateway": "batchtel-stores-token"}.get(variant.role or "")
+    assert set(found.secret_files.values()) == {"batchtel-token", *([tokens] if tokens else [])}
+    assert SECRETS not in found.certificates
 
 
 def test_every_mount_has_a_volume(variant: Variant) -> None:
@@ -150,7 +185,7 @@ def test_there_is_room_for_every_queue(name: str, role: str, overrides: dict[str
     [
         ("gateway", "exact", OWN_IMAGE),
         ("gateway", "stock", IMAGE),
-        ("agent", "exact", IMAGE),
+        ("agent", "exact", OWN_IMAGE),
         ("agent", "stock", IMAGE),
     ],
 )
@@ -161,7 +196,7 @@ def test_the_image_has_every_component(role: str, aggregation: str, image: str, 
     repository, _, tag = image.partition(":")
     assert (f'repository: {repository}\n  tag: "{tag}"\n' if form == "helm" else f"image: {image}\n") in text
     assert ("  name: otelcol-batchtel\n" in text) == (form == "helm" and image == OWN_IMAGE)
-    assert ("run_rollup:" in render(environment)) == (image == OWN_IMAGE)
+    assert ("run_rollup:" in render(environment)) == (image == OWN_IMAGE and role == "gateway")
     assert ("BATCHTEL_BOOT" in text) == ("BATCHTEL_BOOT" in render(environment))
 
 
@@ -200,17 +235,55 @@ def test_a_volume_needs_a_place() -> None:
 
 
 def test_pods_are_locked_down(variant: Variant) -> None:
-    """No capability, no new privilege, nothing writable but the queue, no token of the cluster, a limit of memory."""
+    """Not root, no capability, no new privilege, nothing writable but the queue, no token of the cluster, limits."""
     specification = pod(variant)
     (container,) = specification["containers"]
     for security in (container["securityContext"], values(variant)["securityContext"]):
         assert security["capabilities"] == {"drop": ["ALL"]}
         assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
+    for security in (specification["securityContext"], values(variant)["podSecurityContext"]):
+        assert (security["runAsNonRoot"], security["runAsUser"], security["fsGroup"]) == (True, USER, USER)
     assert specification["automountServiceAccountToken"] is False
-    assert container["image"] == (IMAGE if variant.environment().role == "agent" else OWN_IMAGE)
+    assert manifests(variant)["ServiceAccount"]["automountServiceAccountToken"] is False
+    assert container["image"] == OWN_IMAGE
     limit = variant.environment().memory_limit // 2**20
     assert container["resources"]["limits"]["memory"] == f"{limit * 5 // 4}Mi"
     assert values(variant)["resources"] == container["resources"]
+    assert values(variant)["initContainers"] == specification["initContainers"]
+    roots = [one["name"] for one in specification["initContainers"] if one["securityContext"].get("runAsUser") == 0]
+    assert roots == (["owner"] if variant.role == "agent" else [])
+
+
+def test_images_of_the_environment_are_named() -> None:
+    """In every format; the chart has the parts of a name."""
+    digest = "sha256:" + 64 * "a"
+    images = {"collector": f"registry.example.com:5000/batchtel@{digest}", "job": "registry.example.com/job:7"}
+    environment = load("production", {"images": images}, "agent")
+    found = {form: formatted(environment, form, "mine") for form in ("kubernetes", "helm", "compose")}
+    for form in ("kubernetes", "compose"):
+        assert f"image: {images['collector']}\n" in found[form]
+    chart = yaml.safe_load(found["helm"])
+    assert chart["image"] == {"repository": "registry.example.com:5000/batchtel", "tag": "", "digest": digest}
+    workload = next(one for one in yaml.safe_load_all(found["kubernetes"]) if one["kind"] == "DaemonSet")
+    for init in (chart["initContainers"], workload["spec"]["template"]["spec"]["initContainers"]):
+        assert {one["image"] for one in init} == {images["job"]}
+        assert JOB_IMAGE not in str(init)
+    assert parts("a/b:1") == ("a/b", "1", "")
+
+
+def test_policies_have_the_ports_of_the_environment(variant: Variant) -> None:
+    """Whoever sends, and where the collector itself sends; no other connection is allowed."""
+    policy = manifests(variant)["NetworkPolicy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    ports = [sorted({port["port"] for port in rule["ports"]}) for rule in policy["egress"]]
+    assert ports == {
+        "agent": [[53], [4317], [443]],
+        "gateway": [[53], [443, 4317]],
+    }.get(variant.role or "", [[53], [443]])
+    assert values(variant)["networkPolicy"]["egressRules"] == policy["egress"]
+    (rule,) = policy["ingress"]
+    senders = {"batchtel/role": "agent"} if variant.role == "gateway" else {"batchtel/jobs": "true"}
+    assert senders in [part["matchLabels"] for part in rule["from"][0].values() if part]
 
 
 def test_agents_find_each_gateway_by_its_name() -> None:

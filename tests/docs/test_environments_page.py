@@ -14,7 +14,7 @@ from batchtel_collector.environment import load
 from batchtel_collector.environment.layers import shipped
 from batchtel_collector.render.formats import FORMATS
 from batchtel_collector.render.job_variables import FORMATS as VARIABLE_FORMATS
-from tests.docs.test_jobs_page import blocks_of
+from tests.support.pages import blocks_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "environments.md"
 

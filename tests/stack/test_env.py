@@ -21,7 +21,7 @@ import yaml
 from click.testing import CliRunner
 
 from batchtel.cli.main import main
-from batchtel_collector.render.job_variables import SECRET, SYSTEMD_FILE
+from batchtel_collector.render.job_variables import SYSTEMD_FILE
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from tests.support import certificates
@@ -92,10 +92,11 @@ def _from_docker(text: str, outside: Environ) -> Environ:
 def _from_kubernetes(text: str, outside: Environ) -> Environ:
     """Read `env` of a container: secrets by key, `$(NAME)` for what stands above it."""
     read: Environ = {}
-    for entry in yaml.safe_load(text):
+    parsed = yaml.safe_load(text)
+    for entry in parsed["env"] if "env" in parsed else parsed["spec"]["env"]:
         if "valueFrom" in entry:
             reference = entry["valueFrom"]["secretKeyRef"]
-            assert reference["name"] == SECRET
+            assert reference["name"] == reference["key"].lower().replace("_", "-")
             read[entry["name"]] = outside[reference["key"]]
         else:
             read[entry["name"]] = re.sub(r"\$\((\w+)\)", lambda found: read[found[1]], entry["value"])

@@ -28,7 +28,8 @@ def variables(environment: str, form: str) -> None:
     Examples:
       batchtel config variables --env local > local.env                      then: set -a; . ./local.env
       batchtel config variables --env production --format docker > job.env   then: docker run --env-file job.env
-      batchtel config variables --env production --format kubernetes         env of a container
+      batchtel config variables --env production --format kubernetes         env and mounts of a container
+      batchtel config variables --env production --format instrumentation    for OpenTelemetry's operator
       batchtel config variables --env production --format airflow            scheduler, workers, triggerer
       batchtel config variables --env production --format systemd            a drop-in of the job's unit
     """

@@ -34,7 +34,7 @@ class Destination(Section):
         default=None, examples=['"${env:TOKEN}"'], description="bearer token: a variable, or the path of a file"
     )
     ca: File | None = Field(
-        default=None, examples=["/etc/batchtel/tls/ca.crt"], description="CA of its certificate; null: the system's"
+        default=None, examples=["/etc/batchtel/ca/ca.crt"], description="CA of its certificate; null: the system's"
     )
     certificate: File | None = Field(
         default=None, examples=["/etc/batchtel/tls/tls.crt"], description="certificate to show it, for mutual TLS"

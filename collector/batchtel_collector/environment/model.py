@@ -22,6 +22,7 @@ from batchtel_collector.environment.section import Section
 from batchtel_collector.environment.sections import (
     Component,
     Expected,
+    Images,
     JobVariables,
     Listen,
     MetricRule,
@@ -146,6 +147,11 @@ class Environment(Section):
     jobs: JobVariables = Field(
         examples=['{endpoint: "http://127.0.0.1:4318"}'],
         description="variables of jobs, printed by `batchtel config variables`",
+    )
+    images: Images = Field(
+        default=Images(),
+        examples=['{collector: "registry.example.com/batchtel-collector:0.1.0"}'],
+        description="images that the manifests of Kubernetes, Helm and Compose name",
     )
     receivers: dict[str, Component] = Field(
         default={},

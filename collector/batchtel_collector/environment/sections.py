@@ -12,6 +12,7 @@ from batchtel_collector.environment.values import (
     Address,
     File,
     Folder,
+    Image,
     LabelName,
     LabelValue,
     Listener,
@@ -61,7 +62,7 @@ class Tls(Section):
     certificate: File = Field(examples=["/etc/batchtel/tls/tls.crt"], description="its certificate, PEM")
     key: File = Field(examples=["/etc/batchtel/tls/tls.key"], description="private key of the certificate, PEM")
     client_ca: File | None = Field(
-        default=None, examples=["/etc/batchtel/tls/ca.crt"], description="senders need a certificate of this CA"
+        default=None, examples=["/etc/batchtel/ca/ca.crt"], description="senders need a certificate of this CA"
     )
 
 
@@ -103,10 +104,25 @@ class JobVariables(Section):
         description="variable with the token that jobs send, encoded as in URLs",
     )
     ca: File | None = Field(
-        default=None, examples=["/etc/batchtel/tls/ca.crt"], description="CA with which jobs verify the endpoint"
+        default=None, examples=["/etc/batchtel/ca/ca.crt"], description="CA with which jobs verify the endpoint"
     )
     spool: Folder | None = Field(
         default=None, examples=["/var/spool/batchtel"], description="folder for what cannot be delivered at exit"
+    )
+
+
+class Images(Section):
+    """The images that manifests name; each is the name of the registry that a cluster pulls from."""
+
+    collector: Image | None = Field(
+        default=None,
+        examples=['"registry.example.com/batchtel-collector@sha256:DIGEST"'],
+        description="image of the collector; null: batchtel-collector:VERSION, with stock the contrib image",
+    )
+    job: Image | None = Field(
+        default=None,
+        examples=['"registry.example.com/batchtel-job@sha256:DIGEST"'],
+        description="image that checks the queue files before a collector in a pod starts; null: batchtel-job:VERSION",
     )
 
 

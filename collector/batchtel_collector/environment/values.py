@@ -149,6 +149,13 @@ def _variable(text: str) -> str:
     raise ValueError('is not a reference to a variable; write "${env:NAME}"')
 
 
+def _image(text: str) -> str:
+    # The grammar of github.com/distribution/reference: NAME[:TAG][@DIGEST].
+    if not re.fullmatch(r"[a-z0-9][a-zA-Z0-9._:/-]*[a-zA-Z0-9](@sha256:[0-9a-f]{64})?", text):
+        raise ValueError('is not the name of an image; write for example "registry.example.com/batchtel-job:0.1.0"')
+    return text
+
+
 def _header_name(text: str) -> str:
     # RFC 9110, section 5.1: a field name is a token.
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", text) or "$" in text:
@@ -184,5 +191,6 @@ Secret = Annotated[
     str, AfterValidator(_secret), _described("${env:NAME}, or the path of a file with the secret", r"^(/|\$\{env:)")
 ]
 Variable = Annotated[str, AfterValidator(_variable), _described("${env:NAME}", r"^\$\{env:[A-Za-z_][A-Za-z0-9_]*\}$")]
+Image = Annotated[str, AfterValidator(_image), _described("NAME:TAG or NAME@sha256:DIGEST", "^[a-z0-9]")]
 HeaderName = Annotated[str, AfterValidator(_header_name), _described("name of a header", "^[^ :]+$")]
 HeaderValue = Annotated[str, AfterValidator(_header_value), _described("text; secrets as ${env:NAME}")]

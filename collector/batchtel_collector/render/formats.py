@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader
 
 from batchtel.version import __version__
@@ -13,6 +15,7 @@ from batchtel_collector.environment.errors import InputError
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.values import required_variables
 from batchtel_collector.render import platform_needs
+from batchtel_collector.render import pods as pod_parts
 from batchtel_collector.render.configuration import render, templates
 
 FORMATS: Final = ("collector", "helm", "kubernetes", "compose")
@@ -42,6 +45,8 @@ def formatted(environment: Environment, form: str, stem: str, typed: str = "") -
         FormatError: the listeners are on loopback and the platform's other pods could not reach them, or the
             folder of the queues depends on the environment of the running collector.
     """
+    if form in IN_PODS:
+        environment = pod_parts.with_token_files(environment)
     configuration = render(environment, typed)
     if form == "collector":
         return configuration
@@ -58,26 +63,38 @@ def formatted(environment: Environment, form: str, stem: str, typed: str = "") -
         )
     found = templates()
     found.loader = FileSystemLoader(FOLDER)
-    return (
-        found.get_template(f"{form}.yaml.j2").render(
-            environment=environment,
-            is_agent=environment.role == "agent",
-            title=stem,
-            version=__version__,
-            command=(
-                f"batchtel config render --env {typed or environment.name} --role {environment.role} --format {form}"
-            ),
-            configuration=configuration.rstrip(),
-            digest=hashlib.sha256(configuration.encode()).hexdigest()[:16],
-            file=file_name(stem, "collector"),
-            needs=needs,
-            reachable=platform_needs.reachable(environment),
-            statsd=platform_needs.open_statsd(environment),
-            home=platform_needs.HOME,
-            from_the_pod=platform_needs.FROM_THE_POD,
-        )
-        + "\n"
-    )
+    values = {
+        "environment": environment,
+        "is_agent": environment.role == "agent",
+        "title": stem,
+        "version": __version__,
+        "command": (
+            f"batchtel config render --env {typed or environment.name} --role {environment.role} --format {form}"
+        ),
+        "configuration": configuration.rstrip(),
+        "digest": hashlib.sha256(configuration.encode()).hexdigest()[:16],
+        "file": file_name(stem, "collector"),
+        "needs": needs,
+        "image": platform_needs.parts(needs.image),
+        "pods": pod_parts.pods(environment, configuration, needs.workload),
+        "secrets_folder": pod_parts.SECRETS,
+        "role_label": pod_parts.ROLE_LABEL,
+        "jobs_label": pod_parts.JOBS_LABEL,
+        "reachable": platform_needs.reachable(environment),
+        "statsd": platform_needs.open_statsd(environment),
+        "home": platform_needs.HOME,
+    }
+    values["part"] = _parts(found, values)
+    return found.get_template(f"{form}.yaml.j2").render(values) + "\n"
+
+
+def _parts(found: Templates, values: dict[str, Any]) -> Callable[[str], str]:
+    """Return what renders a part, which several formats have, without the indentation of its place."""
+
+    def part(name: str) -> str:
+        return found.get_template(f"parts/{name}.yaml.j2").render(values).rstrip("\n")
+
+    return part
 
 
 def forms(environment: Environment) -> list[str]:

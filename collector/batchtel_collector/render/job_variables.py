@@ -6,17 +6,14 @@ references. Where it has none, the whole variable has to come from elsewhere, an
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
 from batchtel_collector.environment.model import Environment
-from batchtel_collector.environment.values import REFERENCE, is_loopback, required_variables
-
-SECRET: Final = "batchtel"
-"""Name of the Kubernetes secret whose keys are the variables that are referred to."""
+from batchtel_collector.environment.values import REFERENCE, is_loopback
+from batchtel_collector.render import pod_variables
 
 SYSTEMD_FILE: Final = "/etc/batchtel/secrets.env"
 """File from which systemd reads the secrets."""
@@ -125,19 +122,11 @@ def _docker(environment: Environment) -> Iterator[str]:
 
 
 def _kubernetes(environment: Environment) -> Iterator[str]:
-    found = variables(environment)
-    yield "# Use: env of the job's container"
-    for name in required_variables("\n".join(found.values())):
-        yield f"- name: {name}"
-        yield f"  valueFrom: {{secretKeyRef: {{name: {SECRET}, key: {name}}}}}"
-    for name, value in found.items():
-        # There is no way to refer with a default, so the default it is.
-        text = REFERENCE.sub(
-            lambda match: f"$({match['name']})" if match["default"] is None else match["default"].removeprefix(":-"),
-            value.replace("$(", "$$("),
-        )
-        yield f"- name: {name}"
-        yield f"  value: {json.dumps(text, ensure_ascii=False)}"
+    yield from pod_variables.container(environment, variables(environment))
+
+
+def _instrumentation(environment: Environment) -> Iterator[str]:
+    yield from pod_variables.instrumentation(environment, variables(environment))
 
 
 def _systemd(environment: Environment) -> Iterator[str]:
@@ -160,6 +149,7 @@ FORMATS: Final[dict[str, Callable[[Environment], Iterator[str]]]] = {
     "dotenv": _dotenv,
     "docker": _docker,
     "kubernetes": _kubernetes,
+    "instrumentation": _instrumentation,
     "airflow": _airflow,
     "systemd": _systemd,
 }

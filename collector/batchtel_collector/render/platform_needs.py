@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 import yaml
 
@@ -20,10 +20,16 @@ IMAGE: Final = "otel/opentelemetry-collector-contrib:0.159.0"
 """The official image, which has every component of a configuration but run_rollup; its program is otelcol-contrib."""
 
 OWN_IMAGE: Final = f"batchtel-collector:{__version__}"
-"""The image with the collector of `batchtel stack build` as /otelcol-batchtel, which users build from IMAGE."""
+"""The image with the collector of `batchtel stack build` as /otelcol-batchtel, of compose/images/collector."""
 
-FROM_THE_POD: Final = {"BATCHTEL_INSTANCE": "metadata.name", "BATCHTEL_BOOT": "metadata.uid"}
-"""Variables that no secret holds -> the field of the pod that has their values. A pod is one run of a collector."""
+JOB_IMAGE: Final = f"batchtel-job:{__version__}"
+"""The image with Python and batchtel, of compose/images/job: it checks the queue files before a collector starts."""
+
+USER: Final = 10001
+"""User and group of the collector in both images; no process of a collector needs another one."""
+
+NOT_SECRET: Final = ("BATCHTEL_INSTANCE", "BATCHTEL_BOOT", "HOME")
+"""Variables that the platform itself gives: the name of a collector, one value for each start, and a folder."""
 
 HOME: Final = "/var/lib/batchtel"
 """What HOME is in a container, where the image sets none."""
@@ -33,13 +39,17 @@ _MEBIBYTE: Final = 2**20
 _FILE_KEY: Final = re.compile(r"\w+_file|filename|(client_)?certificate|client_key")
 """Keys of the collector's components whose value is a file with a certificate, a key or a token."""
 
+_AUTHORITY_KEY: Final = re.compile(r"(client_)?ca_file|certificate")
+"""Those among them whose file is the certificate of a CA, which everybody may read."""
+
 
 @dataclass(frozen=True)
 class Needs:
     """What one rendered configuration needs to run.
 
     Attributes:
-        image: image that has all of its components.
+        image: image that has all of its components, or that of the environment.
+        job_image: image that has `python -m batchtel_stack.queue_files`.
         program: name of the collector in the root folder of the image.
         workload: name of the workload and its service.
         secrets: variables that are referred to without a default and hold secrets, in order.
@@ -51,6 +61,7 @@ class Needs:
     """
 
     image: str
+    job_image: str
     program: str
     workload: str
     secrets: tuple[str, ...]
@@ -66,22 +77,39 @@ class Needs:
         return self.memory_mebibytes * 4 // 5
 
 
+class Image(NamedTuple):
+    """The parts of the name of an image; tag and digest are empty where it has none."""
+
+    name: str
+    tag: str
+    digest: str
+
+
+def parts(image: str) -> Image:
+    """Return the parts of NAME[:TAG][@DIGEST]; the port of a registry is part of the name."""
+    found = re.fullmatch(r"(.+?)(?::([^:/@]+))?(?:@(.+))?", image)
+    assert found is not None
+    return Image(found[1], found[2] or "", found[3] or "")
+
+
 def needs(environment: Environment, configuration: str) -> Needs:
     """Return what `configuration`, the rendered text of `environment`, needs."""
     settings = list(texts(yaml.safe_load(configuration)))
     variables = required_variables("\n".join(text for _, text in settings))
     gateways = environment.gateways.addresses if environment.gateways else []
-    has_totals = environment.aggregation == "exact" and environment.role != "agent"
+    # An agent has no run_rollup; with one image for all roles, there is one to build, to scan and to push.
+    is_own = environment.aggregation == "exact"
     return Needs(
-        image=OWN_IMAGE if has_totals else IMAGE,
-        program="otelcol-batchtel" if has_totals else "otelcol-contrib",
+        image=environment.images.collector or (OWN_IMAGE if is_own else IMAGE),
+        job_image=environment.images.job or JOB_IMAGE,
+        program="otelcol-batchtel" if is_own else "otelcol-contrib",
         workload="batchtel" if environment.role == "standalone" else f"batchtel-{environment.role}",
-        secrets=tuple(name for name in variables if name not in (*FROM_THE_POD, "HOME")),
+        secrets=tuple(name for name in variables if name not in NOT_SECRET),
         folders=_folders(settings),
         queue=REFERENCE.sub(_in_a_container, environment.queue.folder),
         disk_mebibytes=2 * _queues(environment) * environment.queue.size // _MEBIBYTE
         + _late_mebibytes(environment)
-        + (_totals_mebibytes(environment) if has_totals else 0),
+        + (_totals_mebibytes(environment) if is_own and environment.role != "agent" else 0),
         memory_mebibytes=environment.memory_limit // _MEBIBYTE * 5 // 4,
         replicas=max(1, len(gateways)) if environment.role == "gateway" else 1,
     )
@@ -125,9 +153,14 @@ def open_statsd(environment: Environment) -> str | None:
 
 
 def _folders(settings: Iterable[tuple[Path, str]]) -> dict[str, str]:
-    found = dict.fromkeys(
-        str(PurePosixPath(text).parent)
-        for path, text in settings
-        if _FILE_KEY.fullmatch(str(path[-1])) and text.startswith("/") and "$" not in text
-    )
-    return {folder: folder.strip("/").removeprefix("etc/").replace("/", "-") for folder in found}
+    return {folder: folder.strip("/").removeprefix("etc/").replace("/", "-") for folder in file_folders(settings)}
+
+
+def file_folders(settings: Iterable[tuple[Path, str]]) -> dict[str, bool]:
+    """Return the folders of certificates, keys and tokens, in order, and whether each has nothing but CAs."""
+    found: dict[str, bool] = {}
+    for path, text in settings:
+        if _FILE_KEY.fullmatch(str(path[-1])) and text.startswith("/") and "$" not in text:
+            folder = str(PurePosixPath(text).parent)
+            found[folder] = found.get(folder, True) and bool(_AUTHORITY_KEY.fullmatch(str(path[-1])))
+    return found

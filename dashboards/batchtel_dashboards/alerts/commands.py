@@ -10,7 +10,7 @@ import click
 from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
 from batchtel_dashboards.alerts import alertmanager as configuration
-from batchtel_dashboards.alerts import expected, links, rule_file
+from batchtel_dashboards.alerts import expected, links, prometheus_rule, rule_file
 from batchtel_dashboards.alerts.alert import Jobs
 from batchtel_dashboards.alerts.links import Links
 from batchtel_dashboards.alerts.receivers import KINDS, Receivers
@@ -40,7 +40,15 @@ from batchtel_dashboards.cli.parameters import AGGREGATION
     help="Address of the Grafana that has the boards: alerts lead to the board of their job.",
 )
 @click.option("--ui", default="", metavar="URL", help="Address of `batchtel ui`: alerts lead to the page of their job.")
-def rules(catalogue: Path | None, aggregation: str, runbooks: str, grafana: str, ui: str) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("prometheus", "kubernetes")),
+    default="prometheus",
+    show_default=True,
+    help="A rule file, or resources PrometheusRule, with stock the recording rules among them.",
+)
+def rules(catalogue: Path | None, aggregation: str, runbooks: str, grafana: str, ui: str, form: str) -> None:
     """Print the alert rules, a rule file of Prometheus.
 
     \b
@@ -48,9 +56,11 @@ def rules(catalogue: Path | None, aggregation: str, runbooks: str, grafana: str,
       batchtel alerts rules --catalogue jobs.toml > alerts.yaml
       batchtel alerts rules --aggregation stock --runbooks https://example.com/runbooks
       batchtel alerts rules --catalogue jobs.toml --grafana https://grafana.example.com
+      batchtel alerts rules --format kubernetes | kubectl apply --server-side --filename -
     """
     leads = Links(*(address.rstrip("/") for address in (runbooks, grafana, ui)))
-    click.echo(rule_file.text(_jobs(catalogue), aggregation, leads), nl=False)
+    written = prometheus_rule if form == "kubernetes" else rule_file
+    click.echo(written.text(_jobs(catalogue), aggregation, leads), nl=False)
 
 
 @click.command(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import yaml
 from click.testing import CliRunner, Result
 
 from batchtel.catalogue.reader import parse
 from batchtel.cli.main import main
+from batchtel_dashboards import rules
 from batchtel_dashboards.alerts import expected, rule_file
 from batchtel_dashboards.alerts.links import Links
 from tests.dashboards.alerts.alert_case import CATALOGUE
@@ -27,6 +29,17 @@ def test_rules_are_those_of_the_catalogue_and_the_engine(tmp_path: Path) -> None
     assert called.stdout == rule_file.text(expected.jobs(parse(CATALOGUE)), "stock", Links("https://r.example"))
     assert "owner: ada@example.com" in called.stdout
     assert "runbook_url: https://r.example/BatchRunLost.md" in called.stdout
+
+
+def test_resources_of_the_operator_have_the_same_rules() -> None:
+    """Each file is the spec of a resource; with `stock` the recording rules are one, too."""
+    for aggregation, files in (("exact", []), ("stock", [rules.path().read_text(encoding="utf-8")])):
+        printed = _called("rules", "--aggregation", aggregation, "--format", "kubernetes").stdout
+        resources = list(yaml.safe_load_all(printed))
+        files = [*files, _called("rules", "--aggregation", aggregation).stdout]
+        assert [one["spec"] for one in resources] == [yaml.safe_load(file) for file in files]
+        assert {one["kind"] for one in resources} == {"PrometheusRule"}
+        assert " &id" not in printed
 
 
 def test_a_catalogue_with_problems_is_refused(tmp_path: Path) -> None:

@@ -317,13 +317,16 @@ def test_compose_services_have_what_they_need(one: Variant) -> None:
     settings = one.environment()
     text = configuration(one)
     composed = yaml.safe_load(formatted(settings, "compose", one.stem))
-    ((name, service),) = composed["services"].items()
     required = needs(settings, text)
-    assert name == required.workload
+    prepare, service = composed["services"]["prepare"], composed["services"][required.workload]
+    assert len(composed["services"]) == 2
+    assert prepare["entrypoint"][-1] == required.queue
+    assert prepare["volumes"] == [f"queue:{required.queue}"]
     assert set(re.findall(r"\$\{env:(\w+)", text)) <= set(service["environment"])
     for secret in required.secrets:
         assert service["environment"][secret] == f"${{{secret}:?set it where docker is called}}"
-    assert composed["configs"]["collector"]["file"] == f"./{one.stem}.yaml"
+    # Compose has $ for itself, and $$ for one of the content.
+    assert composed["configs"]["collector"]["content"].replace("$$", "$") == text
     targets = {volume.split(":")[1] for volume in service["volumes"]}
     queue = yaml.safe_load(text)["extensions"]["file_storage/queue"]["directory"]
     assert targets == {queue.replace("${env:HOME}", service["environment"]["HOME"]), *required.folders}
@@ -337,7 +340,9 @@ def test_no_format_has_a_secret(one: Variant) -> None:
     settings = one.environment()
     for form in forms(settings):
         for document in yaml.safe_load_all(formatted(settings, form, one.stem)):
-            document.pop("data", None)  # the configuration, which is checked as such
+            # The configuration, which is checked as such.
+            document.pop("data", None)
+            document.pop("configs", None)
             found = secrets_in(yaml.safe_dump(document))
             # The name of a secret is none, nor is a variable that Compose asks for.
             lines = [problem.message for problem in found]
@@ -367,8 +372,7 @@ def test_statsd_that_is_open_is_reached_by_airflow_in_another_container() -> Non
     (chart,) = found["helm"]
     assert (chart["ports"]["statsd"]["containerPort"], chart["ports"]["statsd"]["protocol"]) == (8125, "UDP")
     (compose,) = found["compose"]
-    (service,) = compose["services"].values()
-    assert "8125:8125/udp" in service["ports"]
+    assert "8125:8125/udp" in compose["services"]["batchtel-gateway"]["ports"]
     closed = load("production", {"listen": {"statsd": "127.0.0.1:8125"}}, "gateway")
 
-    assert "8125" not in formatted(closed, "compose", "mine")
+    assert "udp" not in str(yaml.safe_load(formatted(closed, "compose", "mine"))["services"])

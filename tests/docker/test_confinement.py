@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from batchtel_collector.environment.load import load
+from batchtel_collector.render.formats import formatted
+from batchtel_stack.ports import free
 from tests.docker.conftest import Composed
+from tests.support.compose import Compose
+from tests.support.site import Site
 
 pytestmark = pytest.mark.docker
 
@@ -52,3 +60,23 @@ def test_only_the_volume_can_be_written(composed: Composed, service: str) -> Non
     for path in ("/etc/passwd", "/bin/new", "/etc/batchtel/new"):
         code, output = container.exec_run(["sh", "-c", f"echo x >> {path}"])
         assert code != 0, (path, output)
+
+
+def test_rendered_service_runs(composer: Compose, provided: list[str], tmp_path: Path) -> None:
+    """What `config render --format compose` prints is one file with everything in it: a collector that accepts runs."""
+    (tmp_path / "mine.yaml").write_text(
+        "base: local\nname: mine\n"
+        f"listen: {{otlp_grpc: '0.0.0.0:{free(1)[0]}', otlp_http: '0.0.0.0:{(port := free(1)[0])}', "
+        "health: '0.0.0.0:13133', plaintext: true}\n"
+        "queue: {folder: /var/lib/batchtel/queue}\n"
+    )
+    file = tmp_path / "compose.yaml"
+    file.write_text(formatted(load(str(tmp_path / "mine.yaml")), "compose", "mine"))
+    try:
+        composer.run("up", "--detach", "--wait", file=file)
+        answer = Site(f"http://127.0.0.1:{port}").get("/v1/traces", "POST", **{"Content-Type": "application/json"})
+        assert answer.status in {200, 400}, answer
+        (collector,) = json.loads("[" + composer.run("ps", "--format", "json", "batchtel", file=file).strip() + "]")
+        assert collector["Health"] == "healthy"
+    finally:
+        composer.run("down", "--volumes", file=file)

@@ -14,9 +14,9 @@ import pytest
 
 from batchtel_stack.docker_compose import PUBLISHED
 from batchtel_stack.ports import HOST, Ports
-from tests.support.pages import blocks_of
 from tests.support.compose import Compose
 from tests.support.images import ROOT
+from tests.support.pages import blocks_of
 
 pytestmark = pytest.mark.docker
 

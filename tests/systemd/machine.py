@@ -1,7 +1,7 @@
-"""A machine with systemd for tests: real units under a real systemd, in namespaces, on a layer over this machine's files.
+"""A machine with systemd: real units under a real systemd, in namespaces, on a layer over this machine's files.
 
-It needs root, systemd and `unshare`, and leaves nothing behind: its processes end with it, its files are in memory. It has
-a network of its own with nothing but loopback, so services may listen on their usual ports.
+It needs root, systemd and `unshare`, and leaves nothing behind: its processes end with it, its files are in memory. It
+has a network of its own with nothing but loopback, so services may listen on their usual ports.
 """
 
 from __future__ import annotations
@@ -110,12 +110,13 @@ def started() -> Iterator[Machine]:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    preexec_fn=lambda: _enter(groups),  # noqa: PLW1509
+                    preexec_fn=lambda: _enter(groups),
                 )
             try:
                 yield until("systemd to run", lambda: _running(process), 60, log.read_text)
             finally:
-                process.kill()  # unshare ignores SIGTERM; the first process of the namespace ends with it, and all others
+                # unshare ignores SIGTERM; the first process of the namespace ends with it, and all others.
+                process.kill()
                 process.wait()
         finally:
             log.unlink()

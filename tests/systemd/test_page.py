@@ -1,8 +1,7 @@
-"""docs/operations/bare-metal.md: each of its commands works, from a machine without batchtel to one without it again."""
+"""docs/operations/bare-metal.md: each of its commands works, from the installation to the removal."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,9 +11,9 @@ from typing import Final
 import pytest
 
 from tests.support.polling import until
+from tests.support.uv import ROOT, uv
 from tests.systemd.machine import Machine
 
-ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "operations" / "bare-metal.md"
 
 ONLY_OUTSIDE: Final = "/opt/batchtel/bin/pip "
@@ -37,8 +36,7 @@ def home(debian: Machine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the commands run in, with the wheel and the files of the page, each under its first line."""
     folder = debian.root / "root"
     built = tmp_path_factory.mktemp("wheel")
-    uv = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".bootstrap" / "bin" / "uv")
-    subprocess.run([uv, "build", "--quiet", "--wheel", "--out-dir", built, ROOT], check=True)
+    subprocess.run([uv(), "build", "--quiet", "--wheel", "--out-dir", built, ROOT], check=True)
     (wheel,) = built.glob("*.whl")
     shutil.copy(wheel, folder)
     for text in (*_blocks("yaml"), *_blocks("ini")):

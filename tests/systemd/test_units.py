@@ -24,7 +24,8 @@ PYTHON: Final = '#!/bin/sh\nPYTHONPATH=/opt/batchtel/lib exec /usr/bin/python3 "
 
 QUERY: Final = """
 import sys, urllib.parse, urllib.request
-print(urllib.request.urlopen("http://127.0.0.1:9090/api/v1/query?query=" + urllib.parse.quote(sys.argv[1])).read().decode())
+query = urllib.parse.urlencode({"query": sys.argv[1]})
+print(urllib.request.urlopen(f"http://127.0.0.1:9090/api/v1/query?{query}").read().decode())
 """
 
 UNIT: Final = "batchtel.service"

@@ -20,7 +20,7 @@ USER: Final = "batchtel"
 """The user of the collector: a fixed one, as a volume that is mounted on /var/lib/batchtel cannot be a dynamic user's."""
 
 PYTHON: Final = "/opt/batchtel/bin/python"
-"""The interpreter of the environment that the wheel is installed in; queues are checked only where it is there."""
+"""The interpreter of the environment that has the wheel; queues are checked only where it is there."""
 
 CREDENTIALS: Final = "/etc/batchtel/credentials"
 """Folder of files that only root reads, and that systemd copies for the collector when it starts."""

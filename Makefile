@@ -59,7 +59,7 @@ sbom: dist ## Write the SBOM of the wheel, for each extra, and of the collector 
 	@$(RUN) batchtel stack build collector > /dev/null
 	UV="$(UV)" $(RUN) python -m tests.support.sbom dist
 
-test-reproducible: $(UV) ## Build wheel, sdist and collector twice without caches and compare them, 15 minutes
+test-reproducible: $(UV) ## Build wheel, sdist and collector again, without Go's cache, and compare the bytes, 5 minutes
 	@$(RUN) batchtel stack build collector > /dev/null
 	GOCACHE="$$(mktemp -d)" $(RUN) pytest -o timeout=3600 tests/test_reproducible.py
 

@@ -1,6 +1,7 @@
 """The same source makes the same bytes, in whichever folder and at whatever time: wheel, sdist and collector.
 
-`make test-reproducible` runs it with an empty cache of Go, so that every package is compiled again.
+`make test-reproducible` runs it with an empty cache of Go, so that every package is compiled again, and compared with
+the program in the user's cache.
 """
 
 from __future__ import annotations
@@ -55,6 +56,16 @@ def test_collector(tmp_path: Path) -> None:
     built = [_collector(tmp_path / place) for place in ("one", "other/place")]
     assert built[0] == built[1]
     assert str(tmp_path).encode() not in built[0]
+    # Compiled at another time; in `make test-reproducible` with nothing of its cache in common.
+    program = binaries.find("collector")
+    if _go_of(program) == _go_of(toolchain.find(print)):
+        assert built[0] == program.read_bytes()
+
+
+def _go_of(program: Path) -> str:
+    """Return the version of Go that has compiled a program."""
+    read = subprocess.run([toolchain.find(print), "version", program], capture_output=True, text=True, check=True)
+    return read.stdout.split()[-1]
 
 
 def _collector(place: Path) -> bytes:

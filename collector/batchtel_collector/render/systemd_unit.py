@@ -17,7 +17,7 @@ from batchtel_collector.render.parsed_texts import texts
 from batchtel_collector.render.platform_needs import Needs
 
 USER: Final = "batchtel"
-"""The user of the collector: a fixed one, as a volume that is mounted on /var/lib/batchtel cannot be a dynamic user's."""
+"""The user of the collector: a fixed one, as a disk that is mounted on /var/lib/batchtel cannot be a dynamic user's."""
 
 PYTHON: Final = "/opt/batchtel/bin/python"
 """The interpreter of the environment that has the wheel; queues are checked only where it is there."""

@@ -25,6 +25,15 @@ PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _SYSTEMD: Final = Path("/lib/systemd/systemd")
 _BOOT: Final = Path(__file__).with_name("boot.sh")
+_LAYER: Final = """
+mount -t tmpfs tmpfs "$1"; cd "$1"; mkdir upper work root
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" root
+"""
+_ENTER: Final = """
+count=$1; shift
+while [ "$count" -gt 0 ]; do echo $$ > "$1/cgroup.procs"; shift; count=$((count - 1)); done
+exec "$@"
+"""
 _NAMESPACES: Final = ("--pid", "--mount", "--cgroup", "--net", "--uts", "--ipc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
@@ -36,8 +45,16 @@ def missing() -> str | None:
     programs = [name for name in ("unshare", "nsenter", "ip") if shutil.which(name) is None]
     if not _SYSTEMD.exists() or programs:
         return f"needs Debian's packages systemd, util-linux and iproute2 (no {', '.join(programs) or _SYSTEMD})"
-    tried = subprocess.run(["unshare", *_NAMESPACES, "--fork", "true"], capture_output=True, text=True, check=False)
-    return f"no namespaces: {tried.stderr.strip()}" if tried.returncode else None
+    with tempfile.TemporaryDirectory() as place:
+        command = ["unshare", *_NAMESPACES, "--fork", "sh", "-euc", _LAYER, "sh", place]
+        tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    if tried.returncode:
+        return f"needs namespaces and overlayfs: {tried.stderr.strip()}"
+    try:
+        _remove(_new_cgroups())
+    except OSError as error:
+        return f"needs control groups that can be written: {error}"
+    return None
 
 
 class Machine:
@@ -106,11 +123,10 @@ def started() -> Iterator[Machine]:
         try:
             with log.open("wb") as output:
                 process = subprocess.Popen(
-                    command,
+                    ["sh", "-euc", _ENTER, "sh", str(len(groups)), *map(str, groups), *command],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    preexec_fn=lambda: _enter(groups),
                 )
             try:
                 yield until("systemd to run", lambda: _running(process), 60, log.read_text)
@@ -143,11 +159,6 @@ def _new_cgroups() -> list[Path]:
     for group in groups:
         group.mkdir(exist_ok=True)
     return groups
-
-
-def _enter(groups: list[Path]) -> None:
-    for group in groups:
-        (group / "cgroup.procs").write_text("0")
 
 
 def _remove(groups: list[Path]) -> None:

@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 RUN := $(UV) run --locked --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults test-alerts test-ui test-docker test-kubernetes screenshots check format generate bench clean
+.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults test-alerts test-ui test-docker test-kubernetes test-reproducible screenshots dist sbom check format generate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 30
@@ -59,6 +59,17 @@ test-kubernetes: $(UV) ## Apply the manifests to a real API server, and run thei
 
 screenshots: $(UV) ## Write the pictures of docs/ again, with Debian's chromium
 	$(RUN) python -m tests.ui.screenshots docs/screenshots
+
+dist: $(UV) ## Build wheel and sdist into dist/
+	$(UV) build --quiet --out-dir dist
+
+sbom: dist ## Write the SBOM of the wheel, for each extra, and of the collector into dist/, in CycloneDX
+	@$(RUN) batchtel stack build collector > /dev/null
+	UV="$(UV)" $(RUN) python -m tests.support.sbom dist
+
+test-reproducible: $(UV) ## Build wheel, sdist and collector again, without Go's cache, and compare the bytes, 5 minutes
+	@$(RUN) batchtel stack build collector > /dev/null
+	GOCACHE="$$(mktemp -d)" $(RUN) pytest -o timeout=3600 tests/test_reproducible.py
 
 check: $(UV) ## Check format, lint, types and the lock file
 	$(UV) lock --check

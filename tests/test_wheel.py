@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,14 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.sink import Sink, running
+from tests.support.uv import ROOT, uv
 
-ROOT = Path(__file__).parent.parent
 INSTALL_SECONDS = 240
-
-
-def _uv() -> str:
-    """Return the uv that runs these tests, for a machine may have none on PATH."""
-    return os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".bootstrap" / "bin" / "uv")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +21,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
-        [_uv(), "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=True, timeout=INSTALL_SECONDS
+        [uv(), "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=True, timeout=INSTALL_SECONDS
     )
     (built,) = folder.glob("*.whl")
     return built
@@ -48,9 +41,9 @@ def platform(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _install(what: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
-    subprocess.run([_uv(), "venv", "--quiet", "--python", sys.executable, folder], check=True, timeout=INSTALL_SECONDS)
+    subprocess.run([uv(), "venv", "--quiet", "--python", sys.executable, folder], check=True, timeout=INSTALL_SECONDS)
     subprocess.run(
-        [_uv(), "pip", "install", "--quiet", "--python", folder / "bin" / "python", what],
+        [uv(), "pip", "install", "--quiet", "--python", folder / "bin" / "python", what],
         check=True,
         timeout=INSTALL_SECONDS,
     )

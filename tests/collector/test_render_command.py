@@ -50,3 +50,12 @@ def test_an_empty_file_and_a_device_are_written(tmp_path: Path) -> None:
     assert batchtel("config", "render", "--env", "local", "-o", empty).exit_code == 0
     assert empty.read_text().startswith("# local:")
     assert batchtel("config", "render", "--env", "local", "-o", "/dev/null").exit_code == 0
+
+
+def test_variables_name_the_command_that_prints_them(tmp_path: Path) -> None:
+    """With the file as it is written in its folder, or the name of a shipped environment."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: local\nname: other\n", encoding="utf-8")
+    for typed, shown in ((str(mine), "./mine.yaml"), ("local", "local")):
+        printed = CliRunner().invoke(main, ["config", "variables", "--env", typed, "--format", "systemd"]).stdout
+        assert printed.splitlines()[0].endswith(f" batchtel config variables --env {shown} --format systemd")

@@ -6,7 +6,7 @@ import click
 
 from batchtel_collector.cli.errors import as_failures
 from batchtel_collector.cli.options import environment_option
-from batchtel_collector.environment.load import load
+from batchtel_collector.environment import load
 from batchtel_collector.render.job_variables import FORMATS, text
 
 
@@ -33,4 +33,5 @@ def variables(environment: str, form: str) -> None:
       batchtel config variables --env production --format airflow            scheduler, workers, triggerer
       batchtel config variables --env production --format systemd            a drop-in of the job's unit
     """
-    click.echo(text(load(environment), form), nl=False)
+    read = load.read(environment)
+    click.echo(text(read.environment(), form, read.typed), nl=False)

@@ -49,6 +49,7 @@ def render(environment: str, role: str | None, form: str, output: str | None, co
       batchtel config render --env local -o collector.yaml                 write it to a file
       batchtel config render --env ./mine.yaml --role agent -o deploy/     write deploy/mine-agent.yaml
       batchtel config render --env production --role gateway --format helm -o deploy/
+      batchtel config render --env production --role agent --format systemd -o deploy/
       batchtel config render --env ./mine.yaml -o deploy/ --diff           show what would change
     """
     read = load.read(environment)

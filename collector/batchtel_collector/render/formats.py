@@ -14,15 +14,18 @@ from batchtel.version import __version__
 from batchtel_collector.environment.errors import InputError
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.values import required_variables
-from batchtel_collector.render import platform_needs
+from batchtel_collector.render import platform_needs, systemd_unit
 from batchtel_collector.render import pods as pod_parts
 from batchtel_collector.render.configuration import render, templates
 
-FORMATS: Final = ("collector", "helm", "kubernetes", "compose")
+FORMATS: Final = ("collector", "helm", "kubernetes", "compose", "systemd")
 """The names of the formats: the configuration alone, or within the files of a platform."""
 
 IN_PODS: Final = ("helm", "kubernetes")
 """The formats in which each collector has a network address of its own."""
+
+ENDINGS: Final = {"collector": "yaml", "systemd": "service"}
+"""Format -> the ending of its file; of every other one it is `FORMAT.yaml`."""
 
 FOLDER: Final = Path(__file__).parent / "platforms"
 """Folder of the templates of the platforms, one file each."""
@@ -83,9 +86,13 @@ def formatted(environment: Environment, form: str, stem: str, typed: str = "") -
         "reachable": platform_needs.reachable(environment),
         "statsd": platform_needs.open_statsd(environment),
         "home": platform_needs.HOME,
+        "unit": systemd_unit.unit(environment, configuration, needs),
+        "user": systemd_unit.USER,
+        "python": systemd_unit.PYTHON,
+        "credentials": systemd_unit.CREDENTIALS,
     }
     values["part"] = _parts(found, values)
-    return found.get_template(f"{form}.yaml.j2").render(values) + "\n"
+    return found.get_template(f"{form}.{'service' if form == 'systemd' else 'yaml'}.j2").render(values) + "\n"
 
 
 def _parts(found: Templates, values: dict[str, Any]) -> Callable[[str], str]:
@@ -104,4 +111,4 @@ def forms(environment: Environment) -> list[str]:
 
 def file_name(stem: str, form: str) -> str:
     """Return the name of the file that a format is written to."""
-    return f"{stem}.yaml" if form == "collector" else f"{stem}.{form}.yaml"
+    return f"{stem}.{ENDINGS.get(form, f'{form}.yaml')}"

@@ -156,8 +156,8 @@ FORMATS: Final[dict[str, Callable[[Environment], Iterator[str]]]] = {
 """Name of a format -> the lines of an environment in it."""
 
 
-def text(environment: Environment, form: str) -> str:
-    """Return the variables of an environment's jobs in one of `FORMATS`."""
-    command = f"batchtel config variables --env {environment.name} --format {form}"
+def text(environment: Environment, form: str, typed: str = "") -> str:
+    """Return the variables of an environment's jobs in one of `FORMATS`, `typed` as --env in the header."""
+    command = f"batchtel config variables --env {typed or environment.name} --format {form}"
     head = f"# {environment.name}: environment variables for jobs. {command}"
     return "\n".join([head, *FORMATS[form](environment)]) + "\n"

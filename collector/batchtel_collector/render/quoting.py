@@ -82,6 +82,16 @@ def port(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
+def in_unit(value: str) -> str:
+    """Write text as one item of a setting of systemd: `%` doubled, quoted where a character has a meaning there."""
+    escaped = value.replace("%", "%%")
+    return escaped if re.fullmatch(r"[\w./@:=+,%-]+", escaped, re.ASCII) else _quoted_in_unit(escaped)
+
+
+def _quoted_in_unit(text: str) -> str:
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
 def _json(text: str) -> str:
     """Write a JSON string in which only printable characters are left bare, since YAML rejects the others."""
     escaped = json.dumps(text, ensure_ascii=False)
@@ -98,6 +108,7 @@ FILTERS: Final = {
     "go_list": go_list,
     "compact": compact,
     "settings": settings,
+    "in_unit": in_unit,
     "host": host,
     "port": port,
 }

@@ -76,6 +76,15 @@ def test_holds_every_file_that_the_packages_read(wheel: Path) -> None:
         assert tracked - set(opened.namelist()) == set()
 
 
+def test_holds_what_starts_containers(wheel: Path) -> None:
+    """compose.yaml, its settings and the files that it mounts; a name that begins with a dot, too."""
+    compose = ROOT / "compose"
+    files = [compose / "compose.yaml", compose / ".env", *(compose / "configuration").rglob("*")]
+    expected = {f"batchtel_stack/containers/{file.relative_to(compose)}" for file in files if file.is_file()}
+    with zipfile.ZipFile(wheel) as opened:
+        assert {name for name in opened.namelist() if "/containers/" in name} == expected
+
+
 def test_runs_a_job_without_extras(installed: Path, sink: Sink) -> None:
     """A job, a command and an instrumented program are recorded, over HTTP; gRPC is there to be imported."""
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test"}

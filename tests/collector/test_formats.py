@@ -254,6 +254,17 @@ def test_pods_are_locked_down(variant: Variant) -> None:
     assert roots == (["owner"] if variant.role == "agent" else [])
 
 
+def test_own_log_records_reach_the_store_from_pods() -> None:
+    """The exporter of the collector's own records has no authenticator, so the token of the file is in its header."""
+    (gateway,) = variants("production", "gateway")
+    telemetry = yaml.safe_load(in_pods(gateway))["service"]["telemetry"]["logs"]["processors"]
+    (header,) = telemetry[0]["batch"]["exporter"]["otlp"]["headers"]
+    assert header == {"name": "Authorization", "value": f"Bearer ${{file:{SECRETS}/BATCHTEL_STORES_TOKEN}}"}
+    # Elsewhere `config check` would need the file.
+    elsewhere = load("production", {"loki": {"token": "/run/secrets/token"}}, "gateway")
+    assert "processors" not in yaml.safe_load(render(elsewhere))["service"]["telemetry"]["logs"]
+
+
 def test_images_of_the_environment_are_named() -> None:
     """In every format; the chart has the parts of a name."""
     digest = "sha256:" + 64 * "a"

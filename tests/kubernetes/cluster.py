@@ -15,9 +15,9 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from batchtel_stack import ports
+from batchtel_stack import children, ports
 from tests.support.polling import until
-from tests.support.program import Program
+from tests.support.program import fetch
 
 ZONES: Final = {"node-0": "zone-a", "node-1": "zone-b", "node-2": "zone-c", "tainted": "zone-a"}
 """Name of each node -> its zone. One has a taint, as nodes for one kind of job have."""
@@ -93,18 +93,19 @@ def running(programs: Mapping[str, Path], folder: Path) -> Iterator[Cluster]:
     token = secrets.token_hex(16)
     _write_credentials(folder, token, api)
     with contextlib.ExitStack() as stack:
+        store = f"http://127.0.0.1:{etcd}"
         stack.enter_context(
-            Program(
-                [
-                    *(programs["etcd"], "--data-dir", folder / "etcd", "--unsafe-no-fsync"),
-                    *("--listen-client-urls", f"http://127.0.0.1:{etcd}"),
-                    *("--advertise-client-urls", f"http://127.0.0.1:{etcd}"),
+            _process(
+                cluster,
+                "etcd",
+                (
+                    *("--data-dir", folder / "etcd", "--unsafe-no-fsync"),
+                    *("--listen-client-urls", store, "--advertise-client-urls", store),
                     *("--listen-peer-urls", f"http://127.0.0.1:{peers}"),
-                ],
-                folder / "etcd.log",
-                f"http://127.0.0.1:{etcd}/health",
+                ),
             )
         )
+        until("etcd to be ready", lambda: fetch(f"{store}/health"), 60)
         stack.enter_context(_process(cluster, "kube-apiserver", _api_server(folder, etcd, api)))
         ready = ("get", "--raw", "/readyz")
         log = folder / "kube-apiserver.log"
@@ -148,12 +149,7 @@ def _api_server(folder: Path, etcd: int, port: int) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _process(cluster: Cluster, program: str, arguments: tuple[object, ...]) -> Iterator[None]:
     with (cluster.folder / f"{program}.log").open("wb") as output:
-        process = subprocess.Popen(
-            [str(part) for part in (cluster.programs[program], *arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
+        process = children.start([str(part) for part in (cluster.programs[program], *arguments)], output=output)
         try:
             yield
         finally:

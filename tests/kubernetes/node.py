@@ -75,6 +75,7 @@ class Container:
         command = ["chroot", str(self.pod.folder / "root"), "setpriv", "--reuid", user, "--regid", group]
         command += ["--groups", str(self.pod.security.get("fsGroup", group))]
         command += ["--bounding-set", capabilities, "--inh-caps", capabilities, "--no-new-privs"]
+        command += ["--pdeathsig", "kill"]  # none outlives the tests
         started = self.described.get("command") or ["/otelcol-batchtel"]
         return [*command, *started, *self.described.get("args", [])]
 

@@ -18,8 +18,7 @@ from batchtel_collector.environment.destinations import STREAM_FIELDS, Destinati
 from batchtel_collector.environment.durations_and_sizes import go_duration
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.sections import Component
-from batchtel_collector.environment.values import has_reference
-from batchtel_collector.render import airflow_conditions, folding, overrides, prometheus_names, quoting
+from batchtel_collector.render import airflow_conditions, folding, overrides, pods, prometheus_names, quoting
 
 _Key = TypeVar("_Key")
 
@@ -118,11 +117,20 @@ def tokens(environment: Environment) -> dict[str, str]:
 
 
 def _own_logs(environment: Environment) -> list[Destination]:
-    """Return where a collector's own log records go: the stores of logs, but none whose token is a file."""
+    """Return where a collector's own log records go: the stores of logs, but none whose token is a file elsewhere.
+
+    The collector resolves a file only when it starts, and fails without it, as `config check` would on another machine;
+    in a pod it is there.
+    """
     if environment.role == "agent":
         return []
-    stores = [store for key, store in environment.storing("logs").items() if key != "vendor"]
-    return [store for store in stores if store.token is None or has_reference(store.token)]
+    found = []
+    for key, store in environment.storing("logs").items():
+        if store.token is not None and store.token.startswith(f"{pods.SECRETS}/"):
+            store = store.model_copy(update={"token": f"${{file:{store.token}}}"})
+        if key != "vendor" and (store.token is None or store.token.startswith("$")):
+            found.append(store)
+    return found
 
 
 def _joining(components: Mapping[str, Component], signal: str) -> list[str]:

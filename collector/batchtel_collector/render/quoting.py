@@ -20,8 +20,8 @@ def quote(value: str) -> str:
 
 
 def quote_reference(value: str) -> str:
-    """Write text as `quote` does, but leave `${env:NAME}` to the collector."""
-    parts = re.split(r"(\$\{env:[^}]*\})", value)
+    """Write text as `quote` does, but leave `${env:NAME}` and `${file:PATH}` to the collector."""
+    parts = re.split(r"(\$\{(?:env|file):[^}]*\})", value)
     return '"' + "".join(part if index % 2 else quote(part)[1:-1] for index, part in enumerate(parts)) + '"'
 
 

@@ -20,10 +20,10 @@ IMAGE: Final = "otel/opentelemetry-collector-contrib:0.159.0"
 """The official image, which has every component of a configuration but run_rollup; its program is otelcol-contrib."""
 
 OWN_IMAGE: Final = f"batchtel-collector:{__version__}"
-"""The image with the collector of `batchtel stack build` as /otelcol-batchtel, of compose/images/collector."""
+"""The image with the collector of `batchtel stack build` as /otelcol-batchtel: compose/images/collector.Dockerfile."""
 
 JOB_IMAGE: Final = f"batchtel-job:{__version__}"
-"""The image with Python and batchtel, of compose/images/job: it checks the queue files before a collector starts."""
+"""The image with Python and batchtel, of compose/images/python.Dockerfile: it checks queue files before a start."""
 
 USER: Final = 10001
 """User and group of the collector in both images; no process of a collector needs another one."""

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
 from batchtel.cli.main import Failure
 from batchtel.cli.parameters import FilePath
 from batchtel_collector.environment.load import load
-from batchtel_stack import container_files, docker_compose, output, state
+from batchtel_stack import docker_compose, output, state
 from batchtel_stack.binaries import BINARIES
 from batchtel_stack.build import ensure
+from batchtel_stack.cli import docker_options
 from batchtel_stack.container_files import PROFILES
 from batchtel_stack.failures import as_failures
 from batchtel_stack.follow import follow
@@ -33,17 +33,6 @@ from batchtel_stack.status import Status
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _CRASH_LINES: Final = 10
-
-_WITHOUT: Final = {
-    True: {
-        "data": "--data does not go with --docker, where data is in volumes; leave it out",
-        "environment": "--env does not go with --docker, where the collector reads "
-        f"{container_files.folder()}/configuration/PROFILE/collector.yaml; leave it out, and change that file: "
-        "docs/operations/docker.md",
-    },
-    False: {"profile": "--profile goes with --docker only; add --docker, or leave it out"},
-}
-"""With --docker, or without -> the parameters of `up` that cannot be given, and why."""
 
 _INTERRUPTED: Final = 130
 """The exit code of what Ctrl-C has ended, as shells count: 128 + SIGINT."""
@@ -113,9 +102,7 @@ def up(
       batchtel stack up --docker --profile apache
     """
     wanted = Ports().changed(ports)
-    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    for parameter in given & _WITHOUT[in_containers].keys():
-        raise Failure(_WITHOUT[in_containers][parameter], 2)
+    docker_options.require_fitting(context, in_containers)
     if in_containers:
         docker_compose.up(profile, wanted)
         _notify(f"send with:  export OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{wanted.otlp_http}")
@@ -210,7 +197,8 @@ def logs(data: Path, program: str | None, lines: int, following: bool) -> None:
 @_data
 @click.option("--docker", "in_containers", is_flag=True, help="Stop the containers of `stack up --docker` instead.")
 @as_failures()
-def down(data: Path, in_containers: bool) -> None:
+@click.pass_context
+def down(context: click.Context, data: Path, in_containers: bool) -> None:
     """Stop the stack and leave no process. The data stays.
 
     \b
@@ -220,6 +208,7 @@ def down(data: Path, in_containers: bool) -> None:
       batchtel stack down --docker
     """
     if in_containers:
+        docker_options.require_fitting(context, in_containers)
         docker_compose.down()
         return
     stopped = Stack(data).stop()

@@ -37,7 +37,7 @@ def up(profile: str, ports: Ports) -> None:
     _require_compose()
     if not _is_checkout():
         _require_images()
-    _run([*_compose(profile), "up", "--detach", "--wait"], variables)
+    _run([*_compose(profile), "up"], ["--detach", "--wait"], variables)
 
 
 def down() -> None:
@@ -47,7 +47,7 @@ def down() -> None:
         UnavailableError: there is no Docker or no Docker Compose, or a container does not stop.
     """
     _require_compose()
-    _run([*_compose("*"), "down"], {})
+    _run([*_compose("*"), "down"], [], {})
 
 
 def shown(profile: str) -> str:
@@ -118,7 +118,9 @@ def _require_images() -> None:
             )
 
 
-def _run(command: Sequence[str], variables: Mapping[str, str]) -> None:
-    code = subprocess.run(command, env={**os.environ, **variables}, check=False).returncode
+def _run(command: Sequence[str], options: Sequence[str], variables: Mapping[str, str]) -> None:
+    code = subprocess.run([*command, *options], env={**os.environ, **variables}, check=False).returncode
     if code != 0:
-        raise UnavailableError(f"`docker compose {command[-2] if command[-1] == '--wait' else command[-1]}` failed")
+        raise UnavailableError(
+            f"`docker compose {command[-1]}` ended with exit code {code}; its last lines have the reason"
+        )

@@ -17,6 +17,7 @@ COPY compose compose
 RUN uv build --quiet --wheel --out-dir /dist
 RUN uv export --quiet --locked --no-dev --no-emit-project -o /dist/job.txt \
     && uv export --quiet --locked --no-dev --no-emit-project --extra platform -o /dist/ui.txt
+RUN mkdir -p /spool
 RUN pip install --quiet --require-hashes --prefix /job -r /dist/job.txt \
     && pip install --quiet --no-deps --prefix /job /dist/*.whl
 RUN pip install --quiet --require-hashes --prefix /ui -r /dist/ui.txt \
@@ -25,6 +26,8 @@ RUN pip install --quiet --require-hashes --prefix /ui -r /dist/ui.txt \
 # For jobs: FROM it, add your packages and your program. A command that follows is a run of the job BATCHTEL_JOB.
 FROM ${PYTHON} AS job
 COPY --from=build /job /usr/local
+# For BATCHTEL_SPOOL_DIR: a fresh volume that is mounted there gets this owner from Docker.
+COPY --from=build --chown=10001:10001 /spool /var/spool/batchtel
 USER 10001:10001
 ENTRYPOINT ["batchtel", "run", "--"]
 CMD ["python", "--version"]

@@ -73,6 +73,7 @@ def test_there_is_no_docker(checkout: Path, no_docker: None) -> None:
         "error: there is no `docker` on PATH; install Docker with Docker Compose 2.24 or newer, or"
     )
     assert CliRunner().invoke(main, ["stack", "down", "--docker"]).exit_code == 3
+    assert CliRunner().invoke(main, ["stack", "down", "--docker", "--data", "x"]).exit_code == 2
 
 
 def test_checkout_that_only_its_owner_can_read(checkout: Path, no_docker: None) -> None:

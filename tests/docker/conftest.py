@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class Composed:
         found = self.client.containers.list(all=True, filters={"label": f"com.docker.compose.project={PROJECT}"})
         return {one.labels["com.docker.compose.service"]: one for one in found}
 
-    def start_job(self, command: Sequence[str], **variables: str) -> Any:
+    def start_job(self, command: Sequence[str], volumes: Mapping[str, Any] | None = None, /, **variables: str) -> Any:
         """Start a job in a container of its own, with what `config variables --format docker` prints."""
         environment = load(str(container_files.environment("apache")))
         lines = job_variables.text(environment, "docker").splitlines()
@@ -65,7 +65,11 @@ class Composed:
             list(command),
             environment=printed | {"OTEL_SERVICE_NAME": "shop", "DEMO_LEDGER": "/ledger"} | variables,
             network=PROJECT,
-            volumes={str(self.ledger): {"bind": "/ledger"}, str(FOLDER): {"bind": "/job", "mode": "ro"}},
+            volumes={
+                str(self.ledger): {"bind": "/ledger"},
+                str(FOLDER): {"bind": "/job", "mode": "ro"},
+                **(volumes or {}),
+            },
             detach=True,
         )
 

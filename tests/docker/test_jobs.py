@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from batchtel_dashboards.engines import EXACT
+from batchtel_dashboards.history.reader import History
+from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.stores import Wanted
 from batchtel_stack.demo import ledger, quantities
 from batchtel_stack.demo.quantities import Quantities
@@ -75,6 +77,30 @@ def test_stop_of_a_container_is_recorded(composed: Composed) -> None:
     running.stop(timeout=30)
     assert composed.finish_job(running)[0] == 7
     assert _status(composed, "stopped") in {"cancelled", "failure"}
+
+
+def test_records_of_the_program_belong_to_the_run_of_its_command(composed: Composed) -> None:
+    """The entry point records the run, and the program within it has the same job: one run, with its records."""
+    code = "import batchtel\nwith batchtel.job('joined') as job: job.records(processed=99, failed=1)"
+    assert composed.finish_job(composed.start_job(["python", "-c", code], BATCHTEL_JOB="joined")) == (0, "")
+    assert _status(composed, "joined") == "success"
+    history = History(composed.stores.logs[0])
+    (run,) = history.runs(Selection(time.time() - 3600, time.time() + 60, "joined"), 10)
+    assert [run.document()[key] for key in ("records", "records_failed", "attempts")] == [99, 1, 1]
+
+
+def test_spool_in_a_fresh_volume(composed: Composed) -> None:
+    """What cannot be delivered goes to a volume that Docker has just made, and the next run delivers it."""
+    spool = {"BATCHTEL_SPOOL_DIR": "/var/spool/batchtel", "BATCHTEL_JOB": "spooled"}
+    volume = composed.client.volumes.create()
+    mount = {volume.name: {"bind": "/var/spool/batchtel"}}
+    away = spool | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    code, output = composed.finish_job(composed.start_job(["sh", "-c", "exit 3"], mount, **away))
+    assert code == 3
+    assert "ermission denied" not in output
+    composed.finish_job(composed.start_job(["true"], mount, **spool))
+    until("both runs", lambda: True if _outcomes(composed, "spooled") == ["failure", "success"] else None, SETTLED)
+    volume.remove()
 
 
 def test_kills_and_restarts_lose_nothing(composed: Composed) -> None:
@@ -189,12 +215,13 @@ def _in_traces(composed: Composed, job: str, since: float) -> set[str]:
 
 
 def _status(composed: Composed, job: str) -> str:
-    def ended() -> str | None:
-        records = composed.stores.logs[0].records(Wanted("shop", job=job), time.time() - 3600, time.time() + 60)
-        found = [one.fields["batch.status"] for one in records if one.fields.get("event_name") == "batch.run.finished"]
-        return found[0] if found else None
+    return until(f"the end of {job}", lambda: _outcomes(composed, job) or None, SETTLED)[0]
 
-    return until(f"the end of {job}", ended, SETTLED)
+
+def _outcomes(composed: Composed, job: str) -> list[str]:
+    records = composed.stores.logs[0].records(Wanted("shop", job=job), time.time() - 3600, time.time() + 60)
+    ends = (one.fields for one in records if one.fields.get("event_name") == "batch.run.finished")
+    return sorted(fields["batch.status"] for fields in ends)
 
 
 def _kill(composed: Composed, container: Any) -> None:

@@ -59,7 +59,7 @@ def listed(runs: Sequence[Run], now: float) -> Listing:
             span(run.duration),
             _count(last.count("batch.records.processed")),
             _quality(last),
-            str(last.attempt),
+            str(run.tries),
             line(last.error),
         )
     return made

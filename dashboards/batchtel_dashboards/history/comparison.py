@@ -57,7 +57,7 @@ def _of_runs(this: Run, other: Run) -> Iterator[Row]:
     one, two = this.last, other.last
     yield _equal("status", this.status, other.status)
     yield Row("duration", span(this.duration), span(other.duration), _longer(this.duration, other.duration))
-    yield _equal("attempts", str(one.attempt), str(two.attempt))
+    yield _equal("attempts", str(this.tries), str(other.tries))
     for what in ("processed", "failed"):
         ours, theirs = (run.count(f"batch.records.{what}") for run in (one, two))
         if ours is not None or theirs is not None:

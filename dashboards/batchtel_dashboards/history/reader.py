@@ -10,10 +10,9 @@ from batchtel_dashboards.engines import EXACT, Engine
 from batchtel_dashboards.history import assembly
 from batchtel_dashboards.history.liveness import Live, judged, live
 from batchtel_dashboards.history.run import (
-    ATTEMPT_FAILED,
     EVENTS,
-    FINISHED,
     LOST,
+    OF_RUNS,
     OPEN,
     RUNNING,
     STARTED,
@@ -165,7 +164,7 @@ class History:
     def _events(self, selection: Selection, size: int) -> tuple[list[Record], float]:
         """Return the newest events of a selection, and the Unix time since when none of them is missing."""
         events, horizon, now = [], selection.since, time.time()
-        for event in (STARTED, FINISHED, ATTEMPT_FAILED):
+        for event in OF_RUNS:
             only = assembly.IDENTITY if event == STARTED else (*assembly.IDENTITY, *assembly.RESULT)
             # Runs of a selection have ended at any time since.
             until = min(selection.until, now) if event == STARTED else now
@@ -177,7 +176,7 @@ class History:
 
     def _of(self, run_id: str, exact: bool, selection: Selection) -> list[Run]:
         only, events = (*assembly.IDENTITY, *assembly.RESULT), []
-        for event in (STARTED, FINISHED, ATTEMPT_FAILED):
+        for event in OF_RUNS:
             one = selection.wanted(event)
             one = replace(one, run_id=run_id) if exact else replace(one, run_begins=run_id)
             # Not until 2100: Loki splits the time of a query into hours.

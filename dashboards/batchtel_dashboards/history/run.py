@@ -14,8 +14,10 @@ from batchtel.base.identity import bounded
 STARTED: Final = "batch.run.started"
 FINISHED: Final = "batch.run.finished"
 ATTEMPT_FAILED: Final = "batch.attempt.failed"
+REPORTED: Final = "batch.run.reported"
 STEP_FINISHED: Final = "batch.step.finished"
-EVENTS: Final = (STARTED, FINISHED, ATTEMPT_FAILED, STEP_FINISHED)
+OF_RUNS: Final = (STARTED, FINISHED, ATTEMPT_FAILED, REPORTED)
+EVENTS: Final = (*OF_RUNS, STEP_FINISHED)
 
 RUNNING: Final = "running"
 LOST: Final = "lost"
@@ -123,16 +125,29 @@ class Step(Outcome):
 
 @dataclass(frozen=True)
 class Run:
-    """A run: its attempts by number, at least one, and its steps by start, as far as they were looked up."""
+    """A run: its attempts by number, at least one, and its steps by start, as far as they were looked up.
+
+    Attributes:
+        identity: what distinguishes it.
+        attempts: one for each number; of executions with one number, as where no retrier numbers them, the last.
+        steps: executions of steps.
+        executions: how often it was started.
+    """
 
     identity: Identity
     attempts: tuple[Attempt, ...]
     steps: tuple[Step, ...] = ()
+    executions: int = 1
 
     @property
     def last(self) -> Attempt:
         """The attempt that decides."""
         return self.attempts[-1]
+
+    @property
+    def tries(self) -> int:
+        """How many attempts there were: the number of the last one, or the executions where all have one number."""
+        return max(self.last.attempt, self.executions)
 
     @property
     def status(self) -> str:
@@ -176,7 +191,7 @@ class Run:
             "records": self.last.count("batch.records.processed"),
             "records_failed": self.last.count("batch.records.failed"),
             "quality": self.last.number("batch.data_quality.score"),
-            "attempts": self.last.attempt,
+            "attempts": self.tries,
             "error": self.last.error or None,
             "trace_id": self.last.text("trace_id") or None,
         }

@@ -136,3 +136,36 @@ def test_a_cron_expression_is_written_again(cron: str, text: str) -> None:
     """With the values that were read from it, which mean the same."""
     assert written(Cron.of(cron)) == text
     assert Cron.of(text) == Cron.of(cron)
+
+
+def records(*events: Mapping[str, str]) -> list[Record]:
+    """Return records of one run, a second apart, from Unix time 1000 on."""
+    return [Record((1000 + number) * 10**9, "", {**ID, **fields}) for number, fields in enumerate(events)]
+
+
+START = {"event_name": "batch.run.started", "trace_id": "a"}
+END = {"event_name": "batch.run.finished", "trace_id": "a", "batch.status": "success"}
+PART = {"event_name": "batch.run.reported", "trace_id": "a"}
+
+
+def test_counts_of_all_processes_of_a_run() -> None:
+    """`batchtel run` ends the run, and the program that it ran has counted: the run has the sum, and its quality."""
+    one = PART | {"batch.records.processed": "99", "batch.records.failed": "1", "batch.data_quality.score": "0.9"}
+    (alone,) = assembly.runs(records(START, one, END))
+    assert [alone.document()[key] for key in ("records", "records_failed", "quality")] == [99, 1, 0.9]
+    own = END | {"batch.records.processed": "1", "batch.data_quality.score": "0.5"}
+    (both,) = assembly.runs(records(START, one, one, own))
+    assert [both.document()[key] for key in ("records", "records_failed", "quality")] == [199, 2, 0.5]
+    (opened,) = assembly.runs(records(START, one))
+    assert (opened.status, opened.last.count("batch.records.processed")) == ("open", 99)
+    assert assembly.runs(records(one)) == []
+    (odd,) = assembly.runs(records(START, PART | {"batch.records.processed": "many"}, END))
+    assert odd.last.count("batch.records.processed") is None
+
+
+def test_executions_that_no_retrier_numbers_are_attempts() -> None:
+    """Pods of one Job have one run id and the attempt 1 each; a start that was delivered twice is one."""
+    (found,) = assembly.runs(records(START, START, END, START | {"trace_id": "b"}, END | {"trace_id": "b"}))
+    assert found.document()["attempts"] == 2
+    (numbered,) = assembly.runs(records(START | {"batch.run.attempt": "3"}))
+    assert numbered.document()["attempts"] == 3

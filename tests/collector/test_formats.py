@@ -179,6 +179,17 @@ def test_there_is_room_for_every_queue(name: str, role: str, overrides: dict[str
     assert totals <= room <= totals * 1.02
 
 
+def test_small_changes_keep_the_claim() -> None:
+    """A StatefulSet rejects each change of its claims, so they are rounded up; what they hold always fits."""
+    sizes = []
+    for overrides in ({}, {"memory_limit": "2GiB"}, {"series_limit": 100_000}, {"queue": {"size": "8GiB"}}):
+        environment = load("production", overrides, role="gateway")
+        found = needs(environment, render(environment))
+        assert found.claim_gibibytes * 1024 >= found.disk_mebibytes
+        sizes.append(found.claim_gibibytes)
+    assert sizes == [20, 20, 20, 40]
+
+
 @pytest.mark.parametrize("form", ["compose", "kubernetes", "helm"])
 @pytest.mark.parametrize(
     ("role", "aggregation", "image"),

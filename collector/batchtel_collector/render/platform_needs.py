@@ -72,6 +72,14 @@ class Needs:
     replicas: int
 
     @property
+    def claim_gibibytes(self) -> int:
+        """The room as a claim asks for it: a multiple of 10 GiB, so that few changes of an environment change it.
+
+        A StatefulSet rejects each change of its claims.
+        """
+        return -(-self.disk_mebibytes // (10 * 1024)) * 10
+
+    @property
     def go_memory_mebibytes(self) -> int:
         """GOMEMLIMIT: four fifths of the container's memory, where Go begins to collect in earnest."""
         return self.memory_mebibytes * 4 // 5

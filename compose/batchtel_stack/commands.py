@@ -105,8 +105,9 @@ def up(
     docker_options.require_fitting(context, in_containers)
     if in_containers:
         docker_compose.up(profile, wanted)
-        _notify(f"send with:  export OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{wanted.otlp_http}")
-        _notify(f"look at it: http://{HOST}:{wanted.ui}")
+        otlp, pages = (docker_compose.published(name, wanted) for name in ("otlp_http", "ui"))
+        _notify(f"send with:  export OTEL_EXPORTER_OTLP_ENDPOINT=http://{HOST}:{otlp}")
+        _notify(f"look at it: http://{HOST}:{pages}")
         _notify(f"its status: {docker_compose.shown(profile)} ps")
         return
     # Before anything is built or compared: a mistyped name must not wait for a build.

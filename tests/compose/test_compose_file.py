@@ -34,6 +34,7 @@ def test_images_have_one_version_each() -> None:
     text = (COMPOSE / "compose.yaml").read_text()
     used = set(re.findall(r"\$\{(\w+)\}", text))
     assert set(SETTINGS) - used == {"COMPOSE_PROFILES", "BATCHTEL_JOB_IMAGE"}
+    assert used - set(SETTINGS) == {"COMPOSE_PROJECT_NAME"}
     for variable, name in SETTINGS.items():
         if variable.endswith("_IMAGE"):
             assert re.fullmatch(r"[a-z0-9/-]+:v?\d+\.\d+\.\d+", name), variable

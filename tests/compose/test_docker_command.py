@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from batchtel.cli.main import main
 from batchtel_stack import container_files, docker_compose
+from batchtel_stack.ports import Ports
 from tests.support.images import COMPOSE
 
 
@@ -102,3 +103,13 @@ def test_published_ports_have_variables() -> None:
     settings = (COMPOSE / ".env").read_text()
     for name in docker_compose.PUBLISHED:
         assert f"\n{name.upper()}_PORT=" in settings
+
+
+def test_address_that_is_printed(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option wins over a variable of the shell, that over a line of .env."""
+    file = checkout / ".env"
+    file.write_text(file.read_text().replace("UI_PORT=9494", "UI_PORT=9495"))
+    assert docker_compose.published("ui", Ports()) == 9495
+    monkeypatch.setenv("UI_PORT", "9496")
+    assert docker_compose.published("ui", Ports()) == 9496
+    assert docker_compose.published("ui", Ports(ui=9497)) == 9497

@@ -114,8 +114,8 @@ def provided(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def composer(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Compose:
-    """`docker compose` with a project and a network of its own."""
-    own = {"COMPOSE_PROJECT_NAME": PROJECT, "BATCHTEL_NETWORK": PROJECT}
+    """`docker compose` with a project of its own, whose network has its name."""
+    own = {"COMPOSE_PROJECT_NAME": PROJECT}
     return Compose(docker_engine, compose.variables(docker_engine, tmp_path_factory.mktemp("docker")) | own)
 
 

@@ -48,11 +48,11 @@ def own_names(composer: Compose, provided: list[str]) -> Iterator[dict[str, str]
         pytest.skip("an engine runs here already, and the page uses the names of its users' own stack")
     if in_use := [getattr(Ports(), name) for name in PUBLISHED if not _is_free(getattr(Ports(), name))]:
         pytest.skip(f"ports of the page are in use: {in_use}")
-    left_out = ("COMPOSE_PROJECT_NAME", "BATCHTEL_NETWORK")
-    variables = {name: text for name, text in composer.environment.items() if name not in left_out}
+    variables = {name: text for name, text in composer.environment.items() if name != "COMPOSE_PROJECT_NAME"}
     yield variables | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    composer_of_page = Compose(composer.engine, {k: v for k, v in composer.variables.items() if k not in left_out})
-    composer_of_page.run("--profile", "*", "down", "--volumes")
+    Compose(composer.engine, {**composer.variables, "COMPOSE_PROJECT_NAME": "batchtel"}).run(
+        "--profile", "*", "down", "--volumes"
+    )
 
 
 def test_commands_of_the_page(checkout: Path, own_names: dict[str, str]) -> None:

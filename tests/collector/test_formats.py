@@ -205,7 +205,7 @@ def test_the_image_has_every_component(role: str, aggregation: str, image: str, 
     environment = load("production", {"aggregation": aggregation}, role)
     text = formatted(environment, form, "mine")
     repository, _, tag = image.partition(":")
-    assert (f'repository: {repository}\n  tag: "{tag}"\n' if form == "helm" else f"image: {image}\n") in text
+    assert (f'repository: "{repository}"\n  tag: "{tag}"\n' if form == "helm" else f'image: "{image}"\n') in text
     assert ("  name: otelcol-batchtel\n" in text) == (form == "helm" and image == OWN_IMAGE)
     assert ("run_rollup:" in render(environment)) == (image == OWN_IMAGE and role == "gateway")
     assert ("BATCHTEL_BOOT" in text) == ("BATCHTEL_BOOT" in render(environment))
@@ -227,9 +227,9 @@ def test_files_of_overrides_are_mounted(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("base: production\nname: mine\noverrides: ./overrides.yaml\n", encoding="utf-8")
     found = yaml.safe_load(formatted(load(str(mine), role="gateway"), "compose", "mine"))
-    mounted = {volume.split(":")[1] for volume in found["services"]["batchtel-gateway"]["volumes"]}
+    mounted = {volume["target"] for volume in found["services"]["batchtel-gateway"]["volumes"]}
     without = yaml.safe_load(formatted(load("production", role="gateway"), "compose", "production"))
-    usual = {volume.split(":")[1] for volume in without["services"]["batchtel-gateway"]["volumes"]}
+    usual = {volume["target"] for volume in without["services"]["batchtel-gateway"]["volumes"]}
     assert "/etc/batchtel/tls" in usual
     assert mounted == usual | {"/etc/more"}
 
@@ -283,7 +283,7 @@ def test_images_of_the_environment_are_named() -> None:
     environment = load("production", {"images": images}, "agent")
     found = {form: formatted(environment, form, "mine") for form in ("kubernetes", "helm", "compose")}
     for form in ("kubernetes", "compose"):
-        assert f"image: {images['collector']}\n" in found[form]
+        assert f'image: "{images["collector"]}"\n' in found[form]
     chart = yaml.safe_load(found["helm"])
     assert chart["image"] == {"repository": "registry.example.com:5000/batchtel", "tag": "", "digest": digest}
     workload = next(one for one in yaml.safe_load_all(found["kubernetes"]) if one["kind"] == "DaemonSet")
@@ -291,6 +291,43 @@ def test_images_of_the_environment_are_named() -> None:
         assert {one["image"] for one in init} == {images["job"]}
         assert JOB_IMAGE not in str(init)
     assert parts("a/b:1") == ("a/b", "1", "")
+
+
+@pytest.mark.parametrize("name", ["123", "true", "on", "1e3", "0x1f", "1_000", "null"])
+def test_a_name_that_yaml_reads_otherwise_is_text(name: str) -> None:
+    """Kubernetes rejects a label that is a number or a boolean."""
+    environment = load("production", {"name": name}, "gateway")
+    for manifest in yaml.safe_load_all(formatted(environment, "kubernetes", "mine")):
+        assert manifest["metadata"]["labels"]["app.kubernetes.io/instance"] == name
+        kubernetes_validate.validate(manifest, NEWEST_KUBERNETES, strict=True)
+    found = yaml.safe_load(formatted(environment, "compose", "mine"))
+    assert found["name"] == f"batchtel-gateway-{name}"
+
+
+def test_folders_keep_their_characters() -> None:
+    """A space, a comma, a brace and a colon are part of a path in every format."""
+    folder = "/var/lib/my queue, {a}: #b"
+    environment = load("production", {"queue": {"folder": folder}}, "agent")
+    workload = next(
+        one for one in yaml.safe_load_all(formatted(environment, "kubernetes", "mine")) if one["kind"] == "DaemonSet"
+    )
+    (container,) = workload["spec"]["template"]["spec"]["containers"]
+    assert folder in [mount["mountPath"] for mount in container["volumeMounts"]]
+    chart = yaml.safe_load(formatted(environment, "helm", "mine"))
+    assert folder in [mount["mountPath"] for mount in chart["extraVolumeMounts"]]
+    composed = yaml.safe_load(formatted(environment, "compose", "mine"))
+    assert folder in [volume["target"] for volume in composed["services"]["batchtel-agent"]["volumes"]]
+
+
+def test_agents_stay_off_nodes_that_cannot_run_them() -> None:
+    """Windows, the virtual kubelet and Fargate would keep an agent pending, and each update waiting."""
+    terms = pod(variants("production", "agent")[0])["affinity"]["nodeAffinity"]
+    (term,) = terms["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert {one["key"]: one["operator"] for one in term["matchExpressions"]} == {
+        "kubernetes.io/os": "In",
+        "type": "NotIn",
+        "eks.amazonaws.com/compute-type": "NotIn",
+    }
 
 
 def test_policies_have_the_ports_of_the_environment(variant: Variant) -> None:
@@ -343,17 +380,19 @@ def test_compose_services_have_what_they_need(one: Variant) -> None:
     prepare, service = composed["services"]["prepare"], composed["services"][required.workload]
     assert len(composed["services"]) == 2
     assert prepare["entrypoint"][-1] == required.queue
-    assert prepare["volumes"] == [f"queue:{required.queue}"]
+    assert prepare["volumes"] == [{"type": "volume", "source": "queue", "target": required.queue}]
     assert set(re.findall(r"\$\{env:(\w+)", text)) <= set(service["environment"])
     for secret in required.secrets:
         assert service["environment"][secret] == f"${{{secret}:?set it where docker is called}}"
     # Compose has $ for itself, and $$ for one of the content.
     assert composed["configs"]["collector"]["content"].replace("$$", "$") == text
-    targets = {volume.split(":")[1] for volume in service["volumes"]}
+    targets = {volume["target"] for volume in service["volumes"]}
     queue = yaml.safe_load(text)["extensions"]["file_storage/queue"]["directory"]
     assert targets == {queue.replace("${env:HOME}", service["environment"]["HOME"]), *required.folders}
     on_loopback = settings.listen.otlp_http.startswith("127.")
     assert (service.get("network_mode") == "host", "ports" in service) == (on_loopback, not on_loopback)
+    health = settings.listen.health.rpartition(":")[2]
+    assert service["healthcheck"]["test"] == ["CMD", "/healthcheck", f"http://127.0.0.1:{health}/"]
 
 
 @pytest.mark.parametrize("one", variants(), ids=lambda variant: variant.stem)

@@ -13,7 +13,7 @@ import yaml
 from batchtel_collector.environment.load import load
 from batchtel_collector.environment.role_variants import Variant, variants
 from batchtel_collector.render.configuration import render
-from batchtel_collector.render.formats import formatted
+from batchtel_collector.render.formats import FormatError, formatted
 from batchtel_collector.render.platform_needs import needs
 from batchtel_collector.render.quoting import in_unit
 
@@ -124,8 +124,30 @@ def test_credentials_are_loaded(tmp_path: Path) -> None:
     environment = load("production", {"tls": tls, "token": f"{here}/token"}, role="agent")
     loaded = _settings(formatted(environment, "systemd", "mine"))["LoadCredential"]
     assert sorted(loaded) == [f"{name}:/etc/batchtel/credentials/{name}" for name in ("tls.crt", "tls.key", "token")]
-    other = load("production", {"tls": tls}, role="gateway")
-    assert "LoadCredential" not in _settings(formatted(other, "systemd", "mine"))
+
+
+def test_credentials_that_cannot_be_loaded_are_rejected() -> None:
+    """All at once: of another unit, and with a name that systemd does not accept."""
+    here = "/run/credentials/batchtel-gateway.service"
+    tls = {"certificate": "/run/credentials/batchtel-agent.service/tls.crt", "key": f"{here}/tls key"}
+    with pytest.raises(FormatError) as refused:
+        formatted(load("production", {"tls": tls}, role="gateway"), "systemd", "mine")
+    assert str(refused.value) == (
+        "production: /run/credentials/batchtel-agent.service/tls.crt is a credential of another unit; "
+        f"write {here}/tls.crt\n"
+        f"production: {here}/tls key is no credential that systemd can load; "
+        "write a name of letters, digits, ., _ and -"
+    )
+
+
+def test_a_low_port_has_its_capability() -> None:
+    """Without users of its own, with which the capability would be none of the machine's."""
+    low = load("production", {"listen": {"otlp_http": "0.0.0.0:443"}}, role="gateway")
+    settings = _settings(formatted(low, "systemd", "mine"))
+    assert settings["AmbientCapabilities"] == settings["CapabilityBoundingSet"] == ["CAP_NET_BIND_SERVICE"]
+    assert "PrivateUsers" not in settings
+    usual = _settings(formatted(load("production", role="gateway"), "systemd", "mine"))
+    assert (usual["CapabilityBoundingSet"], usual["PrivateUsers"]) == ([""], ["yes"])
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def formatted(environment: Environment, form: str, stem: str, typed: str = "") -
 
     Raises:
         FormatError: the listeners are on loopback and the platform's other pods could not reach them, or the
-            folder of the queues depends on the environment of the running collector.
+            folder of the queues depends on the environment of the running collector, or a credential cannot be loaded.
     """
     if form in IN_PODS:
         environment = pod_parts.with_token_files(environment)
@@ -64,6 +64,8 @@ def formatted(environment: Environment, form: str, stem: str, typed: str = "") -
             f"queue.folder of {environment.name} refers to {', '.join(unknown)}, and {form} needs "
             'a fixed path for its volume; write a folder, such as "/var/lib/batchtel/queue"'
         )
+    if form == "systemd" and (wrong := systemd_unit.problems(configuration, needs.workload)):
+        raise FormatError("\n".join(f"{environment.name}: {problem}" for problem in wrong))
     found = templates()
     found.loader = FileSystemLoader(FOLDER)
     values = {

@@ -28,6 +28,9 @@ CREDENTIALS: Final = "/etc/batchtel/credentials"
 _PROGRAMS: Final = {"exact": "/usr/local/bin/otelcol-batchtel", "stock": "/usr/bin/otelcol-contrib"}
 """Engine -> its collector: what `batchtel stack build` built, or where the official Debian package has its program."""
 
+_RUN: Final = "/run/credentials/"
+_NAME: Final = re.compile(r"[\w.-]+", re.ASCII)
+
 _STATES: Final = "/var/lib/"
 """The folder of StateDirectory."""
 
@@ -44,6 +47,7 @@ class Unit:
         has_instance: the host's name is the label of this collector.
         secrets: variables that a file has to set.
         credentials: names of the files that are read from the folder of the unit's credentials.
+        has_low_port: a listener needs a capability, as its port is below 1024.
     """
 
     name: str
@@ -53,14 +57,14 @@ class Unit:
     has_instance: bool
     secrets: tuple[str, ...]
     credentials: tuple[str, ...]
+    has_low_port: bool
 
 
 def unit(environment: Environment, configuration: str, needs: Needs) -> Unit:
     """Return what the unit of `configuration`, the rendered text of `environment`, has."""
-    folder = re.escape(f"/run/credentials/{needs.workload}.service/")
-    named = (re.fullmatch(rf"{folder}([\w.-]+)", text) for _, text in texts(yaml.safe_load(configuration)))
     # In a StateDirectory a colon separates the folder from a link to it.
     inside = PurePosixPath(needs.queue).is_relative_to(_STATES) and ":" not in needs.queue
+    listen = environment.listen
     return Unit(
         name=needs.workload,
         program=_PROGRAMS[environment.aggregation],
@@ -68,5 +72,34 @@ def unit(environment: Environment, configuration: str, needs: Needs) -> Unit:
         has_boot="${env:BATCHTEL_BOOT" in configuration,
         has_instance="${env:BATCHTEL_INSTANCE" in configuration,
         secrets=tuple(name for name in needs.secrets if not name.startswith(("BATCHTEL_BOOT", "BATCHTEL_INSTANCE"))),
-        credentials=tuple(dict.fromkeys(found[1] for found in named if found)),
+        credentials=tuple(name for name in _credentials(configuration, needs.workload) if _NAME.fullmatch(name)),
+        has_low_port=any(
+            int(address.rpartition(":")[2]) < 1024
+            for address in (listen.otlp_grpc, listen.otlp_http, listen.health, listen.statsd)
+            if address
+        ),
     )
+
+
+def problems(configuration: str, workload: str) -> list[str]:
+    """Return what systemd cannot give to the unit of a workload: credentials of another unit, or with odd names."""
+    folder = f"{_RUN}{workload}.service/"
+    return [
+        f"{_RUN}{path} is a credential of another unit; write {folder}{PurePosixPath(path).name}"
+        for path in _under(configuration, _RUN)
+        if not f"{_RUN}{path}".startswith(folder)
+    ] + [
+        f"{folder}{name} is no credential that systemd can load; write a name of letters, digits, ., _ and -"
+        for name in _credentials(configuration, workload)
+        if not _NAME.fullmatch(name)
+    ]
+
+
+def _credentials(configuration: str, workload: str) -> list[str]:
+    return _under(configuration, f"{_RUN}{workload}.service/")
+
+
+def _under(configuration: str, folder: str) -> list[str]:
+    """Return the rest of each value that begins with a folder, each once."""
+    found = (text for _, text in texts(yaml.safe_load(configuration)) if text.startswith(folder))
+    return list(dict.fromkeys(text.removeprefix(folder) for text in found))

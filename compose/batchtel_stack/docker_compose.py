@@ -92,12 +92,13 @@ def _is_checkout() -> bool:
 def _require_readable() -> None:
     """Raise where a checkout was made with a umask such as 077: the programs are other users in their containers."""
     folder = container_files.folder() / "configuration"
-    for path in (folder, *sorted(folder.rglob("*"))):
+    boards = shipped.folder("exact")
+    for path in (folder, *sorted(folder.rglob("*")), boards, *sorted(boards.iterdir())):
         needed = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)
         if path.stat().st_mode & needed != needed:
             raise WrongInputError(
                 f"{path} can be read by its owner only, and the programs in containers are other users; "
-                f"make it readable: chmod -R o+rX {folder}"
+                f"make it readable: chmod -R o+rX {path.parent if path.is_file() else path}"
             )
 
 

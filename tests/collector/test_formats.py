@@ -16,6 +16,7 @@ from batchtel.cli.main import main
 from batchtel_collector.check.secrets import secrets_in
 from batchtel_collector.environment.load import load
 from batchtel_collector.environment.role_variants import Variant, variants
+from batchtel_collector.render import formats
 from batchtel_collector.render.configuration import render
 from batchtel_collector.render.formats import FormatError, formatted, forms
 from batchtel_collector.render.platform_needs import IMAGE, JOB_IMAGE, OWN_IMAGE, USER, needs, parts
@@ -330,15 +331,56 @@ def test_agents_stay_off_nodes_that_cannot_run_them() -> None:
     }
 
 
+def test_commands_of_the_header_name_the_files_that_are_read() -> None:
+    """A key of another name would leave the collector without its file."""
+    own = {"prometheus": {"ca": "/etc/acme/stores-ca.pem"}, "loki": {"token": "/etc/shop/loki-token"}}
+    header = formatted(load("production", own, "gateway"), "kubernetes", "mine").partition("\napiVersion")[0]
+    assert "#   kubectl create configmap acme --from-file=stores-ca.pem=FILE    mounted at /etc/acme\n" in header
+    assert "#   kubectl create secret generic shop --from-file=loki-token=FILE    mounted at /etc/shop\n" in header
+
+
+@pytest.mark.parametrize("form", ["kubernetes", "helm", "compose"])
+def test_a_mount_that_would_hide_files_of_the_image_is_rejected(form: str) -> None:
+    """A CA beside those of the image would be the only one."""
+    environment = load("production", {"prometheus": {"ca": "/etc/ssl/certs/corp.pem"}}, "gateway")
+    with pytest.raises(FormatError) as refused:
+        formatted(environment, form, "mine")
+    assert str(refused.value) == (
+        "production: a file is read in /etc/ssl/certs, and a mount would hide what the image has there; "
+        "put the file into a folder of its own, such as /etc/batchtel/ca"
+    )
+
+
+def test_a_configuration_that_no_object_holds_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API server would reject it, as that of 30,000 jobs; the configuration alone is rendered."""
+    monkeypatch.setattr(formats, "_LARGEST", 50_000)
+    environment = load("production", role="gateway")
+    with pytest.raises(
+        FormatError, match=r"production: the configuration has 5\d,\d{3} bytes, and an object of Kubernetes"
+    ):
+        formatted(environment, "kubernetes", "mine")
+    assert formatted(environment, "collector", "mine")
+
+
+def test_environments_share_no_object_of_the_cluster() -> None:
+    """What has no namespace has the name of the environment, so that no other one removes it."""
+    names = set()
+    for name in ("production", "my_other"):
+        for one in yaml.safe_load_all(formatted(load("production", {"name": name}, "agent"), "kubernetes", "mine")):
+            if one["kind"] == "PriorityClass":
+                names.add(one["metadata"]["name"])
+    assert names == {"batchtel-agent-production", "batchtel-agent-my-other"}
+
+
 def test_policies_have_the_ports_of_the_environment(variant: Variant) -> None:
     """Whoever sends, and where the collector itself sends; no other connection is allowed."""
     policy = manifests(variant)["NetworkPolicy"]["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     ports = [sorted({port["port"] for port in rule["ports"]}) for rule in policy["egress"]]
     assert ports == {
-        "agent": [[53], [4317], [443]],
-        "gateway": [[53], [443, 4317]],
-    }.get(variant.role or "", [[53], [443]])
+        "agent": [[53, 5353], [4317], [443]],
+        "gateway": [[53, 5353], [443, 4317]],
+    }.get(variant.role or "", [[53, 5353], [443]])
     assert values(variant)["networkPolicy"]["egressRules"] == policy["egress"]
     (rule,) = policy["ingress"]
     senders = {"batchtel/role": "agent"} if variant.role == "gateway" else {"batchtel/jobs": "true"}

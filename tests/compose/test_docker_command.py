@@ -84,7 +84,7 @@ def test_checkout_that_only_its_owner_can_read(checkout: Path, no_docker: None) 
     code, message = called("--docker")
     assert code == 2
     assert f"{file} can be read by its owner only" in message
-    assert f"chmod -R o+rX {checkout / 'configuration'}" in message
+    assert f"chmod -R o+rX {file.parent}" in message
 
 
 def test_docker_without_compose(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

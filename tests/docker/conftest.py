@@ -55,7 +55,14 @@ class Composed:
         found = self.client.containers.list(all=True, filters={"label": f"com.docker.compose.project={PROJECT}"})
         return {one.labels["com.docker.compose.service"]: one for one in found}
 
-    def start_job(self, command: Sequence[str], volumes: Mapping[str, Any] | None = None, /, **variables: str) -> Any:
+    def start_job(
+        self,
+        command: Sequence[str],
+        volumes: Mapping[str, Any] | None = None,
+        /,
+        memory: str | None = None,
+        **variables: str,
+    ) -> Any:
         """Start a job in a container of its own, with what `config variables --format docker` prints."""
         environment = load(str(container_files.environment("apache")))
         lines = job_variables.text(environment, "docker").splitlines()
@@ -65,6 +72,8 @@ class Composed:
             list(command),
             environment=printed | {"OTEL_SERVICE_NAME": "shop", "DEMO_LEDGER": "/ledger"} | variables,
             network=PROJECT,
+            mem_limit=memory,
+            memswap_limit=memory,
             volumes={
                 str(self.ledger): {"bind": "/ledger"},
                 str(FOLDER): {"bind": "/job", "mode": "ro"},

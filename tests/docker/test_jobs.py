@@ -89,6 +89,17 @@ def test_records_of_the_program_belong_to_the_run_of_its_command(composed: Compo
     assert [run.document()[key] for key in ("records", "records_failed", "attempts")] == [99, 1, 1]
 
 
+def test_memory_of_the_container_is_the_reason(composed: Composed) -> None:
+    """A command that the kernel kills for its memory is lost, and the reason has the limit."""
+    code = "bytearray(1 << 30)"
+    container = composed.start_job(["python", "-c", code], memory="128m", BATCHTEL_JOB="too_large")
+    assert composed.finish_job(container)[0] == 137
+    assert _status(composed, "too_large") == "lost"
+    history = History(composed.stores.logs[0])
+    (run,) = history.runs(Selection(time.time() - 3600, time.time() + 60, "too_large"), 10)
+    assert "memory" in run.last.error
+
+
 def test_spool_in_a_fresh_volume(composed: Composed) -> None:
     """What cannot be delivered goes to a volume that Docker has just made, and the next run delivers it."""
     spool = {"BATCHTEL_SPOOL_DIR": "/var/spool/batchtel", "BATCHTEL_JOB": "spooled"}

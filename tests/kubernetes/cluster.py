@@ -187,7 +187,15 @@ def _add_nodes(cluster: Cluster) -> None:
     room = {"cpu": "8", "memory": "32Gi", "ephemeral-storage": "200Gi", "pods": "110"}
     documents: list[dict[str, Any]] = []
     for name, zone in ZONES.items():
-        labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": zone}
+        labels = {
+            "kubernetes.io/hostname": name,
+            "kubernetes.io/os": "linux",
+            "topology.kubernetes.io/zone": zone,
+        }
+        documents.append({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
+    # On these no collector can run.
+    for name, labels in (("windows", {"kubernetes.io/os": "windows"}), ("virtual", {"type": "virtual-kubelet"})):
+        labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **labels}
         documents.append({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
     documents.append(
         {

@@ -59,7 +59,7 @@ def _specification(cluster: Cluster, variant: Any, namespace: str) -> dict[str, 
     cluster.namespace(namespace, "privileged" if agent else "restricted")
     if agent:
         # The class belongs to the cluster, and to the release of the chart while it is installed.
-        cluster.succeed("delete", "priorityclass", "batchtel-agent")
+        cluster.succeed("delete", "priorityclass", f"batchtel-agent-{variant.name}")
     text = formatted(variant.environment(), "kubernetes", variant.stem)
     assert cluster.apply(text, namespace).returncode == 0
     pod = cluster.pods(namespace, len(ZONES) if agent else len(_replicas(variant)))[0]

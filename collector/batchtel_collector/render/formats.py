@@ -17,6 +17,7 @@ from batchtel_collector.environment.values import required_variables
 from batchtel_collector.render import platform_needs, systemd_unit
 from batchtel_collector.render import pods as pod_parts
 from batchtel_collector.render.configuration import render, templates
+from batchtel_collector.render.platform_needs import Needs
 
 FORMATS: Final = ("collector", "helm", "kubernetes", "compose", "systemd")
 """The names of the formats: the configuration alone, or within the files of a platform."""
@@ -26,6 +27,9 @@ IN_PODS: Final = ("helm", "kubernetes")
 
 ENDINGS: Final = {"collector": "yaml", "systemd": "service"}
 """Format -> the ending of its file; of every other one it is `FORMAT.yaml`."""
+
+_LARGEST: Final = 1_000_000
+"""Bytes of a configuration in a ConfigMap, which holds 1 MiB with its own keys."""
 
 FOLDER: Final = Path(__file__).parent / "platforms"
 """Folder of the templates of the platforms, one file each."""
@@ -46,7 +50,8 @@ def formatted(environment: Environment, form: str, stem: str, typed: str = "") -
 
     Raises:
         FormatError: the listeners are on loopback and the platform's other pods could not reach them, or the
-            folder of the queues depends on the environment of the running collector, or a credential cannot be loaded.
+            folder of the queues depends on the environment of the running collector, or the platform cannot
+            mount or load a file of it.
     """
     if form in IN_PODS:
         environment = pod_parts.with_token_files(environment)
@@ -64,7 +69,7 @@ def formatted(environment: Environment, form: str, stem: str, typed: str = "") -
             f"queue.folder of {environment.name} refers to {', '.join(unknown)}, and {form} needs "
             'a fixed path for its volume; write a folder, such as "/var/lib/batchtel/queue"'
         )
-    if form == "systemd" and (wrong := systemd_unit.problems(configuration, needs.workload)):
+    if wrong := _problems(form, needs, configuration):
         raise FormatError("\n".join(f"{environment.name}: {problem}" for problem in wrong))
     found = templates()
     found.loader = FileSystemLoader(FOLDER)
@@ -95,6 +100,24 @@ def formatted(environment: Environment, form: str, stem: str, typed: str = "") -
     }
     values["part"] = _parts(found, values)
     return found.get_template(f"{form}.{'service' if form == 'systemd' else 'yaml'}.j2").render(values) + "\n"
+
+
+def _problems(form: str, needs: Needs, configuration: str) -> list[str]:
+    """Return what the platform of a format cannot do."""
+    if form == "systemd":
+        return systemd_unit.problems(configuration, needs.workload)
+    found = [
+        f"a file is read in {folder}, and a mount would hide what the image has there; "
+        "put the file into a folder of its own, such as /etc/batchtel/ca"
+        for folder in needs.hiding
+    ]
+    size = len(configuration.encode())
+    if form in IN_PODS and size > _LARGEST:
+        found.append(
+            f"the configuration has {size:,} bytes, and an object of Kubernetes holds {_LARGEST:,}; "
+            "write unknown_jobs: keep, or a shorter catalogue"
+        )
+    return found
 
 
 def _parts(found: Templates, values: dict[str, Any]) -> Callable[[str], str]:

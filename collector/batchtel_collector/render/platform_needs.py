@@ -43,6 +43,10 @@ _AUTHORITY_KEY: Final = re.compile(r"(client_)?ca_file|certificate")
 """Those among them whose file is the certificate of a CA, which everybody may read."""
 
 
+_OF_IMAGES: Final = re.compile(r"/(etc|etc/(ssl|pki)(/.*)?|usr(/.*)?|bin|lib|tmp|var|opt|home|root|proc|sys|dev)?")
+"""Folders that images have, which a mount would hide: the CAs of all other stores, for example."""
+
+
 @dataclass(frozen=True)
 class Needs:
     """What one rendered configuration needs to run.
@@ -70,6 +74,11 @@ class Needs:
     disk_mebibytes: int
     memory_mebibytes: int
     replicas: int
+
+    @property
+    def hiding(self) -> list[str]:
+        """The folders whose mount would hide what the image has there."""
+        return [folder for folder in self.folders if _OF_IMAGES.fullmatch(folder)]
 
     @property
     def claim_gibibytes(self) -> int:
@@ -168,7 +177,16 @@ def file_folders(settings: Iterable[tuple[Path, str]]) -> dict[str, bool]:
     """Return the folders of certificates, keys and tokens, in order, and whether each has nothing but CAs."""
     found: dict[str, bool] = {}
     for path, text in settings:
-        if _FILE_KEY.fullmatch(str(path[-1])) and text.startswith("/") and "$" not in text:
+        if _is_file(path, text):
             folder = str(PurePosixPath(text).parent)
             found[folder] = found.get(folder, True) and bool(_AUTHORITY_KEY.fullmatch(str(path[-1])))
     return found
+
+
+def file_paths(settings: Iterable[tuple[Path, str]]) -> list[PurePosixPath]:
+    """Return the paths of certificates, keys and tokens, in order."""
+    return [PurePosixPath(text) for path, text in settings if _is_file(path, text)]
+
+
+def _is_file(path: Path, text: str) -> bool:
+    return bool(_FILE_KEY.fullmatch(str(path[-1]))) and text.startswith("/") and "$" not in text

@@ -20,7 +20,7 @@ from batchtel_collector.environment.destinations import Destination
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.values import REFERENCE, is_loopback, required_variables
 from batchtel_collector.render.parsed_texts import texts
-from batchtel_collector.render.platform_needs import NOT_SECRET, USER, file_folders
+from batchtel_collector.render.platform_needs import NOT_SECRET, USER, file_folders, file_paths
 
 SECRETS: Final = "/etc/batchtel/secrets"
 """Folder of the tokens in a pod, one file each with the name of its variable: a Secret that changes is read again."""
@@ -45,7 +45,9 @@ class Pods:
         certificates: folder -> Secret with a certificate and its key.
         authorities: folder -> ConfigMap with the certificate of a CA.
         from_the_pod: variable -> field of the pod. The name of a node, or of a pod of a StatefulSet, stays.
+        files: names of the files that the collector reads in each of these folders.
         instance: the environment's name as the value of a label, which has 63 characters at most.
+        priority: name of the PriorityClass, which belongs to the whole cluster.
         ports: ports of destinations outside the cluster, in order.
         gateway_ports: ports of gateways that these manifests have made, in order.
     """
@@ -55,7 +57,9 @@ class Pods:
     certificates: dict[str, str]
     authorities: dict[str, str]
     from_the_pod: dict[str, str]
+    files: dict[str, list[str]]
     instance: str
+    priority: str
     ports: tuple[int, ...]
     gateway_ports: tuple[int, ...]
 
@@ -63,6 +67,10 @@ class Pods:
     def user(self) -> int:
         """User and group of the collector."""
         return USER
+
+    def from_files(self, folder: str) -> str:
+        """Return the options of kubectl by which a Secret or ConfigMap has the files of a folder."""
+        return "".join(f" --from-file={name}=FILE" for name in self.files[folder])
 
 
 def with_token_files(environment: Environment) -> Environment:
@@ -110,10 +118,21 @@ def pods(environment: Environment, configuration: str, workload: str) -> Pods:
             )
             if name in configuration
         },
+        files={folder: names for folder, names in _files(settings).items() if folder in folders},
         instance=_label_value(environment.name),
+        priority=f"{workload}-{_label_value(environment.name)}".replace("_", "-"),
         ports=tuple(dict.fromkeys(port for host, port in addresses if not _GATEWAY_POD.fullmatch(host))),
         gateway_ports=tuple(dict.fromkeys(in_cluster)),
     )
+
+
+def _files(settings: list[tuple[tuple[Any, ...], str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in file_paths(settings):
+        names = found.setdefault(str(path.parent), [])
+        if path.name not in names:
+            names.append(path.name)
+    return found
 
 
 def secret_name(variable: str) -> str:

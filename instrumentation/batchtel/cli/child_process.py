@@ -161,11 +161,14 @@ class Child:
 
 def oom_kills() -> int:
     """Return how many processes of this control group the kernel has killed for memory; 0 where it does not show it."""
-    try:
-        text = Path("/sys/fs/cgroup/memory.events").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), 0)
+    # Of control groups 2, and 1.
+    for name in ("memory.events", "memory/memory.oom_control"):
+        try:
+            text = Path("/sys/fs/cgroup", name).read_text()
+        except OSError:
+            continue
+        return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), 0)
+    return 0
 
 
 def _stop_by(number: int) -> None:

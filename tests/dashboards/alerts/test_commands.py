@@ -42,6 +42,24 @@ def test_resources_of_the_operator_have_the_same_rules() -> None:
         assert " &id" not in printed
 
 
+def test_resources_are_small_enough_for_the_operator(tmp_path: Path) -> None:
+    """50 jobs of 10 owners: several resources below 512 KiB, with all rules in order, and no name twice in one."""
+    schedule = 'schedule = { every = "1d" }\nsla = { max_duration = "1h", max_data_age = "26h" }\n'
+    jobs = "".join(f'[jobs.job_{number}]\nowner = "team-{number % 10}@example.com"\n{schedule}' for number in range(50))
+    (tmp_path / "jobs.toml").write_text(jobs)
+    options = ("rules", "--catalogue", str(tmp_path / "jobs.toml"))
+    resources = list(yaml.safe_load_all(_called(*options, "--format", "kubernetes").stdout))
+    assert len(resources) > 1
+    assert [one["metadata"]["name"] for one in resources][:2] == ["batchtel-alerts", "batchtel-alerts-2"]
+    for one in resources:
+        assert len(yaml.safe_dump(one["spec"], width=1000).encode()) < 512 * 1024
+        names = [group["name"] for group in one["spec"]["groups"]]
+        assert len(names) == len(set(names))
+    split = [(group["name"], rule) for one in resources for group in one["spec"]["groups"] for rule in group["rules"]]
+    whole = yaml.safe_load(_called(*options).stdout)["groups"]
+    assert split == [(group["name"], rule) for group in whole for rule in group["rules"]]
+
+
 def test_a_catalogue_with_problems_is_refused(tmp_path: Path) -> None:
     """Nothing is printed of it, and the message has the next command; a file that is not there is reported, too."""
     (tmp_path / "jobs.toml").write_text("[jobs.a]\nowner = 1\n")

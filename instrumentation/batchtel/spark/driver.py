@@ -9,15 +9,14 @@ from typing import Any, cast
 from batchtel.base.calls import lenient
 from batchtel.base.guard import harmless, warn_once
 from batchtel.base.ignoring import IGNORING
+from batchtel.base.values import text_of
 from batchtel.runs import unrecorded
 from batchtel.runs.api import Job, current_job, job
 from batchtel.runs.job_run import JobRun
 from batchtel.spark import executors
 
-CONNECT = (
-    "Spark Connect has no status of jobs and stages in the client, so none is recorded; "
-    "steps and what they report are"
-)
+CONNECT = "Spark Connect shows its client no jobs and stages, so none are recorded; steps and what they report are"
+NO_SESSION = "application(): %.60r is no SparkSession and no SparkContext, so nothing of Spark is recorded"
 
 
 @lenient(None, call="batchtel.spark.application(spark)")
@@ -96,7 +95,10 @@ def context_of(spark: Any) -> Any:
     try:
         context = spark if hasattr(spark, "applicationId") else spark.sparkContext
     except Exception:
-        warn_once("spark:connect", CONNECT)
+        if ".connect." in type(spark).__module__:
+            warn_once("spark:connect", CONNECT)
+        else:
+            warn_once("spark:session", NO_SESSION, text_of(spark))
         return None
     return context if getattr(context, "_jsc", None) is not None else None
 
@@ -109,9 +111,11 @@ def _is_within_a_run() -> bool:
     return current.scope() is not None
 
 
-@harmless("")
 def _name_of(spark: Any, context: Any) -> str:
-    return str(context.appName if context is not None else spark.conf.get("spark.app.name"))
+    try:
+        return str(context.appName if context is not None else spark.conf.get("spark.app.name"))
+    except Exception:
+        return ""
 
 
 def _identity(context: Any) -> dict[str, Any]:

@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -60,15 +62,21 @@ class Spark:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
         }
-        ended = subprocess.run(
+        # A session of its own: the JVM of a driver that is killed or hangs ends with the test.
+        with subprocess.Popen(
             command,
             env=environment(None, {**own, **variables}),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        return Driven(ended.returncode, ended.stdout, ended.stderr)
+            start_new_session=True,
+        ) as driver:
+            try:
+                stdout, stderr = driver.communicate(timeout=SECONDS)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(driver.pid, signal.SIGKILL)
+        return Driven(driver.returncode, stdout, stderr)
 
     def python(self, job: str, *arguments: str, **variables: str) -> Driven:
         """Run a job of `jobs` by Python."""

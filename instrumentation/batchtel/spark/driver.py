@@ -59,7 +59,7 @@ class Application:
     def _begin(self) -> JobRun:
         context = context_of(self._spark)
         if not _is_within_a_run():
-            opened = cast("Job", job(self._name or _name_of(self._spark, context), self._type, **_identity(context)))
+            opened = job(self._name or _name_of(self._spark, context), self._type, **_identity(context))
             # Kept once it is open: an opening that fails has nothing to close.
             handle = opened.__enter__()
             self._job = opened
@@ -72,14 +72,17 @@ class Application:
 
 @harmless(None)
 def follow(context: Any) -> Any:
-    """Follow a SparkContext in the current run, and give its Python workers their environment; None if none is open."""
+    """Follow a SparkContext in the current run, and give its Python workers their environment.
+
+    Returns None where no run is open, or where the context is followed already.
+    """
     if unrecorded.is_all():
         return None
     from batchtel.runs import current
     from batchtel.spark.observer import Observer
 
     root = current.scope()
-    if root is None or root.recorder.opened_with is None:
+    if root is None or root.recorder.opened_with is None or Observer.is_following(context):
         return None
     for name, value in executors.variables().items():
         # Spark's own dictionary of what it sets for Python workers, with `spark.executorEnv.*` in it.

@@ -36,6 +36,11 @@ class Observer:
         self._context = context
         self._root = root
         self._process = os.getpid()
+        # Both of the context's JVM, which may answer no more at the end.
+        self._identity = {
+            "spark.application.id": str(context.applicationId or ""),
+            "spark.application.name": str(context.appName or ""),
+        }
         self._lock = native.Lock()
         self._status: Status | None = None
         self._scopes: dict[str, Scope] = {}
@@ -44,6 +49,11 @@ class Observer:
         self._reported: set[int] = set()
         self._stages: set[int] = set()
         self._spans = 0
+
+    @classmethod
+    def is_following(cls, context: Any) -> bool:
+        """Whether one of them follows `context`."""
+        return any(isinstance(each, cls) and each._context is context for each in OBSERVERS)
 
     @harmless(None)
     def begin(self) -> None:
@@ -80,7 +90,11 @@ class Observer:
         if scope.is_run or scope is self._root or scope.span_context is None or not self._is_followed:
             return
         tag = f"{TAG}{scope.span_context.span_id:016x}"
+        if self._status is None:
+            return
         try:
+            # Tags are those of a thread, so they need its own connection to the JVM, which has no time limit.
+            self._status.ping()
             for left in self._context.getJobTags():
                 # Not at the end of a step: a signal may end it within a call of the JVM, which admits no second one.
                 ended = self._scopes.get(left)
@@ -88,7 +102,7 @@ class Observer:
                     self._context.removeJobTag(left)
             self._context.addJobTag(tag)
         except Exception as error:
-            warn_once("spark:silent", SILENT, error)
+            self._give_up(error)
             return
         self._scopes[tag] = scope
         self._totals[scope] = Total()
@@ -115,25 +129,18 @@ class Observer:
             self._describe(scope)
         if self._status is not None:
             self._status.close()
+            self._status = None
 
     def _describe(self, scope: Scope) -> None:
         total = self._totals.pop(scope, None)
         if total is None or scope.recorder.has_ended:
             return
-        attributes = total.attributes()
-        if scope is self._root:
-            attributes = {**self._identity(), **attributes}
-        scope.recorded.description.put(attributes.items(), "spark")
+        counts = total.attributes()
+        identity = self._identity.items() if scope is self._root else ()
+        scope.recorded.description.put([*identity, *counts.items()], "spark")
         if isinstance(scope.recorded, Step):
-            read, written = attributes.get("spark.input.records"), attributes.get("spark.output.records")
+            read, written = counts.get("spark.input.records"), counts.get("spark.output.records")
             scope.recorded.count_observed(read=read, written=written)
-
-    def _identity(self) -> dict[str, Any]:
-        context = self._context
-        return {
-            "spark.application.id": str(context.applicationId or ""),
-            "spark.application.name": str(context.appName or ""),
-        }
 
     def _report(self, *, is_last: bool) -> None:
         """Report the jobs that have ended; the last time all of them."""
@@ -157,11 +164,15 @@ class Observer:
             if is_last and not is_complete:
                 raise SilentError(f"{PATIENCE:g} s have passed")
         except SilentError as error:
-            warn_once("spark:silent", SILENT, error)
-            self._status.close()
-            self._status = None
+            self._give_up(error)
         finally:
             self._lock.release()
+
+    def _give_up(self, error: Exception) -> None:
+        warn_once("spark:silent", SILENT, error)
+        if self._status is not None:
+            self._status.close()
+            self._status = None
 
     def _report_job(self, job: Job, deadline: Deadline) -> None:
         scope = self._scope_of(job)

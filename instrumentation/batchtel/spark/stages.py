@@ -32,7 +32,10 @@ DATA: Final = {
 """Attribute -> field of a stage, and group and field of a task: only attempts that have succeeded count."""
 
 TEXT_LENGTH: Final = 1_024
-"""Characters of a name, a description or a reason that are kept."""
+"""Characters of a name or a description that are kept."""
+
+REASON_LENGTH: Final = 8_192
+"""Characters of a reason that are kept: Spark 3.5 has the message behind its stack trace."""
 
 
 class Job(NamedTuple):
@@ -97,7 +100,7 @@ class Stage(NamedTuple):
             document["attemptId"],
             _text(document.get("description") or document.get("name")),
             document["status"],
-            _text(document.get("failureReason")),
+            str(document.get("failureReason") or "")[:REASON_LENGTH],
             document["numTasks"],
             lost,
             _time(document.get("submissionTime")),

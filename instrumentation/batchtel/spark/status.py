@@ -39,6 +39,7 @@ class Status:
             if context._jsc is None:
                 raise SilentError("the context is stopped")
             scala = jvm.org.apache.spark.SparkContext.getOrCreate()
+            self._scala = scala
             self._store, self._bus = scala.statusStore(), scala.listenerBus()
             self._mapper = jvm.org.apache.spark.status.api.v1.JacksonMessageWriter().mapper()
             self._all, self._lost = jvm.java.util.ArrayList(), jvm.java.util.ArrayList()
@@ -47,6 +48,13 @@ class Status:
             self._no_quantiles = self._gateway.new_array(jvm.double, 0)
         except SilentError:
             raise
+        except Exception as error:
+            raise SilentError(str(error)) from error
+
+    def ping(self) -> None:
+        """Return where the JVM answers within PATIENCE."""
+        try:
+            self._scala.isStopped()
         except Exception as error:
             raise SilentError(str(error)) from error
 

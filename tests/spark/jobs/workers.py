@@ -15,12 +15,11 @@ PARTITIONS = 4
 def clean(rows: Iterator[int]) -> Iterator[tuple[str, int]]:
     """Count the rows of a partition that are refused, in a step of its own."""
     with batchtel.step("clean") as step:
-        rows = list(rows)
-        refused = sum(row % 10 == 0 for row in rows)
-        step.records(read=len(rows), failed=refused)
-    batchtel.current_job().records(processed=len(rows) - refused, failed=refused)
+        refused = [row % 10 == 0 for row in rows]
+        step.records(read=len(refused), failed=sum(refused))
+    batchtel.current_job().records(processed=len(refused) - sum(refused), failed=sum(refused))
     batchtel.flush()
-    yield batchtel.current_job().run_id, len(rows) - refused
+    yield batchtel.current_job().run_id, sum(refused)
 
 
 spark = SparkSession.builder.master("local[2]").appName("spark-workers").getOrCreate()

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from batchtel.schema.spans_and_events import SPARK_ATTRIBUTES, SPARK_SPANS
 from batchtel_dashboards.stores import Span
 from batchtel_stack.stack import Stack
 from tests.spark.drivers import Driven, Spark
@@ -15,6 +16,9 @@ from tests.support.polling import until
 from tests.support.witness import SECONDS, Witness
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+
+
+KEYS: Final = {row.key for row in SPARK_ATTRIBUTES} | {"batch.job.name", "batch.run.id"}
 
 
 class StepDone(NamedTuple):
@@ -160,6 +164,11 @@ def test_spans(played: Played, end: str) -> None:
     assert len(failed) == (end == "fails")
     for span in [*jobs, *stages]:
         assert span.attributes["batch.run.id"] == driven.happened["application"]
+    for row in SPARK_SPANS:
+        found = {key for span in spans if span.name == row.name for key in span.attributes} & KEYS
+        assert found == set(row.attributes) - (set() if end == "fails" else {"spark.stage.failure"})
+    of_steps = {key for span in spans if span.name.startswith("batch_") for key in span.attributes}
+    assert of_steps & KEYS <= {row.key for row in SPARK_ATTRIBUTES} | set(SPARK_SPANS[0].attributes)
 
 
 def _counts(span: Span) -> dict[str, int]:

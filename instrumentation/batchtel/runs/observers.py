@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
-
-if TYPE_CHECKING:
-    from batchtel.runs.scope import Scope
+from typing import Any, Final, Protocol
 
 
 class Observer(Protocol):
-    """Follows runs and steps; its methods raise nothing."""
+    """Follows the scopes of runs and steps; its methods raise nothing."""
 
-    def begun(self, scope: Scope) -> None:
+    def begun(self, scope: Any) -> None:
         """Follow a run or a step from its start on, in the thread that has opened it."""
 
-    def ending(self, scope: Scope) -> None:
+    def ending(self, scope: Any) -> None:
         """Add to a run or a step, which has ended and whose end is reported next."""
 
 

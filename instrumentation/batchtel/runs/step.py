@@ -55,7 +55,7 @@ class Step:
                 self.recorder.add(f"records.{counter}", amount)
 
     def count_observed(self, **records: int | None) -> None:
-        """Count records that an integration has found, of the counters of which the step's code has reported nothing."""
+        """Count records that an integration has found, for the counters that the step's code has not used."""
         self.count(**{counter: found for counter, found in records.items() if found and counter not in self._counts})
 
     def zero(self) -> None:

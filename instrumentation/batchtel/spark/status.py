@@ -72,7 +72,7 @@ class Status:
         try:
             found = self._store.jobsList(None)
             newest = found.apply(0).jobId() if found.size() else -1
-            documents = self._read(found.take(newest - since + 1)) if newest >= since else []
+            documents = self._read(found.slice(0, newest - since + 1)) if newest >= since else []
             return sorted((Job.of(each) for each in documents if each["jobId"] >= since), key=lambda job: job.id)
         except Exception as error:
             raise SilentError(str(error)) from error

@@ -1,7 +1,8 @@
 """An ETL over parquet: `etl.py FOLDER END VERSION [WAY]`.
 
 END is `succeeds`, `fails` (a row that raises an error), `retried` (a task fails once) or `killed` (SIGKILL of the
-driver, in the step that loads). VERSION is that of Spark, a part of the application's name. WAY is `application`, or `plain` for a job that does not name batchtel's Spark.
+driver, in the step that loads). VERSION is that of Spark, a part of the application's name. WAY is `application`, or
+`plain` for a job that does not name batchtel's Spark.
 Prints what has happened as lines of JSON. Its steps write 10,000, 5,700 and 57 rows.
 """
 
@@ -17,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pyspark import TaskContext
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession, functions
 
 import batchtel
 import batchtel.spark
@@ -34,7 +34,7 @@ spark = SparkSession.builder.master(master).appName(f"spark-{version}-{end}").ge
 
 def source() -> DataFrame:
     """Return what is to be extracted, in two partitions."""
-    return spark.range(ROWS, numPartitions=2).withColumn("value", F.col("id") % 100)
+    return spark.range(ROWS, numPartitions=2).withColumn("value", functions.col("id") % 100)
 
 
 def once(batches: Iterator[Any]) -> Iterator[Any]:
@@ -50,7 +50,7 @@ def transform() -> DataFrame:
     """Filter the source; a row of the second partition fails for good, or a task of the first one once."""
     frame = spark.read.parquet(str(folder / "source"))
     if end == "fails":
-        frame = source().withColumn("id", F.expr("if(id = 9001, raise_error('row 9001 is broken'), id)"))
+        frame = source().withColumn("id", functions.expr("if(id = 9001, raise_error('row 9001 is broken'), id)"))
     if end == "retried":
         frame = spark.createDataFrame(frame.rdd.mapPartitions(once), frame.schema)
     frame.where("value < 57").write.mode("overwrite").parquet(str(folder / "passed"))

@@ -1,4 +1,4 @@
-"""A driver whose JVM stops answering or is killed within a step: `stopped.py hangs|dies`. Prints the seconds it costs."""
+"""A driver whose JVM hangs or is killed within a step: `stopped.py hangs|dies`. Prints the seconds that it costs."""
 
 from __future__ import annotations
 

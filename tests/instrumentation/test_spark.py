@@ -152,6 +152,8 @@ def test_records_of_tasks_that_have_not_succeeded_do_not_count() -> None:
 def test_records_that_cannot_be_exact_are_left_out(attempts: list[Stage]) -> None:
     """What tasks have cost is there all the same."""
     total = Total()
+    assert total.attributes() == {}
+    total.add_job(Job.of({"jobId": 1, "name": "count", "status": "SUCCEEDED", "stageIds": [1, 3]}))
     total.add_stage([Stage.of(_document(stageId=1))])
     assert total.attributes()["spark.input.records"] == 1_500
     total.add_stage(attempts)

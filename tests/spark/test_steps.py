@@ -10,9 +10,9 @@ from tests.support.sink import Sink
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
 
 
-def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receiver: Sink) -> None:
+def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receiver: Sink, folder: str) -> None:
     """Also in threads at the same time, in nested steps, in none, and up to the stop of the session."""
-    driven = spark.python("threads", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    driven = spark.python("threads", folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
     assert driven.code == 0, driven.stderr
     names = {span.span_id: span.name for span in receiver.spans()}
     parents = [names[span.parent_id] for span in receiver.spans() if span.name == "spark.job"]
@@ -20,7 +20,7 @@ def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receive
         f"batch_{name}"
         for name in (
             *("step.left", "step.right", "step.outer", "step.inner", "step.outer"),
-            *("step.counted", "job.threads", "step.stopped"),
+            *("step.counted", "job.threads", "step.empty", "step.stopped"),
         )
     )
     read = {
@@ -28,10 +28,13 @@ def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receive
         for point in receiver.points()
         if point.metric == "batch.step.records.read" and point.value
     }
-    assert read == {"left": 100, "right": 10, "outer": 9, "inner": 5, "counted": 1, "stopped": 6}
+    assert read == {"left": 100, "right": 10, "outer": 9, "inner": 5, "counted": 1, "empty": 8, "stopped": 6}
     run = receiver.span("batch_job.threads")
     assert (run.attributes["batch.job.type"], run.attributes["spark.application.name"]) == ("test", "spark-threads")
-    assert run.attributes["spark.input.records"] == 137
+    assert run.attributes["spark.input.records"] == 145
+    assert receiver.span("batch_step.empty").attributes["batch.records.written"] == 0
+    none = receiver.span("batch_step.none").attributes
+    assert [key for key in none if key.startswith(("spark.", "batch.records"))] == []
     assert "batchtel" not in driven.stderr.lower()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+from collections.abc import Mapping
 from typing import Any, Final
 
 from batchtel.base import native, pristine
@@ -27,6 +28,8 @@ SPAN_LIMIT: Final = 1_000
 """Spans of jobs and stages of one application; what is beyond is in the totals of steps and run only."""
 
 SILENT: Final = "Spark's JVM does not answer (%s), so not all jobs and stages of Spark are recorded"
+
+LATE: Final = f"{PATIENCE:g} s is over"
 
 
 class Observer:
@@ -89,9 +92,9 @@ class Observer:
         """Give the jobs that the step runs from here on, in this thread, a tag of their own."""
         if scope.is_run or scope is self._root or scope.span_context is None or not self._is_followed:
             return
-        tag = f"{TAG}{scope.span_context.span_id:016x}"
         if self._status is None:
             return
+        tag = _tag(scope)
         try:
             # Tags are those of a thread, so they need its own connection to the JVM, which has no time limit.
             self._status.ping()
@@ -115,7 +118,7 @@ class Observer:
         elif scope in self._totals and self._process == os.getpid():
             self._report(is_last=False)
             self._describe(scope)
-            self._scopes = {tag: each for tag, each in self._scopes.items() if each is not scope}
+            self._scopes.pop(_tag(scope), None)
 
     @harmless(None)
     def finish(self) -> None:
@@ -139,8 +142,7 @@ class Observer:
         identity = self._identity.items() if scope is self._root else ()
         scope.recorded.description.put([*identity, *counts.items()], "spark")
         if isinstance(scope.recorded, Step):
-            read, written = counts.get("spark.input.records"), counts.get("spark.output.records")
-            scope.recorded.count_observed(read=read, written=written)
+            scope.recorded.count_observed(read=_records(counts, "input"), written=_records(counts, "output"))
 
     def _report(self, *, is_last: bool) -> None:
         """Report the jobs that have ended; the last time all of them."""
@@ -162,7 +164,7 @@ class Observer:
                     self._next = job.id + 1
             self._reported = {job_id for job_id in self._reported if job_id >= self._next}
             if is_last and not is_complete:
-                raise SilentError(f"{PATIENCE:g} s have passed")
+                raise SilentError(LATE)
         except SilentError as error:
             self._give_up(error)
         finally:
@@ -181,8 +183,11 @@ class Observer:
             total.add_job(job)
         span = self._span("spark.job", scope.recorder.context, job, scope)
         for stage_id in job.stages:
-            if stage_id in self._stages or self._status is None or deadline.is_over:
+            if stage_id in self._stages or self._status is None:
                 continue
+            if deadline.is_over:
+                warn_once("spark:silent", SILENT, LATE)
+                break
             attempts = [stage for stage in self._status.stages(stage_id) if stage.submitted is not None]
             if not attempts:
                 continue
@@ -195,7 +200,8 @@ class Observer:
 
     def _scope_of(self, job: Job) -> Scope:
         """Return the innermost step whose tag the job has; the root where it has none."""
-        found = [scope for tag, scope in self._scopes.items() if tag in job.tags]
+        # A copy: another thread may begin a step.
+        found = [scope for tag, scope in list(self._scopes.items()) if tag in job.tags]
         return found[-1] if found else self._root
 
     def _span(self, name: str, parent: Any, what: Job | Stage, scope: Scope) -> Any:
@@ -222,3 +228,13 @@ class Observer:
             reason = (getattr(span, "attributes", None) or {}).get("spark.stage.failure", "")
             span.set_status(SpanStatus(StatusCode.ERROR, reason.partition("\n")[0]))
         span.end(what.completed or pristine.time_ns())
+
+
+def _tag(scope: Scope) -> str:
+    return f"{TAG}{scope.span_context.span_id:016x}"
+
+
+def _records(counts: Mapping[str, int], way: str) -> int | None:
+    """Return the records of the way `input` or `output`, 0 where there were bytes only; None where it was not used."""
+    records = counts.get(f"spark.{way}.records")
+    return records if records or counts.get(f"spark.{way}.bytes") else None

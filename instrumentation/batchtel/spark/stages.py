@@ -146,7 +146,9 @@ class Total:
                 self._counts[attribute] = self._counts.get(attribute, 0) + count
 
     def attributes(self) -> dict[str, int]:
-        """Return the attributes of the step or the run: records and bytes only where they are exact."""
+        """Return the attributes of the step or the run, none without jobs; records and bytes only if exact."""
+        if not self._counts["spark.jobs"]:
+            return {}
         return {name: count for name, count in self._counts.items() if self._is_exact or name not in DATA}
 
 

@@ -1,7 +1,8 @@
-"""Steps in two threads at once, a step within a step, a job in no step, and records that the code counts itself."""
+"""Steps in threads and within a step, a job in no step, own counts, no rows: `threads.py FOLDER`."""
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from pyspark.sql import SparkSession
@@ -30,6 +31,10 @@ with batchtel.spark.application(spark, name="threads", type="test"):
         step.records(read=1)
         spark.range(3, numPartitions=1).foreach(repr)
     spark.range(4, numPartitions=1).foreach(repr)
+    with batchtel.step("empty"):
+        spark.range(8, numPartitions=1).where("id > 8").write.parquet(f"{sys.argv[1]}/empty")
+    with batchtel.step("none"):
+        pass
     with batchtel.step("stopped"):
         spark.range(6, numPartitions=1).foreach(repr)
         spark.stop()

@@ -43,7 +43,7 @@ def test_each_part_of_the_helper_has_a_row_with_a_test() -> None:
 def test_code_parses() -> None:
     """Each block of Python is valid; tests/spark runs the same calls."""
     blocks = blocks_of(PAGE, "python")
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         ast.parse(block)
 

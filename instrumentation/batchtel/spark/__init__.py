@@ -8,7 +8,8 @@
             frame = spark.read.parquet("orders")
 
 `configure` adds to the configuration of a session what the Python workers of its executors need to find the run.
-Nothing here imports PySpark: it is used as the driver has loaded it.
+`follow_queries` makes a run of each batch of streaming queries.
+Nothing here imports PySpark before it is called, and then it is used as the driver has loaded it.
 """
 
 import importlib
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from batchtel.spark.driver import application
     from batchtel.spark.executors import configure
+    from batchtel.spark.queries import follow_queries
 
-__all__ = ["application", "configure"]
+__all__ = ["application", "configure", "follow_queries"]
 
-_HOMES = {"application": "driver", "configure": "executors"}
+_HOMES = {"application": "driver", "configure": "executors", "follow_queries": "queries"}
 
 
 def __getattr__(name: str) -> Any:

@@ -49,4 +49,17 @@ def test_each_batch_is_a_run(spark: Spark, receiver: Sink, folder: str) -> None:
     assert "batchtel" not in driven.stderr.replace("/batchtel/", "")
 
 
+def test_spark_connect(spark: Spark, receiver: Sink, folder: str) -> None:
+    """Run, steps and batches are recorded; one warning has the reason why jobs and stages are not."""
+    if spark.version == "3.5":
+        pytest.skip("PySpark 3.5 brings no server of Spark Connect")
+    driven = spark.python("connect", folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    names = sorted(span.name for span in receiver.spans())
+    assert names == ["batch_job.copied", "batch_job.spark-connect", "batch_step.extract"]
+    assert receiver.span("batch_job.copied").attributes["batch.records.processed"] == 10
+    assert receiver.span("batch_step.extract").attributes["batch.records.written"] == 10
+    assert driven.stderr.count("Spark Connect shows its client no jobs and stages") == 1
+
+
 COUNTED = ("batch.job.runs.started", "batch.job.progress", "batch.job.records.processed")

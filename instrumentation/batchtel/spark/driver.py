@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from types import TracebackType
 from typing import Any, cast
 
 from batchtel.base.calls import lenient
 from batchtel.base.guard import harmless, warn_once
 from batchtel.base.ignoring import IGNORING
+from batchtel.base.start_environment import of_next_run
 from batchtel.base.values import text_of
 from batchtel.runs import unrecorded
 from batchtel.runs.api import Job, current_job, job
@@ -126,10 +126,11 @@ def _identity(context: Any) -> dict[str, Any]:
     if context is None:
         return {}
     identity: dict[str, Any] = {}
-    if not os.environ.get("BATCHTEL_RUN_ID"):
+    given = of_next_run()
+    if not given.get("BATCHTEL_RUN_ID"):
         identity["run_id"] = context.applicationId
     # YARN sets it where it starts the driver again.
     attempt = context.getConf().get("spark.app.attempt.id", None)
-    if attempt and not os.environ.get("BATCHTEL_ATTEMPT"):
+    if attempt and not given.get("BATCHTEL_ATTEMPT"):
         identity["attempt"] = attempt
     return identity

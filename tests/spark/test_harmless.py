@@ -28,6 +28,20 @@ def test_the_jvm_does_not_answer(spark: Spark, receiver: Sink, way: str) -> None
     assert receiver.span("batch_step.load").attributes["batch.records.written"] == 3
 
 
+def test_sigterm(spark: Spark, receiver: Sink) -> None:
+    """While a job runs, it ends the driver; run and step are cancelled, and the job is below its step."""
+    driven = spark.python("terminated", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == -15, driven.stderr
+    assert "batchtel" not in driven.stderr.replace("/batchtel/", ""), driven.stderr
+    run, load = receiver.span("batch_job.spark-terminated"), receiver.span("batch_step.load")
+    assert (run.attributes["batch.status"], run.attributes["batch.run.attempt"]) == ("cancelled", 2)
+    assert load.attributes["batch.status"] == "cancelled"
+    jobs = [span for span in receiver.spans() if span.name == "spark.job"]
+    (running,) = [span for span in jobs if span.attributes["spark.job.status"] == "RUNNING"]
+    assert running.parent_id == load.span_id
+    assert run.attributes["spark.jobs"] == len(jobs)
+
+
 def test_turned_off(spark: Spark, receiver: Sink, folder: str) -> None:
     """With OTEL_SDK_DISABLED=true nothing is sent and nothing printed."""
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_SDK_DISABLED": "true"}

@@ -130,7 +130,7 @@ def _identity(context: Any) -> dict[str, Any]:
     if not given.get("BATCHTEL_RUN_ID"):
         identity["run_id"] = context.applicationId
     # YARN sets it where it starts the driver again.
-    attempt = context.getConf().get("spark.app.attempt.id", None)
-    if attempt and not given.get("BATCHTEL_ATTEMPT"):
-        identity["attempt"] = attempt
+    attempt = str(context.getConf().get("spark.app.attempt.id", ""))
+    if attempt.isdecimal() and not given.get("BATCHTEL_ATTEMPT"):
+        identity["attempt"] = int(attempt)
     return identity

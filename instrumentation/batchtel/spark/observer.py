@@ -50,6 +50,7 @@ class Observer:
         self._totals: dict[Scope, Total] = {root: Total()}
         self._next = 0
         self._reported: set[int] = set()
+        self._running: dict[int, Scope] = {}
         self._stages: set[int] = set()
         self._spans = 0
 
@@ -155,10 +156,13 @@ class Observer:
             for job in self._status.jobs(self._next):
                 if job.id in self._reported:
                     continue
+                scope = self._running.pop(job.id, None) or self._scope_of(job)
                 if deadline.is_over or not (job.is_over or is_last):
+                    # Its step may end before it.
+                    self._running[job.id] = scope
                     is_complete = False
                     continue
-                self._report_job(job, deadline)
+                self._report_job(job, scope, deadline)
                 self._reported.add(job.id)
                 if is_complete:
                     self._next = job.id + 1
@@ -176,8 +180,7 @@ class Observer:
             self._status.close()
             self._status = None
 
-    def _report_job(self, job: Job, deadline: Deadline) -> None:
-        scope = self._scope_of(job)
+    def _report_job(self, job: Job, scope: Scope, deadline: Deadline) -> None:
         totals = [self._totals[each] for each in dict.fromkeys((scope, self._root)) if each in self._totals]
         for total in totals:
             total.add_job(job)

@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 RUN := $(UV) run --locked --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults test-alerts test-ui test-docker test-kubernetes test-reproducible screenshots dist sbom check format generate bench clean
+.PHONY: help demo test test-airflow test-airflow-versions test-versions test-shapes test-crash test-faults test-alerts test-ui test-docker test-kubernetes test-spark test-reproducible screenshots dist sbom check format generate bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 30
@@ -56,6 +56,10 @@ test-docker: $(UV) ## Run compose.yaml and jobs in containers, with the Docker e
 test-kubernetes: $(UV) ## Apply the manifests to a real API server, and run their pods on this machine
 	@$(RUN) batchtel stack build > /dev/null
 	$(RUN) pytest -m kubernetes tests/kubernetes
+
+test-spark: $(UV) ## Run the tests on real Spark 4.1 and 3.5 in local mode, which need Java 17
+	@$(RUN) batchtel stack build > /dev/null
+	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -m $(if $(SHORT),'spark and not versions',spark) tests/spark
 
 screenshots: $(UV) ## Write the pictures of docs/ again, with Debian's chromium
 	$(RUN) python -m tests.ui.screenshots docs/screenshots

@@ -16,7 +16,7 @@ from batchtel.catalogue.keys import JOB, Kind, Table
 from batchtel.catalogue.reader import read
 from batchtel.schema.settings import SETTINGS
 from batchtel.schema.signals import ATTRIBUTES, JOB_LABELS, METRICS, RESOURCE_LABELS
-from batchtel.schema.spans_and_events import AIRFLOW_ATTRIBUTES, EVENTS, SPANS
+from batchtel.schema.spans_and_events import AIRFLOW_ATTRIBUTES, EVENTS, SPANS, SPARK_ATTRIBUTES, SPARK_SPANS
 from batchtel_collector.environment import schema
 from batchtel_collector.environment.model import Environment
 from batchtel_collector.environment.role_variants import variants
@@ -98,7 +98,7 @@ def _reference() -> Iterator[str]:
         ("span or event", "meaning", "attributes"),
         [
             (f"`{row.name}`", row.description, ", ".join(f"`{key}`" for key in row.attributes))
-            for row in (*SPANS, *EVENTS)
+            for row in (*SPANS, *SPARK_SPANS, *EVENTS)
         ],
     )
     yield "\n## Attributes\n"
@@ -109,6 +109,10 @@ def _reference() -> Iterator[str]:
     yield "\nSpans and events of Airflow's DAG runs and tasks carry on top:\n"
     yield from _table(
         ("attribute", "type", "meaning"), [(f"`{row.key}`", row.type, row.description) for row in AIRFLOW_ATTRIBUTES]
+    )
+    yield "\nSpans and events of Spark applications carry on top:\n"
+    yield from _table(
+        ("attribute", "type", "meaning"), [(f"`{row.key}`", row.type, row.description) for row in SPARK_ATTRIBUTES]
     )
 
 

@@ -32,7 +32,7 @@ MAY_IMPORT = {
 LAYERS = {
     "batchtel": (
         *("schema", "base", "redact", "catalogue", "export", "telemetry", "runs"),
-        *("cli", "auto", "testing", "airflow"),
+        *("cli", "auto", "testing", "airflow", "spark"),
     ),
     "batchtel_collector": ("environment", "render", "check", "cli"),
 }
@@ -57,8 +57,11 @@ OUTSIDE_OF_JOBS = {
     "airflow/listener.py": "pluggy",
     "airflow/task_row.py": "airflow",
     "airflow/open_runs.py": "sqlalchemy",
+    "spark/queries.py": "pyspark",
+    "spark/status.py": "py4j",
+    "spark/instrumentor.py": "wrapt",
 }
-"""Modules of the job side that no job imports, and what they are for: commands, tests of jobs, and Airflow."""
+"""Modules of the job side that no job imports, and what they are for: commands, tests of jobs, Airflow, Spark."""
 
 JOB_SIDE = {"opentelemetry", "grpc", "google", "urllib3", "certifi"}
 """What a job process may import: OpenTelemetry, and what its exporters bring."""

@@ -8,6 +8,7 @@ import pytest
 
 import batchtel
 import batchtel.airflow
+import batchtel.spark
 import batchtel.testing
 from batchtel.testing import capture
 from tests.support.process import run
@@ -18,6 +19,7 @@ OF_BATCHTEL = [
     *("job", "retry", "step"),
 ]
 OF_AIRFLOW = ["child_environment", "observe", "records_from_result"]
+OF_SPARK = ["application", "configure", "follow_queries"]
 OF_TESTING = ["Captured", "capture"]
 
 OF_A_RUN = [
@@ -34,6 +36,7 @@ def test_packages_export_a_sorted_list() -> None:
     """The names of each public package are exactly these."""
     assert batchtel.__all__ == dir(batchtel) == OF_BATCHTEL
     assert batchtel.airflow.__all__ == dir(batchtel.airflow) == OF_AIRFLOW
+    assert batchtel.spark.__all__ == dir(batchtel.spark) == OF_SPARK
     assert batchtel.testing.__all__ == OF_TESTING
 
 

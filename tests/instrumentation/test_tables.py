@@ -212,6 +212,7 @@ ENVIRONMENT_READERS = {
     "runs/programs.py": "the mark of a run, in the environment of each program that it starts",
     "runs/dag_run_ids.py": "the environment's name, a part of the trace ids of Airflow's DAG runs",
     "auto/instrumentor.py": "the type of a program that has none",
+    "spark/executors.py": "hands its variables to Python workers of Spark",
     "cli/spawn.py": "hands its whole environment to a child",
     "cli/run.py": "hands its whole environment to the command",
 }

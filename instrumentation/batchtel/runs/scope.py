@@ -16,6 +16,7 @@ from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import is_child_process
 from batchtel.base.start import Start
+from batchtel.runs.observers import OBSERVERS
 from batchtel.runs.run import Run
 from batchtel.runs.step import Step
 from batchtel.runs.trace_around import parent_context
@@ -105,6 +106,8 @@ class Scope:
         if self.recorded.reporting.start:
             self.recorded.report_start()
         _open.append(self)
+        for observer in tuple(OBSERVERS):
+            observer.begun(self)
 
     def begin_apart(self, *, listed: bool = False, parent: Callable[[], Any] | None = None) -> None:
         """Begin without becoming the current scope of this context, or one that the process has opened.
@@ -173,6 +176,8 @@ class Scope:
         try:
             if self.recorder.is_of_this_process and not sys.is_finalizing():
                 lasted = self.recorder.lasted if duration is None else duration
+                for observer in tuple(OBSERVERS):
+                    observer.ending(self)
                 self._report_end(self.recorded.description.ending(outcome), lasted)
         finally:
             self.leave()

@@ -54,6 +54,10 @@ class Step:
             if amount:
                 self.recorder.add(f"records.{counter}", amount)
 
+    def count_observed(self, **records: int | None) -> None:
+        """Count records that an integration has found, for the counters that the step's code has not used."""
+        self.count(**{counter: found for counter, found in records.items() if counter not in self._counts})
+
     def zero(self) -> None:
         """Let the series of its counters exist before the first increment."""
         self.recorder.zero({}, is_here=True)

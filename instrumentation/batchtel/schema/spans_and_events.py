@@ -51,6 +51,14 @@ _COST = ("batch.cpu.time", "batch.memory.peak")
 _USAGE = (*_COST, "process.executable.name")
 _EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
 
+_SPARK_COSTS = (
+    *("spark.tasks.completed", "spark.tasks.failed", "spark.tasks.killed", "spark.executor.run_time"),
+    *("spark.shuffle.read.bytes", "spark.shuffle.read.records"),
+    *("spark.shuffle.write.bytes", "spark.shuffle.write.records"),
+    *("spark.spill.memory.bytes", "spark.spill.disk.bytes"),
+)
+_SPARK_DATA = ("spark.input.records", "spark.input.bytes", "spark.output.records", "spark.output.bytes")
+
 SPANS: Final = (
     Span("batch_job.<job>", "One run of a job.", (*_IDENTITY, *_JOB_RESULT, *_SLA, *_USAGE, *_END)),
     Span("batch_step.<step>", "One execution of a step.", (*_STEP_IDENTITY, *_STEP_RESULT, *_END)),
@@ -113,3 +121,53 @@ AIRFLOW_ATTRIBUTES: Final = (
     Attribute("airflow.task_instance.pool", "string", "Pool whose slots the task used."),
 )
 """What spans and events of Airflow's DAG runs and tasks carry on top."""
+
+SPARK_SPANS: Final = (
+    Span(
+        "spark.job",
+        "One job of Spark, below the step that ran it.",
+        ("batch.job.name", "batch.run.id", "spark.job.id", "spark.job.name", "spark.job.status"),
+    ),
+    Span(
+        "spark.stage",
+        "One attempt of a stage, below its job.",
+        (
+            *("batch.job.name", "batch.run.id", "spark.stage.id", "spark.stage.attempt", "spark.stage.name"),
+            *("spark.stage.status", "spark.stage.failure", "spark.tasks", *_SPARK_COSTS, *_SPARK_DATA),
+        ),
+    ),
+)
+"""Spans of what Spark ran, both INTERNAL."""
+
+SPARK_ATTRIBUTES: Final = (
+    Attribute("spark.application.id", "string", "Id of the application; on the run only."),
+    Attribute("spark.application.name", "string", "Name of the application; on the run only."),
+    Attribute("spark.jobs", "int", "Jobs of Spark that the step or the run has run."),
+    Attribute("spark.jobs.failed", "int", "Those that failed."),
+    Attribute("spark.stages", "int", "Stages that have run; skipped ones are none."),
+    Attribute("spark.stages.failed", "int", "Those whose last attempt failed."),
+    Attribute("spark.job.id", "int", "Number of the job in its application."),
+    Attribute("spark.job.name", "string", "Description of the job, else the call that ran it."),
+    Attribute("spark.job.status", "string", "SUCCEEDED, FAILED, or RUNNING at the end of the application."),
+    Attribute("spark.stage.id", "int", "Number of the stage in its application."),
+    Attribute("spark.stage.attempt", "int", "Number of the attempt, 0 for the first."),
+    Attribute("spark.stage.name", "string", "Description of the stage, else the call that ran it."),
+    Attribute("spark.stage.status", "string", "COMPLETE, FAILED, or ACTIVE at the end of the application."),
+    Attribute("spark.stage.failure", "string", "Why the stage failed."),
+    Attribute("spark.tasks", "int", "Tasks of the stage, each counted once."),
+    Attribute("spark.tasks.completed", "int", "Attempts of tasks that have succeeded."),
+    Attribute("spark.tasks.failed", "int", "Attempts of tasks that have failed."),
+    Attribute("spark.tasks.killed", "int", "Attempts of tasks that were killed, such as speculative ones."),
+    Attribute("spark.executor.run_time", "int", "Milliseconds that all attempts of tasks have run."),
+    Attribute("spark.shuffle.read.bytes", "int", "Bytes read from other stages."),
+    Attribute("spark.shuffle.read.records", "int", "Records read from other stages."),
+    Attribute("spark.shuffle.write.bytes", "int", "Bytes written for other stages."),
+    Attribute("spark.shuffle.write.records", "int", "Records written for other stages."),
+    Attribute("spark.spill.memory.bytes", "int", "Bytes in memory of what was spilled."),
+    Attribute("spark.spill.disk.bytes", "int", "Bytes on disk of what was spilled."),
+    Attribute("spark.input.records", "int", "Records read from sources, by attempts of tasks that have succeeded."),
+    Attribute("spark.input.bytes", "int", "Bytes read from sources, by the same."),
+    Attribute("spark.output.records", "int", "Records written to sinks, by the same."),
+    Attribute("spark.output.bytes", "int", "Bytes written to sinks, by the same."),
+)
+"""What spans and events of Spark applications carry on top; steps and runs have the totals of their stages."""

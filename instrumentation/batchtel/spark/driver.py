@@ -1,0 +1,136 @@
+"""A Spark application as a run: what opens one for it, or joins the one that is open, and follows what Spark runs."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, cast
+
+from batchtel.base.calls import lenient
+from batchtel.base.guard import harmless, warn_once
+from batchtel.base.ignoring import IGNORING
+from batchtel.base.start_environment import of_next_run
+from batchtel.base.values import text_of
+from batchtel.runs import unrecorded
+from batchtel.runs.api import Job, current_job, job
+from batchtel.runs.job_run import JobRun
+from batchtel.spark import executors
+
+CONNECT = "Spark Connect shows its client no jobs and stages, so none are recorded; steps and what they report are"
+NO_SESSION = "application(): %.60r is no SparkSession and no SparkContext, so nothing of Spark is recorded"
+
+
+@lenient(None, call="batchtel.spark.application(spark)")
+def application(spark: Any, name: str = "", type: str = "") -> Application:  # noqa: A002  # as in `job`
+    """Define the run of a Spark application, for `with`; entering it starts a run and gives its handle.
+
+    A run that is open already, as below `batchtel run`, `opentelemetry-instrument`, in a task of Airflow or within
+    `job`, is joined.
+
+    Args:
+        spark: The SparkSession or the SparkContext of this driver, which stays open.
+        name: Name of the job: bounded, never with an id or a date in it; the name of the application if not given.
+        type: Kind of the job, as in `job`.
+    """
+    return Application(spark, name, type)
+
+
+class Application:
+    """The time in which a Spark application is recorded; each object is entered once."""
+
+    def __init__(self, spark: Any, name: str, type: str) -> None:  # noqa: A002  # as in `job`
+        self._spark = spark
+        self._name = name
+        self._type = type
+        self._job: Job | None = None
+        self._follower: Any = None
+
+    def __enter__(self) -> JobRun:
+        return self._begin() or cast("JobRun", IGNORING)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._follower is not None:
+            self._follower.finish()
+        if self._job is not None:
+            self._job.__exit__(kind, exception, trace)
+
+    @harmless(None)
+    def _begin(self) -> JobRun:
+        context = context_of(self._spark)
+        if not _is_within_a_run():
+            opened = job(self._name or _name_of(self._spark, context), self._type, **_identity(context))
+            # Kept once it is open: an opening that fails has nothing to close.
+            handle = opened.__enter__()
+            self._job = opened
+        else:
+            handle = current_job()
+        if context is not None:
+            self._follower = follow(context)
+        return handle
+
+
+@harmless(None)
+def follow(context: Any) -> Any:
+    """Follow a SparkContext in the current run, and give its Python workers their environment.
+
+    Returns None where no run is open, or where the context is followed already.
+    """
+    if unrecorded.is_all():
+        return None
+    from batchtel.runs import current
+    from batchtel.spark.observer import Observer
+
+    root = current.scope()
+    if root is None or root.recorder.opened_with is None or Observer.is_following(context):
+        return None
+    for name, value in executors.variables().items():
+        # Spark's own dictionary of what it sets for Python workers, with `spark.executorEnv.*` in it.
+        context.environment.setdefault(name, value)
+    observer = Observer(context, root)
+    observer.begin()
+    return observer
+
+
+@harmless(None)
+def context_of(spark: Any) -> Any:
+    """Return the SparkContext of a session, or of itself; None where it is none of this process."""
+    try:
+        context = spark if hasattr(spark, "applicationId") else spark.sparkContext
+    except Exception:
+        if ".connect." in type(spark).__module__:
+            warn_once("spark:connect", CONNECT)
+        else:
+            warn_once("spark:session", NO_SESSION, text_of(spark))
+        return None
+    return context if getattr(context, "_jsc", None) is not None else None
+
+
+def _is_within_a_run() -> bool:
+    if unrecorded.is_all():
+        return False
+    from batchtel.runs import current
+
+    return current.scope() is not None
+
+
+def _name_of(spark: Any, context: Any) -> str:
+    try:
+        return str(context.appName if context is not None else spark.conf.get("spark.app.name"))
+    except Exception:
+        return ""
+
+
+def _identity(context: Any) -> dict[str, Any]:
+    """Return run id and attempt: those of the environment win over those of Spark."""
+    if context is None:
+        return {}
+    identity: dict[str, Any] = {}
+    given = of_next_run()
+    if not given.get("BATCHTEL_RUN_ID"):
+        identity["run_id"] = context.applicationId
+    # YARN sets it where it starts the driver again.
+    attempt = str(context.getConf().get("spark.app.attempt.id", ""))
+    if attempt.isdecimal() and not given.get("BATCHTEL_ATTEMPT"):
+        identity["attempt"] = int(attempt)
+    return identity

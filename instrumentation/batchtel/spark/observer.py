@@ -1,0 +1,243 @@
+"""The jobs and stages of one SparkContext as spans under the steps that have run them.
+
+Each step gives the jobs of its thread a tag (`SparkContext.addJobTag`), which Spark hands on to every job that one of
+its queries starts, in whatever thread. At the end of the step its jobs are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from batchtel.base import native, pristine
+from batchtel.base.guard import harmless, warn_once
+from batchtel.runs.observers import OBSERVERS
+from batchtel.runs.run import Run
+from batchtel.runs.scope import Scope, innermost
+from batchtel.runs.step import Step
+from batchtel.spark.stages import Job, Stage, Total
+from batchtel.spark.status import PATIENCE, Deadline, SilentError, Status
+
+TAG: Final = "batchtel-"
+"""How the tags begin that steps give to their jobs."""
+
+SPAN_LIMIT: Final = 1_000
+"""Spans of jobs and stages of one application; what is beyond is in the totals of steps and run only."""
+
+SILENT: Final = "Spark's JVM does not answer (%s), so not all jobs and stages of Spark are recorded"
+
+LATE: Final = f"{PATIENCE:g} s is over"
+
+
+class Observer:
+    """Follows `context`, the SparkContext of this process; what runs in no step belongs to `root`."""
+
+    def __init__(self, context: Any, root: Scope) -> None:
+        self._context = context
+        self._root = root
+        self._process = os.getpid()
+        # Both of the context's JVM, which may answer no more at the end.
+        self._identity = {
+            "spark.application.id": str(context.applicationId or ""),
+            "spark.application.name": str(context.appName or ""),
+        }
+        self._lock = native.Lock()
+        self._status: Status | None = None
+        self._scopes: dict[str, Scope] = {}
+        self._totals: dict[Scope, Total] = {root: Total()}
+        self._next = 0
+        self._reported: set[int] = set()
+        self._running: dict[int, Scope] = {}
+        self._stages: set[int] = set()
+        self._spans = 0
+
+    @classmethod
+    def is_following(cls, context: Any) -> bool:
+        """Whether one of them follows `context`."""
+        return any(isinstance(each, cls) and each._context is context for each in OBSERVERS)
+
+    @harmless(None)
+    def begin(self) -> None:
+        """Follow runs and steps from here on; those that are open already, too."""
+        OBSERVERS.append(self)
+        self._follow_stop()
+        with contextlib.suppress(SilentError):
+            self._status = Status(self._context)
+        around, scope = [], innermost()
+        while scope is not None and scope is not self._root:
+            around.append(scope)
+            scope = scope.outer
+        for scope in reversed(around):
+            self.begun(scope)
+
+    def _follow_stop(self) -> None:
+        """Report before the context is stopped: its store is closed with it."""
+        stop = self._context.stop
+
+        @functools.wraps(stop)
+        def reported() -> None:
+            self.finish()
+            stop()
+
+        self._context.stop = reported
+
+    @property
+    def _is_followed(self) -> bool:
+        return self._process == os.getpid() and self._context._jsc is not None
+
+    @harmless(None)
+    def begun(self, scope: Scope) -> None:
+        """Give the jobs that the step runs from here on, in this thread, a tag of their own."""
+        if scope.is_run or scope is self._root or scope.span_context is None or not self._is_followed:
+            return
+        if self._status is None:
+            return
+        tag = _tag(scope)
+        try:
+            # Tags are those of a thread, so they need its own connection to the JVM, which has no time limit.
+            self._status.ping()
+            for left in self._context.getJobTags():
+                # Not at the end of a step: a signal may end it within a call of the JVM, which admits no second one.
+                ended = self._scopes.get(left)
+                if left.startswith(TAG) and (ended is None or ended.closed):
+                    self._context.removeJobTag(left)
+            self._context.addJobTag(tag)
+        except Exception as error:
+            self._give_up(error)
+            return
+        self._scopes[tag] = scope
+        self._totals[scope] = Total()
+
+    @harmless(None)
+    def ending(self, scope: Scope) -> None:
+        """Report the jobs of a step that ends, and the rest where the root does."""
+        if scope is self._root:
+            self.finish()
+        elif scope in self._totals and self._process == os.getpid():
+            self._report(is_last=False)
+            self._describe(scope)
+            self._scopes.pop(_tag(scope), None)
+
+    @harmless(None)
+    def finish(self) -> None:
+        """Report what is left, and follow no more."""
+        if self not in OBSERVERS or self._process != os.getpid():
+            return
+        OBSERVERS.remove(self)
+        vars(self._context).pop("stop", None)
+        self._report(is_last=True)
+        for scope in list(self._totals):
+            self._describe(scope)
+        if self._status is not None:
+            self._status.close()
+            self._status = None
+
+    def _describe(self, scope: Scope) -> None:
+        total = self._totals.pop(scope, None)
+        if total is None or scope.recorder.has_ended:
+            return
+        counts = total.attributes()
+        identity = self._identity.items() if scope is self._root else ()
+        scope.recorded.description.put([*identity, *counts.items()], "spark")
+        if isinstance(scope.recorded, Step):
+            scope.recorded.count_observed(read=_records(counts, "input"), written=_records(counts, "output"))
+
+    def _report(self, *, is_last: bool) -> None:
+        """Report the jobs that have ended; the last time all of them."""
+        # A signal handler may end a step while this thread reports another one.
+        if self._status is None or not self._lock.acquire(timeout=PATIENCE):
+            return
+        try:
+            self._status.settle()
+            deadline, is_complete = Deadline(), True
+            for job in self._status.jobs(self._next):
+                if job.id in self._reported:
+                    continue
+                scope = self._running.pop(job.id, None) or self._scope_of(job)
+                if deadline.is_over or not (job.is_over or is_last):
+                    # Its step may end before it.
+                    self._running[job.id] = scope
+                    is_complete = False
+                    continue
+                self._report_job(job, scope, deadline)
+                self._reported.add(job.id)
+                if is_complete:
+                    self._next = job.id + 1
+            self._reported = {job_id for job_id in self._reported if job_id >= self._next}
+            if is_last and not is_complete:
+                raise SilentError(LATE)
+        except SilentError as error:
+            self._give_up(error)
+        finally:
+            self._lock.release()
+
+    def _give_up(self, error: Exception) -> None:
+        warn_once("spark:silent", SILENT, error)
+        if self._status is not None:
+            self._status.close()
+            self._status = None
+
+    def _report_job(self, job: Job, scope: Scope, deadline: Deadline) -> None:
+        totals = [self._totals[each] for each in dict.fromkeys((scope, self._root)) if each in self._totals]
+        for total in totals:
+            total.add_job(job)
+        span = self._span("spark.job", scope.recorder.context, job, scope)
+        for stage_id in job.stages:
+            if stage_id in self._stages or self._status is None:
+                continue
+            if deadline.is_over:
+                warn_once("spark:silent", SILENT, LATE)
+                break
+            attempts = [stage for stage in self._status.stages(stage_id) if stage.submitted is not None]
+            if not attempts:
+                continue
+            self._stages.add(stage_id)
+            for total in totals:
+                total.add_stage(attempts)
+            for stage in attempts:
+                self._end(self._span("spark.stage", span, stage, scope), stage)
+        self._end(span, job)
+
+    def _scope_of(self, job: Job) -> Scope:
+        """Return the innermost step whose tag the job has; the root where it has none."""
+        # A copy: another thread may begin a step.
+        found = [scope for tag, scope in list(self._scopes.items()) if tag in job.tags]
+        return found[-1] if found else self._root
+
+    def _span(self, name: str, parent: Any, what: Job | Stage, scope: Scope) -> Any:
+        """Begin a span below `parent`, a context or a span; None beyond the limit, or where nothing is recorded."""
+        process = scope.recorder.telemetry
+        if process is None or parent is None or self._spans >= SPAN_LIMIT:
+            return None
+        self._spans += 1
+        if hasattr(parent, "get_span_context"):
+            parent = process.trace_api.set_span_in_context(parent, scope.recorder.context)
+        run: Run = scope.job
+        identity = {"batch.job.name": run.name, "batch.run.id": run.run_id}
+        attributes = process.redaction.attributes({**identity, **what.attributes()})
+        return process.tracer.start_span(name, parent, attributes=attributes, start_time=what.submitted)
+
+    @staticmethod
+    def _end(span: Any, what: Job | Stage) -> None:
+        if span is None:
+            return
+        if what.status == "FAILED":
+            from opentelemetry.trace import Status as SpanStatus
+            from opentelemetry.trace import StatusCode
+
+            reason = (getattr(span, "attributes", None) or {}).get("spark.stage.failure", "")
+            span.set_status(SpanStatus(StatusCode.ERROR, reason.partition("\n")[0]))
+        span.end(what.completed or pristine.time_ns())
+
+
+def _tag(scope: Scope) -> str:
+    return f"{TAG}{scope.span_context.span_id:016x}"
+
+
+def _records(counts: Mapping[str, int], way: str) -> int | None:
+    """Return the records of the way `input` or `output`, 0 where there were bytes only; None where it was not used."""
+    records = counts.get(f"spark.{way}.records")
+    return records if records or counts.get(f"spark.{way}.bytes") else None

@@ -1,0 +1,149 @@
+"""What Spark reports of its jobs and stages: the documents of its REST API, read from the driver's JVM.
+
+They are read from the store that the REST API serves (`AppStatusStore`), so it needs no `spark.ui.enabled`, no port and
+no permission, and costs 0.01 s where the first request to the REST API costs 4 s. It has a connection of its own to the
+JVM with a time limit: that of the job may be in use by the very thread that a signal has interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Final
+
+from batchtel.spark.stages import Job, Stage
+
+PATIENCE: Final = 1.0
+"""Seconds that one answer of the JVM, and in all one look at the jobs, may last."""
+
+TASK_LIMIT: Final = 1_000
+"""Tasks of a stage that have failed or were killed, up to which they are read one by one."""
+
+
+class SilentError(Exception):
+    """The JVM does not answer, or not as Spark 3.5 and 4 do."""
+
+
+class Status:
+    """The status store of `context`, the SparkContext of this process.
+
+    Raises:
+        SilentError: by every method, also for a context that is stopped.
+    """
+
+    def __init__(self, context: Any) -> None:
+        try:
+            self._gateway = _connected(context)
+            jvm = self._gateway.jvm
+            # One that is stopped would make another one here.
+            if context._jsc is None:
+                raise SilentError("the context is stopped")
+            scala = jvm.org.apache.spark.SparkContext.getOrCreate()
+            self._scala = scala
+            self._store, self._bus = scala.statusStore(), scala.listenerBus()
+            self._mapper = jvm.org.apache.spark.status.api.v1.JacksonMessageWriter().mapper()
+            self._all, self._lost = jvm.java.util.ArrayList(), jvm.java.util.ArrayList()
+            for status in ("FAILED", "KILLED"):
+                self._lost.add(getattr(jvm.org.apache.spark.status.api.v1.TaskStatus, status))
+            self._no_quantiles = self._gateway.new_array(jvm.double, 0)
+        except SilentError:
+            raise
+        except Exception as error:
+            raise SilentError(str(error)) from error
+
+    def ping(self) -> None:
+        """Return where the JVM answers within PATIENCE."""
+        try:
+            self._scala.isStopped()
+        except Exception as error:
+            raise SilentError(str(error)) from error
+
+    def settle(self) -> None:
+        """Wait until the events of what has ended are in the store, at most for PATIENCE."""
+        try:
+            self._bus.waitUntilEmpty(int(PATIENCE * 900))
+        except Exception as error:
+            # More events come than are read, by code of the application perhaps: what is there is read.
+            if "TimeoutException" not in str(error):
+                raise SilentError(str(error)) from error
+
+    def jobs(self, since: int) -> list[Job]:
+        """Return the jobs whose id is at least `since`, the oldest first."""
+        try:
+            found = self._store.jobsList(None)
+            newest = found.apply(0).jobId() if found.size() else -1
+            documents = self._read(found.slice(0, newest - since + 1)) if newest >= since else []
+            return sorted((Job.of(each) for each in documents if each["jobId"] >= since), key=lambda job: job.id)
+        except Exception as error:
+            raise SilentError(str(error)) from error
+
+    def stages(self, stage_id: int) -> list[Stage]:
+        """Return the attempts of a stage; none where Spark keeps no more of it (`spark.ui.retainedStages`)."""
+        try:
+            attempts = self._stages(stage_id, with_lost=False)
+            if any(0 < stage.lost <= TASK_LIMIT for stage in attempts):
+                attempts = self._stages(stage_id, with_lost=True)
+            return attempts
+        except Exception as error:
+            if "NoSuchElement" in str(error):
+                return []
+            raise SilentError(str(error)) from error
+
+    def _stages(self, stage_id: int, *, with_lost: bool) -> list[Stage]:
+        wanted = self._lost if with_lost else self._all
+        found = self._store.stageData(stage_id, with_lost, wanted, False, self._no_quantiles)
+        return [Stage.of(document) for document in self._read(found)]
+
+    def _read(self, documents: Any) -> list[dict[str, Any]]:
+        read: list[dict[str, Any]] = json.loads(self._mapper.writeValueAsString(documents))
+        return read
+
+    def close(self) -> None:
+        """Close the connection: what is freed afterwards does not open another one."""
+        self._gateway._gateway_client.is_connected = False
+        self._gateway.close()
+
+
+class Deadline:
+    """PATIENCE from now on."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + PATIENCE
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has passed."""
+        return time.monotonic() > self._end
+
+
+def _connected(context: Any) -> Any:
+    """Return a gateway of py4j to the JVM of `context`: one that logs nothing where the JVM is gone."""
+    from py4j.java_gateway import GatewayClient, GatewayParameters, JavaGateway
+
+    class Client(GatewayClient):  # type: ignore[misc,unused-ignore]
+        """Sends each command once, over one connection at a time."""
+
+        def send_command(self, command: str, retry: bool = True, binary: bool = False) -> Any:
+            """Send a command, and raise where no answer comes; that of py4j would log an error of the job's."""
+            connection = self._get_connection()
+            try:
+                answer = connection.send_command(command)
+            except BaseException:
+                self.is_connected = False
+                connection.close()
+                raise
+            self._give_back_connection(connection)
+            return answer
+
+    class Gateway(JavaGateway):  # type: ignore[misc,unused-ignore]
+        """A gateway with that client."""
+
+        def _create_gateway_client(self) -> Any:
+            return Client(gateway_parameters=self.gateway_parameters)
+
+    job = context._gateway.gateway_parameters
+    return Gateway(
+        gateway_parameters=GatewayParameters(
+            address=job.address, port=job.port, auth_token=job.auth_token, read_timeout=PATIENCE
+        )
+    )

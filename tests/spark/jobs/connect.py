@@ -1,0 +1,46 @@
+"""An application and a streaming query over Spark Connect, with a server of its own: `connect.py FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming import StreamingQueryListener
+
+import batchtel
+import batchtel.spark
+
+ended = threading.Event()
+
+
+class End(StreamingQueryListener):
+    """Sees the end of a query, after the listener that was added before."""
+
+    def onQueryStarted(self, event: Any) -> None:
+        pass
+
+    def onQueryProgress(self, event: Any) -> None:
+        pass
+
+    def onQueryIdle(self, event: Any) -> None:
+        pass
+
+    def onQueryTerminated(self, event: Any) -> None:
+        ended.set()
+
+
+source = f"{sys.argv[1]}/source"
+spark = SparkSession.builder.remote("local[2]").appName("spark-connect").getOrCreate()
+batchtel.spark.follow_queries(spark)
+spark.streams.addListener(End())
+with batchtel.spark.application(spark):
+    with batchtel.step("extract") as step:
+        spark.range(10).write.parquet(source)
+        step.records(written=spark.read.parquet(source).count())
+    stream = spark.readStream.schema("id long").parquet(source).writeStream.trigger(availableNow=True)
+    query = stream.format("noop").option("checkpointLocation", f"{sys.argv[1]}/checkpoint").queryName("copied").start()
+    query.awaitTermination()
+    ended.wait(60)
+spark.stop()

@@ -1,0 +1,98 @@
+"""Which step a job of Spark belongs to, and what is counted for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.spark.drivers import Spark, job_file
+from tests.support.sink import Sink
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
+
+
+def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receiver: Sink, folder: str) -> None:
+    """Also in threads at the same time, in nested steps, in none, and up to the stop of the session."""
+    driven = spark.python("threads", folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    names = {span.span_id: span.name for span in receiver.spans()}
+    parents = [names[span.parent_id] for span in receiver.spans() if span.name == "spark.job"]
+    assert sorted(parents) == sorted(
+        f"batch_{name}"
+        for name in (
+            *("step.left", "step.right", "step.outer", "step.inner", "step.outer"),
+            *("step.counted", "job.threads", "step.empty", "step.stopped"),
+        )
+    )
+    read = {
+        point.attributes["step_name"]: point.value
+        for point in receiver.points()
+        if point.metric == "batch.step.records.read" and point.value
+    }
+    assert read == {"left": 100, "right": 10, "outer": 9, "inner": 5, "counted": 1, "empty": 8, "stopped": 6}
+    run = receiver.span("batch_job.threads")
+    assert (run.attributes["batch.job.type"], run.attributes["spark.application.name"]) == ("test", "spark-threads")
+    assert run.attributes["spark.input.records"] == 145
+    assert receiver.span("batch_step.empty").attributes["batch.records.written"] == 0
+    none = receiver.span("batch_step.none").attributes
+    assert [key for key in none if key.startswith(("spark.", "batch.records"))] == []
+    assert "batchtel" not in driven.stderr.lower()
+
+
+def test_python_workers_are_in_the_run(spark: Spark, receiver: Sink) -> None:
+    """Steps and records of a Python worker are those of the run, in its trace."""
+    driven = spark.python("workers", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    run = receiver.span("batch_job.spark-workers")
+    steps = [span for span in receiver.spans() if span.name == "batch_step.clean"]
+    assert [(span.trace_id, span.parent_id) for span in steps] == [(run.trace_id, run.span_id)] * 4
+    added = {name: sum(point.value for point in receiver.points() if point.metric == name) for name in COUNTED}
+    assert added == COUNTED
+    assert run.attributes["batch.records.outcome"] == "sufficient"
+    assert driven.stdout.count(run.attributes["batch.run.id"]) == 4
+
+
+COUNTED = {
+    "batch.job.runs.started": 1,
+    "batch.job.completions": 1,
+    "batch.job.records.processed": 900,
+    "batch.job.records.failed": 100,
+    "batch.step.records.read": 1_000,
+    "batch.step.records.failed": 100,
+}
+"""Counter -> what the driver and its workers have added in all."""
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    ("command", "way"),
+    [
+        (["opentelemetry-instrument", "spark-submit"], "plain"),
+        (["opentelemetry-instrument", "spark-submit"], "application"),
+        (["batchtel", "run", "--job", "etl", "--", "spark-submit"], "application"),
+    ],
+    ids=["instrument", "instrument-application", "run"],
+)
+def test_variables_alone(spark: Spark, receiver: Sink, folder: str, command: list[str], way: str) -> None:
+    """Below a launcher there is one run, in the trace of TRACEPARENT, whichever programs Spark starts."""
+    driven = spark.drive(
+        *command,
+        *(job_file("etl"), folder, "retried", spark.version, way),
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+        TRACEPARENT=f"00-{TRACE}-00f067aa0ba902b7-01",
+    )
+    assert driven.code == 0, driven.stderr
+    started = [point.attributes for point in receiver.points() if point.metric == "batch.job.runs.started"]
+    added = [point.value for point in receiver.points() if point.metric == "batch.job.runs.started"]
+    assert sum(added) == 1, started
+    assert {span.trace_id for span in receiver.spans()} == {TRACE}
+    run = receiver.span("batch_job.etl")
+    assert run.parent_id == "00f067aa0ba902b7"
+    assert run.attributes["batch.run.id"] == driven.happened["run_id"] != driven.happened["application"]
+    spans = receiver.spans()
+    jobs = [span for span in spans if span.name == "spark.job"]
+    names = {span.span_id: span.name for span in spans}
+    assert len(jobs) == driven.happened["jobs"]
+    assert {names[job.parent_id] for job in jobs} == {"batch_step.extract", "batch_step.transform", "batch_step.load"}
+    reported = [log.attributes for log in receiver.logs() if log.attributes.get("spark.application.id")]
+    assert {one["spark.application.id"] for one in reported} == {driven.happened["application"]}

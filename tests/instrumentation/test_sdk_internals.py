@@ -33,6 +33,9 @@ OTHERS = {
     "_parent_pid",
     "_posixsubprocess",
     "_replace",
+    # PySpark and py4j.
+    "_gateway_client",
+    "_jsc",
     # SQLAlchemy and Airflow.
     "_sa_instance_state",
     "_terminal_state_send_failed",

@@ -145,7 +145,8 @@ def test_no_series_has_a_run_id(played: Played) -> None:
 def test_recorded_means_are_no_series_of_runs(played: Played) -> None:
     """They appear when rules are evaluated: the number of series is the same before and after."""
     prometheus = played.witnesses.stores.prometheus
-    until("a recorded mean", lambda: prometheus.query(baselines.DURATION) or None, 30)
+    # Their group is evaluated every 2 minutes, at a time of its own.
+    until("a recorded mean", lambda: prometheus.query(baselines.DURATION) or None, 180)
     names = [labels["__name__"] for labels in prometheus.series(queries.of_service(SERVICE))]
     assert baselines.DURATION in names
     assert played.witnesses.number_of_series() == sum(":" not in name for name in names)

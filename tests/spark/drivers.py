@@ -40,6 +40,12 @@ class Driven:
     stderr: str
 
     @property
+    def of_batchtel(self) -> list[str]:
+        """The lines on standard error that name batchtel, but as a part of a path, as in a stack trace."""
+        lines = (re.sub(r"[\w.-]*/[\w./-]+", "", line) for line in self.stderr.splitlines())
+        return [line for line in lines if "batchtel" in line.lower()]
+
+    @property
     def happened(self) -> dict[str, Any]:
         """What it has reported of itself."""
         lines = [json.loads(line) for line in self.stdout.splitlines() if line.startswith("{")]

@@ -46,7 +46,7 @@ def test_each_batch_is_a_run(spark: Spark, receiver: Sink, folder: str) -> None:
     spans = [span for span in receiver.spans() if span.name.startswith("batch_job.")]
     assert len({span.trace_id for span in spans}) == 5
     assert {span.parent_id for span in spans} == {""}
-    assert "batchtel" not in driven.stderr.replace("/batchtel/", "")
+    assert driven.of_batchtel == []
 
 
 def test_spark_connect(spark: Spark, receiver: Sink, folder: str) -> None:

@@ -35,7 +35,7 @@ def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receive
     assert receiver.span("batch_step.empty").attributes["batch.records.written"] == 0
     none = receiver.span("batch_step.none").attributes
     assert [key for key in none if key.startswith(("spark.", "batch.records"))] == []
-    assert "batchtel" not in driven.stderr.lower()
+    assert driven.of_batchtel == []
 
 
 def test_python_workers_are_in_the_run(spark: Spark, receiver: Sink) -> None:

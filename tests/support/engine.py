@@ -74,7 +74,15 @@ def running() -> Iterator[Engine]:
     finally:
         engine.send_signal(signal.SIGTERM)
         engine.wait(60)
-        shutil.rmtree(folder, ignore_errors=True)
+        _unmount(folder)
+        shutil.rmtree(folder)
+
+
+def _unmount(folder: Path) -> None:
+    """Unmount what an engine leaves mounted below its folder, such as the network namespace of the host."""
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in sorted((one for one in mounts if one.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=True)
 
 
 def _address() -> str:

@@ -36,6 +36,12 @@ def environment(profile: str) -> Path:
     return folder() / "configuration" / profile / "environment.yaml"
 
 
+def settings() -> dict[str, str]:
+    """Return the variables of .env: images, ports and the default profile."""
+    lines = (folder() / ".env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
 def text(path: str) -> str:
     """Return the text of one of PATHS.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -56,13 +57,13 @@ def published(name: str, ports: Ports) -> int:
     if number != getattr(Ports(), name):
         return number
     variable = f"{name.upper()}_PORT"
-    text = os.environ.get(variable) or _settings().get(variable, "")
+    text = os.environ.get(variable) or container_files.settings().get(variable, "")
     return int(text) if text.isdecimal() else number
 
 
 def shown(profile: str) -> str:
     """Return the beginning of a command line of Docker Compose for these containers."""
-    return f"docker compose --file {container_files.folder() / 'compose.yaml'} --profile {profile}"
+    return shlex.join(_compose(profile))
 
 
 def _compose(profile: str) -> list[str]:
@@ -118,7 +119,7 @@ def _require_compose() -> None:
 
 def _require_images() -> None:
     """Raise where an image of batchtel's own is missing and there is no source to build it from."""
-    settings = _settings()
+    settings = container_files.settings()
     for name in (os.environ.get(variable) or settings[variable] for variable in _IMAGES):
         outcome = subprocess.run(["docker", "image", "inspect", name], capture_output=True, text=True, check=False)
         if "No such image" in outcome.stderr:
@@ -126,11 +127,6 @@ def _require_images() -> None:
                 f"there is no image {name}; build it in a checkout of batchtel: docker compose --file "
                 "compose/compose.yaml build, or name yours in BATCHTEL_COLLECTOR_IMAGE and BATCHTEL_UI_IMAGE"
             )
-
-
-def _settings() -> dict[str, str]:
-    lines = (container_files.folder() / ".env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def _run(command: Sequence[str], options: Sequence[str], variables: Mapping[str, str]) -> None:

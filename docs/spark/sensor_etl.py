@@ -1,6 +1,6 @@
 """An ETL without Spark: 100,000 readings of sensors, of which those in range are graded and written.
 
-python sensor_etl.py --output-path /tmp/sensors [--simulate-failure]
+python sensor_etl.py --output-path ./sensors [--simulate-failure]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The same ETL with Spark, which counts records itself.
 
-spark-submit sensor_etl_spark.py --output-path /tmp/sensors [--simulate-failure]
+spark-submit sensor_etl_spark.py --output-path ./sensors [--simulate-failure]
 """
 
 import argparse

@@ -11,11 +11,10 @@ OpenTelemetry's own variables are the configuration: OTEL_EXPORTER_OTLP_ENDPOINT
 Nothing here raises into the job, prints to stdout, or keeps the process alive.
 """
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batchtel.base.ignoring import IGNORING
 from batchtel.base.process_exit import in_workers
+from batchtel.base.public_names import importer
 
 if TYPE_CHECKING:
     from batchtel.runs.api import Job, Step, current_job, current_step, job, step
@@ -54,19 +53,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name where it is first used (PEP 562): `batchtel run` starts its command before it needs any."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Not by importlib, which is a module more to load.
-    try:
-        value = getattr(__import__(f"{__name__}.{_HOMES[name]}", fromlist=[name]), name)
-    except ImportError:
-        if not sys.is_finalizing():
-            raise
-        value = IGNORING
-    globals()[name] = value
-    return value
+__getattr__ = importer(globals(), _HOMES)
 
 
 def _capture_logs_of_a_worker() -> None:

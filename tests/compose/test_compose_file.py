@@ -21,7 +21,7 @@ from batchtel_stack.programs import Options, programs
 from tests.support import images
 
 COMPOSE: Final = images.COMPOSE
-SETTINGS: Final = images.settings()
+SETTINGS: Final = container_files.settings()
 FILE: Final[dict[str, Any]] = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
 SERVICES: Final[dict[str, Any]] = FILE["services"]
 

@@ -68,7 +68,7 @@ class Composed:
         lines = job_variables.text(environment, "docker").splitlines()
         printed = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
         return self.client.containers.run(
-            images.settings()["BATCHTEL_JOB_IMAGE"],
+            container_files.settings()["BATCHTEL_JOB_IMAGE"],
             list(command),
             environment=printed | {"OTEL_SERVICE_NAME": "shop", "DEMO_LEDGER": "/ledger"} | variables,
             network=PROJECT,

@@ -14,7 +14,6 @@ from batchtel_dashboards.stores import Loki, Tempo, Wanted
 from batchtel_stack import container_files
 from batchtel_stack.ports import free
 from tests.docker.conftest import PROJECT
-from tests.support import images
 from tests.support.compose import Compose
 from tests.support.images import COMPOSE
 from tests.support.polling import until
@@ -60,7 +59,7 @@ def test_no_variable_is_missing(composer: Compose) -> None:
 def pulled(client: docker.DockerClient) -> None:
     """The images of the profile, pulled; skips where that is not possible."""
     for variable in IMAGES:
-        name = images.settings()[variable]
+        name = container_files.settings()[variable]
         try:
             client.images.get(name)
         except docker.errors.ImageNotFound:
@@ -73,7 +72,7 @@ def pulled(client: docker.DockerClient) -> None:
 @pytest.fixture
 def ports(composer: Compose, pulled: None, provided: list[str]) -> Iterator[dict[str, int]]:
     """The running profile; the ports that it publishes, by the variables of .env."""
-    names = [name for name in images.settings() if name.endswith("_PORT")]
+    names = [name for name in container_files.settings() if name.endswith("_PORT")]
     found = dict(zip(names, free(len(names)), strict=True))
     own = Compose(composer.engine, {**composer.variables, **{name: str(port) for name, port in found.items()}})
     try:
@@ -87,7 +86,7 @@ def test_runs_of_a_container_are_in_loki_and_tempo(client: docker.DockerClient, 
     """A job beside the official images is found in both stores by its name."""
     since = time.time() - 60
     client.containers.run(
-        images.settings()["BATCHTEL_JOB_IMAGE"],
+        container_files.settings()["BATCHTEL_JOB_IMAGE"],
         ["python", "-c", "print('loaded')"],
         environment={
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",

@@ -89,6 +89,11 @@ def test_records_of_the_program_belong_to_the_run_of_its_command(composed: Compo
     assert [run.document()[key] for key in ("records", "records_failed", "attempts")] == [99, 1, 1]
 
 
+def test_memory_that_the_page_recommends_is_enough(composed: Composed) -> None:
+    """`batchtel run` and a small command have room in it."""
+    assert composed.finish_job(composed.start_job(["sh", "-c", "sleep 1; exit 5"], memory="64m"))[0] == 5
+
+
 def test_memory_of_the_container_is_the_reason(composed: Composed) -> None:
     """A command that the kernel kills for its memory is lost, and the reason has the limit."""
     code = "bytearray(1 << 30)"

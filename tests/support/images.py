@@ -17,7 +17,7 @@ import docker
 import docker.errors
 import pytest
 
-from batchtel_stack import build
+from batchtel_stack import build, container_files
 from batchtel_stack.binaries import BINARIES, Binary
 from tests.support import interpreters, root_filesystem
 
@@ -43,12 +43,6 @@ PROGRAMS: Final = {
 PYTHON: Final = "python:3.13-slim"
 
 
-def settings() -> dict[str, str]:
-    """Return the variables of compose/.env."""
-    lines = (line for line in (COMPOSE / ".env").read_text().splitlines() if line and not line.startswith("#"))
-    return dict(line.partition("=")[::2] for line in lines)
-
-
 def provide(client: docker.DockerClient, folder: Path) -> list[str]:
     """Make every image of the profile `apache`, and that of jobs, available to an engine.
 
@@ -59,7 +53,7 @@ def provide(client: docker.DockerClient, folder: Path) -> list[str]:
     Returns:
         The names of the stand-ins.
     """
-    variables = settings()
+    variables = container_files.settings()
     binaries = build.ensure([*(binary for binary in BINARIES), HEALTHCHECK])
     stand_ins = []
     for variable, (program, inside) in PROGRAMS.items():

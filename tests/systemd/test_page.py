@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from tests.support.pages import blocks_of
 from tests.support.polling import until
 from tests.support.uv import ROOT, uv
 from tests.systemd.machine import Machine
@@ -23,12 +24,8 @@ EVENTUALLY: Final = re.compile(r"^batchtel runs ")
 """Commands whose result arrives a few seconds after the one before, as the page states."""
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
 def _commands() -> list[str]:
-    return [line.removeprefix("$ ") for block in _blocks("console") for line in block.splitlines()]
+    return [line.removeprefix("$ ") for block in blocks_of(PAGE, "console") for line in block.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +36,7 @@ def home(debian: Machine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([uv(), "build", "--quiet", "--wheel", "--out-dir", built, ROOT], check=True)
     (wheel,) = built.glob("*.whl")
     shutil.copy(wheel, folder)
-    for text in (*_blocks("yaml"), *_blocks("ini")):
+    for text in (*blocks_of(PAGE, "yaml"), *blocks_of(PAGE, "ini")):
         (folder / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
     return folder
 

@@ -9,8 +9,9 @@ starts elsewhere, and `observe` stands in for the plugin where there is none.
 Nothing here imports Airflow but `plugin`, so that the helper process, which reports DAG runs, starts fast.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from batchtel.base.public_names import importer
 
 if TYPE_CHECKING:
     from batchtel.airflow.callbacks import observe
@@ -22,13 +23,7 @@ __all__ = ["child_environment", "observe", "records_from_result"]
 _HOMES = {"child_environment": "children", "observe": "callbacks", "records_from_result": "results"}
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name where it is first used: where the plugin is off it loads next to nothing."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = importer(globals(), _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -12,8 +12,9 @@
 Nothing here imports PySpark before it is called, and then it is used as the driver has loaded it.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from batchtel.base.public_names import importer
 
 if TYPE_CHECKING:
     from batchtel.spark.driver import application
@@ -25,13 +26,7 @@ __all__ = ["application", "configure", "follow_queries"]
 _HOMES = {"application": "driver", "configure": "executors", "follow_queries": "queries"}
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name where it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = importer(globals(), _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,8 @@
 """What Spark reports of its jobs and stages: the documents of its REST API, read from the driver's JVM.
 
 They are read from the store that the REST API serves (`AppStatusStore`), so it needs no `spark.ui.enabled`, no port and
-no permission, and costs 0.01 s where the first request to the REST API costs 4 s. It has a connection of its own to the
-JVM with a time limit: that of the job may be in use by the very thread that a signal has interrupted.
+no permission, and no HTTP server that starts with the first request. It has a connection of its own to the JVM with a
+time limit: that of the job may be in use by the very thread that a signal has interrupted.
 """
 
 from __future__ import annotations

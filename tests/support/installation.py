@@ -5,16 +5,15 @@ from __future__ import annotations
 import fcntl
 import functools
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from batchtel_collector.check import cache
+from tests.support.uv import ROOT, uv
 
-ROOT: Final = Path(__file__).parents[2]
+__all__ = ["ROOT", "install", "one_at_a_time"]
 
 
 @contextmanager
@@ -33,13 +32,12 @@ def install(project: Path, name: str) -> Path:
     Raises:
         RuntimeError: uv could not make the environment; with its output.
     """
-    uv = shutil.which("uv") or os.environ.get("UV") or str(ROOT / ".bootstrap/bin/uv")
     # One for each checkout: batchtel in it is a link to the checkout.
     place = cache.folder() / name / str(ROOT).strip("/").replace("/", "-")
     with one_at_a_time(place):
         done = subprocess.run(
             # Not `--locked`: the lock also repeats the development tools of this checkout, and may not have the latest.
-            [uv, "sync", "--frozen", "--project", str(project)],
+            [uv(), "sync", "--frozen", "--project", str(project)],
             env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(place)},
             capture_output=True,
             text=True,

@@ -79,7 +79,9 @@ def walked(
         _leave_a_damaged_queue(cluster)
         kubelet = Kubelet(cluster, {"collector": collector_program}, GATEWAYS)
         tools = f"{programs['kubectl'].parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        variables = {"PATH": tools, "HOME": os.environ["HOME"], "KUBECONFIG": str(cluster.kubeconfig)}
+        # The caches, in which the collector is, may be elsewhere than in HOME.
+        kept = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ}
+        variables = kept | {"PATH": tools, "KUBECONFIG": str(cluster.kubeconfig)}
         try:
             for command in commands():
                 if command != SHOW:

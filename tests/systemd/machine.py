@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from batchtel_collector.check import cache
 from tests.support.polling import until
 
 TARGET: Final = "batchtel-test.target"
@@ -82,7 +83,7 @@ class Machine:
                 "-c",
                 command,
             ],
-            env={**os.environ, "HOME": "/root", "PATH": PATH},
+            env={**os.environ, "HOME": "/root", "PATH": PATH, "XDG_CACHE_HOME": str(cache.folder().parent)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -89,6 +89,7 @@ def test_off(programs: Path, tmp_path: Path, variables: dict[str, str]) -> None:
         "batchtel.base.ignoring",
         "batchtel.base.pristine",
         "batchtel.base.process_exit",
+        "batchtel.base.public_names",
         "batchtel.base.switch",
         "batchtel.runs",
         "batchtel.runs.airflow_process",

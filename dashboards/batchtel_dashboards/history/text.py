@@ -83,6 +83,15 @@ def span(seconds: float | None) -> str:
     return " ".join(shown[first : first + 2])
 
 
+def size(number: float) -> str:
+    """Return a number of bytes in powers of 1024, such as `1.5 MiB`."""
+    power = min(max(int(abs(number)).bit_length() - 1, 0) // 10, len(_SIZES) - 1)
+    return f"{number / 1024**power:,.1f} {_SIZES[power]}" if power else f"{number:.0f} B"
+
+
+_SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
 def line(text: str) -> str:
     """Return foreign text as one line that changes no terminal: without control characters and colours."""
     return _printable(text).strip()

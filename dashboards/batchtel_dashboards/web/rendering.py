@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from batchtel_dashboards.history.run import Outcome
-from batchtel_dashboards.history.text import clock, lines, span
+from batchtel_dashboards.history.text import clock, lines, size, span
 from batchtel_dashboards.web.addresses import Addresses
 
 FOLDER: Final = Path(__file__).parent
@@ -52,6 +52,7 @@ def _environment() -> Environment:
     made.filters |= {
         "clock": clock,
         "span": span,
+        "size": lambda number: None if number is None else size(number),
         "ago": _ago,
         "iso": lambda seconds: datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds"),
         "count": lambda number: None if number is None else f"{number:,.0f}",

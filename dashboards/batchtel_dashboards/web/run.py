@@ -12,7 +12,7 @@ from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.history.selection import Selection
 from batchtel_dashboards.history.text import LATEST
 from batchtel_dashboards.stores import Record
-from batchtel_dashboards.web import waterfall
+from batchtel_dashboards.web import spark_stages, waterfall
 from batchtel_dashboards.web.sources import NOTHING, Part, Sources, part, parts
 
 SINCE: Final = 400 * 86400.0
@@ -80,6 +80,12 @@ class RunPage:
     def shown_bars(self) -> Sequence[waterfall.Bar]:
         """The rows that a page has at most."""
         return self.bars[: waterfall.MOST]
+
+    @property
+    def stages(self) -> spark_stages.Stages:
+        """What Spark ran; without rows where no span is a stage."""
+        spans = waterfall.spans_of(self.run, self.spans.content or ()) if self.run is not None else ()
+        return spark_stages.of_spans(spans)
 
     @property
     def first_difference(self) -> str:

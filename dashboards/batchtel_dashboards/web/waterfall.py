@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from batchtel_dashboards.history.run import Run
 from batchtel_dashboards.stores import Span
 from batchtel_dashboards.stores.answers import Value
+from batchtel_dashboards.web import spark_stages
 
 MOST: Final = 400
 """Rows that are shown."""
@@ -21,11 +22,11 @@ class Bar(NamedTuple):
 
     Attributes:
         depth: how many spans are around it.
-        name: of the span.
+        name: of the span; of one of Spark's with its number and what ran it.
         left: when it started.
         width: how long it lasted.
         seconds: the same in seconds; None for one that has not ended.
-        status: of a run, attempt or step; `failure` for another span with an error; else "".
+        status: of a run, attempt or step, or of what Spark ran; `failure` for another span with an error; else "".
         facts: attributes that matter, as text.
     """
 
@@ -44,7 +45,7 @@ def of_spans(run: Run, trace: Sequence[Span]) -> list[Bar]:
     None of a run whose own span is not there: it is exported at its end. Others of the trace are left out, such as
     those of the run that started this one.
     """
-    spans = _below(run, trace)
+    spans = spans_of(run, trace)
     if not any(span.name.startswith("batch_job.") and _of(run, span) for span in spans):
         return []
     begin, end = min(one.start for one in spans), max(one.end for one in spans)
@@ -52,12 +53,12 @@ def of_spans(run: Run, trace: Sequence[Span]) -> list[Bar]:
     return [
         Bar(
             min(depth, _DEEPEST),
-            span.name,
+            spark_stages.title(span),
             (span.start - begin) / whole,
             (span.end - span.start) / whole,
             (span.end - span.start) / 1e9,
-            str(span.attributes.get("batch.status") or ("failure" if "error.type" in span.attributes else "")),
-            {key: text for key, text in span.attributes.items() if key.startswith(_SHOWN)},
+            _status(span),
+            {} if span.name in (spark_stages.JOB, spark_stages.STAGE) else _facts(span.attributes),
         )
         for depth, span in _nested(spans)
     ]
@@ -74,20 +75,34 @@ def of_run(run: Run, now: float) -> list[Bar]:
         for depth, name, one in ((0, f"attempt {attempt.attempt}", attempt), *((1, step.name, step) for step in steps)):
             seconds = one.duration
             width = (seconds if seconds is not None else max(now - one.started, 0.0)) / whole
-            facts = {key: text for key, text in one.fields.items() if key.startswith(_SHOWN[:3]) and text}
+            facts = _facts({key: text for key, text in one.fields.items() if text}, _SHOWN[:3])
             bars.append(Bar(depth, name, (one.started - begin) / whole, width, seconds, one.status, facts))
     return bars
 
 
-_SHOWN: Final = ("batch.records.", "batch.step.attempt", "error.type", "db.", "http.", "airflow.", "spark.")
+_SHOWN: Final = ("batch.records.", "batch.step.attempt", "error.type", "db.", "http.", "airflow.")
+
+
+def _status(span: Span) -> str:
+    recorded = span.attributes.get("batch.status") or spark_stages.status(span)
+    return str(recorded or ("failure" if "error.type" in span.attributes else ""))
+
+
+def _facts(fields: Mapping[str, Value], prefixes: tuple[str, ...] = _SHOWN) -> Mapping[str, Value]:
+    return {key: text for key, text in fields.items() if key.startswith(prefixes) or _is_of_spark(key, text)}
+
+
+def _is_of_spark(key: str, value: Value) -> bool:
+    """Whether it is what a bar shows of Spark's totals: the table of stages has the others."""
+    return key == "spark.jobs" or (key == "spark.tasks.failed" and value not in (0, "0"))
 
 
 def _of(run: Run, span: Span) -> bool:
     return str(span.attributes.get("batch.run.id", "")) == run.identity.run_id
 
 
-def _below(run: Run, trace: Sequence[Span]) -> list[Span]:
-    """Return the spans of a run and those below them."""
+def spans_of(run: Run, trace: Sequence[Span]) -> list[Span]:
+    """Return the spans of a run and those below them, of a trace that may have others."""
     kept: dict[str, Span] = {span.span_id: span for span in trace if _of(run, span)}
     count = -1
     while count != len(kept):

@@ -20,11 +20,14 @@ STEP_FINISHED: Final = "batch.step.finished"
 SERVICE: Final = "batch.service"
 """The field with the service as metrics have it: the queries of logs add it to each record."""
 
-_FAILED: Final = '"exception.type":*'
+SPARK: Final = "spark.jobs"
+"""The attribute that a step has for which Spark has run something."""
+
+_ERROR: Final = "exception.type"
 
 
-def logql(event: str | None = None, *, one: bool = True) -> str:
-    """LogQL: the log records of a job, of one event or all, of the one run or of all runs."""
+def logql(event: str | None = None, *, one: bool = True, having: str = "") -> str:
+    """LogQL: the log records of a job, of one event or all, of the one run or of all runs; `having` an attribute."""
     # Loki refuses a selector that matches streams without any label, as `.*` does.
     query = '{service_name=~".+", deployment_environment_name=~"$environment", batch_job_name=~"$job"}'
     filters = [f"event_name={quoted(event)}"] if event else []
@@ -33,13 +36,14 @@ def logql(event: str | None = None, *, one: bool = True) -> str:
     name = SERVICE.replace(".", "_")
     service = "{{with .service_namespace}}{{.}}/{{end}}{{.service_name}}"
     filters += [f"label_format {name}={quoted(service)}", f'{name}=~"$service"']
+    filters += [f'{having.replace(".", "_")}!=""'] if having else []
     return query + "".join(f" | {text}" for text in filters)
 
 
 def logql_error() -> str:
     """LogQL: the error of the run and of its failed steps: class, message and stack trace."""
     text = "{{.exception_type}}: {{.exception_message}}\n{{.exception_stacktrace}}"
-    return f'{logql()} | exception_type!="" | line_format {quoted(text)}'
+    return f"{logql(having=_ERROR)} | line_format {quoted(text)}"
 
 
 def traceql() -> str:
@@ -62,15 +66,15 @@ def traceql() -> str:
     return f"{{ {' && '.join(conditions)} }} | {shown} | {chosen}"
 
 
-def logsql(event: str | None = None, *, one: bool = True, only: str = "") -> str:
-    """LogsQL: the log records of a job, of one event or all, of the one run or of all runs; `only` is one more filter.
+def logsql(event: str | None = None, *, one: bool = True, having: str = "") -> str:
+    """LogsQL: the log records of a job, of one event or all, of the one run or of all runs; `having` an attribute.
 
     VictoriaLogs compares a pattern with any part of a value, so the one of the service has both ends.
     """
     query = '{"deployment.environment.name"=~"$environment", "batch.job.name"=~"$job"}'
     query += f' "event_name":={quoted(event)}' if event else ""
     query += ' "batch.run.id":="$run" "batch.run.id":*' if one else ""
-    query += f" {only}" if only else ""
+    query += f" {quoted(having)}:*" if having else ""
     named = 'if ("service.namespace":*) "<service.namespace>/<service.name>"'
     query += f' | format "<service.name>" as "{SERVICE}" | format {named} as "{SERVICE}"'
     return query + f' | filter "{SERVICE}":~"^($service)$"'
@@ -79,7 +83,7 @@ def logsql(event: str | None = None, *, one: bool = True, only: str = "") -> str
 def logsql_error() -> str:
     """LogsQL: the error of the run and of its failed steps: class, message and stack trace."""
     text = "<exception.type>: <exception.message>\n<exception.stacktrace>"
-    return f"{logsql(only=_FAILED)} | format {quoted(text)} as _msg"
+    return f"{logsql(having=_ERROR)} | format {quoted(text)} as _msg"
 
 
 def jaeger_tags() -> str:

@@ -11,7 +11,7 @@ from batchtel_dashboards.boards.board import Board, Section
 from batchtel_dashboards.boards.detail_panels import Field, events, lines, spans
 from batchtel_dashboards.boards.panels import Link, Text
 from batchtel_dashboards.boards.sources import JAEGER, PROMETHEUS, Source
-from batchtel_dashboards.detail_queries import RUN_FINISHED, SERVICE, STEP_FINISHED
+from batchtel_dashboards.detail_queries import RUN_FINISHED, SERVICE, SPARK, STEP_FINISHED
 
 Content = Mapping[str, Any]
 
@@ -55,7 +55,9 @@ def of_run(uid: str, stores: Stores) -> Board:
         variables=(variables.environment(), variables.service(), variables.job(), *chosen),
         sections=(
             Section("Runs of the job", [_runs(stores, here, job)]),
-            Section("The run", [_finished(stores, job), _steps(stores, job), _errors(stores, job)]),
+            Section(
+                "The run", [_finished(stores, job), _steps(stores, job), _spark(stores, job), _errors(stores, job)]
+            ),
             Section("Trace and logs", [_trace(stores, job), _records(stores, job)]),
         ),
         span="7d",
@@ -126,6 +128,30 @@ def _steps(stores: Stores, links: _Links) -> Any:
         links,
     )
     return events(text, stores.logs, stores.asked(stores.records(STEP_FINISHED)), _named(stores, fields))
+
+
+def _spark(stores: Stores, links: _Links) -> Any:
+    fields = [
+        Field("batch.step.name", "step"),
+        Field("spark.jobs", "jobs", "none"),
+        Field("spark.stages", "stages", "none"),
+        Field("spark.tasks.completed", "tasks completed", "none"),
+        Field("spark.tasks.failed", "tasks failed", "none"),
+        Field("spark.executor.run_time", "time of tasks", "ms"),
+        Field("spark.input.records", "records read", "none"),
+        Field("spark.output.records", "records written", "none"),
+        Field("spark.shuffle.read.bytes", "shuffle read", "bytes"),
+        Field("spark.spill.disk.bytes", "spilled to disk", "bytes"),
+    ]
+    text = Text(
+        "What Spark ran for each step",
+        "Jobs, stages and tasks of Spark for each step that ended, and what they have read, written, shuffled and "
+        "spilled. Tasks that failed and were tried again do not fail a step. The trace has each stage. Empty for a run "
+        "without Spark.",
+        links,
+    )
+    records = stores.records(STEP_FINISHED, having=SPARK)
+    return events(text, stores.logs, stores.asked(records), _named(stores, fields))
 
 
 def _errors(stores: Stores, links: _Links) -> Any:

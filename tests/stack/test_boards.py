@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from batchtel_dashboards import detail_queries
 from batchtel_dashboards.boards import shipped
 from batchtel_dashboards.engines import ENGINES
-from batchtel_dashboards.stores import VictoriaLogs
 from batchtel_stack.stack import Stack
-from tests.support.boards import ALL, queries, substituted
+from tests.support.board_answers import Answers, board
+from tests.support.boards import queries
 from tests.support.polling import until
 from tests.support.process import start
 
@@ -70,33 +68,8 @@ NEVER_HERE: Final = ("offset 604800s", "offset 691200s")
 """Parts of queries that read data of the week before."""
 
 
-@dataclass(frozen=True)
-class Ran:
-    """A stack on which the runs have ended, and one that is still running."""
-
-    stack: Stack
-    since: float
-
-    def answer(self, query: str, later: float = LATER, **chosen: str) -> list[Mapping[str, Any]]:
-        """Return the rows of Prometheus for a query of a board, with the service of this test chosen."""
-        text = substituted(query, {**ALL, "service": SERVICE, **chosen})
-        fields = {"query": text, "time": time.time() + later}
-        rows: list[Mapping[str, Any]] = self.stack.stores.prometheus.found("/api/v1/query", fields, "data", "result")
-        return rows
-
-    def number(self, board: str, title: str, query: int = 0, *, later: float = LATER, **chosen: str) -> float:
-        """Return the one number of a query of a panel."""
-        texts = [text for name, text in queries(_board(board)) if name == title]
-        (row,) = self.answer(texts[query], later, **chosen)
-        return float(row["value"][1])
-
-
-def _board(uid: str, aggregation: str = "exact") -> Any:
-    return json.loads(shipped.texts(aggregation)[uid])
-
-
 @pytest.fixture(scope="module")
-def ran(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+def ran(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
     """The stack after RUNS, with one more run that is open."""
     catalogue, since = tmp_path_factory.mktemp("boards") / "jobs.toml", time.time()
     now = datetime.now(UTC)
@@ -119,7 +92,7 @@ def ran(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]
         _, errors = run(number, job, records, ends).communicate(timeout=60)
         assert ("ValueError: no input" in errors) == (ends == "failure"), errors
     with run(len(RUNS), "board_open", 5, "open") as open_run:
-        done = Ran(stack, since)
+        done = Answers(stack, SERVICE, since, LATER)
 
         def number_of_runs() -> bool | None:
             rows = done.answer('sum(batch_job_runs_started_total{job=~"$service"})')
@@ -136,24 +109,24 @@ def ran(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]
 
 @pytest.mark.parametrize("aggregation", ENGINES)
 @pytest.mark.parametrize("uid", shipped.texts("exact"))
-def test_every_query_runs(ran: Ran, uid: str, aggregation: str) -> None:
+def test_every_query_runs(ran: Answers, uid: str, aggregation: str) -> None:
     """Prometheus answers each one: it has no type error, and with `exact` no label that would be there twice."""
-    for _, text in queries(_board(uid, aggregation)):
+    for _, text in queries(board(uid, aggregation)):
         ran.answer(text)
 
 
 @pytest.mark.parametrize("uid", ["batch-fleet", "batch-job", "batch-sla", "batch-airflow-tasks"])
-def test_no_panel_is_empty(ran: Ran, uid: str) -> None:
+def test_no_panel_is_empty(ran: Answers, uid: str) -> None:
     """Each query of a panel has data, but those of the week before."""
     empty = [
         (title, text)
-        for title, text in queries(_board(uid))
+        for title, text in queries(board(uid))
         if not any(part in text for part in NEVER_HERE) and not ran.answer(text)
     ]
     assert empty == []
 
 
-def test_numbers_are_those_of_the_jobs(ran: Ran) -> None:
+def test_numbers_are_those_of_the_jobs(ran: Answers) -> None:
     """Runs, failures, records, retries and SLA violations."""
     fleet, job, sla = "batch-fleet", "batch-job", "batch-sla"
     assert ran.number(fleet, "Runs started, 24 h") == len(RUNS) + 1
@@ -176,39 +149,35 @@ def test_numbers_are_those_of_the_jobs(ran: Ran) -> None:
     assert ran.number(sla, "Kept, and budget left", 0, job="board_load") == pytest.approx(1 - (2 / 3) / 0.01)
 
 
-def test_an_open_run_is_running(ran: Ran) -> None:
+def test_an_open_run_is_running(ran: Answers) -> None:
     """It is counted after half of the 2 minutes over which heartbeats are added."""
     until("the open run", lambda: ran.number("batch-fleet", "Running now", later=0) == 1 or None, 90)
     assert ran.number("batch-job", "Running now", later=0, job="board_load") == 0
 
 
-def test_records_of_the_last_step_of_a_chart(ran: Ran) -> None:
+def test_records_of_the_last_step_of_a_chart(ran: Answers) -> None:
     """A bar has the records since the bar before: here all of them."""
-    (text,) = [text for title, text in queries(_board("batch-job")) if title == "Records"][:1]
+    (text,) = [text for title, text in queries(board("batch-job")) if title == "Records"][:1]
     (row,) = ran.answer(text, job="board_load")
     assert float(row["value"][1]) == 200
 
 
-def test_all_failed_is_zero_and_nothing_is_no_data(ran: Ran) -> None:
+def test_all_failed_is_zero_and_nothing_is_no_data(ran: Answers) -> None:
     """A success rate of 0 differs from none: a job that does not exist has no number at all."""
-    (text,) = [text for title, text in queries(_board("batch-fleet")) if title == "Success rate, 24 h"]
+    (text,) = [text for title, text in queries(board("batch-fleet")) if title == "Success rate, 24 h"]
     only_failures = text.replace('status="success"', 'status="none"')
     (row,) = ran.answer(only_failures)
     assert float(row["value"][1]) == 0
     assert ran.answer(text, job="board_open") == []
-    for title, query in queries(_board("batch-fleet")):
+    for title, query in queries(board("batch-fleet")):
         assert ran.answer(query, job="no_such_job") == [], title
 
 
-def test_one_run_by_its_id(ran: Ran) -> None:
+def test_one_run_by_its_id(ran: Answers) -> None:
     """The queries of VictoriaLogs find the run, its steps and its stack trace, and nothing without an id."""
-    (store,) = ran.stack.stores.logs
-    assert isinstance(store, VictoriaLogs)
 
     def found(text: str, run: str) -> list[dict[str, str]]:
-        query = substituted(text, {**ALL, "service": SERVICE, "job": "board_.*", "run": run})
-        body = store.get("/select/logsql/query", {"query": query, "start": int(ran.since * 1e9), "limit": 1000})
-        return [json.loads(line) for line in (body or b"").splitlines()]
+        return ran.logged(text, job="board_.*", run=run)
 
     (end,) = found(detail_queries.logsql(detail_queries.RUN_FINISHED), "boards-2")
     assert (end["batch.status"], end["error.type"]) == ("failure", "ValueError")

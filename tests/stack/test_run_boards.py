@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
 from typing import Final
-from urllib.parse import parse_qsl
 
 import pytest
 
 from batchtel_dashboards import detail_queries
 from batchtel_dashboards.boards import variables
-from batchtel_dashboards.stores import Jaeger, VictoriaLogs
 from batchtel_stack.stack import Stack
-from tests.support.boards import ALL, substituted
+from tests.support.board_answers import Answers
 from tests.support.polling import until
 from tests.support.process import start
 
@@ -53,12 +49,8 @@ def since(stack: Stack) -> float:
 
 def _logged(stack: Stack, since: float, **chosen: str) -> set[tuple[str, str]]:
     """Return environment and service of each run that the query of the board finds."""
-    (store,) = stack.stores.logs
-    assert isinstance(store, VictoriaLogs)
     text = detail_queries.logsql(detail_queries.RUN_FINISHED)
-    query = substituted(text, {**ALL, "job": JOB, "run": "same", **chosen})
-    body = store.get("/select/logsql/query", {"query": query, "start": int(since * 1e9), "limit": 100})
-    rows = [json.loads(line) for line in (body or b"").splitlines()]
+    rows = Answers(stack, ".*", since).logged(text, job=JOB, run="same", **chosen)
     return {(row.get("deployment.environment.name", ""), row[detail_queries.SERVICE]) for row in rows}
 
 
@@ -87,26 +79,14 @@ def test_log_records_of_one_environment_and_service(
 
 def test_traces_of_one_environment(stack: Stack, since: float) -> None:
     """The tag that Prometheus returns selects the traces of one environment; there is none where several are left."""
-    (store,) = stack.stores.traces
-    assert isinstance(store, Jaeger)
+    answers = Answers(stack, ".*", since)
 
-    def answered(chosen: dict[str, str]) -> Callable[[], list[str] | None]:
-        text = detail_queries.environment_tag(variables.JOB)
-        query = substituted(text, {**ALL, "__range": "1h", "job": JOB, **chosen})
-        fields = {"query": query, "time": time.time()}
-
-        def look() -> list[str] | None:
-            rows = stack.stores.prometheus.found("/api/v1/query", fields, "data", "result")
-            return [row["metric"].get("tag", "") for row in rows]
-
-        return look
+    def answered(**chosen: str) -> list[str]:
+        query = detail_queries.environment_tag(variables.JOB)
+        return [row["metric"].get("tag", "") for row in answers.answer(query, __range="1h", job=JOB, **chosen)]
 
     def traces(tag: str) -> int:
-        tags = dict(
-            parse_qsl(substituted(detail_queries.jaeger_tags(), {"run": "same", "environment_tag": tag}), separator=" ")
-        )
-        fields = {"service": SERVICE, "start": int(since * 1e6), "end": int(time.time() * 1e6), "limit": 100}
-        return len(store.found("/api/traces", fields | {"tags": json.dumps(tags)}, "data") or [])
+        return len(answers.traces(SERVICE, detail_queries.jaeger_tags(), run="same", environment_tag=tag))
 
     runs = f'count(batch_job_runs_started_total{{job_name="{JOB}"}})'
     until(
@@ -121,9 +101,9 @@ def test_traces_of_one_environment(stack: Stack, since: float) -> None:
         ),
         60,
     )
-    assert answered({})() == []
-    assert answered({"environment": "production"})() == ["deployment.environment.name=production"]
-    assert answered({"environment": ""})() == [""]
+    assert answered() == []
+    assert answered(environment="production") == ["deployment.environment.name=production"]
+    assert answered(environment="") == [""]
     assert until("the traces", lambda: traces("") == len(PLACES) or None, 60)
     assert traces("deployment.environment.name=production") == 2
     assert traces("deployment.environment.name=test") == 1

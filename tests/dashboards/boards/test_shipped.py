@@ -89,7 +89,7 @@ def test_a_run_is_selected_with_its_environment_and_service() -> None:
     for uid in ("batch-run", "batch-run-victorialogs"):
         board = json.loads(shipped.texts("exact")[uid])
         targets = [target for panel in board["panels"] for target in panel.get("targets", [])]
-        assert len(targets) == 6
+        assert len(targets) == 7
         for target in targets:
             assert "environment" in json.dumps(target), target
             assert "$service" in json.dumps(target) or "${service_name" in json.dumps(target), target

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,11 +34,12 @@ SECONDS: Final = 120.0
 
 @dataclass(frozen=True)
 class Driven:
-    """A driver that has ended: its exit code, what it has printed, and the lines of JSON among that."""
+    """A driver that has ended: its exit code, what it has printed, and how many seconds its process has lasted."""
 
     code: int
     stdout: str
     stderr: str
+    seconds: float
 
     @property
     def of_batchtel(self) -> list[str]:
@@ -68,6 +70,7 @@ class Spark:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
         }
+        began = time.monotonic()
         # A session of its own: the JVM of a driver that is killed or hangs ends with the test.
         with subprocess.Popen(
             command,
@@ -82,7 +85,7 @@ class Spark:
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(driver.pid, signal.SIGKILL)
-        return Driven(driver.returncode, stdout, stderr)
+        return Driven(driver.returncode, stdout, stderr, time.monotonic() - began)
 
     def python(self, job: str, *arguments: str, **variables: str) -> Driven:
         """Run a job of `jobs` by Python."""

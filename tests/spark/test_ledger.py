@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pytest
 
 from batchtel.schema.spans_and_events import SPARK_ATTRIBUTES, SPARK_SPANS
 from batchtel_dashboards.stores import Span
-from batchtel_stack.stack import Stack
-from tests.spark.drivers import Driven, Spark
+from tests.spark.conftest import DONE, FAILED_TASKS, STATUS, Played, StepDone
 from tests.support.polling import until
-from tests.support.witness import SECONDS, Witness
+from tests.support.witness import SECONDS
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
 
@@ -21,64 +19,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
 KEYS: Final = {row.key for row in SPARK_ATTRIBUTES} | {"batch.job.name", "batch.run.id"}
 
 
-class StepDone(NamedTuple):
-    """A step that has ended: its status, and the records that Spark has read and written for it."""
-
-    status: str
-    read: int
-    written: int
-
-
-EXTRACTED: Final = StepDone("success", 10_000, 10_000)
-TRANSFORMED: Final = StepDone("success", 10_000, 5_700)
-LOADED: Final = StepDone("success", 5_700, 57)
-
-DONE: Final[dict[str, dict[str, StepDone]]] = {
-    "succeeds": {"extract": EXTRACTED, "transform": TRANSFORMED, "load": LOADED},
-    "fails": {"extract": EXTRACTED, "transform": StepDone("failure", 5_000, 2_850)},
-    "retried": {"extract": EXTRACTED, "transform": TRANSFORMED, "load": LOADED},
-    "killed": {"extract": EXTRACTED, "transform": TRANSFORMED},
-}
-"""End of the driver -> the steps that have ended; of a failing one half has been written before."""
-
 STARTED: Final = {end: {*steps, "load"} if end == "killed" else {*steps} for end, steps in DONE.items()}
-
-STATUS: Final = {"succeeds": "success", "fails": "failure", "retried": "success"}
-"""End of the driver -> status of its run; a killed one completes nothing."""
-
-FAILED_TASKS: Final = {"succeeds": 0, "fails": 1, "retried": 1, "killed": 0}
-
-
-class Played(NamedTuple):
-    """The drivers that have run, by how they end, and what the stores have of them."""
-
-    drivers: dict[str, Driven]
-    witness: Witness
-
-
-@pytest.fixture(scope="module")
-def played(spark: Spark, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """Each of the drivers once, two at a time."""
-    service = f"spark-{spark.version}"
-    witness = Witness(stack, service)
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": service}
-
-    def drive(end: str) -> Driven:
-        folder = tmp_path_factory.mktemp(f"{spark.version}-{end}")
-        return spark.python("etl", str(folder), end, spark.version, **variables)
-
-    with ThreadPoolExecutor(2) as pool:
-        return Played(dict(zip(DONE, pool.map(drive, DONE), strict=True)), witness)
-
-
-@pytest.fixture(params=DONE)
-def end(request: pytest.FixtureRequest, played: Played) -> str:
-    """How a driver ends."""
-    return str(request.param)
-
-
-def _job(played: Played, end: str) -> str:
-    return str(played.drivers[end].happened["job"])
 
 
 def test_drivers_end_as_without_batchtel(played: Played, end: str) -> None:
@@ -92,7 +33,7 @@ def test_drivers_end_as_without_batchtel(played: Played, end: str) -> None:
 
 def test_prometheus(played: Played, end: str) -> None:
     """Starts, completions and records, of the run and of each step."""
-    witness, job, driven = played.witness, _job(played, end), played.drivers[end]
+    witness, job, driven = played.witness, played.job(end), played.drivers[end]
     witness.wait_added("batch.job.runs.started", job, 1)
     if end in STATUS:
         failure = {"error_type": driven.happened["error"]} if driven.happened["error"] else {}
@@ -110,7 +51,7 @@ def test_prometheus(played: Played, end: str) -> None:
 
 def test_logs(played: Played, end: str) -> None:
     """The start and the end of the run, and the end of each step with what Spark counted for it."""
-    witness, job, driven = played.witness, _job(played, end), played.drivers[end]
+    witness, job, driven = played.witness, played.job(end), played.drivers[end]
     started = witness.event(job, "batch.run.started")
     assert started["batch.run.id"] == driven.happened["application"]
     assert started["trace_id"] == driven.happened["trace_id"]
@@ -139,7 +80,7 @@ def test_spans(played: Played, end: str) -> None:
     witness, driven = played.witness, played.drivers[end]
     wanted = {f"batch_step.{step}" for step in DONE[end]}
     if end in STATUS:
-        wanted.add(f"batch_job.{_job(played, end)}")
+        wanted.add(f"batch_job.{played.job(end)}")
 
     def look() -> list[Span] | None:
         spans = witness.trace(driven.happened["trace_id"])
@@ -178,7 +119,7 @@ def _counts(span: Span) -> dict[str, int]:
 
 def test_shuffle(played: Played) -> None:
     """What one stage has written for others is what these have read."""
-    attributes: dict[str, Any] = dict(played.witness.event(_job(played, "succeeds"), "batch.run.finished"))
+    attributes: dict[str, Any] = dict(played.witness.event(played.job("succeeds"), "batch.run.finished"))
     for what in ("bytes", "records"):
         assert int(attributes[f"spark.shuffle.read.{what}"]) == int(attributes[f"spark.shuffle.write.{what}"]) > 0
 

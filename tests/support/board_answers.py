@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from batchtel_dashboards.boards import shipped
 from batchtel_dashboards.stores import Jaeger, VictoriaLogs
 from batchtel_stack.stack import Stack
-from tests.support.boards import ALL, queries, substituted
+from tests.support.boards import ALL, CHART, queries, substituted
 
 
 def board(uid: str, aggregation: str = "exact") -> Any:
@@ -43,12 +43,14 @@ class Answers:
         service: the service that a reader has chosen; a pattern.
         since: Unix time before everything that is looked for.
         later: seconds after now at which Prometheus evaluates queries.
+        interval: time between two points of a chart, as a duration of PromQL.
     """
 
     stack: Stack
     service: str
     since: float
     later: float = 0.0
+    interval: str = CHART["__interval"]
 
     def answer(self, query: str, **chosen: str) -> list[Mapping[str, Any]]:
         """Return the rows of Prometheus for a query of a board."""
@@ -63,9 +65,9 @@ class Answers:
         return float(row["value"][1])
 
     def line(self, uid: str, title: str, query: int = 0, **chosen: str) -> list[float]:
-        """Return the points of the one line of a chart since the beginning, with 5 s between them."""
+        """Return the points of the one line of a chart since the beginning, the last one not before now."""
         text = self._text(_promql(uid, title)[query], chosen)
-        fields = {"query": text, "start": self.since, "end": time.time(), "step": 5}
+        fields = {"query": text, "start": self.since, "end": time.time() + 5, "step": 5}
         rows = self.stack.stores.prometheus.found("/api/v1/query_range", fields, "data", "result")
         return [float(value) for row in rows for _, value in row["values"]]
 
@@ -86,8 +88,12 @@ class Answers:
         found = store.found("/api/traces", fields | {"tags": json.dumps(wanted)}, "data") or []
         return [trace["traceID"] for trace in found]
 
+    @property
+    def _own(self) -> Mapping[str, str]:
+        return {"service": self.service, "__interval": self.interval, "__rate_interval": self.interval}
+
     def _text(self, query: str, chosen: Mapping[str, str]) -> str:
-        return substituted(query, {**ALL, "service": self.service, **chosen})
+        return substituted(query, {**ALL, **self._own, **chosen})
 
 
 def _promql(uid: str, title: str) -> Sequence[str]:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from batchtel_dashboards.history.comparison import Row
 from batchtel_dashboards.history.run import Attempt, Run, Step
-from batchtel_dashboards.history.text import clock, line, lines, span
+from batchtel_dashboards.history.text import clock, line, lines, size, span
 from batchtel_dashboards.stores import Record
 from batchtel_stack.cli.listing import Listing
 
@@ -97,6 +97,8 @@ def shown(
         yield _attempts(run.attempts, now)
     if run.steps:
         yield _steps(run.steps, now)
+    if of_spark := [step for step in run.steps if step.text("spark.jobs")]:
+        yield _spark(of_spark)
     for what, trace in run.errors():
         yield Text("\n".join([f"error of {line(what)}", *(f"  {one}" for one in lines(trace))]))
     if lines_of_run:
@@ -170,6 +172,15 @@ def _steps(steps: Sequence[Step], now: float) -> Listing:
     return made
 
 
+def _spark(steps: Sequence[Step]) -> Listing:
+    made = Listing("STEP", "SPARK'S JOBS", "STAGES", "TASKS", "FAILED TASKS", "SHUFFLE READ", "SPILLED TO DISK")
+    for step in steps:
+        keys = ("spark.jobs", "spark.stages", "spark.tasks.completed", "spark.tasks.failed")
+        sizes = (step.count(key) for key in ("spark.shuffle.read.bytes", "spark.spill.disk.bytes"))
+        made.add_row(line(step.name), *(_count(step.count(key)) for key in keys), *map(_size, sizes))
+    return made
+
+
 def _bar(after: float, long: float, whole: float) -> str:
     if whole <= 0:
         return "█"
@@ -201,6 +212,10 @@ def status(name: str) -> Text:
 
 def _count(count: int | None) -> str:
     return "-" if count is None else f"{count:,}"
+
+
+def _size(number: int | None) -> str:
+    return "-" if number is None else size(number)
 
 
 def _quality(attempt: Attempt) -> str:

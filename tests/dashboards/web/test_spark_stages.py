@@ -13,6 +13,7 @@ from batchtel_dashboards.stores import Span
 from batchtel_dashboards.web import rendering, spark_stages, waterfall
 from batchtel_dashboards.web.run import RunPage, Wanted
 from batchtel_dashboards.web.sources import Part
+from tests.support.rows import rows_below
 
 RUN = Run(Identity("", "shop", "test", "load", "app-1"), (Attempt("success", 0.0, 10.0, {}),))
 
@@ -49,15 +50,7 @@ def page(*spans: Span) -> str:
 
 def cells(text: str) -> list[dict[str, str]]:
     """Return the rows of the table of stages, by the names of their columns."""
-    table = text.partition("Spark's stages</h2>")[2]
-    rows = re.findall(r"<tr>(.*?)</tr>", table.partition("</section>")[0].partition("<tbody>")[2], re.S)
-    return [
-        {
-            name: " ".join(re.sub(r"<[^>]+>", " ", cell).split())
-            for name, cell in re.findall(r'<td data-name="([^"]+)"[^>]*>(.*?)</td>', row, re.S)
-        }
-        for row in rows
-    ]
+    return rows_below(text, "Spark's stages")
 
 
 def test_a_stage_has_what_it_did() -> None:

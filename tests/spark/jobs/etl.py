@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,24 +58,35 @@ def transform() -> DataFrame:
     return spark.read.parquet(str(folder / "passed"))
 
 
+def happened(**what: Any) -> None:
+    """Print a line about what has happened."""
+    print(json.dumps(what), flush=True)
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[None]:
+    """Run a step, and print how many seconds the code in it has lasted."""
+    with batchtel.step(name):
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            happened(**{f"seconds of {name}": time.monotonic() - began})
+
+
 def steps(run: batchtel.JobRun) -> None:
     """Extract, transform and load; a step that writes counts by what Spark has written."""
-    with batchtel.step("extract"):
+    with step("extract"):
         source().write.mode("overwrite").parquet(str(folder / "source"))
-    with batchtel.step("transform"):
+    with step("transform"):
         passed = transform()
-    with batchtel.step("load"):
+    with step("load"):
         counted = passed.groupBy("value").count().repartition(2)
         counted.write.mode("overwrite").parquet(str(folder / "loaded"))
         if end == "killed":
             batchtel.flush()
             os.kill(os.getpid(), signal.SIGKILL)
     run.records(processed=57)
-
-
-def happened(**what: Any) -> None:
-    """Print a line about what has happened."""
-    print(json.dumps(what), flush=True)
 
 
 with contextlib.ExitStack() as stack:

@@ -215,6 +215,9 @@ def test_stages_on_the_page_of_the_run(played: Played, end: str) -> None:
     assert [row["Stage"] for row in stages] == [str(span.attributes["spark.stage.id"]) for span in recorded]
     jobs = [spans[span.parent_id].attributes["spark.job.id"] for span in recorded]
     assert [row["Job"] for row in stages] == [str(number) for number in jobs]
+    for column, way in (("Read", "input"), ("Written", "output")):
+        counts = [f"{span.attributes[f'spark.{way}.records']:,} records" for span in recorded]
+        assert [row[column].partition(" records")[0] + " records" for row in stages] == counts
     failing = [row for row in stages if "failed" in row["Tasks"]]
     assert [(row["Step"], row["Status"], row["Tasks"]) for row in failing] == FAILING[end]
     # Spark 3.5 has the message of the error far behind the first line.

@@ -13,9 +13,12 @@ from batchtel.base.values import text_of
 from batchtel.runs import unrecorded
 from batchtel.runs.api import Job, current_job, job
 from batchtel.runs.job_run import JobRun
-from batchtel.spark import executors
+from batchtel.spark.names import job_name
 
 CONNECT = "Spark Connect shows its client no jobs and stages, so none are recorded; steps and what they report are"
+_runs: dict[str, int] = {}
+# Id of an application -> the runs that it has had in this process.
+
 NO_SESSION = "application(): %.60r is no SparkSession and no SparkContext, so nothing of Spark is recorded"
 
 
@@ -28,7 +31,8 @@ def application(spark: Any, name: str = "", type: str = "") -> Application:  # n
 
     Args:
         spark: The SparkSession or the SparkContext of this driver, which stays open.
-        name: Name of the job: bounded, never with an id or a date in it; the name of the application if not given.
+        name: Name of the job: bounded, never with an id or a date in it. If not given it is that of the application,
+            or the entry of the catalogue that this begins with before dates and ids.
         type: Kind of the job, as in `job`.
     """
     return Application(spark, name, type)
@@ -67,6 +71,8 @@ class Application:
             handle = current_job()
         if context is not None:
             self._follower = follow(context)
+        elif _is_connect(self._spark):
+            self._follower = _follow_connect(self._spark)
         return handle
 
 
@@ -84,10 +90,22 @@ def follow(context: Any) -> Any:
     root = current.scope()
     if root is None or root.recorder.opened_with is None or Observer.is_following(context):
         return None
-    for name, value in executors.variables().items():
-        # Spark's own dictionary of what it sets for Python workers, with `spark.executorEnv.*` in it.
-        context.environment.setdefault(name, value)
     observer = Observer(context, root)
+    observer.begin()
+    return observer
+
+
+@harmless(None)
+def _follow_connect(session: Any) -> Any:
+    if unrecorded.is_all():
+        return None
+    from batchtel.runs import current
+    from batchtel.spark.connect import ConnectObserver
+
+    root = current.scope()
+    if root is None or root.recorder.opened_with is None:
+        return None
+    observer = ConnectObserver(session, root)
     observer.begin()
     return observer
 
@@ -98,12 +116,16 @@ def context_of(spark: Any) -> Any:
     try:
         context = spark if hasattr(spark, "applicationId") else spark.sparkContext
     except Exception:
-        if ".connect." in type(spark).__module__:
+        if _is_connect(spark):
             warn_once("spark:connect", CONNECT)
         else:
             warn_once("spark:session", NO_SESSION, text_of(spark))
         return None
     return context if getattr(context, "_jsc", None) is not None else None
+
+
+def _is_connect(spark: Any) -> bool:
+    return ".connect." in type(spark).__module__
 
 
 def _is_within_a_run() -> bool:
@@ -116,7 +138,7 @@ def _is_within_a_run() -> bool:
 
 def _name_of(spark: Any, context: Any) -> str:
     try:
-        return str(context.appName if context is not None else spark.conf.get("spark.app.name"))
+        return job_name(str(context.appName if context is not None else spark.conf.get("spark.app.name")))
     except Exception:
         return ""
 
@@ -128,7 +150,9 @@ def _identity(context: Any) -> dict[str, Any]:
     identity: dict[str, Any] = {}
     given = of_next_run()
     if not given.get("BATCHTEL_RUN_ID"):
-        identity["run_id"] = context.applicationId
+        application = str(context.applicationId)
+        number = _runs[application] = _runs.get(application, 0) + 1
+        identity["run_id"] = f"{application}-{number}" if number > 1 else application
     # YARN sets it where it starts the driver again.
     attempt = str(context.getConf().get("spark.app.attempt.id", ""))
     if attempt.isdecimal() and not given.get("BATCHTEL_ATTEMPT"):

@@ -1,13 +1,13 @@
 """The jobs and stages of one SparkContext as spans under the steps that have run them.
 
-Each step gives the jobs of its thread a tag (`SparkContext.addJobTag`), which Spark hands on to every job that one of
-its queries starts, in whatever thread. At the end of the step its jobs are read.
+Each step gives the jobs of its thread a tag. At the end of the step its jobs are read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,11 +18,11 @@ from batchtel.runs.observers import OBSERVERS
 from batchtel.runs.run import Run
 from batchtel.runs.scope import Scope, innermost
 from batchtel.runs.step import Step
+from batchtel.spark import executors
+from batchtel.spark.observations import Observations
 from batchtel.spark.stages import Job, Stage, Total
 from batchtel.spark.status import PATIENCE, Deadline, SilentError, Status
-
-TAG: Final = "batchtel-"
-"""How the tags begin that steps give to their jobs."""
+from batchtel.spark.tags import JobTags, scopes_around
 
 SPAN_LIMIT: Final = 1_000
 """Spans of jobs and stages of one application; what is beyond is in the totals of steps and run only."""
@@ -45,8 +45,10 @@ class Observer:
             "spark.application.name": str(context.appName or ""),
         }
         self._lock = native.Lock()
+        self._given: dict[str, str] = {}
         self._status: Status | None = None
-        self._scopes: dict[str, Scope] = {}
+        self._observations: Observations | None = None
+        self._tags = JobTags(context)
         self._totals: dict[Scope, Total] = {root: Total()}
         self._next = 0
         self._reported: set[int] = set()
@@ -63,15 +65,23 @@ class Observer:
     def begin(self) -> None:
         """Follow runs and steps from here on; those that are open already, too."""
         OBSERVERS.append(self)
+        self._given = executors.give(self._context)
         self._follow_stop()
         with contextlib.suppress(SilentError):
             self._status = Status(self._context)
-        around, scope = [], innermost()
-        while scope is not None and scope is not self._root:
-            around.append(scope)
-            scope = scope.outer
-        for scope in reversed(around):
+            self._leave_out_what_ran_before(self._status)
+            from pyspark.sql.observation import Observation
+
+            self._observations = Observations(Observation, self._observed)
+        within = itertools.takewhile(lambda scope: scope is not self._root, scopes_around(innermost()))
+        for scope in reversed(list(within)):
             self.begun(scope)
+
+    def _leave_out_what_ran_before(self, status: Status) -> None:
+        for job in status.jobs(0):
+            self._next = job.id + 1
+            # A later job names the stages, too, whose output it uses again.
+            self._stages.update(job.stages)
 
     def _follow_stop(self) -> None:
         """Report before the context is stopped: its store is closed with it."""
@@ -95,21 +105,13 @@ class Observer:
             return
         if self._status is None:
             return
-        tag = _tag(scope)
         try:
             # Tags are those of a thread, so they need its own connection to the JVM, which has no time limit.
             self._status.ping()
-            for left in self._context.getJobTags():
-                # Not at the end of a step: a signal may end it within a call of the JVM, which admits no second one.
-                ended = self._scopes.get(left)
-                if left.startswith(TAG) and (ended is None or ended.closed):
-                    self._context.removeJobTag(left)
-            self._context.addJobTag(tag)
+            if self._tags.put(scope):
+                self._totals[scope] = Total()
         except Exception as error:
             self._give_up(error)
-            return
-        self._scopes[tag] = scope
-        self._totals[scope] = Total()
 
     @harmless(None)
     def ending(self, scope: Scope) -> None:
@@ -119,7 +121,8 @@ class Observer:
         elif scope in self._totals and self._process == os.getpid():
             self._report(is_last=False)
             self._describe(scope)
-            self._scopes.pop(_tag(scope), None)
+            if self._status is not None:
+                self._tags.remove(scope)
 
     @harmless(None)
     def finish(self) -> None:
@@ -128,9 +131,12 @@ class Observer:
             return
         OBSERVERS.remove(self)
         vars(self._context).pop("stop", None)
+        executors.clear(self._context, self._given)
         self._report(is_last=True)
         for scope in list(self._totals):
             self._describe(scope)
+        if self._observations is not None:
+            self._observations.close()
         if self._status is not None:
             self._status.close()
             self._status = None
@@ -142,8 +148,20 @@ class Observer:
         counts = total.attributes()
         identity = self._identity.items() if scope is self._root else ()
         scope.recorded.description.put([*identity, *counts.items()], "spark")
+        if self._observations is not None:
+            observed = self._observations.ended(everywhere=scope is self._root)
+            scope.recorded.description.put(observed, "observe()")
         if isinstance(scope.recorded, Step):
             scope.recorded.count_observed(read=_records(counts, "input"), written=_records(counts, "output"))
+
+    def _observed(self, observation: Any) -> Mapping[str, Any] | None:
+        if self._status is None:
+            return None
+        try:
+            return self._status.observed(observation)
+        except SilentError as error:
+            self._give_up(error)
+            return None
 
     def _report(self, *, is_last: bool) -> None:
         """Report the jobs that have ended; the last time all of them."""
@@ -202,10 +220,8 @@ class Observer:
         self._end(span, job)
 
     def _scope_of(self, job: Job) -> Scope:
-        """Return the innermost step whose tag the job has; the root where it has none."""
-        # A copy: another thread may begin a step.
-        found = [scope for tag, scope in list(self._scopes.items()) if tag in job.tags]
-        return found[-1] if found else self._root
+        scope = self._tags.scope_of(job.tags)
+        return scope if scope in self._totals else self._root
 
     def _span(self, name: str, parent: Any, what: Job | Stage, scope: Scope) -> Any:
         """Begin a span below `parent`, a context or a span; None beyond the limit, or where nothing is recorded."""
@@ -231,10 +247,6 @@ class Observer:
             reason = (getattr(span, "attributes", None) or {}).get("spark.stage.failure", "")
             span.set_status(SpanStatus(StatusCode.ERROR, reason.partition("\n")[0]))
         span.end(what.completed or pristine.time_ns())
-
-
-def _tag(scope: Scope) -> str:
-    return f"{TAG}{scope.span_context.span_id:016x}"
 
 
 def _records(counts: Mapping[str, int], way: str) -> int | None:

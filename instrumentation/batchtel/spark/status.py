@@ -89,14 +89,24 @@ class Status:
                 return []
             raise SilentError(str(error)) from error
 
+    def observed(self, observation: Any) -> dict[str, Any] | None:
+        """Return the metrics of PySpark's observation; None before its action has ended, none of one that failed."""
+        try:
+            # An object of this connection: those of the job's own, which also frees it, has no time limit.
+            own = self._gateway.jvm.java.util.Objects.requireNonNull(observation._jo)
+            return self._read(own.getAsJava()) if own.future().isCompleted() else None
+        except Exception as error:
+            if type(error).__name__ == "Py4JJavaError":
+                return {}
+            raise SilentError(str(error)) from error
+
     def _stages(self, stage_id: int, *, with_lost: bool) -> list[Stage]:
         wanted = self._lost if with_lost else self._all
         found = self._store.stageData(stage_id, with_lost, wanted, False, self._no_quantiles)
         return [Stage.of(document) for document in self._read(found)]
 
-    def _read(self, documents: Any) -> list[dict[str, Any]]:
-        read: list[dict[str, Any]] = json.loads(self._mapper.writeValueAsString(documents))
-        return read
+    def _read(self, documents: Any) -> Any:
+        return json.loads(self._mapper.writeValueAsString(documents))
 
     def close(self) -> None:
         """Close the connection: what is freed afterwards does not open another one."""

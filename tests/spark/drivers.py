@@ -58,8 +58,8 @@ class Spark:
 
     version: str
 
-    def drive(self, *command: str, **variables: str) -> Driven:
-        """Run a command whose programs are those of this Spark, with only these variables of OpenTelemetry."""
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a program of this Spark, with only these variables of OpenTelemetry."""
         programs = install(HERE / self.version, f"spark-{self.version}")
         own = {
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
@@ -68,10 +68,14 @@ class Spark:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
         }
+        return environment(None, {**own, **variables})
+
+    def drive(self, *command: str, **variables: str) -> Driven:
+        """Run a command whose programs are those of this Spark, with only these variables of OpenTelemetry."""
         # A session of its own: the JVM of a driver that is killed or hangs ends with the test.
         with subprocess.Popen(
             command,
-            env=environment(None, {**own, **variables}),
+            env=self.environment(variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

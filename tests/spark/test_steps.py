@@ -57,7 +57,7 @@ def test_no_pinned_threads(spark: Spark, receiver: Sink, folder: str) -> None:
     run = receiver.span("batch_job.threads")
     assert {span.parent_id for span in receiver.spans() if span.name == "spark.job"} == {run.span_id}
     assert run.attributes["spark.input.records"] == 168
-    assert [line for line in driven.of_batchtel if "PYSPARK_PIN_THREAD=false" not in line] == []
+    assert driven.stderr.count("with PYSPARK_PIN_THREAD=false") == 1
 
 
 def test_two_runs_of_one_application(spark: Spark, receiver: Sink, folder: str) -> None:
@@ -73,6 +73,20 @@ def test_two_runs_of_one_application(spark: Spark, receiver: Sink, folder: str) 
     assert driven.happened["between"] == driven.happened["after"] == ["mine"]
     assert [one for one in driven.happened["within"] if one.startswith("batchtel-")] == []
     assert "TRACEPARENT" in driven.happened["within"]
+    assert driven.of_batchtel == []
+
+
+@pytest.mark.parametrize("evicts", [False, True])
+def test_a_second_session(spark: Spark, receiver: Sink, folder: str, evicts: bool) -> None:
+    """Steps have what a session has run that replaces the first one; no records where Spark keeps too few jobs."""
+    driven = spark.python("again", folder, *["evicts"][:evicts], OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    steps = [span for span in receiver.spans() if span.name.startswith("batch_step.")]
+    written = {step.attributes["batch.step.name"]: step.attributes.get("batch.records.written") for step in steps}
+    assert written == {"first": 1, "second": 20, "third": 300, **({"evicted": None} if evicts else {})}
+    run = receiver.span("batch_job.spark-again").attributes
+    assert run.get("spark.output.records") == (None if evicts else 321)
+    assert driven.stderr.count("spark.ui.retainedJobs") == evicts
     assert driven.of_batchtel == []
 
 

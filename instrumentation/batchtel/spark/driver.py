@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from batchtel.base.calls import lenient
 from batchtel.base.guard import harmless, warn_once
@@ -13,13 +13,17 @@ from batchtel.base.values import text_of
 from batchtel.runs import unrecorded
 from batchtel.runs.api import Job, current_job, job
 from batchtel.runs.job_run import JobRun
+from batchtel.runs.observers import OBSERVERS
 from batchtel.spark.names import job_name
 
+if TYPE_CHECKING:
+    from batchtel.runs.scope import Scope
+
 CONNECT = "Spark Connect shows its client no jobs and stages, so none are recorded; steps and what they report are"
+NO_SESSION = "application(): %.60r is no SparkSession and no SparkContext, so nothing of Spark is recorded"
+
 _runs: dict[str, int] = {}
 # Id of an application -> the runs that it has had in this process.
-
-NO_SESSION = "application(): %.60r is no SparkSession and no SparkContext, so nothing of Spark is recorded"
 
 
 @lenient(None, call="batchtel.spark.application(spark)")
@@ -46,7 +50,7 @@ class Application:
         self._name = name
         self._type = type
         self._job: Job | None = None
-        self._follower: Any = None
+        self._followers: list[Any] = []
 
     def __enter__(self) -> JobRun:
         return self._begin() or cast("JobRun", IGNORING)
@@ -54,8 +58,8 @@ class Application:
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._follower is not None:
-            self._follower.finish()
+        for follower in self._followers:
+            follower.finish()
         if self._job is not None:
             self._job.__exit__(kind, exception, trace)
 
@@ -70,15 +74,46 @@ class Application:
         else:
             handle = current_job()
         if context is not None:
-            self._follower = follow(context)
+            first = follow(context)
+            self._followers = [first, Successor(context, first.root)] if first is not None else []
         elif _is_connect(self._spark):
-            self._follower = _follow_connect(self._spark)
+            connected = _follow_connect(self._spark)
+            self._followers = [connected] if connected is not None else []
         return handle
 
 
+class Successor:
+    """Follows the context that a job makes after it has stopped `context`, from its next step on."""
+
+    def __init__(self, context: Any, root: Scope) -> None:
+        self._context = context
+        self._root = root
+        self._follower: Any = None
+        OBSERVERS.append(self)
+
+    @harmless(None)
+    def begun(self, scope: Scope) -> None:
+        """Follow the new context, if there is one."""
+        now = type(self._context)._active_spark_context
+        if now is None or now is self._context or scope.is_run:
+            return
+        self._context = now
+        self._follower = follow(now, self._root)
+
+    def ending(self, scope: Scope) -> None:
+        """Leave the end of what is followed to its observer."""
+
+    @harmless(None)
+    def finish(self) -> None:
+        """Follow no more."""
+        OBSERVERS.remove(self)
+        if self._follower is not None:
+            self._follower.finish()
+
+
 @harmless(None)
-def follow(context: Any) -> Any:
-    """Follow a SparkContext in the current run, and give its Python workers their environment.
+def follow(context: Any, root: Scope | None = None) -> Any:
+    """Follow a SparkContext in `root`, if not given in the current run, and give its Python workers their environment.
 
     Returns None where no run is open, or where the context is followed already.
     """
@@ -87,7 +122,7 @@ def follow(context: Any) -> Any:
     from batchtel.runs import current
     from batchtel.spark.observer import Observer
 
-    root = current.scope()
+    root = root or current.scope()
     if root is None or root.recorder.opened_with is None or Observer.is_following(context):
         return None
     observer = Observer(context, root)

@@ -9,7 +9,8 @@ import contextlib
 import functools
 import itertools
 import os
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from batchtel.base import native, pristine
@@ -20,7 +21,7 @@ from batchtel.runs.scope import Scope, innermost
 from batchtel.runs.step import Step
 from batchtel.spark import executors
 from batchtel.spark.observations import Observations
-from batchtel.spark.stages import Job, Stage, Total
+from batchtel.spark.stages import DATA, Job, Stage, Total
 from batchtel.spark.status import PATIENCE, Deadline, SilentError, Status
 from batchtel.spark.tags import JobTags, scopes_around
 
@@ -29,7 +30,15 @@ SPAN_LIMIT: Final = 1_000
 
 SILENT: Final = "Spark's JVM does not answer (%s), so not all jobs and stages of Spark are recorded"
 
+EVICTED: Final = (
+    "Spark keeps the last jobs and stages only (spark.ui.retainedJobs, spark.ui.retainedStages), and a step had more, "
+    "so its records and bytes are not recorded"
+)
+
 LATE: Final = f"{PATIENCE:g} s is over"
+
+
+_ROOTS: Final[weakref.WeakKeyDictionary[Scope, Total]] = weakref.WeakKeyDictionary()
 
 
 class Observer:
@@ -37,7 +46,7 @@ class Observer:
 
     def __init__(self, context: Any, root: Scope) -> None:
         self._context = context
-        self._root = root
+        self.root = root
         self._process = os.getpid()
         # Both of the context's JVM, which may answer no more at the end.
         self._identity = {
@@ -49,7 +58,8 @@ class Observer:
         self._status: Status | None = None
         self._observations: Observations | None = None
         self._tags = JobTags(context)
-        self._totals: dict[Scope, Total] = {root: Total()}
+        # One for all contexts of a run, which may make one after the other.
+        self._totals: dict[Scope, Total] = {root: _ROOTS.setdefault(root, Total())}
         self._next = 0
         self._reported: set[int] = set()
         self._running: dict[int, Scope] = {}
@@ -73,7 +83,7 @@ class Observer:
             from pyspark.sql.observation import Observation
 
             self._observations = Observations(Observation, self._observed)
-        within = itertools.takewhile(lambda scope: scope is not self._root, scopes_around(innermost()))
+        within = itertools.takewhile(lambda scope: scope is not self.root, scopes_around(innermost()))
         for scope in reversed(list(within)):
             self.begun(scope)
 
@@ -101,7 +111,7 @@ class Observer:
     @harmless(None)
     def begun(self, scope: Scope) -> None:
         """Give the jobs that the step runs from here on, in this thread, a tag of their own."""
-        if scope.is_run or scope is self._root or scope.span_context is None or not self._is_followed:
+        if scope.is_run or scope is self.root or scope.span_context is None or not self._is_followed:
             return
         if self._status is None:
             return
@@ -116,10 +126,10 @@ class Observer:
     @harmless(None)
     def ending(self, scope: Scope) -> None:
         """Report the jobs of a step that ends, and the rest where the root does."""
-        if scope is self._root:
+        if scope is self.root:
             self.finish()
         elif scope in self._totals and self._process == os.getpid():
-            self._report(is_last=False)
+            self._report(scope)
             self._describe(scope)
             if self._status is not None:
                 self._tags.remove(scope)
@@ -132,7 +142,7 @@ class Observer:
         OBSERVERS.remove(self)
         vars(self._context).pop("stop", None)
         executors.clear(self._context, self._given)
-        self._report(is_last=True)
+        self._report(None)
         for scope in list(self._totals):
             self._describe(scope)
         if self._observations is not None:
@@ -146,10 +156,12 @@ class Observer:
         if total is None or scope.recorder.has_ended:
             return
         counts = total.attributes()
-        identity = self._identity.items() if scope is self._root else ()
+        identity = self._identity.items() if scope is self.root else ()
+        # Of the contexts before, where there is no exact count any more.
+        scope.recorded.description.discard(DATA)
         scope.recorded.description.put([*identity, *counts.items()], "spark")
         if self._observations is not None:
-            observed = self._observations.ended(everywhere=scope is self._root)
+            observed = self._observations.ended(everywhere=scope is self.root)
             scope.recorded.description.put(observed, "observe()")
         if isinstance(scope.recorded, Step):
             scope.recorded.count_observed(read=_records(counts, "input"), written=_records(counts, "output"))
@@ -163,21 +175,26 @@ class Observer:
             self._give_up(error)
             return None
 
-    def _report(self, *, is_last: bool) -> None:
-        """Report the jobs that have ended; the last time all of them."""
+    def _report(self, ending: Scope | None) -> None:
+        """Report the jobs that have ended, for a step that ends; all of them where `ending` is None, the last time."""
+        is_last = ending is None
         # A signal handler may end a step while this thread reports another one.
         if self._status is None or not self._lock.acquire(timeout=PATIENCE):
             return
         try:
             self._status.settle()
             deadline, is_complete = Deadline(), True
-            for job in self._status.jobs(self._next):
+            jobs = self._status.jobs(self._next)
+            self._look_for_evicted(jobs)
+            for job in jobs:
                 if job.id in self._reported:
                     continue
                 scope = self._running.pop(job.id, None) or self._scope_of(job)
                 if deadline.is_over or not (job.is_over or is_last):
                     # Its step may end before it.
                     self._running[job.id] = scope
+                    if scope is ending:
+                        self._totals[scope].add_job(job)
                     is_complete = False
                     continue
                 self._report_job(job, scope, deadline)
@@ -192,6 +209,17 @@ class Observer:
         finally:
             self._lock.release()
 
+    def _look_for_evicted(self, jobs: Sequence[Job]) -> None:
+        """Find that jobs are missing: their ids follow each other."""
+        if jobs and not {*range(self._next, jobs[-1].id)} <= {*self._reported, *(job.id for job in jobs)}:
+            self._miss(self._totals.values())
+
+    @staticmethod
+    def _miss(totals: Iterable[Total]) -> None:
+        warn_once("spark:evicted", EVICTED)
+        for total in totals:
+            total.miss()
+
     def _give_up(self, error: Exception) -> None:
         warn_once("spark:silent", SILENT, error)
         if self._status is not None:
@@ -199,7 +227,7 @@ class Observer:
             self._status = None
 
     def _report_job(self, job: Job, scope: Scope, deadline: Deadline) -> None:
-        totals = [self._totals[each] for each in dict.fromkeys((scope, self._root)) if each in self._totals]
+        totals = [self._totals[each] for each in dict.fromkeys((scope, self.root)) if each in self._totals]
         for total in totals:
             total.add_job(job)
         span = self._span("spark.job", scope.recorder.context, job, scope)
@@ -209,7 +237,10 @@ class Observer:
             if deadline.is_over:
                 warn_once("spark:silent", SILENT, LATE)
                 break
-            attempts = [stage for stage in self._status.stages(stage_id) if stage.submitted is not None]
+            found = self._status.stages(stage_id)
+            if not found:
+                self._miss(totals)
+            attempts = [stage for stage in found if stage.submitted is not None]
             if not attempts:
                 continue
             self._stages.add(stage_id)
@@ -221,7 +252,7 @@ class Observer:
 
     def _scope_of(self, job: Job) -> Scope:
         scope = self._tags.scope_of(job.tags)
-        return scope if scope in self._totals else self._root
+        return scope if scope in self._totals else self.root
 
     def _span(self, name: str, parent: Any, what: Job | Stage, scope: Scope) -> Any:
         """Begin a span below `parent`, a context or a span; None beyond the limit, or where nothing is recorded."""

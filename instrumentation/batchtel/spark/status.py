@@ -17,7 +17,7 @@ PATIENCE: Final = 1.0
 """Seconds that one answer of the JVM, and in all one look at the jobs, may last."""
 
 TASK_LIMIT: Final = 1_000
-"""Tasks of a stage that have failed or were killed, up to which they are read one by one."""
+"""Tasks of a stage that have not succeeded, up to which they are read one by one."""
 
 
 class SilentError(Exception):
@@ -43,7 +43,7 @@ class Status:
             self._store, self._bus = scala.statusStore(), scala.listenerBus()
             self._mapper = jvm.org.apache.spark.status.api.v1.JacksonMessageWriter().mapper()
             self._all, self._lost = jvm.java.util.ArrayList(), jvm.java.util.ArrayList()
-            for status in ("FAILED", "KILLED"):
+            for status in ("FAILED", "KILLED", "RUNNING"):
                 self._lost.add(getattr(jvm.org.apache.spark.status.api.v1.TaskStatus, status))
             self._no_quantiles = self._gateway.new_array(jvm.double, 0)
         except SilentError:

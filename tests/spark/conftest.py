@@ -9,9 +9,10 @@ import pytest
 
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from tests.spark.drivers import VERSIONS, Spark, without_java
+from tests.spark.drivers import VERSIONS, Spark
 from tests.support import sink
 from tests.support.sink import Sink
+from tests.support.spark_programs import without_java
 
 
 @pytest.fixture(scope="session", params=VERSIONS)

@@ -22,7 +22,7 @@ from batchtel.runs.step import Step
 from batchtel.spark import executors
 from batchtel.spark.observations import Observations
 from batchtel.spark.stages import DATA, Job, Stage, Total
-from batchtel.spark.status import PATIENCE, Deadline, SilentError, Status
+from batchtel.spark.status import PATIENCE, SilentError, Status
 from batchtel.spark.tags import JobTags, scopes_around
 
 SPAN_LIMIT: Final = 1_000
@@ -34,8 +34,6 @@ EVICTED: Final = (
     "Spark keeps the last jobs and stages only (spark.ui.retainedJobs, spark.ui.retainedStages), and a step had more, "
     "so its records and bytes are not recorded"
 )
-
-LATE: Final = f"{PATIENCE:g} s is over"
 
 
 _ROOTS: Final[weakref.WeakKeyDictionary[Scope, Total]] = weakref.WeakKeyDictionary()
@@ -183,27 +181,23 @@ class Observer:
             return
         try:
             self._status.settle()
-            deadline, is_complete = Deadline(), True
-            jobs = self._status.jobs(self._next)
+            jobs = [job for job in self._status.jobs(self._next) if job.id not in self._reported]
             self._look_for_evicted(jobs)
+            ended = [job for job in jobs if job.is_over or is_last]
+            stages = self._status.stages({stage for job in ended for stage in job.stages} - self._stages)
             for job in jobs:
-                if job.id in self._reported:
-                    continue
                 scope = self._running.pop(job.id, None) or self._scope_of(job)
-                if deadline.is_over or not (job.is_over or is_last):
-                    # Its step may end before it.
-                    self._running[job.id] = scope
-                    if scope is ending:
-                        self._totals[scope].add_job(job)
-                    is_complete = False
+                if job in ended:
+                    self._report_job(job, scope, stages)
+                    self._reported.add(job.id)
                     continue
-                self._report_job(job, scope, deadline)
-                self._reported.add(job.id)
-                if is_complete:
-                    self._next = job.id + 1
-            self._reported = {job_id for job_id in self._reported if job_id >= self._next}
-            if is_last and not is_complete:
-                raise SilentError(LATE)
+                # Its step may end before it.
+                self._running[job.id] = scope
+                if scope is ending:
+                    self._totals[scope].add_job(job)
+            while self._next in self._reported:
+                self._reported.discard(self._next)
+                self._next += 1
         except SilentError as error:
             self._give_up(error)
         finally:
@@ -211,8 +205,10 @@ class Observer:
 
     def _look_for_evicted(self, jobs: Sequence[Job]) -> None:
         """Find that jobs are missing: their ids follow each other."""
-        if jobs and not {*range(self._next, jobs[-1].id)} <= {*self._reported, *(job.id for job in jobs)}:
+        found = {*self._reported, *(job.id for job in jobs)}
+        if missing := {*range(self._next, max(found, default=0))} - found:
             self._miss(self._totals.values())
+            self._next = max(missing) + 1
 
     @staticmethod
     def _miss(totals: Iterable[Total]) -> None:
@@ -222,25 +218,24 @@ class Observer:
 
     def _give_up(self, error: Exception) -> None:
         warn_once("spark:silent", SILENT, error)
+        for total in self._totals.values():
+            total.miss()
         if self._status is not None:
             self._status.close()
             self._status = None
 
-    def _report_job(self, job: Job, scope: Scope, deadline: Deadline) -> None:
+    def _report_job(self, job: Job, scope: Scope, stages: Mapping[int, list[Stage]]) -> None:
         totals = [self._totals[each] for each in dict.fromkeys((scope, self.root)) if each in self._totals]
         for total in totals:
             total.add_job(job)
         span = self._span("spark.job", scope.recorder.context, job, scope)
         for stage_id in job.stages:
-            if stage_id in self._stages or self._status is None:
+            if stage_id in self._stages:
                 continue
-            if deadline.is_over:
-                warn_once("spark:silent", SILENT, LATE)
-                break
-            found = self._status.stages(stage_id)
-            if not found:
+            if stage_id not in stages:
                 self._miss(totals)
-            attempts = [stage for stage in found if stage.submitted is not None]
+                continue
+            attempts = [stage for stage in stages[stage_id] if stage.submitted is not None]
             if not attempts:
                 continue
             self._stages.add(stage_id)

@@ -13,7 +13,7 @@ from typing import Any
 from batchtel.base.guard import harmless
 from batchtel.runs.observers import OBSERVERS
 from batchtel.runs.scope import Scope
-from batchtel.spark.observations import Observations
+from batchtel.spark import observations
 from batchtel.spark.tags import tag_of
 
 
@@ -24,14 +24,12 @@ class ConnectObserver:
         self._session = session
         self._root = root
         self._process = os.getpid()
-        self._observations: Observations | None = None
+        self._observations: observations.Observations | None = None
 
     @harmless(None)
     def begin(self) -> None:
         """Follow steps from here on."""
-        from pyspark.sql.connect.observation import Observation
-
-        self._observations = Observations(Observation, lambda observation: observation._result or None)
+        self._observations = observations.of_client()
         OBSERVERS.append(self)
 
     @harmless(None)

@@ -156,7 +156,13 @@ def context_of(spark: Any) -> Any:
         else:
             warn_once("spark:session", NO_SESSION, text_of(spark))
         return None
-    return context if getattr(context, "_jsc", None) is not None else None
+    if getattr(context, "_jsc", None) is None:
+        return None
+    if not isinstance(context.applicationId, str):
+        # A mock of a unit test has every attribute.
+        warn_once("spark:session", NO_SESSION, text_of(spark))
+        return None
+    return context
 
 
 def _is_connect(spark: Any) -> bool:
@@ -173,9 +179,10 @@ def _is_within_a_run() -> bool:
 
 def _name_of(spark: Any, context: Any) -> str:
     try:
-        return job_name(str(context.appName if context is not None else spark.conf.get("spark.app.name")))
+        name = context.appName if context is not None else spark.conf.get("spark.app.name")
     except Exception:
         return ""
+    return job_name(name) if isinstance(name, str) else ""
 
 
 def _identity(context: Any) -> dict[str, Any]:

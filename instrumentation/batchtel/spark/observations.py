@@ -27,6 +27,20 @@ class Waiting(NamedTuple):
     observation: Any
 
 
+def of_driver(read: Callable[[Any], Mapping[str, Any] | None]) -> Observations:
+    """Return the observations of a driver with a JVM."""
+    from pyspark.sql.observation import Observation
+
+    return Observations(Observation, read)
+
+
+def of_client() -> Observations:
+    """Return the observations of a client of Spark Connect, which has their metrics itself."""
+    from pyspark.sql.connect.observation import Observation
+
+    return Observations(Observation, lambda observation: observation._result or None)
+
+
 class Observations:
     """The observations of one kind that are made from here on.
 

@@ -19,8 +19,7 @@ from batchtel.runs.observers import OBSERVERS
 from batchtel.runs.run import Run
 from batchtel.runs.scope import Scope, innermost
 from batchtel.runs.step import Step
-from batchtel.spark import executors
-from batchtel.spark.observations import Observations
+from batchtel.spark import executors, observations
 from batchtel.spark.stages import DATA, Job, Stage, Total
 from batchtel.spark.status import PATIENCE, SilentError, Status
 from batchtel.spark.tags import JobTags, scopes_around
@@ -54,7 +53,7 @@ class Observer:
         self._lock = native.Lock()
         self._given: dict[str, str] = {}
         self._status: Status | None = None
-        self._observations: Observations | None = None
+        self._observations: observations.Observations | None = None
         self._tags = JobTags(context)
         # One for all contexts of a run, which may make one after the other.
         self._totals: dict[Scope, Total] = {root: _ROOTS.setdefault(root, Total())}
@@ -78,9 +77,7 @@ class Observer:
         with contextlib.suppress(SilentError):
             self._status = Status(self._context)
             self._leave_out_what_ran_before(self._status)
-            from pyspark.sql.observation import Observation
-
-            self._observations = Observations(Observation, self._observed)
+            self._observations = observations.of_driver(self._observed)
         within = itertools.takewhile(lambda scope: scope is not self.root, scopes_around(innermost()))
         for scope in reversed(list(within)):
             self.begun(scope)

@@ -153,6 +153,13 @@ class Status:
         self._gateway.close()
 
 
+def has_pinned_threads(context: Any) -> bool:
+    """Whether each thread of this process has one in the JVM (PYSPARK_PIN_THREAD), which tags are of."""
+    from py4j.clientserver import ClientServer
+
+    return isinstance(context._gateway, ClientServer)
+
+
 def _connected(context: Any) -> Any:
     """Return a gateway of py4j to the JVM of `context`: one that logs nothing where the JVM is gone."""
     from py4j.java_gateway import GatewayClient, GatewayParameters, JavaGateway

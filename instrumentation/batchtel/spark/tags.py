@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from batchtel.base.guard import warn_once
 from batchtel.runs.scope import Scope
+from batchtel.spark.status import has_pinned_threads
 
 PREFIX: Final = "batchtel-"
 """How these tags begin."""
@@ -32,12 +33,8 @@ class JobTags:
     """The tags of the steps of one SparkContext that are open."""
 
     def __init__(self, context: Any) -> None:
-        from py4j.clientserver import ClientServer
-
         self._context = context
         self._scopes: dict[str, Scope] = {}
-        # Without it a thread of Python is none of the JVM's, which has the tags.
-        self._has_threads = isinstance(context._gateway, ClientServer)
 
     def put(self, scope: Scope) -> bool:
         """Give the jobs that a step runs from here on, in this thread, its tag; return whether it has one.
@@ -45,7 +42,7 @@ class JobTags:
         Raises:
             Exception: of py4j, where the JVM does not answer.
         """
-        if not self._has_threads:
+        if not has_pinned_threads(self._context):
             warn_once("spark:threads", UNPINNED)
             return False
         for left in self._context.getJobTags():

@@ -44,7 +44,9 @@ with batchtel.spark.application(spark):
         print(json.dumps({"within": sorted(spark.getTags())}))
     print(json.dumps({"after": sorted(spark.getTags())}))
     rows = spark.readStream.schema("id long").parquet(source)
-    stream = rows.observe("batch", functions.count(functions.lit(1)).alias("rows")).writeStream.trigger(availableNow=True)
+    stream = rows.observe("batch", functions.count(functions.lit(1)).alias("rows")).writeStream.trigger(
+        availableNow=True
+    )
     query = stream.format("noop").option("checkpointLocation", f"{sys.argv[1]}/checkpoint").queryName("copied").start()
     query.awaitTermination()
     ended.wait(60)

@@ -60,6 +60,19 @@ def test_no_pinned_threads(spark: Spark, receiver: Sink, folder: str) -> None:
     assert driven.stderr.count("with PYSPARK_PIN_THREAD=false") == 1
 
 
+def test_many_jobs_in_a_step(spark: Spark, receiver: Sink) -> None:
+    """All are read at the end of the step, in answers of some hundred."""
+    driven = spark.python("many", "450", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    found = {
+        name: [receiver.span(name).attributes[key] for key in ("spark.jobs", "spark.input.records")]
+        for name in ("batch_step.many", "batch_step.two", "batch_job.spark-many")
+    }
+    assert found == {"batch_step.many": [450, 4_500], "batch_step.two": [2, 20], "batch_job.spark-many": [452, 4_520]}
+    assert len([span for span in receiver.spans() if span.name.startswith("spark.")]) == 904
+    assert driven.of_batchtel == []
+
+
 def test_two_runs_of_one_application(spark: Spark, receiver: Sink, folder: str) -> None:
     """Each has what ran within it, and nothing of a run is left after it."""
     driven = spark.python("twice", folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)

@@ -59,7 +59,7 @@ test-kubernetes: $(UV) ## Apply the manifests to a real API server, and run thei
 
 test-spark: $(UV) ## Run the tests on real Spark 4.1 and 3.5 in local mode, which need Java 17
 	@$(RUN) batchtel stack build > /dev/null
-	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -n 2 --dist loadfile -m $(if $(SHORT),'spark and not versions',spark) tests/spark
+	PATH="$(dir $(abspath $(UV))):$$PATH" $(RUN) pytest -o timeout=900 -n 2 --dist loadgroup -m $(if $(SHORT),'spark and not versions',spark) tests/spark
 
 screenshots: $(UV) ## Write the pictures of docs/ again, with Debian's chromium
 	$(RUN) python -m tests.ui.screenshots docs/screenshots

@@ -57,6 +57,7 @@ OUTSIDE_OF_JOBS = {
     "airflow/listener.py": "pluggy",
     "airflow/task_row.py": "airflow",
     "airflow/open_runs.py": "sqlalchemy",
+    "spark/observations.py": "pyspark",
     "spark/queries.py": "pyspark",
     "spark/status.py": "py4j",
     "spark/instrumentor.py": "wrapt",

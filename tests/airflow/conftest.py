@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,8 +15,9 @@ from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
 from tests.airflow import acts, lines
 from tests.airflow.airflow import Airflow
-from tests.airflow.installation import HERE
-from tests.support import worlds
+from tests.airflow.installation import HERE, install
+from tests.support import spark_programs, worlds
+from tests.support.spark_programs import without_java
 from tests.support.witness import Witness
 
 SERVICE: Final = "airflow-tests"
@@ -27,8 +29,11 @@ VERSIONS: Final = (
 )
 """What is tested: a folder each, with its lock; those that are marked by `make test-airflow-versions` only."""
 
-EXAMPLES: Final = ("race", "retry", "green_tick", "long_sensor", "mapped_etl")
+EXAMPLES: Final = ("race", "retry", "green_tick", "long_sensor", "mapped_etl", "sensor_etl")
 """The DAGs of docs/airflow."""
+
+SPARK: Final = "4.1"
+"""The version of Spark that a task starts."""
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
@@ -60,6 +65,9 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         (folder / "home/logs/dag_id=refused").touch()
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_http, "OTEL_SERVICE_NAME": SERVICE}
         variables |= lines.own_metrics(request.param, stack.otlp_http, statsd)
+        if not without_java():
+            path = (str(install(request.param)), os.environ["PATH"], str(spark_programs.programs(SPARK)))
+            variables |= {**spark_programs.variables(SPARK), "PATH": os.pathsep.join(path)}
         with lines.running(request.param, folder / "home", HERE / "dags", variables) as airflow:
             worlds.AT_END.callback(airflow.stop)
             airflow.wait("etl", "outcomes", "children", "reported_once", *EXAMPLES)

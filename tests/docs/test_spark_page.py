@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from batchtel.spark.observer import SPAN_LIMIT
-from batchtel.spark.status import PATIENCE, TASK_LIMIT
+from batchtel.spark.status import LOOK, PATIENCE, TASK_LIMIT
 from tests.support.pages import blocks_of
 from tests.support.process import environment
 from tests.support.sink import Sink, running
@@ -43,7 +43,7 @@ def test_each_part_of_the_helper_has_a_row_with_a_test() -> None:
 def test_code_parses() -> None:
     """Each block of Python is valid; tests/spark runs the same calls."""
     blocks = blocks_of(PAGE, "python")
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for block in blocks:
         ast.parse(block)
 
@@ -52,6 +52,7 @@ def test_bounds_are_those_of_the_code() -> None:
     """Seconds, tasks and spans."""
     text = PAGE.read_text(encoding="utf-8")
     assert f"costs the end of one step {2 * PATIENCE:g} s at most" in text
+    assert f"costs {2 * PATIENCE + LOOK:g} s at most" in text
     assert f"more than {TASK_LIMIT:,} lost tasks" in text
     assert f"Not more than {SPAN_LIMIT:,} spans" in text
 

@@ -34,8 +34,13 @@ OTHERS = {
     "_posixsubprocess",
     "_replace",
     # PySpark and py4j.
+    "_active_spark_context",
+    "_gateway",
     "_gateway_client",
+    "_jo",
     "_jsc",
+    "_on",
+    "_result",
     # SQLAlchemy and Airflow.
     "_sa_instance_state",
     "_terminal_state_send_failed",

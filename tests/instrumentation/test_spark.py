@@ -120,6 +120,7 @@ def _document(**fields: Any) -> dict[str, Any]:
         "numTasks": 2,
         "numFailedTasks": 0,
         "numKilledTasks": 0,
+        "numActiveTasks": 0,
         "numCompleteTasks": 2,
         "inputRecords": 1_500,
         "submissionTime": "2026-01-31T22:30:00.123GMT",
@@ -141,13 +142,23 @@ def test_records_of_tasks_that_have_not_succeeded_do_not_count() -> None:
     assert (stage.submitted, stage.completed) == (1_769_898_600_123_000_000, 1_769_898_601_000_000_000)
 
 
+def test_a_task_that_runs_on_is_one_that_is_killed() -> None:
+    """Heartbeats have counted what the slower one of two speculative attempts has read; its end comes later."""
+    tasks = {"5": _lost("RUNNING", 250)}
+    stage = Stage.of(_document(numActiveTasks=1, tasks=tasks))
+    assert (stage.counts["spark.input.records"], stage.counts["spark.tasks.killed"]) == (1_250, 1)
+    running = Stage.of(_document(numActiveTasks=1, numCompleteTasks=1, tasks=tasks, status="ACTIVE"))
+    assert (running.counts["spark.input.records"], running.counts["spark.tasks.killed"]) == (1_250, 0)
+
+
 @pytest.mark.parametrize(
     "attempts",
     [
+        [Stage.of(_document(numCompleteTasks=1))],
         [Stage.of(_document(numFailedTasks=2_000))],
         [Stage.of(_document(status="FAILED")), Stage.of(_document(attemptId=1))],
     ],
-    ids=["too many tasks were lost", "several attempts"],
+    ids=["events were dropped", "too many tasks were lost", "several attempts"],
 )
 def test_records_that_cannot_be_exact_are_left_out(attempts: list[Stage]) -> None:
     """What tasks have cost is there all the same."""

@@ -12,10 +12,11 @@ import pytest
 
 from batchtel_stack.ports import Ports
 from batchtel_stack.stack import Stack
-from tests.spark.drivers import VERSIONS, Driven, Spark, without_java
+from tests.spark.drivers import VERSIONS, Driven, Spark
 from tests.support import sink
 from tests.support.board_answers import Answers
 from tests.support.sink import Sink
+from tests.support.spark_programs import without_java
 from tests.support.witness import Witness
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -17,16 +16,13 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.installation import install
+from tests.support import spark_programs
 from tests.support.process import environment
 
 HERE: Final = Path(__file__).parent
 
 VERSIONS: Final = ("4.1", pytest.param("3.5", marks=pytest.mark.versions))
 """What is tested: a folder each, with its lock; the second one is left out of the short form."""
-
-JAVA: Final = 17
-"""What Spark 4 needs at least."""
 
 SECONDS: Final = 120.0
 """How long a driver may last; it lasts about 15 s here."""
@@ -60,21 +56,22 @@ class Spark:
 
     version: str
 
-    def drive(self, *command: str, **variables: str) -> Driven:
-        """Run a command whose programs are those of this Spark, with only these variables of OpenTelemetry."""
-        programs = install(HERE / self.version, f"spark-{self.version}")
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a program of this Spark, with only these variables of OpenTelemetry."""
         own = {
-            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-            "PYSPARK_PYTHON": str(programs / "python"),
-            "SPARK_CONF_DIR": str(HERE / "conf"),
-            "SPARK_LOCAL_IP": "127.0.0.1",
+            "PATH": f"{spark_programs.programs(self.version)}{os.pathsep}{os.environ['PATH']}",
+            **spark_programs.variables(self.version),
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
         }
+        return environment(None, {**own, **variables})
+
+    def drive(self, *command: str, **variables: str) -> Driven:
+        """Run a command whose programs are those of this Spark, with only these variables of OpenTelemetry."""
         began = time.monotonic()
         # A session of its own: the JVM of a driver that is killed or hangs ends with the test.
         with subprocess.Popen(
             command,
-            env=environment(None, {**own, **variables}),
+            env=self.environment(variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -95,13 +92,3 @@ class Spark:
 def job_file(job: str) -> str:
     """Return the path of a job of `jobs`."""
     return str(HERE / "jobs" / f"{job}.py")
-
-
-def without_java(environ: Mapping[str, str] = os.environ) -> str:
-    """Return why Spark cannot run here; empty if it can."""
-    program = shutil.which("java", path=environ.get("PATH"))
-    if program is None:
-        return "java is not on PATH; install Debian's openjdk-17-jre-headless"
-    printed = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', printed)
-    return "" if found is not None and int(found[1]) >= JAVA else f"java on PATH is older than {JAVA}"

@@ -24,7 +24,7 @@ from tests.support.rows import rows_below
 from tests.support.site import of_stores
 from tests.support.witness import SECONDS
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(600), pytest.mark.xdist_group("stores")]
 
 JOB: Final = "batch-job"
 RUN: Final = "batch-run-victorialogs"

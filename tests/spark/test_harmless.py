@@ -40,6 +40,7 @@ def test_sigterm(spark: Spark, receiver: Sink) -> None:
     (running,) = [span for span in jobs if span.attributes["spark.job.status"] == "RUNNING"]
     assert running.parent_id == load.span_id
     assert run.attributes["spark.jobs"] == len(jobs)
+    assert load.attributes["spark.jobs"] == len([job for job in jobs if job.parent_id == load.span_id])
 
 
 def test_turned_off(spark: Spark, receiver: Sink, folder: str) -> None:

@@ -13,7 +13,7 @@ from tests.spark.conftest import DONE, FAILED_TASKS, STATUS, Played, StepDone
 from tests.support.polling import until
 from tests.support.witness import SECONDS
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(600), pytest.mark.xdist_group("stores")]
 
 
 KEYS: Final = {row.key for row in SPARK_ATTRIBUTES} | {"batch.job.name", "batch.run.id"}

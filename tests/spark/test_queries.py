@@ -24,6 +24,8 @@ def test_each_batch_is_a_run(spark: Spark, receiver: Sink, folder: str) -> None:
         ("copied", "success", 30),
     ]
     assert {run["batch.job.type"] for run in finished} == {"stream"}
+    highest = [run["spark.observed.seen.highest"] for run in finished if run["batch.job.name"] == "copied"]
+    assert sorted(highest) == [9, 19, 29]
     ids = [run["batch.run.id"] for run in finished]
     assert len(set(ids)) == 5
     assert sorted(one[-2:] for one in ids) == ["-0", "-0", "-1", "-1", "-2"]
@@ -50,7 +52,10 @@ def test_each_batch_is_a_run(spark: Spark, receiver: Sink, folder: str) -> None:
 
 
 def test_spark_connect(spark: Spark, receiver: Sink, folder: str) -> None:
-    """Run, steps and batches are recorded; one warning has the reason why jobs and stages are not."""
+    """Run, steps, batches and what was observed are recorded; one warning has the reason why jobs and stages are not.
+
+    Operations of the server have the tag of their step.
+    """
     if spark.version == "3.5":
         pytest.skip("PySpark 3.5 brings no server of Spark Connect")
     driven = spark.python("connect", folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
@@ -58,7 +63,10 @@ def test_spark_connect(spark: Spark, receiver: Sink, folder: str) -> None:
     names = sorted(span.name for span in receiver.spans())
     assert names == ["batch_job.copied", "batch_job.spark-connect", "batch_step.extract"]
     assert receiver.span("batch_job.copied").attributes["batch.records.processed"] == 10
-    assert receiver.span("batch_step.extract").attributes["batch.records.written"] == 10
+    assert receiver.span("batch_job.copied").attributes["spark.observed.batch.rows"] == 10
+    extract = receiver.span("batch_step.extract")
+    assert (extract.attributes["batch.records.written"], extract.attributes["spark.observed.seen.rows"]) == (10, 10)
+    assert driven.happened == {"within": [f"batchtel-{extract.span_id}"], "after": []}
     assert driven.stderr.count("Spark Connect shows its client no jobs and stages") == 1
 
 

@@ -11,7 +11,10 @@ pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
 
 
 def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receiver: Sink, folder: str) -> None:
-    """Also in threads at the same time, in nested steps, in none, and up to the stop of the session."""
+    """Also in threads at the same time, in nested steps, in none, and up to the stop of the session.
+
+    Two coroutines of one thread are in its steps at the same time: their jobs are those of the step around.
+    """
     driven = spark.python("threads", folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
     assert driven.code == 0, driven.stderr
     names = {span.span_id: span.name for span in receiver.spans()}
@@ -20,7 +23,7 @@ def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receive
         f"batch_{name}"
         for name in (
             *("step.left", "step.right", "step.outer", "step.inner", "step.outer"),
-            *("step.counted", "job.threads", "step.empty", "step.stopped"),
+            *("step.counted", "job.threads", "step.empty", "step.stopped", "step.around", "step.around"),
         )
     )
     read = {
@@ -28,13 +31,75 @@ def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receive
         for point in receiver.points()
         if point.metric == "batch.step.records.read" and point.value
     }
-    assert read == {"left": 100, "right": 10, "outer": 9, "inner": 5, "counted": 1, "empty": 8, "stopped": 6}
+    assert read == {
+        "left": 100,
+        "right": 10,
+        "outer": 9,
+        "inner": 5,
+        "counted": 1,
+        "empty": 8,
+        "around": 23,
+        "stopped": 6,
+    }
     run = receiver.span("batch_job.threads")
     assert (run.attributes["batch.job.type"], run.attributes["spark.application.name"]) == ("test", "spark-threads")
-    assert run.attributes["spark.input.records"] == 145
+    assert run.attributes["spark.input.records"] == 168
     assert receiver.span("batch_step.empty").attributes["batch.records.written"] == 0
     none = receiver.span("batch_step.none").attributes
     assert [key for key in none if key.startswith(("spark.", "batch.records"))] == []
+    assert driven.of_batchtel == []
+
+
+def test_no_pinned_threads(spark: Spark, receiver: Sink, folder: str) -> None:
+    """Where threads are not those of the JVM, jobs belong to the run, not to the step of another thread."""
+    driven = spark.python("threads", folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, PYSPARK_PIN_THREAD="false")
+    assert driven.code == 0, driven.stderr
+    run = receiver.span("batch_job.threads")
+    assert {span.parent_id for span in receiver.spans() if span.name == "spark.job"} == {run.span_id}
+    assert run.attributes["spark.input.records"] == 168
+    assert driven.stderr.count("with PYSPARK_PIN_THREAD=false") == 1
+
+
+def test_many_jobs_in_a_step(spark: Spark, receiver: Sink) -> None:
+    """All are read at the end of the step, in answers of some hundred."""
+    driven = spark.python("many", "450", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    found = {
+        name: [receiver.span(name).attributes[key] for key in ("spark.jobs", "spark.input.records")]
+        for name in ("batch_step.many", "batch_step.two", "batch_job.spark-many")
+    }
+    assert found == {"batch_step.many": [450, 4_500], "batch_step.two": [2, 20], "batch_job.spark-many": [452, 4_520]}
+    assert len([span for span in receiver.spans() if span.name.startswith("spark.")]) == 904
+    assert driven.of_batchtel == []
+
+
+def test_two_runs_of_one_application(spark: Spark, receiver: Sink, folder: str) -> None:
+    """Each has what ran within it, and nothing of a run is left after it."""
+    driven = spark.python("twice", folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    application = driven.happened["application"]
+    assert driven.happened["runs"] == [application, f"{application}-2"]
+    runs = {span.attributes["batch.run.id"]: span for span in receiver.spans() if span.name == "batch_job.spark-twice"}
+    counted = ("spark.jobs", "spark.stages", "spark.output.records")
+    found = [[runs[run].attributes[name] for name in counted] for run in driven.happened["runs"]]
+    assert found == [[1, 1, 20], [3, 3, 54_000]]
+    assert driven.happened["between"] == driven.happened["after"] == ["mine"]
+    assert [one for one in driven.happened["within"] if one.startswith("batchtel-")] == []
+    assert "TRACEPARENT" in driven.happened["within"]
+    assert driven.of_batchtel == []
+
+
+@pytest.mark.parametrize("evicts", [False, True])
+def test_a_second_session(spark: Spark, receiver: Sink, folder: str, evicts: bool) -> None:
+    """Steps have what a session has run that replaces the first one; no records where Spark keeps too few jobs."""
+    driven = spark.python("again", folder, *["evicts"][:evicts], OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    steps = [span for span in receiver.spans() if span.name.startswith("batch_step.")]
+    written = {step.attributes["batch.step.name"]: step.attributes.get("batch.records.written") for step in steps}
+    assert written == {"first": 1, "second": 20, "third": 300, **({"evicted": None} if evicts else {})}
+    run = receiver.span("batch_job.spark-again").attributes
+    assert run.get("spark.output.records") == (None if evicts else 321)
+    assert driven.stderr.count("spark.ui.retainedJobs") == evicts
     assert driven.of_batchtel == []
 
 

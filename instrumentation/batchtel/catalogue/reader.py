@@ -257,6 +257,14 @@ def job(path: str, name: str) -> CatalogueJob | None:
     return found
 
 
+@harmless(())
+def names(path: str) -> Sequence[str]:
+    """Return the jobs of the catalogue at `path`; none where it cannot be read."""
+    with contextlib.suppress(OSError):
+        return tuple(_kept(path, os.stat(path).st_mtime_ns)[0])
+    return ()
+
+
 _Kept = tuple[Mapping[str, CatalogueJob], Mapping[str, tuple[Problem, ...]], tuple[Problem, ...]]
 
 

@@ -30,10 +30,15 @@ _OURS: Final = {signal.SIGCHLD, signal.SIGXCPU}
 """What the kernel sends to us about ourselves; an alarm, in contrast, was set before us for whatever runs here."""
 
 
+_ASKING: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+"""What asks a program to end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The end of the child: its exit code, or the number of the signal that killed it; CPU in seconds, memory in bytes.
 
+    `received` are the numbers of the signals that have come while it ran.
     `peak_memory` is at least ours at the start of the child, about 20 MB: until a spawned process has its own program,
     the kernel counts the memory that it shares with us.
     """
@@ -42,6 +47,7 @@ class Ended:
     signal: int | None
     cpu_seconds: float
     peak_memory: int
+    received: frozenset[int] = frozenset()
 
     @property
     def shell_code(self) -> int:
@@ -76,6 +82,7 @@ class Child:
         """
         self._watched = signal.valid_signals() - _NEVER_FORWARDED
         self._resumed = False
+        self._received: set[int] = set()
         # Blocked before the start, so that no signal falls between the start and the first wait.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, self._watched)
         self.started = time.time_ns()
@@ -89,6 +96,7 @@ class Child:
         """Wait for the end of the child, handing on the signals that we get meanwhile."""
         while (ended := self._ended()) is None:
             received = signal.sigwaitinfo(self._watched)
+            self._received.add(received.si_signo)
             if self._is_to_be_sent(received):
                 self.send(received.si_signo)
         return ended
@@ -156,6 +164,7 @@ class Child:
                     killed,
                     usage.ru_utime + usage.ru_stime,
                     usage.ru_maxrss * 1024,
+                    frozenset(self._received),
                 )
 
 
@@ -198,7 +207,8 @@ def outcome_of(ended: Ended, error: OSError | None = None, *, out_of_memory: boo
     """Return the outcome of a run whose command ended so, or was not started because of `error`.
 
     SIGKILL is lost: only the kernel and an impatient operator send it. The signals that ask a program to end are
-    cancelled. Any other signal, and any exit code but 0, is a failure.
+    cancelled, also where the command has caught one that came and exits with 128 + n, as a JVM does and a shell. Any
+    other signal, and any other exit code but 0, is a failure.
     """
     from batchtel.base.outcome import Outcome
 
@@ -206,6 +216,8 @@ def outcome_of(ended: Ended, error: OSError | None = None, *, out_of_memory: boo
         return Outcome("failure", type(error).__name__, ended.exit_code, reason=text_of(error.strerror))
     if ended.signal is None:
         code = ended.exit_code or 0
+        if code - 128 in ended.received & _ASKING:
+            return Outcome("cancelled", exit_code=code, reason=signal.Signals(code - 128).name)
         return Outcome("success", exit_code=0) if code == 0 else Outcome("failure", "unknown", code)
     name = ended.signal_name
     if name == "SIGKILL":

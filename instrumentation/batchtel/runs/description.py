@@ -42,6 +42,11 @@ class Description:
             else:
                 self._attributes[key] = attribute_value(value)
 
+    def discard(self, keys: Iterable[str]) -> None:
+        """Remove attributes that were put before."""
+        for key in keys:
+            self._attributes.pop(key, None)
+
     def inputs(self, names: tuple[object, ...]) -> None:
         """Keep the names of what is read, at most 100, each once and cut at 256 characters."""
         _name("inputs", self._inputs, names)

@@ -157,7 +157,7 @@ SPARK_ATTRIBUTES: Final = (
     Attribute("spark.tasks", "int", "Tasks of the stage, each counted once."),
     Attribute("spark.tasks.completed", "int", "Attempts of tasks that have succeeded."),
     Attribute("spark.tasks.failed", "int", "Attempts of tasks that have failed."),
-    Attribute("spark.tasks.killed", "int", "Attempts of tasks that were killed, such as speculative ones."),
+    Attribute("spark.tasks.killed", "int", "Attempts that were killed, or ran on when their stage ended."),
     Attribute("spark.executor.run_time", "int", "Milliseconds that all attempts of tasks have run."),
     Attribute("spark.shuffle.read.bytes", "int", "Bytes read from other stages."),
     Attribute("spark.shuffle.read.records", "int", "Records read from other stages."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from batchtel.base.calls import lenient
 from batchtel.base.guard import harmless, warn_once
@@ -13,10 +13,17 @@ from batchtel.base.values import text_of
 from batchtel.runs import unrecorded
 from batchtel.runs.api import Job, current_job, job
 from batchtel.runs.job_run import JobRun
-from batchtel.spark import executors
+from batchtel.runs.observers import OBSERVERS
+from batchtel.spark.names import job_name
+
+if TYPE_CHECKING:
+    from batchtel.runs.scope import Scope
 
 CONNECT = "Spark Connect shows its client no jobs and stages, so none are recorded; steps and what they report are"
 NO_SESSION = "application(): %.60r is no SparkSession and no SparkContext, so nothing of Spark is recorded"
+
+_runs: dict[str, int] = {}
+# Id of an application -> the runs that it has had in this process.
 
 
 @lenient(None, call="batchtel.spark.application(spark)")
@@ -28,7 +35,8 @@ def application(spark: Any, name: str = "", type: str = "") -> Application:  # n
 
     Args:
         spark: The SparkSession or the SparkContext of this driver, which stays open.
-        name: Name of the job: bounded, never with an id or a date in it; the name of the application if not given.
+        name: Name of the job: bounded, never with an id or a date in it. If not given it is that of the application,
+            or the entry of the catalogue that this begins with before dates and ids.
         type: Kind of the job, as in `job`.
     """
     return Application(spark, name, type)
@@ -42,7 +50,7 @@ class Application:
         self._name = name
         self._type = type
         self._job: Job | None = None
-        self._follower: Any = None
+        self._followers: list[Any] = []
 
     def __enter__(self) -> JobRun:
         return self._begin() or cast("JobRun", IGNORING)
@@ -50,8 +58,8 @@ class Application:
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._follower is not None:
-            self._follower.finish()
+        for follower in self._followers:
+            follower.finish()
         if self._job is not None:
             self._job.__exit__(kind, exception, trace)
 
@@ -66,13 +74,46 @@ class Application:
         else:
             handle = current_job()
         if context is not None:
-            self._follower = follow(context)
+            first = follow(context)
+            self._followers = [first, Successor(context, first.root)] if first is not None else []
+        elif _is_connect(self._spark):
+            connected = _follow_connect(self._spark)
+            self._followers = [connected] if connected is not None else []
         return handle
 
 
+class Successor:
+    """Follows the context that a job makes after it has stopped `context`, from its next step on."""
+
+    def __init__(self, context: Any, root: Scope) -> None:
+        self._context = context
+        self._root = root
+        self._follower: Any = None
+        OBSERVERS.append(self)
+
+    @harmless(None)
+    def begun(self, scope: Scope) -> None:
+        """Follow the new context, if there is one."""
+        now = type(self._context)._active_spark_context
+        if now is None or now is self._context or scope.is_run:
+            return
+        self._context = now
+        self._follower = follow(now, self._root)
+
+    def ending(self, scope: Scope) -> None:
+        """Leave the end of what is followed to its observer."""
+
+    @harmless(None)
+    def finish(self) -> None:
+        """Follow no more."""
+        OBSERVERS.remove(self)
+        if self._follower is not None:
+            self._follower.finish()
+
+
 @harmless(None)
-def follow(context: Any) -> Any:
-    """Follow a SparkContext in the current run, and give its Python workers their environment.
+def follow(context: Any, root: Scope | None = None) -> Any:
+    """Follow a SparkContext in `root`, if not given in the current run, and give its Python workers their environment.
 
     Returns None where no run is open, or where the context is followed already.
     """
@@ -81,13 +122,25 @@ def follow(context: Any) -> Any:
     from batchtel.runs import current
     from batchtel.spark.observer import Observer
 
-    root = current.scope()
+    root = root or current.scope()
     if root is None or root.recorder.opened_with is None or Observer.is_following(context):
         return None
-    for name, value in executors.variables().items():
-        # Spark's own dictionary of what it sets for Python workers, with `spark.executorEnv.*` in it.
-        context.environment.setdefault(name, value)
     observer = Observer(context, root)
+    observer.begin()
+    return observer
+
+
+@harmless(None)
+def _follow_connect(session: Any) -> Any:
+    if unrecorded.is_all():
+        return None
+    from batchtel.runs import current
+    from batchtel.spark.connect import ConnectObserver
+
+    root = current.scope()
+    if root is None or root.recorder.opened_with is None:
+        return None
+    observer = ConnectObserver(session, root)
     observer.begin()
     return observer
 
@@ -98,12 +151,22 @@ def context_of(spark: Any) -> Any:
     try:
         context = spark if hasattr(spark, "applicationId") else spark.sparkContext
     except Exception:
-        if ".connect." in type(spark).__module__:
+        if _is_connect(spark):
             warn_once("spark:connect", CONNECT)
         else:
             warn_once("spark:session", NO_SESSION, text_of(spark))
         return None
-    return context if getattr(context, "_jsc", None) is not None else None
+    if getattr(context, "_jsc", None) is None:
+        return None
+    if not isinstance(context.applicationId, str):
+        # A mock of a unit test has every attribute.
+        warn_once("spark:session", NO_SESSION, text_of(spark))
+        return None
+    return context
+
+
+def _is_connect(spark: Any) -> bool:
+    return ".connect." in type(spark).__module__
 
 
 def _is_within_a_run() -> bool:
@@ -116,9 +179,10 @@ def _is_within_a_run() -> bool:
 
 def _name_of(spark: Any, context: Any) -> str:
     try:
-        return str(context.appName if context is not None else spark.conf.get("spark.app.name"))
+        name = context.appName if context is not None else spark.conf.get("spark.app.name")
     except Exception:
         return ""
+    return job_name(name) if isinstance(name, str) else ""
 
 
 def _identity(context: Any) -> dict[str, Any]:
@@ -128,7 +192,9 @@ def _identity(context: Any) -> dict[str, Any]:
     identity: dict[str, Any] = {}
     given = of_next_run()
     if not given.get("BATCHTEL_RUN_ID"):
-        identity["run_id"] = context.applicationId
+        application = str(context.applicationId)
+        number = _runs[application] = _runs.get(application, 0) + 1
+        identity["run_id"] = f"{application}-{number}" if number > 1 else application
     # YARN sets it where it starts the driver again.
     attempt = str(context.getConf().get("spark.app.attempt.id", ""))
     if attempt.isdecimal() and not given.get("BATCHTEL_ATTEMPT"):

@@ -72,3 +72,18 @@ def variables() -> dict[str, str]:
         left_out = "Spark's executors do not get %s from batchtel, because Spark shows their environment in its UI"
         warn_once("spark:secret", left_out, ", ".join(secret))
     return {name: value for name, value in found.items() if name not in secret}
+
+
+def give(context: Any) -> dict[str, str]:
+    """Add the variables to what Spark sets for Python workers of `context`; return those that were not there."""
+    # Spark's own dictionary, with `spark.executorEnv.*` in it.
+    added = {name: value for name, value in variables().items() if name not in context.environment}
+    context.environment.update(added)
+    return added
+
+
+def clear(context: Any, given: Mapping[str, str]) -> None:
+    """Remove the variables that `give` has added."""
+    for name, value in given.items():
+        if context.environment.get(name) == value:
+            del context.environment[name]

@@ -1,15 +1,16 @@
 """The jobs and stages of one SparkContext as spans under the steps that have run them.
 
-Each step gives the jobs of its thread a tag (`SparkContext.addJobTag`), which Spark hands on to every job that one of
-its queries starts, in whatever thread. At the end of the step its jobs are read.
+Each step gives the jobs of its thread a tag. At the end of the step its jobs are read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from batchtel.base import native, pristine
@@ -18,18 +19,23 @@ from batchtel.runs.observers import OBSERVERS
 from batchtel.runs.run import Run
 from batchtel.runs.scope import Scope, innermost
 from batchtel.runs.step import Step
-from batchtel.spark.stages import Job, Stage, Total
-from batchtel.spark.status import PATIENCE, Deadline, SilentError, Status
-
-TAG: Final = "batchtel-"
-"""How the tags begin that steps give to their jobs."""
+from batchtel.spark import executors, observations
+from batchtel.spark.stages import DATA, Job, Stage, Total
+from batchtel.spark.status import PATIENCE, SilentError, Status
+from batchtel.spark.tags import JobTags, scopes_around
 
 SPAN_LIMIT: Final = 1_000
 """Spans of jobs and stages of one application; what is beyond is in the totals of steps and run only."""
 
 SILENT: Final = "Spark's JVM does not answer (%s), so not all jobs and stages of Spark are recorded"
 
-LATE: Final = f"{PATIENCE:g} s is over"
+EVICTED: Final = (
+    "Spark keeps the last jobs and stages only (spark.ui.retainedJobs, spark.ui.retainedStages), and a step had more, "
+    "so its records and bytes are not recorded"
+)
+
+
+_ROOTS: Final[weakref.WeakKeyDictionary[Scope, Total]] = weakref.WeakKeyDictionary()
 
 
 class Observer:
@@ -37,7 +43,7 @@ class Observer:
 
     def __init__(self, context: Any, root: Scope) -> None:
         self._context = context
-        self._root = root
+        self.root = root
         self._process = os.getpid()
         # Both of the context's JVM, which may answer no more at the end.
         self._identity = {
@@ -45,9 +51,12 @@ class Observer:
             "spark.application.name": str(context.appName or ""),
         }
         self._lock = native.Lock()
+        self._given: dict[str, str] = {}
         self._status: Status | None = None
-        self._scopes: dict[str, Scope] = {}
-        self._totals: dict[Scope, Total] = {root: Total()}
+        self._observations: observations.Observations | None = None
+        self._tags = JobTags(context)
+        # One for all contexts of a run, which may make one after the other.
+        self._totals: dict[Scope, Total] = {root: _ROOTS.setdefault(root, Total())}
         self._next = 0
         self._reported: set[int] = set()
         self._running: dict[int, Scope] = {}
@@ -63,15 +72,21 @@ class Observer:
     def begin(self) -> None:
         """Follow runs and steps from here on; those that are open already, too."""
         OBSERVERS.append(self)
+        self._given = executors.give(self._context)
         self._follow_stop()
         with contextlib.suppress(SilentError):
             self._status = Status(self._context)
-        around, scope = [], innermost()
-        while scope is not None and scope is not self._root:
-            around.append(scope)
-            scope = scope.outer
-        for scope in reversed(around):
+            self._leave_out_what_ran_before(self._status)
+            self._observations = observations.of_driver(self._observed)
+        within = itertools.takewhile(lambda scope: scope is not self.root, scopes_around(innermost()))
+        for scope in reversed(list(within)):
             self.begun(scope)
+
+    def _leave_out_what_ran_before(self, status: Status) -> None:
+        for job in status.jobs(0):
+            self._next = job.id + 1
+            # A later job names the stages, too, whose output it uses again.
+            self._stages.update(job.stages)
 
     def _follow_stop(self) -> None:
         """Report before the context is stopped: its store is closed with it."""
@@ -91,35 +106,28 @@ class Observer:
     @harmless(None)
     def begun(self, scope: Scope) -> None:
         """Give the jobs that the step runs from here on, in this thread, a tag of their own."""
-        if scope.is_run or scope is self._root or scope.span_context is None or not self._is_followed:
+        if scope.is_run or scope is self.root or scope.span_context is None or not self._is_followed:
             return
         if self._status is None:
             return
-        tag = _tag(scope)
         try:
             # Tags are those of a thread, so they need its own connection to the JVM, which has no time limit.
             self._status.ping()
-            for left in self._context.getJobTags():
-                # Not at the end of a step: a signal may end it within a call of the JVM, which admits no second one.
-                ended = self._scopes.get(left)
-                if left.startswith(TAG) and (ended is None or ended.closed):
-                    self._context.removeJobTag(left)
-            self._context.addJobTag(tag)
+            if self._tags.put(scope):
+                self._totals[scope] = Total()
         except Exception as error:
             self._give_up(error)
-            return
-        self._scopes[tag] = scope
-        self._totals[scope] = Total()
 
     @harmless(None)
     def ending(self, scope: Scope) -> None:
         """Report the jobs of a step that ends, and the rest where the root does."""
-        if scope is self._root:
+        if scope is self.root:
             self.finish()
         elif scope in self._totals and self._process == os.getpid():
-            self._report(is_last=False)
+            self._report(scope)
             self._describe(scope)
-            self._scopes.pop(_tag(scope), None)
+            if self._status is not None:
+                self._tags.remove(scope)
 
     @harmless(None)
     def finish(self) -> None:
@@ -128,9 +136,12 @@ class Observer:
             return
         OBSERVERS.remove(self)
         vars(self._context).pop("stop", None)
-        self._report(is_last=True)
+        executors.clear(self._context, self._given)
+        self._report(None)
         for scope in list(self._totals):
             self._describe(scope)
+        if self._observations is not None:
+            self._observations.close()
         if self._status is not None:
             self._status.close()
             self._status = None
@@ -140,58 +151,88 @@ class Observer:
         if total is None or scope.recorder.has_ended:
             return
         counts = total.attributes()
-        identity = self._identity.items() if scope is self._root else ()
+        identity = self._identity.items() if scope is self.root else ()
+        # Of the contexts before, where there is no exact count any more.
+        scope.recorded.description.discard(DATA)
         scope.recorded.description.put([*identity, *counts.items()], "spark")
+        if self._observations is not None:
+            observed = self._observations.ended(everywhere=scope is self.root)
+            scope.recorded.description.put(observed, "observe()")
         if isinstance(scope.recorded, Step):
             scope.recorded.count_observed(read=_records(counts, "input"), written=_records(counts, "output"))
 
-    def _report(self, *, is_last: bool) -> None:
-        """Report the jobs that have ended; the last time all of them."""
+    def _observed(self, observation: Any) -> Mapping[str, Any] | None:
+        if self._status is None:
+            return None
+        try:
+            return self._status.observed(observation)
+        except SilentError as error:
+            self._give_up(error)
+            return None
+
+    def _report(self, ending: Scope | None) -> None:
+        """Report the jobs that have ended, for a step that ends; all of them where `ending` is None, the last time."""
+        is_last = ending is None
         # A signal handler may end a step while this thread reports another one.
         if self._status is None or not self._lock.acquire(timeout=PATIENCE):
             return
         try:
             self._status.settle()
-            deadline, is_complete = Deadline(), True
-            for job in self._status.jobs(self._next):
-                if job.id in self._reported:
-                    continue
+            jobs = [job for job in self._status.jobs(self._next) if job.id not in self._reported]
+            self._look_for_evicted(jobs)
+            ended = [job for job in jobs if job.is_over or is_last]
+            stages = self._status.stages({stage for job in ended for stage in job.stages} - self._stages)
+            for job in jobs:
                 scope = self._running.pop(job.id, None) or self._scope_of(job)
-                if deadline.is_over or not (job.is_over or is_last):
-                    # Its step may end before it.
-                    self._running[job.id] = scope
-                    is_complete = False
+                if job in ended:
+                    self._report_job(job, scope, stages)
+                    self._reported.add(job.id)
                     continue
-                self._report_job(job, scope, deadline)
-                self._reported.add(job.id)
-                if is_complete:
-                    self._next = job.id + 1
-            self._reported = {job_id for job_id in self._reported if job_id >= self._next}
-            if is_last and not is_complete:
-                raise SilentError(LATE)
+                # Its step may end before it.
+                self._running[job.id] = scope
+                if scope is ending:
+                    self._totals[scope].add_job(job)
+            while self._next in self._reported:
+                self._reported.discard(self._next)
+                self._next += 1
         except SilentError as error:
             self._give_up(error)
         finally:
             self._lock.release()
 
+    def _look_for_evicted(self, jobs: Sequence[Job]) -> None:
+        """Find that jobs are missing: their ids follow each other."""
+        found = {*self._reported, *(job.id for job in jobs)}
+        if missing := {*range(self._next, max(found, default=0))} - found:
+            self._miss(self._totals.values())
+            self._next = max(missing) + 1
+
+    @staticmethod
+    def _miss(totals: Iterable[Total]) -> None:
+        warn_once("spark:evicted", EVICTED)
+        for total in totals:
+            total.miss()
+
     def _give_up(self, error: Exception) -> None:
         warn_once("spark:silent", SILENT, error)
+        for total in self._totals.values():
+            total.miss()
         if self._status is not None:
             self._status.close()
             self._status = None
 
-    def _report_job(self, job: Job, scope: Scope, deadline: Deadline) -> None:
-        totals = [self._totals[each] for each in dict.fromkeys((scope, self._root)) if each in self._totals]
+    def _report_job(self, job: Job, scope: Scope, stages: Mapping[int, list[Stage]]) -> None:
+        totals = [self._totals[each] for each in dict.fromkeys((scope, self.root)) if each in self._totals]
         for total in totals:
             total.add_job(job)
         span = self._span("spark.job", scope.recorder.context, job, scope)
         for stage_id in job.stages:
-            if stage_id in self._stages or self._status is None:
+            if stage_id in self._stages:
                 continue
-            if deadline.is_over:
-                warn_once("spark:silent", SILENT, LATE)
-                break
-            attempts = [stage for stage in self._status.stages(stage_id) if stage.submitted is not None]
+            if stage_id not in stages:
+                self._miss(totals)
+                continue
+            attempts = [stage for stage in stages[stage_id] if stage.submitted is not None]
             if not attempts:
                 continue
             self._stages.add(stage_id)
@@ -202,10 +243,8 @@ class Observer:
         self._end(span, job)
 
     def _scope_of(self, job: Job) -> Scope:
-        """Return the innermost step whose tag the job has; the root where it has none."""
-        # A copy: another thread may begin a step.
-        found = [scope for tag, scope in list(self._scopes.items()) if tag in job.tags]
-        return found[-1] if found else self._root
+        scope = self._tags.scope_of(job.tags)
+        return scope if scope in self._totals else self.root
 
     def _span(self, name: str, parent: Any, what: Job | Stage, scope: Scope) -> Any:
         """Begin a span below `parent`, a context or a span; None beyond the limit, or where nothing is recorded."""
@@ -231,10 +270,6 @@ class Observer:
             reason = (getattr(span, "attributes", None) or {}).get("spark.stage.failure", "")
             span.set_status(SpanStatus(StatusCode.ERROR, reason.partition("\n")[0]))
         span.end(what.completed or pristine.time_ns())
-
-
-def _tag(scope: Scope) -> str:
-    return f"{TAG}{scope.span_context.span_id:016x}"
 
 
 def _records(counts: Mapping[str, int], way: str) -> int | None:

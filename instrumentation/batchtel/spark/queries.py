@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextvars
 import re
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +19,8 @@ from batchtel.base.outcome import Outcome
 from batchtel.base.start import Start
 from batchtel.base.values import cut
 from batchtel.runs import unrecorded
+from batchtel.spark import observations
+from batchtel.spark.names import job_name
 
 SECONDS_OF_SPARK: Final = 1_000
 """Milliseconds, Spark's unit, in a second."""
@@ -30,6 +33,16 @@ class Query(NamedTuple):
     id: str
     batch: int
     ended: float
+
+
+class Batch(NamedTuple):
+    """A batch of a query: its start, Unix time in s, its seconds, how it ended, the rows read, what was observed."""
+
+    began: float
+    seconds: float
+    outcome: Outcome
+    rows: int | None = None
+    observed: Sequence[tuple[str, Any]] = ()
 
 
 @public(None, call="batchtel.spark.follow_queries(spark)")
@@ -84,20 +97,22 @@ class Batches:
     @harmless(None)
     def started(self, event: Any) -> None:
         """Keep that a query has started."""
-        self._queries[str(event.runId)] = Query(event.name or self._application, str(event.id), -1, time.time())
+        self._queries[str(event.runId)] = Query(
+            job_name(event.name or self._application), str(event.id), -1, time.time()
+        )
 
     @harmless(None)
     def progressed(self, progress: Any) -> None:
         """Report the batch of a query that has ended; Spark also reports a query that waits, by its last batch."""
         run_id, number = str(progress.runId), int(progress.batchId)
-        name = progress.name or self._application
+        name = job_name(progress.name or self._application)
         query = self._queries.get(run_id) or Query(name, str(progress.id), -1, time.time())
         if number <= query.batch:
             return
         began = datetime.fromisoformat(progress.timestamp).timestamp()
         seconds = progress.batchDuration / SECONDS_OF_SPARK
         self._queries[run_id] = query = query._replace(batch=number, ended=began + seconds)
-        self._report(query, began, seconds, Outcome("success"), int(progress.numInputRows))
+        self._report(query, Batch(began, seconds, Outcome("success"), int(progress.numInputRows), _observed(progress)))
 
     @harmless(None)
     def terminated(self, event: Any) -> None:
@@ -110,13 +125,13 @@ class Batches:
         kind = bounded(found[1]) if found else UNKNOWN
         outcome = Outcome("failure", kind, reason=cut(text))
         seconds = max(0.0, time.time() - query.ended)
-        self._report(query._replace(batch=query.batch + 1), query.ended, seconds, outcome, None)
+        self._report(query._replace(batch=query.batch + 1), Batch(query.ended, seconds, outcome))
 
-    def _report(self, query: Query, began: float, seconds: float, outcome: Outcome, rows: int | None) -> None:
+    def _report(self, query: Query, batch: Batch) -> None:
         # The thread is PySpark's: the run is none that code in it belongs to.
-        contextvars.copy_context().run(self._reported, query, began, seconds, outcome, rows)
+        contextvars.copy_context().run(self._reported, query, batch)
 
-    def _reported(self, query: Query, began: float, seconds: float, outcome: Outcome, rows: int | None) -> None:
+    def _reported(self, query: Query, batch: Batch) -> None:
         from opentelemetry.context import Context
 
         from batchtel.runs.reporting import WHOLE
@@ -128,8 +143,16 @@ class Batches:
         run = Run(query.name, self._type, f"{query.id}-{query.batch}", reporting=reporting)
         scope = Scope(run)
         # A trace of its own: that of the application would grow as long as the query runs.
-        start = Start(int(began * 1e9), ids.generate_trace_id(), ids.generate_span_id())
+        start = Start(int(batch.began * 1e9), ids.generate_trace_id(), ids.generate_span_id())
         scope.begin(start, parent=Context)
-        run.count(rows, None)
-        run.advance(rows)
-        scope.close(outcome, seconds)
+        run.count(batch.rows, None)
+        run.advance(batch.rows)
+        run.description.put(batch.observed, "observe()")
+        scope.close(batch.outcome, batch.seconds)
+
+
+@harmless(())
+def _observed(progress: Any) -> Sequence[tuple[str, Any]]:
+    """Return the metrics that `observe()` has observed in a batch, as attributes."""
+    rows = (progress.observedMetrics or {}).items()
+    return [pair for name, row in rows for pair in observations.attributes(name, row.asDict().items())]

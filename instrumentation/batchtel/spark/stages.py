@@ -73,7 +73,10 @@ class Job(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """One attempt of a stage. `counts` are by attribute; those of DATA are missing where they cannot be exact."""
+    """One attempt of a stage. `counts` are by attribute; those of DATA are missing where they cannot be exact.
+
+    `lost` are the attempts of tasks that have not succeeded: failed, killed, and those that run.
+    """
 
     id: int
     attempt: int
@@ -89,9 +92,15 @@ class Stage(NamedTuple):
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """Return the stage of a document; the tasks in it, if there are any, are those that have not succeeded."""
-        lost, read = document["numFailedTasks"] + document["numKilledTasks"], document.get("tasks") or {}
+        lost = document["numFailedTasks"] + document["numKilledTasks"] + document["numActiveTasks"]
+        read, status = document.get("tasks") or {}, document["status"]
         counts = {attribute: int(document.get(field, 0)) for attribute, field in COSTS.items()}
-        if len(read) >= lost:
+        if status in ("COMPLETE", "FAILED"):
+            # Those that still run are killed, such as the slower one of two speculative attempts.
+            counts["spark.tasks.killed"] += document["numActiveTasks"]
+        # A busy driver drops events (`spark.scheduler.listenerbus.eventqueue.capacity`), with what they count.
+        is_whole = status != "COMPLETE" or document["numCompleteTasks"] >= document["numTasks"]
+        if is_whole and len(read) >= lost:
             for attribute, (field, group, metric) in DATA.items():
                 failed = sum(_metric(task, group, metric) for task in read.values())
                 counts[attribute] = max(0, int(document.get(field, 0)) - failed)
@@ -99,7 +108,7 @@ class Stage(NamedTuple):
             document["stageId"],
             document["attemptId"],
             _text(document.get("description") or document.get("name")),
-            document["status"],
+            status,
             str(document.get("failureReason") or "")[:REASON_LENGTH],
             document["numTasks"],
             lost,
@@ -144,6 +153,10 @@ class Total:
         for stage in attempts:
             for attribute, count in stage.counts.items():
                 self._counts[attribute] = self._counts.get(attribute, 0) + count
+
+    def miss(self) -> None:
+        """Note that there is no exact count: Spark keeps no more of a job or a stage."""
+        self._is_exact = False
 
     def attributes(self) -> dict[str, int]:
         """Return the attributes of the step or the run, none without jobs; records and bytes only if exact."""

@@ -9,15 +9,27 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from batchtel.spark.stages import Job, Stage
 
 PATIENCE: Final = 1.0
-"""Seconds that one answer of the JVM, and in all one look at the jobs, may last."""
+"""Seconds that one answer of the JVM may last."""
+
+LOOK: Final = 3.0
+"""Seconds that all of the answers about many stages may last."""
+
+LATE: Final = f"{LOOK:g} s is over"
+
+FEW: Final = 10
+"""Stages that are read one by one."""
+
+CHUNK: Final = 200
+"""Stages that are read in one answer, about 0.5 MB."""
 
 TASK_LIMIT: Final = 1_000
-"""Tasks of a stage that have failed or were killed, up to which they are read one by one."""
+"""Tasks of a stage that have not succeeded, up to which they are read one by one."""
 
 
 class SilentError(Exception):
@@ -42,8 +54,8 @@ class Status:
             self._scala = scala
             self._store, self._bus = scala.statusStore(), scala.listenerBus()
             self._mapper = jvm.org.apache.spark.status.api.v1.JacksonMessageWriter().mapper()
-            self._all, self._lost = jvm.java.util.ArrayList(), jvm.java.util.ArrayList()
-            for status in ("FAILED", "KILLED"):
+            self._none, self._lost = jvm.java.util.ArrayList(), jvm.java.util.ArrayList()
+            for status in ("FAILED", "KILLED", "RUNNING"):
                 self._lost.add(getattr(jvm.org.apache.spark.status.api.v1.TaskStatus, status))
             self._no_quantiles = self._gateway.new_array(jvm.double, 0)
         except SilentError:
@@ -77,26 +89,63 @@ class Status:
         except Exception as error:
             raise SilentError(str(error)) from error
 
-    def stages(self, stage_id: int) -> list[Stage]:
-        """Return the attempts of a stage; none where Spark keeps no more of it (`spark.ui.retainedStages`)."""
+    def stages(self, ids: Collection[int]) -> dict[int, list[Stage]]:
+        """Return the attempts of stages by their id; those that Spark keeps no more are not there.
+
+        Raises:
+            SilentError: Or it lasts longer than LOOK.
+        """
+        found: dict[int, list[Stage]] = {}
         try:
-            attempts = self._stages(stage_id, with_lost=False)
-            if any(0 < stage.lost <= TASK_LIMIT for stage in attempts):
-                attempts = self._stages(stage_id, with_lost=True)
-            return attempts
+            end = time.monotonic() + LOOK
+            for document in self._documents(ids, end):
+                found.setdefault(document["stageId"], []).append(Stage.of(document))
+            for stage_id, attempts in found.items():
+                if any(0 < stage.lost <= TASK_LIMIT for stage in attempts) and time.monotonic() < end:
+                    found[stage_id] = [Stage.of(document) for document in self._attempts(stage_id, self._lost)]
+        except SilentError:
+            raise
+        except Exception as error:
+            raise SilentError(str(error)) from error
+        return {stage_id: sorted(attempts, key=lambda stage: stage.attempt) for stage_id, attempts in found.items()}
+
+    def _documents(self, ids: Collection[int], end: float) -> Iterator[dict[str, Any]]:
+        if len(ids) <= FEW:
+            for stage_id in ids:
+                yield from self._attempts(stage_id, None)
+            return
+        # Of few calls: each one lasts 2 ms at least.
+        found = self._store.stageList(None, False, False, self._no_quantiles, self._none)
+        for start in range(0, found.size(), CHUNK):
+            if time.monotonic() > end:
+                raise SilentError(LATE)
+            yield from (each for each in self._read(found.slice(start, start + CHUNK)) if each["stageId"] in ids)
+
+    def _attempts(self, stage_id: int, of_tasks: Any) -> list[dict[str, Any]]:
+        """Return the documents of a stage, with its tasks of these states; none where Spark keeps no more of it."""
+        wanted = of_tasks or self._none
+        try:
+            found = self._store.stageData(stage_id, of_tasks is not None, wanted, False, self._no_quantiles)
         except Exception as error:
             if "NoSuchElement" in str(error):
                 return []
+            raise
+        documents: list[dict[str, Any]] = self._read(found)
+        return documents
+
+    def observed(self, observation: Any) -> dict[str, Any] | None:
+        """Return the metrics of PySpark's observation; None before its action has ended, none of one that failed."""
+        try:
+            # An object of this connection: those of the job's own, which also frees it, has no time limit.
+            own = self._gateway.jvm.java.util.Objects.requireNonNull(observation._jo)
+            return self._read(own.getAsJava()) if own.future().isCompleted() else None
+        except Exception as error:
+            if type(error).__name__ == "Py4JJavaError":
+                return {}
             raise SilentError(str(error)) from error
 
-    def _stages(self, stage_id: int, *, with_lost: bool) -> list[Stage]:
-        wanted = self._lost if with_lost else self._all
-        found = self._store.stageData(stage_id, with_lost, wanted, False, self._no_quantiles)
-        return [Stage.of(document) for document in self._read(found)]
-
-    def _read(self, documents: Any) -> list[dict[str, Any]]:
-        read: list[dict[str, Any]] = json.loads(self._mapper.writeValueAsString(documents))
-        return read
+    def _read(self, documents: Any) -> Any:
+        return json.loads(self._mapper.writeValueAsString(documents))
 
     def close(self) -> None:
         """Close the connection: what is freed afterwards does not open another one."""
@@ -104,16 +153,11 @@ class Status:
         self._gateway.close()
 
 
-class Deadline:
-    """PATIENCE from now on."""
+def has_pinned_threads(context: Any) -> bool:
+    """Whether each thread of this process has one in the JVM (PYSPARK_PIN_THREAD), which tags are of."""
+    from py4j.clientserver import ClientServer
 
-    def __init__(self) -> None:
-        self._end = time.monotonic() + PATIENCE
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has passed."""
-        return time.monotonic() > self._end
+    return isinstance(context._gateway, ClientServer)
 
 
 def _connected(context: Any) -> Any:

@@ -74,6 +74,32 @@ def test_an_alarm_that_was_set_before(sink: Sink) -> None:
     assert sink.total("batch.job.completions", status="failure", error_type="SIGALRM") == 1
 
 
+@pytest.mark.parametrize(
+    ("sent", "code", "status"),
+    [
+        (signal.SIGTERM, 143, "cancelled"),
+        (signal.SIGINT, 130, "cancelled"),
+        (signal.SIGTERM, 3, "failure"),
+        (signal.SIGTERM, 130, "failure"),
+        (signal.SIGUSR1, 138, "failure"),
+        (None, 143, "failure"),
+    ],
+)
+def test_a_command_that_exits_as_a_shell_shows_a_signal(
+    sink: Sink, sent: signal.Signals | None, code: int, status: str
+) -> None:
+    """A JVM exits with 143 after SIGTERM: it was asked to end, if the signal has come; a code alone is none."""
+    caught = f"trap 'exit {code}' {sent.name.removeprefix('SIG')};" if sent is not None else ""
+    ends = "while :; do sleep 0.01; done" if sent is not None else f"exit {code}"
+    with Talking(wrapped("sh", "-c", f"{caught} echo ready; {ends}"), sink) as talking:
+        assert talking.line("the start") == "ready"
+        if sent is not None:
+            talking.process.send_signal(sent)
+        assert talking.end() == code
+    (finished,) = sink.events("batch.run.finished")
+    assert (finished.attributes["batch.status"], finished.attributes["process.exit.code"]) == (status, code)
+
+
 def test_a_stopped_command_is_continued_through_the_wrapper(sink: Sink) -> None:
     """SIGTSTP to the wrapper's id stops the command and then the wrapper; SIGCONT to it continues both."""
     script = "import os, signal, sys; print(os.getpid(), flush=True); sys.stdin.readline(); print('on', flush=True)"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Observation, SparkSession, functions
 from pyspark.sql.streaming import StreamingQueryListener
 
 import batchtel
@@ -37,9 +38,15 @@ batchtel.spark.follow_queries(spark)
 spark.streams.addListener(End())
 with batchtel.spark.application(spark):
     with batchtel.step("extract") as step:
-        spark.range(10).write.parquet(source)
+        seen = Observation("seen")
+        spark.range(10).observe(seen, functions.count(functions.lit(1)).alias("rows")).write.parquet(source)
         step.records(written=spark.read.parquet(source).count())
-    stream = spark.readStream.schema("id long").parquet(source).writeStream.trigger(availableNow=True)
+        print(json.dumps({"within": sorted(spark.getTags())}))
+    print(json.dumps({"after": sorted(spark.getTags())}))
+    rows = spark.readStream.schema("id long").parquet(source)
+    stream = rows.observe("batch", functions.count(functions.lit(1)).alias("rows")).writeStream.trigger(
+        availableNow=True
+    )
     query = stream.format("noop").option("checkpointLocation", f"{sys.argv[1]}/checkpoint").queryName("copied").start()
     query.awaitTermination()
     ended.wait(60)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, functions
 
 import batchtel
 import batchtel.spark
@@ -20,8 +20,9 @@ for number in range(3):
 
 def rows() -> Any:
     """Return a stream with a batch for each of three files."""
-    stream = spark.readStream.schema("id long").option("maxFilesPerTrigger", 1)
-    return stream.parquet(str(folder / "source")).writeStream.trigger(availableNow=True)
+    stream = spark.readStream.schema("id long").option("maxFilesPerTrigger", 1).parquet(str(folder / "source"))
+    observed = stream.observe("seen", functions.max("id").alias("highest"))
+    return observed.writeStream.trigger(availableNow=True)
 
 
 def second_fails(frame: DataFrame, number: int) -> None:

@@ -1,7 +1,8 @@
-"""Steps in threads and within a step, a job in no step, own counts, no rows: `threads.py FOLDER`."""
+"""Steps in threads, in coroutines and within a step, a job in no step, own counts, no rows: `threads.py FOLDER`."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +18,19 @@ def count(name: str, rows: int) -> None:
     """Let Spark read so many rows in a step."""
     with batchtel.step(name):
         spark.range(rows, numPartitions=1).foreach(repr)
+
+
+async def count_later(name: str, rows: int) -> None:
+    """Let Spark read so many rows in a step that another one of this thread is in, too."""
+    with batchtel.step(name):
+        await asyncio.sleep(0)
+        spark.range(rows, numPartitions=1).foreach(repr)
+        await asyncio.sleep(0)
+
+
+async def both() -> None:
+    """Run two coroutines."""
+    await asyncio.gather(count_later("one", 11), count_later("other", 12))
 
 
 with batchtel.spark.application(spark, name="threads", type="test"):
@@ -35,6 +49,8 @@ with batchtel.spark.application(spark, name="threads", type="test"):
         spark.range(8, numPartitions=1).where("id > 8").write.parquet(f"{sys.argv[1]}/empty")
     with batchtel.step("none"):
         pass
+    with batchtel.step("around"):
+        asyncio.run(both())
     with batchtel.step("stopped"):
         spark.range(6, numPartitions=1).foreach(repr)
         spark.stop()

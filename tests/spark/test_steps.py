@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tests.spark.drivers import Spark, job_file
@@ -47,6 +49,18 @@ def test_jobs_belong_to_the_innermost_step_of_their_thread(spark: Spark, receive
     assert receiver.span("batch_step.empty").attributes["batch.records.written"] == 0
     none = receiver.span("batch_step.none").attributes
     assert [key for key in none if key.startswith(("spark.", "batch.records"))] == []
+    assert driven.of_batchtel == []
+
+
+def test_threads_with_the_properties_of_another_one(spark: Spark, receiver: Sink) -> None:
+    """Their own steps count, else the step that has started them; none has what another thread has read."""
+    driven = spark.python("inherited", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    read: Counter[str] = Counter()
+    for span in receiver.spans():
+        if span.name.startswith("batch_step."):
+            read[span.attributes["batch.step.name"]] += span.attributes["batch.records.read"]
+    assert read == {"thread": 30, "outer": 9, "left": 1_100, "right": 220}
     assert driven.of_batchtel == []
 
 

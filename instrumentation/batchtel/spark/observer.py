@@ -20,7 +20,7 @@ from batchtel.runs.run import Run
 from batchtel.runs.scope import Scope, innermost
 from batchtel.runs.step import Step
 from batchtel.spark import executors, observations
-from batchtel.spark.stages import DATA, Job, Stage, Total
+from batchtel.spark.stages import Job, Stage, Total
 from batchtel.spark.status import PATIENCE, SilentError, Status
 from batchtel.spark.tags import JobTags, scopes_around
 
@@ -30,8 +30,8 @@ SPAN_LIMIT: Final = 1_000
 SILENT: Final = "Spark's JVM does not answer (%s), so not all jobs and stages of Spark are recorded"
 
 EVICTED: Final = (
-    "Spark keeps the last jobs and stages only (spark.ui.retainedJobs, spark.ui.retainedStages), and a step had more, "
-    "so its records and bytes are not recorded"
+    "Spark keeps the last jobs and stages only (spark.ui.retainedJobs, spark.ui.retainedStages), and more have run, so "
+    "the run and the steps that were open have no counts of Spark"
 )
 
 
@@ -151,9 +151,9 @@ class Observer:
         if total is None or scope.recorder.has_ended:
             return
         counts = total.attributes()
+        # What contexts before have put, where the counts are complete no more.
+        scope.recorded.description.discard(total.names)
         identity = self._identity.items() if scope is self.root else ()
-        # Of the contexts before, where there is no exact count any more.
-        scope.recorded.description.discard(DATA)
         scope.recorded.description.put([*identity, *counts.items()], "spark")
         if self._observations is not None:
             observed = self._observations.ended(everywhere=scope is self.root)

@@ -5,7 +5,7 @@ https://spark.apache.org/docs/latest/monitoring.html#rest-api
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self
 
@@ -136,6 +136,12 @@ class Total:
     def __init__(self) -> None:
         self._counts = {"spark.jobs": 0, "spark.jobs.failed": 0, "spark.stages": 0, "spark.stages.failed": 0}
         self._is_exact = True
+        self._is_complete = True
+
+    @property
+    def names(self) -> Collection[str]:
+        """The attributes that there may be."""
+        return self._counts.keys()
 
     def add_job(self, job: Job) -> None:
         """Add a job, without its stages."""
@@ -155,12 +161,12 @@ class Total:
                 self._counts[attribute] = self._counts.get(attribute, 0) + count
 
     def miss(self) -> None:
-        """Note that there is no exact count: Spark keeps no more of a job or a stage."""
-        self._is_exact = False
+        """Note that jobs or stages are missing: a part of the counts is none."""
+        self._is_complete = False
 
     def attributes(self) -> dict[str, int]:
         """Return the attributes of the step or the run, none without jobs; records and bytes only if exact."""
-        if not self._counts["spark.jobs"]:
+        if not self._counts["spark.jobs"] or not self._is_complete:
             return {}
         return {name: count for name, count in self._counts.items() if self._is_exact or name not in DATA}
 

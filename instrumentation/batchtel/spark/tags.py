@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Collection, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from batchtel.base.guard import warn_once
 from batchtel.runs.scope import Scope
@@ -29,12 +30,19 @@ def tag_of(scope: Scope) -> str:
     return f"{PREFIX}{scope.span_context.span_id:016x}"
 
 
+class Tagged(NamedTuple):
+    """A step that has a tag, and the thread in which it has begun."""
+
+    scope: Scope
+    thread: int
+
+
 class JobTags:
-    """The tags of the steps of one SparkContext that are open."""
+    """The tags of the steps of one SparkContext that are open, in the order of their starts."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
-        self._scopes: dict[str, Scope] = {}
+        self._open: dict[str, Tagged] = {}
 
     def put(self, scope: Scope) -> bool:
         """Give the jobs that a step runs from here on, in this thread, its tag; return whether it has one.
@@ -45,28 +53,41 @@ class JobTags:
         if not has_pinned_threads(self._context):
             warn_once("spark:threads", UNPINNED)
             return False
-        for left in self._context.getJobTags():
-            # Of a step that a signal, or another thread, has ended.
-            ended = self._scopes.get(left)
-            if left.startswith(PREFIX) and (ended is None or ended.closed):
-                self._context.removeJobTag(left)
+        thread = threading.get_ident()
+        for tag in self._context.getJobTags():
+            found = self._open.get(tag)
+            if found is not None and found.thread != thread and not found.scope.closed:
+                self._separate()
+            elif tag.startswith(PREFIX) and (found is None or found.scope.closed):
+                # Of a step that a signal, or another thread, has ended.
+                self._context.removeJobTag(tag)
         self._context.addJobTag(tag_of(scope))
-        self._scopes[tag_of(scope)] = scope
+        self._open[tag_of(scope)] = Tagged(scope, thread)
         return True
+
+    def _separate(self) -> None:
+        """Give this thread properties of its own: PySpark gives all threads of one wrapped function the same ones.
+
+        https://github.com/apache/spark/blob/v4.1.0/python/pyspark/util.py (inheritable_thread_target)
+        """
+        context = self._context._jsc.sc()
+        context.setLocalProperties(context.getLocalProperties().clone())
 
     def remove(self, scope: Scope) -> None:
         """Give no job the tag of a step from here on, if this is its thread."""
-        if self._scopes.pop(tag_of(scope), None) is not None and not _is_within_a_call():
+        if self._open.pop(tag_of(scope), None) is not None and not _is_within_a_call():
             with contextlib.suppress(Exception):
                 self._context.removeJobTag(tag_of(scope))
 
     def scope_of(self, tags: Collection[str]) -> Scope | None:
         """Return the innermost step that a job with these tags belongs to; None if there is none.
 
-        Steps that are not within each other are coroutines of one thread: the job is that of the step around them.
+        A thread may have the tags of the one that has started it: its own steps count. Steps of one thread that are
+        not within each other are coroutines: the job is that of the step around them.
         """
         # A copy: another thread may begin a step.
-        around = [list(scopes_around(scope)) for tag, scope in list(self._scopes.items()) if tag in tags]
+        found = [tagged for tag, tagged in list(self._open.items()) if tag in tags]
+        around = [list(scopes_around(each.scope)) for each in found if each.thread == found[-1].thread]
         longest = max(around, key=len, default=[])
         if all(each[0] in longest for each in around):
             return longest[0] if longest else None

@@ -35,14 +35,13 @@ def at_the_same_time(name: str) -> None:
             together.wait()
 
 
-with batchtel.spark.application(spark):
-    with batchtel.step("outer"):
-        for target, given in ((in_step, ("thread", 30)), (read, (4,))):
-            thread = InheritableThread(target=target, args=given)
-            thread.start()
-            thread.join()
-        read(5)
-        with ThreadPoolExecutor(2) as pool:
-            # One for both threads: they have the same properties.
-            list(pool.map(inheritable_thread_target(at_the_same_time), ("left", "right")))
+with batchtel.spark.application(spark), batchtel.step("outer"):
+    for target, given in ((in_step, ("thread", 30)), (read, (4,))):
+        thread = InheritableThread(target=target, args=given)
+        thread.start()
+        thread.join()
+    read(5)
+    with ThreadPoolExecutor(2) as pool:
+        # One for both threads: they have the same properties.
+        list(pool.map(inheritable_thread_target(at_the_same_time), ("left", "right")))
 spark.stop()

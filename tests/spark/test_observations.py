@@ -37,8 +37,9 @@ def test_observations(spark: Spark, receiver: Sink, folder: str, tmp_path: Path)
             "spark.observed.readings.some": ["0", "1"],
         },
         "batch_step.load": {"spark.observed.late.rows": 7, "spark.observed.rows": 5, "spark.observed.broken.rows": 2},
+        "batch_step.within": {"spark.observed.inner.rows": 3},
         "batch_step.thread": {"spark.observed.threaded.rows": 9},
-        "batch_job.observed": {"spark.observed.outside.rows": 4},
+        "batch_job.observed": {"spark.observed.before.rows": 2, "spark.observed.outside.rows": 4},
     }
     assert driven.happened["is_as_before"]
     assert driven.of_batchtel == []

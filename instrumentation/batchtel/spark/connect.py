@@ -36,6 +36,8 @@ class ConnectObserver:
     def begun(self, scope: Scope) -> None:
         """Give the operations of this thread the tag of the step."""
         if not scope.is_run and scope.span_context is not None and self._process == os.getpid():
+            # What has ended before this step is not observed in it.
+            self._describe(scope.outer or self._root)
             self._session.addTag(tag_of(scope))
 
     @harmless(None)

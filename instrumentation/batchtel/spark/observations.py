@@ -72,12 +72,16 @@ class Observations:
         if len(self._waiting) > LIMIT:
             self._waiting.pop(next(iter(self._waiting)), None)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an observation of this thread waits for its action."""
+        return any(waiting.thread == threading.get_ident() for waiting in list(self._waiting.values()))
+
     def ended(self, *, everywhere: bool = False) -> list[tuple[str, Any]]:
         """Return the metrics that this thread's observations, or those of all threads, have since the last call."""
-        threads = None if everywhere else {threading.get_ident()}
         found: list[tuple[str, Any]] = []
         for key, waiting in list(self._waiting.items()):
-            if threads is not None and waiting.thread not in threads:
+            if not everywhere and waiting.thread != threading.get_ident():
                 continue
             metrics = self._read(waiting.observation)
             if metrics is not None:

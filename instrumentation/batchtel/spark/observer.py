@@ -113,6 +113,10 @@ class Observer:
         try:
             # Tags are those of a thread, so they need its own connection to the JVM, which has no time limit.
             self._status.ping()
+            if self._observations is not None and self._observations.is_waiting:
+                # What has ended before this step is not observed in it.
+                self._status.settle()
+                self._put_observed(scope.outer if scope.outer in self._totals else self.root)
             if self._tags.put(scope):
                 self._totals[scope] = Total()
         except Exception as error:
@@ -155,11 +159,14 @@ class Observer:
         scope.recorded.description.discard(total.names)
         identity = self._identity.items() if scope is self.root else ()
         scope.recorded.description.put([*identity, *counts.items()], "spark")
-        if self._observations is not None:
-            observed = self._observations.ended(everywhere=scope is self.root)
-            scope.recorded.description.put(observed, "observe()")
+        self._put_observed(scope, everywhere=scope is self.root)
         if isinstance(scope.recorded, Step):
             scope.recorded.count_observed(read=_records(counts, "input"), written=_records(counts, "output"))
+
+    def _put_observed(self, scope: Scope, *, everywhere: bool = False) -> None:
+        if self._observations is not None:
+            observed = self._observations.ended(everywhere=everywhere)
+            scope.recorded.description.put(observed, "observe()")
 
     def _observed(self, observation: Any) -> Mapping[str, Any] | None:
         if self._status is None:

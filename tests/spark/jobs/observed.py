@@ -1,7 +1,7 @@
 """Observations of an application with a date in its name: `observed.py FOLDER`.
 
 One that an action has reached in the step that made it, one in a later step, one without a name, one of an action that
-fails, one in a thread, one in no step, and one that no action has reached.
+fails, one in a thread, one in a step within, two in no step, and one that no action has reached.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def in_thread() -> None:
 
 given = Observation._on
 with batchtel.spark.application(spark):
+    write(observed("before", 2), "before")
     with batchtel.step("extract"):
         highest = functions.max("id").alias("highest")
         kinds = (
@@ -54,6 +55,8 @@ with batchtel.spark.application(spark):
         )
         write(observed("readings", 100, highest, *kinds), "readings")
         late = observed("late", 7)
+        with batchtel.step("within"):
+            write(observed("inner", 3), "inner")
     with batchtel.step("load"):
         write(late, "late")
         write(observed(None, 5), "unnamed")

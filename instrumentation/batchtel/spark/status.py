@@ -26,7 +26,7 @@ FEW: Final = 10
 """Stages that are read one by one."""
 
 CHUNK: Final = 200
-"""Stages that are read in one answer, about 0.5 MB."""
+"""Stages that are read in one answer."""
 
 TASK_LIMIT: Final = 1_000
 """Tasks of a stage that have not succeeded, up to which they are read one by one."""
@@ -114,7 +114,7 @@ class Status:
             for stage_id in ids:
                 yield from self._attempts(stage_id, None)
             return
-        # Of few calls: each one lasts 2 ms at least.
+        # By few calls: one for each stage would last longer than a step may.
         found = self._store.stageList(None, False, False, self._no_quantiles, self._none)
         for start in range(0, found.size(), CHUNK):
             if time.monotonic() > end:

@@ -28,6 +28,17 @@ def test_the_jvm_does_not_answer(spark: Spark, receiver: Sink, way: str) -> None
     assert receiver.span("batch_step.load").attributes["batch.records.written"] == 3
 
 
+def test_a_time_limit_of_the_job(spark: Spark, receiver: Sink) -> None:
+    """What a signal handler raises at the end of a step is raised in the job. The step fails, the next one counts."""
+    driven = spark.python("stopped", "limit", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert driven.code == 0, driven.stderr
+    assert driven.happened == {"tags": []}
+    extract, load = receiver.span("batch_step.extract").attributes, receiver.span("batch_step.load").attributes
+    assert (extract["batch.status"], extract["error.type"]) == ("failure", "TimeoutError")
+    assert load["batch.records.read"] == 7
+    assert driven.of_batchtel == []
+
+
 def test_sigterm(spark: Spark, receiver: Sink) -> None:
     """While a job runs, it ends the driver; run and step are cancelled, and the job is below its step."""
     driven = spark.python("terminated", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)

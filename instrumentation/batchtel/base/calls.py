@@ -6,10 +6,12 @@ A mistake of the caller is reported as one, with the call that was meant, and wh
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from batchtel.base.guard import described, warn_of_failure, warn_once
+from batchtel.base.interrupts import raised_by_job
 
 if TYPE_CHECKING:
     from inspect import BoundArguments
@@ -43,6 +45,8 @@ def public(
                 fitting = _Parameters(function).fitting(args, kwargs)
                 return default if fitting is None else function(*fitting.args, **fitting.kwargs)
             except Exception as error:
+                if (own := raised_by_job(error, sys._getframe())) is not None:
+                    raise own  # noqa: B904  # it was raised before `error`
                 warn_of_failure(function.__qualname__, error)
                 return default
 

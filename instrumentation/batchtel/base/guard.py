@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
 from batchtel.base import switch
+from batchtel.base.interrupts import raised_by_job
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -141,7 +142,8 @@ def harmless(
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result | Default]]:
     """Make a function return `default` where it would raise an Exception.
 
-    BaseExceptions pass: KeyboardInterrupt and SystemExit belong to the job, whichever line they arrive at.
+    BaseExceptions pass: KeyboardInterrupt and SystemExit belong to the job, whichever line they arrive at. So does what
+    a signal handler of the job raises.
     """
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result | Default]:
@@ -153,6 +155,8 @@ def harmless(
                 # The job is as deep as it can be: no defect of ours, and no depth left to report anything.
                 return default
             except Exception as error:
+                if (own := raised_by_job(error, sys._getframe())) is not None:
+                    raise own  # noqa: B904  # it was raised before `error`
                 warn_of_failure(function.__qualname__, error)
                 return default
 

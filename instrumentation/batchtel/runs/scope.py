@@ -106,8 +106,13 @@ class Scope:
         if self.recorded.reporting.start:
             self.recorded.report_start()
         _open.append(self)
-        for observer in tuple(OBSERVERS):
-            observer.begun(self)
+        try:
+            for observer in tuple(OBSERVERS):
+                observer.begun(self)
+        except BaseException as error:
+            # Of the job, such as the time limit of a signal handler: its block is not entered, so nothing else ends it.
+            self.close(Outcome.of(error))
+            raise
 
     def begin_apart(self, *, listed: bool = False, parent: Callable[[], Any] | None = None) -> None:
         """Begin without becoming the current scope of this context, or one that the process has opened.
@@ -176,9 +181,15 @@ class Scope:
         try:
             if self.recorder.is_of_this_process and not sys.is_finalizing():
                 lasted = self.recorder.lasted if duration is None else duration
-                for observer in tuple(OBSERVERS):
-                    observer.ending(self)
-                self._report_end(self.recorded.description.ending(outcome), lasted)
+                try:
+                    for observer in tuple(OBSERVERS):
+                        observer.ending(self)
+                except BaseException as error:
+                    # Of the job: that is how its block ends.
+                    outcome = Outcome.of(error)
+                    raise
+                finally:
+                    self._report_end(self.recorded.description.ending(outcome), lasted)
         finally:
             self.leave()
             self.forget()

@@ -35,8 +35,8 @@ def application(spark: Any, name: str = "", type: str = "") -> Application:  # n
 
     Args:
         spark: The SparkSession or the SparkContext of this driver, which stays open.
-        name: Name of the job: bounded, never with an id or a date in it. If not given it is that of the application,
-            or the entry of the catalogue that this begins with before dates and ids.
+        name: Name of the job, that of the application if not given; or the entry of the catalogue that this begins
+            with before dates and ids.
         type: Kind of the job, as in `job`.
     """
     return Application(spark, name, type)
@@ -53,21 +53,32 @@ class Application:
         self._followers: list[Any] = []
 
     def __enter__(self) -> JobRun:
-        return self._begin() or cast("JobRun", IGNORING)
+        try:
+            return self._begin() or cast("JobRun", IGNORING)
+        except BaseException as error:
+            # Of the job, such as the time limit of a signal handler: its block is not entered.
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for follower in self._followers:
-            follower.finish()
-        if self._job is not None:
-            self._job.__exit__(kind, exception, trace)
+        try:
+            for follower in self._followers:
+                follower.finish()
+        except BaseException as error:
+            kind, exception, trace = type(error), error, error.__traceback__
+            raise
+        finally:
+            if self._job is not None:
+                self._job.__exit__(kind, exception, trace)
 
     @harmless(None)
     def _begin(self) -> JobRun:
         context = context_of(self._spark)
         if not _is_within_a_run():
-            opened = job(self._name or _name_of(self._spark, context), self._type, **_identity(context))
+            name = _bounded(self._name) if self._name else _name_of(self._spark, context)
+            opened = job(name, self._type, **_identity(context))
             # Kept once it is open: an opening that fails has nothing to close.
             handle = opened.__enter__()
             self._job = opened
@@ -175,6 +186,10 @@ def _is_within_a_run() -> bool:
     from batchtel.runs import current
 
     return current.scope() is not None
+
+
+def _bounded(name: Any) -> Any:
+    return job_name(name) if isinstance(name, str) else name
 
 
 def _name_of(spark: Any, context: Any) -> str:

@@ -9,12 +9,14 @@ import contextlib
 import functools
 import itertools
 import os
+import sys
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from batchtel.base import native, pristine
 from batchtel.base.guard import harmless, warn_once
+from batchtel.base.interrupts import raised_by_job
 from batchtel.runs.observers import OBSERVERS
 from batchtel.runs.run import Run
 from batchtel.runs.scope import Scope, innermost
@@ -128,10 +130,12 @@ class Observer:
         if scope is self.root:
             self.finish()
         elif scope in self._totals and self._process == os.getpid():
-            self._report(scope)
-            self._describe(scope)
-            if self._status is not None:
-                self._tags.remove(scope)
+            try:
+                self._report(scope)
+                self._describe(scope)
+            finally:
+                if self._status is not None:
+                    self._tags.remove(scope)
 
     @harmless(None)
     def finish(self) -> None:
@@ -141,14 +145,16 @@ class Observer:
         OBSERVERS.remove(self)
         vars(self._context).pop("stop", None)
         executors.clear(self._context, self._given)
-        self._report(None)
-        for scope in list(self._totals):
-            self._describe(scope)
-        if self._observations is not None:
-            self._observations.close()
-        if self._status is not None:
-            self._status.close()
-            self._status = None
+        try:
+            self._report(None)
+            for scope in list(self._totals):
+                self._describe(scope)
+        finally:
+            if self._observations is not None:
+                self._observations.close()
+            if self._status is not None:
+                self._status.close()
+                self._status = None
 
     def _describe(self, scope: Scope) -> None:
         total = self._totals.pop(scope, None)
@@ -221,6 +227,15 @@ class Observer:
             total.miss()
 
     def _give_up(self, error: Exception) -> None:
+        """Read nothing more, or raise what a signal handler of the job has raised meanwhile."""
+        own = raised_by_job(error, sys._getframe(1))
+        if own is not None:
+            if self._status is not None:
+                self._status.close()
+                self._status = None
+            with contextlib.suppress(SilentError):
+                self._status = Status(self._context)
+            raise own
         warn_once("spark:silent", SILENT, error)
         for total in self._totals.values():
             total.miss()

@@ -6,13 +6,13 @@ Spark hands the tags of a thread on to every job that one of its queries starts,
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
 
 from batchtel.base.guard import warn_once
+from batchtel.base.interrupts import raised_by_job
 from batchtel.runs.scope import Scope
 from batchtel.spark.status import has_pinned_threads
 
@@ -76,8 +76,11 @@ class JobTags:
     def remove(self, scope: Scope) -> None:
         """Give no job the tag of a step from here on, if this is its thread."""
         if self._open.pop(tag_of(scope), None) is not None and not _is_within_a_call():
-            with contextlib.suppress(Exception):
+            try:
                 self._context.removeJobTag(tag_of(scope))
+            except Exception as error:
+                if (own := raised_by_job(error, sys._getframe())) is not None:
+                    raise own  # noqa: B904  # it was raised before `error`
 
     def scope_of(self, tags: Collection[str]) -> Scope | None:
         """Return the innermost step that a job with these tags belongs to; None if there is none.

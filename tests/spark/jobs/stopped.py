@@ -1,4 +1,7 @@
-"""A driver whose JVM hangs or is killed within a step: `stopped.py hangs|dies`. Prints the seconds that it costs."""
+"""A driver whose JVM hangs or is killed within a step: `stopped.py hangs|dies|limit`. Prints the seconds that it costs.
+
+With `limit`, a time limit of the job ends while the JVM hangs.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,30 @@ from pyspark.sql import SparkSession
 import batchtel
 import batchtel.spark
 
+
+def limit(*_: object) -> None:
+    """Raise what ends a job that lasts too long, and let the JVM go on."""
+    os.kill(jvm.pid, signal.SIGCONT)
+    raise TimeoutError("the limit of this job")
+
+
 spark = SparkSession.builder.master("local[2]").appName("spark-stopped").getOrCreate()
 jvm = spark._sc._gateway.proc
 before = {thread.name for thread in threading.enumerate()}
 application = batchtel.spark.application(spark)
+if sys.argv[1] == "limit":
+    signal.signal(signal.SIGALRM, limit)
+    with application:
+        try:
+            with batchtel.step("extract"):
+                spark.range(100).count()
+                os.kill(jvm.pid, signal.SIGSTOP)
+                signal.setitimer(signal.ITIMER_REAL, 0.3)
+        except TimeoutError:
+            print(json.dumps({"tags": sorted(spark.sparkContext.getJobTags())}))
+        with batchtel.step("load"):
+            spark.range(7, numPartitions=1).write.format("noop").mode("overwrite").save()
+    sys.exit()
 with application:
     with batchtel.step("extract"):
         spark.range(100).count()

@@ -87,7 +87,6 @@ def test_off(programs: Path, tmp_path: Path, variables: dict[str, str]) -> None:
         "batchtel.base",
         "batchtel.base.guard",
         "batchtel.base.ignoring",
-        "batchtel.base.interrupts",
         "batchtel.base.pristine",
         "batchtel.base.process_exit",
         "batchtel.base.public_names",

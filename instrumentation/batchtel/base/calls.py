@@ -10,8 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from batchtel.base.guard import described, warn_of_failure, warn_once
-from batchtel.base.interrupts import raised_by_job
+from batchtel.base.guard import described, of_job, warn_of_failure, warn_once
 
 if TYPE_CHECKING:
     from inspect import BoundArguments
@@ -45,7 +44,7 @@ def public(
                 fitting = _Parameters(function).fitting(args, kwargs)
                 return default if fitting is None else function(*fitting.args, **fitting.kwargs)
             except Exception as error:
-                if (own := raised_by_job(error, sys._getframe())) is not None:
+                if (own := of_job(error, sys._getframe())) is not None:
                     raise own  # noqa: B904  # it was raised before `error`
                 warn_of_failure(function.__qualname__, error)
                 return default

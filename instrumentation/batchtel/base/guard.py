@@ -13,10 +13,12 @@ import os
 import sys
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from batchtel.base import switch
-from batchtel.base.interrupts import raised_by_job
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -117,6 +119,17 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}{where}"
 
 
+def of_job(error: Exception, frame: FrameType) -> BaseException | None:
+    """Return what a signal handler of the job has raised below `frame`, if that has led to `error`; else None."""
+    if not sys.is_finalizing():
+        # Not at the top: few jobs need it. There may be no descriptor left to load it with.
+        with contextlib.suppress(Exception):
+            from batchtel.base.interrupts import raised_by_job
+
+            return raised_by_job(error, frame)
+    return None
+
+
 def warn_of_failure(place: str, error: Exception) -> None:
     """Warn, once for each `place`, that it has raised: of what the machine lacks, else of a defect.
 
@@ -155,7 +168,7 @@ def harmless(
                 # The job is as deep as it can be: no defect of ours, and no depth left to report anything.
                 return default
             except Exception as error:
-                if (own := raised_by_job(error, sys._getframe())) is not None:
+                if (own := of_job(error, sys._getframe())) is not None:
                     raise own  # noqa: B904  # it was raised before `error`
                 warn_of_failure(function.__qualname__, error)
                 return default

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 
 class Observer(Protocol):
-    """Follows the scopes of runs and steps; its methods raise nothing."""
+    """Follows the scopes of runs and steps; its methods raise nothing but what is the job's."""
 
     def begun(self, scope: Any) -> None:
         """Follow a run or a step from its start on, in the thread that has opened it."""
@@ -17,3 +17,15 @@ class Observer(Protocol):
 
 OBSERVERS: Final[list[Observer]] = []
 """Those of this process."""
+
+
+def begun(scope: Any) -> None:
+    """Call `begun` of each; what it raises is the job's."""
+    for observer in tuple(OBSERVERS):
+        observer.begun(scope)
+
+
+def ending(scope: Any) -> None:
+    """Call `ending` of each; what it raises is the job's."""
+    for observer in tuple(OBSERVERS):
+        observer.ending(scope)

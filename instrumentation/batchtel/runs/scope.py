@@ -16,7 +16,7 @@ from batchtel.base.guard import harmless
 from batchtel.base.outcome import Outcome
 from batchtel.base.process_exit import is_child_process
 from batchtel.base.start import Start
-from batchtel.runs.observers import OBSERVERS
+from batchtel.runs import observers
 from batchtel.runs.run import Run
 from batchtel.runs.step import Step
 from batchtel.runs.trace_around import parent_context
@@ -107,11 +107,9 @@ class Scope:
             self.recorded.report_start()
         _open.append(self)
         try:
-            for observer in tuple(OBSERVERS):
-                observer.begun(self)
+            observers.begun(self)
         except BaseException as error:
-            # Of the job, such as the time limit of a signal handler: its block is not entered, so nothing else ends it.
-            self.close(Outcome.of(error))
+            self.close(Outcome.of(error))  # nothing else does: its block is not entered
             raise
 
     def begin_apart(self, *, listed: bool = False, parent: Callable[[], Any] | None = None) -> None:
@@ -182,10 +180,8 @@ class Scope:
             if self.recorder.is_of_this_process and not sys.is_finalizing():
                 lasted = self.recorder.lasted if duration is None else duration
                 try:
-                    for observer in tuple(OBSERVERS):
-                        observer.ending(self)
+                    observers.ending(self)
                 except BaseException as error:
-                    # Of the job: that is how its block ends.
                     outcome = Outcome.of(error)
                     raise
                 finally:
@@ -269,10 +265,9 @@ class Scope:
     def forget(self) -> None:
         """Remove it from the open ones of the process; it may go on in another one."""
         for scopes in (_open, _apart):
-            if self in scopes:
-                # A signal handler may have removed it since.
-                with suppress(ValueError):
-                    scopes.remove(self)
+            # It is in one of them at most, and a signal handler may have removed it.
+            with suppress(ValueError):
+                scopes.remove(self)
 
     def leave_open(self) -> None:
         """Let it go on in another process, which reports its end."""

@@ -219,4 +219,4 @@ def test_a_terminal_that_hangs_up(sink: Sink, tmp_path: Path) -> None:
     terminal.shows("\nready")
     terminal.close()
     assert log.read_text() == "hangup\n"
-    assert sink.total("batch.job.completions", job_name="sh", status="failure") == 1
+    assert sink.total("batch.job.completions", job_name="sh", status="cancelled") == 1

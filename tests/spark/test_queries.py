@@ -61,7 +61,7 @@ def test_spark_connect(spark: Spark, receiver: Sink, folder: str) -> None:
     driven = spark.python("connect", folder, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
     assert driven.code == 0, driven.stderr
     names = sorted(span.name for span in receiver.spans())
-    assert names == ["batch_job.copied", "batch_job.spark-connect", "batch_step.extract"]
+    assert names == ["batch_job.copied", "batch_job.spark-connect", "batch_step.extract", "batch_step.other"]
     assert receiver.span("batch_job.copied").attributes["batch.records.processed"] == 10
     assert receiver.span("batch_job.copied").attributes["spark.observed.batch.rows"] == 10
     extract = receiver.span("batch_step.extract")

@@ -57,11 +57,11 @@ class ConnectObserver:
         if self not in OBSERVERS or self._process != os.getpid():
             return
         OBSERVERS.remove(self)
-        self._describe(self._root)
+        self._describe(self._root, everywhere=True)
         if self._observations is not None:
             self._observations.close()
 
-    def _describe(self, scope: Scope) -> None:
+    def _describe(self, scope: Scope, *, everywhere: bool = False) -> None:
         if self._observations is not None and not scope.recorder.has_ended:
-            observed = self._observations.ended(everywhere=scope is self._root)
+            observed = self._observations.ended(everywhere=everywhere)
             scope.recorded.description.put(observed, "observe()")

@@ -76,9 +76,9 @@ class Application:
     @harmless(None)
     def _begin(self) -> JobRun:
         context = context_of(self._spark)
-        if not _is_within_a_run():
-            name = _bounded(self._name) if self._name else _name_of(self._spark, context)
-            opened = job(name, self._type, **_identity(context))
+        if _open_scope() is None:
+            name = self._name or _name_of(self._spark, context)
+            opened = job(job_name(name) if isinstance(name, str) else name, self._type, **_identity(context))
             # Kept once it is open: an opening that fails has nothing to close.
             handle = opened.__enter__()
             self._job = opened
@@ -128,13 +128,12 @@ def follow(context: Any, root: Scope | None = None) -> Any:
 
     Returns None where no run is open, or where the context is followed already.
     """
-    if unrecorded.is_all():
+    root = root or _open_scope()
+    if root is None or root.recorder.opened_with is None:
         return None
-    from batchtel.runs import current
     from batchtel.spark.observer import Observer
 
-    root = root or current.scope()
-    if root is None or root.recorder.opened_with is None or Observer.is_following(context):
+    if Observer.is_following(context):
         return None
     observer = Observer(context, root)
     observer.begin()
@@ -143,14 +142,11 @@ def follow(context: Any, root: Scope | None = None) -> Any:
 
 @harmless(None)
 def _follow_connect(session: Any) -> Any:
-    if unrecorded.is_all():
-        return None
-    from batchtel.runs import current
-    from batchtel.spark.connect import ConnectObserver
-
-    root = current.scope()
+    root = _open_scope()
     if root is None or root.recorder.opened_with is None:
         return None
+    from batchtel.spark.connect import ConnectObserver
+
     observer = ConnectObserver(session, root)
     observer.begin()
     return observer
@@ -180,16 +176,13 @@ def _is_connect(spark: Any) -> bool:
     return ".connect." in type(spark).__module__
 
 
-def _is_within_a_run() -> bool:
+def _open_scope() -> Scope | None:
+    """Return the run or step that is open here; None where nothing is recorded."""
     if unrecorded.is_all():
-        return False
+        return None
     from batchtel.runs import current
 
-    return current.scope() is not None
-
-
-def _bounded(name: Any) -> Any:
-    return job_name(name) if isinstance(name, str) else name
+    return current.scope()
 
 
 def _name_of(spark: Any, context: Any) -> str:
@@ -197,7 +190,7 @@ def _name_of(spark: Any, context: Any) -> str:
         name = context.appName if context is not None else spark.conf.get("spark.app.name")
     except Exception:
         return ""
-    return job_name(name) if isinstance(name, str) else ""
+    return name if isinstance(name, str) else ""
 
 
 def _identity(context: Any) -> dict[str, Any]:

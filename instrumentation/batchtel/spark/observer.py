@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from batchtel.base import native, pristine
-from batchtel.base.guard import harmless, warn_once
-from batchtel.base.interrupts import raised_by_job
+from batchtel.base.guard import harmless, of_job, warn_once
 from batchtel.runs.observers import OBSERVERS
 from batchtel.runs.run import Run
 from batchtel.runs.scope import Scope, innermost
@@ -228,7 +227,7 @@ class Observer:
 
     def _give_up(self, error: Exception) -> None:
         """Read nothing more, or raise what a signal handler of the job has raised meanwhile."""
-        own = raised_by_job(error, sys._getframe(1))
+        own = of_job(error, sys._getframe(1))
         if own is not None:
             if self._status is not None:
                 self._status.close()

@@ -11,8 +11,7 @@ import threading
 from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
 
-from batchtel.base.guard import warn_once
-from batchtel.base.interrupts import raised_by_job
+from batchtel.base.guard import of_job, warn_once
 from batchtel.runs.scope import Scope
 from batchtel.spark.status import has_pinned_threads
 
@@ -79,7 +78,7 @@ class JobTags:
             try:
                 self._context.removeJobTag(tag_of(scope))
             except Exception as error:
-                if (own := raised_by_job(error, sys._getframe())) is not None:
+                if (own := of_job(error, sys._getframe())) is not None:
                     raise own  # noqa: B904  # it was raised before `error`
 
     def scope_of(self, tags: Collection[str]) -> Scope | None:

@@ -32,6 +32,12 @@ class End(StreamingQueryListener):
         ended.set()
 
 
+def in_another_step() -> None:
+    """Run a step of another thread."""
+    with batchtel.step("other"):
+        pass
+
+
 source = f"{sys.argv[1]}/source"
 spark = SparkSession.builder.remote("local[2]").appName("spark-connect").getOrCreate()
 batchtel.spark.follow_queries(spark)
@@ -40,6 +46,9 @@ with batchtel.spark.application(spark):
     with batchtel.step("extract") as step:
         seen = Observation("seen")
         spark.range(10).observe(seen, functions.count(functions.lit(1)).alias("rows")).write.parquet(source)
+        other = threading.Thread(target=in_another_step)
+        other.start()
+        other.join()
         step.records(written=spark.read.parquet(source).count())
         print(json.dumps({"within": sorted(spark.getTags())}))
     print(json.dumps({"after": sorted(spark.getTags())}))
